@@ -1,0 +1,48 @@
+import { defineConfig } from 'vitest/config';
+import { CountReporter } from './scripts/count-reporter.ts';
+
+const conditions = ['keytide-source', 'node'];
+const resolve = { conditions };
+const ssr = { resolve: { conditions } };
+
+export default defineConfig({
+  test: {
+    reporters: ['default', new CountReporter()],
+    projects: [
+      {
+        resolve,
+        ssr,
+        test: {
+          name: 'fast',
+          include: [
+            'packages/*/test/**/*.test.ts',
+            'test/{stories,hostile,packaging,properties}/**/*.test.ts',
+          ],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        resolve,
+        ssr,
+        test: {
+          name: 'runtimes',
+          include: ['test/runtimes/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        resolve,
+        ssr,
+        test: {
+          name: 'faults',
+          include: ['test/faults/**/*.test.ts'],
+          testTimeout: 600_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});

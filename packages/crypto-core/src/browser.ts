@@ -1,0 +1,3 @@
+export { browserPrimitives, type BrowserPrimitivesOptions } from './browser/primitives.ts';
+export { browserRandom } from './browser/random.ts';
+export type { Sodium } from './browser/sodium.ts';

@@ -1,0 +1,28 @@
+import { aeadFailed, checkAeadInput } from '../aead-input.ts';
+import { aeadOpen as openPortably, aeadSeal as sealPortably } from '../portable/aead.ts';
+import type { Primitives } from '../primitives.ts';
+import type { Sodium } from './sodium.ts';
+
+/** ChaCha20-Poly1305 of `Primitives` on libsodium. */
+export function aeadOf(sodium: Sodium): Pick<Primitives, 'aeadSeal' | 'aeadOpen'> {
+  const {
+    crypto_aead_chacha20poly1305_ietf_encrypt: encrypt,
+    crypto_aead_chacha20poly1305_ietf_decrypt: decrypt,
+  } = sodium;
+  if (encrypt === undefined || decrypt === undefined)
+    return { aeadSeal: sealPortably, aeadOpen: openPortably };
+  return {
+    aeadSeal(input) {
+      checkAeadInput(input);
+      return encrypt(input.data, input.associated, null, input.nonce, input.key);
+    },
+    aeadOpen(input) {
+      checkAeadInput(input);
+      try {
+        return decrypt(null, input.data, input.associated, input.nonce, input.key);
+      } catch {
+        throw aeadFailed();
+      }
+    },
+  };
+}

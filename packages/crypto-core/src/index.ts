@@ -1,0 +1,130 @@
+export { openAttachmentChunk } from './attachment/chunk.ts';
+export {
+  encodeAttachmentDescriptor,
+  parseAttachmentDescriptor,
+  type AttachmentDescriptor,
+} from './attachment/descriptor.ts';
+export {
+  chunkCount,
+  ciphertextBytes,
+  ciphertextRange,
+  MAX_ATTACHMENT_BYTES,
+  type AttachmentSize,
+  type CiphertextRange,
+  type ContentRange,
+} from './attachment/layout.ts';
+export { openAttachment, type AttachmentOpener } from './attachment/open.ts';
+export { openAttachmentRange } from './attachment/open-range.ts';
+export {
+  resumeSealing,
+  sealAttachment,
+  type AttachmentSealer,
+  type SealAttachmentInput,
+} from './attachment/seal.ts';
+export { openingStream, sealingStream, type BytesTransform } from './attachment/streams.ts';
+export { BOX_OVERHEAD_BYTES, MAX_BOX_BYTES, openBox, sealBox } from './box.ts';
+export {
+  asciiBytes,
+  compareBytes,
+  concatBytes,
+  equalBytes,
+  fromBase64Url,
+  fromHex,
+  readUint64,
+  toBase64Url,
+  toHex,
+  uint32Bytes,
+  uint64Bytes,
+} from './bytes.ts';
+export { decodeCbor, encodeCbor, type CborValue } from './cbor.ts';
+export { acceptMessage, type Acceptance, type MissingRun, type SenderHead } from './chain.ts';
+export { createEpoch, type CreatedEpoch, type CreateEpochInput } from './create-epoch.ts';
+export {
+  ABILITY_LIBSIGNAL,
+  createSealingRecord,
+  encodeDeviceRecord,
+  parseDeviceRecord,
+  parseSealingRecord,
+  verifySealingRecord,
+  type DeviceRecord,
+  type SealingRecord,
+} from './device-record.ts';
+export { openMessage, sealMessage, type SealedMessage, type SealMessageInput } from './envelope.ts';
+export { MAX_ENVELOPE_BYTES, parseEnvelopeHeader, type EnvelopeHeader } from './envelope-header.ts';
+export { openEpochBox, type EpochBox } from './epoch-box.ts';
+export { openEpoch, type EpochKeys, type OpenEpochInput } from './epoch-keys.ts';
+export {
+  MAX_STATEMENT_BYTES,
+  parseEpochStatement,
+  type Checkpoint,
+  type Closing,
+  type EpochReason,
+  type EpochStatement,
+  type EpochStatementFields,
+  type SenderClosing,
+} from './epoch-statement.ts';
+export { CryptoError, type CryptoErrorCode } from './errors.ts';
+export { labelledHash } from './hash.ts';
+export { hkdf, hkdfExpand, hkdfExtract, type HkdfInput } from './hkdf.ts';
+export {
+  deviceId,
+  deviceIdOf,
+  entryHash,
+  groupId,
+  idBytes,
+  memberId,
+  orgId,
+  type DeviceId,
+  type EntryHash,
+  type GroupId,
+  type MemberId,
+  type OrgId,
+} from './ids.ts';
+export { keyCommitment, verifyCommitment, type EpochName } from './key-commitment.ts';
+export type { KeyStore, KeyStoreChange } from './key-store.ts';
+export { labelled, type Label } from './labels.ts';
+export { memoryKeyStore } from './memory-key-store.ts';
+export { appendLeaf, EMPTY_FRONTIER, leafHash, nodeHash, rootOf, type MerkleFrontier } from './merkle.ts';
+export type { Heads, MessageBody } from './message-body.ts';
+export { pad, padmeSize, unpad } from './padme.ts';
+export type {
+  AeadInput,
+  Decapsulator,
+  Encapsulator,
+  Primitives,
+  Random,
+  Signer,
+  Verifier,
+} from './primitives.ts';
+export { combineShares, examineShares, type ExaminedShares, type RefusedShare } from './quorum/combine.ts';
+export {
+  dealQuorum,
+  redealQuorum,
+  type DealQuorumInput,
+  type DealtQuorum,
+  type RedealQuorumInput,
+} from './quorum/deal.ts';
+export { publicKeyFingerprint, secretFingerprint, type QuorumSecretKind } from './quorum/fingerprint.ts';
+export { printShare, readPrintedShare } from './quorum/printed-share.ts';
+export {
+  MAX_QUORUM_SET_BYTES,
+  verifyQuorumSet,
+  type QuorumHolder,
+  type QuorumSet,
+  type QuorumSetExpectation,
+  type QuorumSetFields,
+} from './quorum/set.ts';
+export { recipientsHash, type Recipient } from './recipients.ts';
+export {
+  settleRun,
+  verifyRuns,
+  type Noted,
+  type RunVerdict,
+  type Settlement,
+  type Unvouched,
+} from './run.ts';
+export { EMPTY_WINDOW, nextWindow, type RunWindow } from './run-window.ts';
+export { Secret } from './secret.ts';
+export { signBytes, verifyBytes } from './sign.ts';
+export { unsealMessage, type OpenedMessage, type UnverifiedMessage } from './unseal.ts';
+export { verifyEpochStatement, type EpochExpectation, type PreviousEpoch } from './verify-epoch.ts';

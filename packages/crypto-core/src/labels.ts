@@ -1,0 +1,48 @@
+import { asciiBytes, concatBytes } from './bytes.ts';
+
+/**
+ * Domain separation: every hash, signature and derivation starts with one of these, then a zero byte.
+ * No label is used for two purposes, so bytes made for one can never be taken for another.
+ */
+const LABELS = {
+  deviceId: 'keytide/v1/device-id',
+  groupId: 'keytide/v1/group-id',
+  channelId: 'keytide/v1/channel-id',
+  entry: 'keytide/v1/membership-entry',
+  entrySignature: 'keytide/v1/membership-entry-signature',
+  deviceRecordSignature: 'keytide/v1/device-record-signature',
+  sealingRecordSignature: 'keytide/v1/sealing-record-signature',
+  inviteId: 'keytide/v1/invite-id',
+  inviteSignature: 'keytide/v1/invite-signature',
+  login: 'keytide/v1/login',
+  box: 'keytide/v1/box',
+  epochStatement: 'keytide/v1/epoch-statement',
+  epochStatementSignature: 'keytide/v1/epoch-statement-signature',
+  keyCommitment: 'keytide/v1/key-commitment',
+  recipients: 'keytide/v1/recipients',
+  senderSlot: 'keytide/v1/sender-slot',
+  routing: 'keytide/v1/routing',
+  channelKey: 'keytide/v1/channel-key',
+  messageKey: 'keytide/v1/message-key',
+  message: 'keytide/v1/message',
+  messageSignature: 'keytide/v1/message-signature',
+  link: 'keytide/v1/link',
+  vaultKey: 'keytide/v1/vault-key',
+  attachmentChunk: 'keytide/v1/attachment-chunk',
+  quorumSet: 'keytide/v1/quorum-set',
+  quorumSetSignature: 'keytide/v1/quorum-set-signature',
+  quorumShare: 'keytide/v1/quorum-share',
+  quorumFingerprint: 'keytide/v1/quorum-fingerprint',
+} as const;
+
+/** The name of one label. */
+export type Label = keyof typeof LABELS;
+
+const PREFIXES = Object.fromEntries(
+  Object.entries(LABELS).map(([name, text]) => [name, concatBytes(asciiBytes(text), Uint8Array.of(0))]),
+) as Record<Label, Uint8Array>;
+
+/** The label's ASCII bytes and a zero byte, then the parts. */
+export function labelled(label: Label, ...parts: readonly Uint8Array[]): Uint8Array {
+  return concatBytes(PREFIXES[label], ...parts);
+}

@@ -1,0 +1,1 @@
+export { portablePrimitives } from './portable/primitives.ts';

@@ -1,0 +1,82 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { AeadInput } from '@keytide/crypto-core';
+import { agreed, providers } from './providers.ts';
+
+const bytes = (sizeBytes: number) => fc.uint8Array({ minLength: sizeBytes, maxLength: sizeBytes });
+/** Around the sizes where implementations change their way: a block, 4 KiB, 64 KiB. */
+const data = fc.oneof(
+  fc.uint8Array({ maxLength: 200 }),
+  fc
+    .record({ size: fc.constantFrom(63, 64, 65, 4095, 4096, 4097, 65_536), fill: fc.nat(255) })
+    .map(({ size, fill }) => new Uint8Array(size).fill(fill)),
+);
+const input: fc.Arbitrary<AeadInput> = fc.record({
+  key: bytes(32),
+  nonce: bytes(12),
+  associated: fc.uint8Array({ maxLength: 100 }),
+  data,
+});
+
+/** The same bytes in the middle of a larger buffer, where an implementation that forgets offsets reads others. */
+const shifted = (value: Uint8Array): Uint8Array => {
+  const around = new Uint8Array(value.length + 7).fill(0xee);
+  around.set(value, 3);
+  return around.subarray(3, 3 + value.length);
+};
+
+describe('on every implementation', () => {
+  test('SHA-256 and HMAC give the same bytes', () => {
+    fc.assert(
+      fc.property(data, fc.uint8Array({ maxLength: 150 }), (value, key) => {
+        const hash = agreed((primitives) => primitives.sha256(value));
+        expect(agreed((primitives) => primitives.sha256(shifted(value)))).toBe(hash);
+        const tag = agreed((primitives) => primitives.hmacSha256(key, value));
+        expect(agreed((primitives) => primitives.hmacSha256(shifted(key), shifted(value)))).toBe(tag);
+      }),
+    );
+  });
+
+  test('ChaCha20-Poly1305 seals to the same bytes and opens them', () => {
+    fc.assert(
+      fc.property(input, (call) => {
+        const sealed = agreed((primitives) => primitives.aeadSeal(call));
+        expect(sealed).toHaveLength(2 * (call.data.length + 16));
+        const box = providers[0]?.primitives.aeadSeal(call) ?? call.data;
+        expect(agreed((primitives) => primitives.aeadOpen({ ...call, data: shifted(box) }))).toBe(
+          agreed(() => call.data),
+        );
+      }),
+    );
+  });
+
+  test('ChaCha20-Poly1305 refuses the same altered and cut input', () => {
+    const field = fc.constantFrom('key', 'nonce', 'associated', 'data' as const);
+    fc.assert(
+      fc.property(input, field, fc.nat(), fc.integer({ min: 1, max: 255 }), (call, name, at, mask) => {
+        const sealed = { ...call, data: providers[0]?.primitives.aeadSeal(call) ?? call.data };
+        const altered = Uint8Array.from(sealed[name]);
+        fc.pre(altered.length > 0);
+        altered[at % altered.length] = (altered[at % altered.length] as number) ^ mask;
+        expect(agreed((primitives) => primitives.aeadOpen({ ...sealed, [name]: altered }))).toBe(
+          'decryption-failed',
+        );
+        const cut = { ...sealed, data: sealed.data.subarray(0, at % sealed.data.length) };
+        expect(agreed((primitives) => primitives.aeadOpen(cut))).toBe('decryption-failed');
+      }),
+    );
+  });
+
+  test('ChaCha20-Poly1305 refuses other lengths of key and nonce', () => {
+    fc.assert(
+      fc.property(input, fc.uint8Array({ maxLength: 40 }), (call, other) => {
+        fc.pre(other.length !== 32 && other.length !== 12);
+        for (const name of ['aeadSeal', 'aeadOpen'] as const) {
+          expect(agreed((primitives) => primitives[name]({ ...call, key: other }))).toBe('bad-key');
+          expect(agreed((primitives) => primitives[name]({ ...call, nonce: other }))).toBe('malformed');
+        }
+      }),
+      { numRuns: 30 },
+    );
+  });
+});

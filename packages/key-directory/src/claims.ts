@@ -1,0 +1,39 @@
+import { encodeCbor, idBytes, type EntryHash, type MemberId, type OrgId } from '@keytide/crypto-core';
+import type { DeviceKeys } from './entry-body.ts';
+
+/** Where a new device's keys are being put: the head of the log is the fresh challenge. */
+export interface JoinClaim extends DeviceKeys {
+  readonly org: OrgId;
+  readonly previousHash: EntryHash;
+  readonly member: MemberId;
+  readonly handle: string;
+}
+
+/**
+ * The bytes that the invite's one-time key signs with the label `inviteSignature`, so that whoever carries
+ * the entry can neither swap a key nor use it at another place (docs/spec/invite.md).
+ */
+export function joinClaim(claim: JoinClaim): Uint8Array {
+  return encodeCbor([
+    idBytes(claim.org),
+    idBytes(claim.previousHash),
+    idBytes(claim.member),
+    claim.handle,
+    claim.deviceRecord,
+    claim.sealingRecord,
+  ]);
+}
+
+/**
+ * The bytes that a new device of an existing member signs with its own signing key and the label
+ * `deviceRecordSignature`: it has that key, and it wants to belong to this member, here and now.
+ */
+export function possessionClaim(claim: Omit<JoinClaim, 'handle'>): Uint8Array {
+  return encodeCbor([
+    idBytes(claim.org),
+    idBytes(claim.previousHash),
+    idBytes(claim.member),
+    claim.deviceRecord,
+    claim.sealingRecord,
+  ]);
+}

@@ -1,0 +1,72 @@
+import { CryptoError } from '@keytide/crypto-core';
+
+/** Every code a `DirectoryError` can carry; docs/spec/membership-log.md says which rule refuses with which. */
+export type DirectoryErrorCode =
+  | 'malformed' // bytes that are not what the specification says
+  | 'too-large' // an entry over 64 KiB
+  | 'unsupported-version' // a version, kind or approval this build does not know: update the app
+  | 'wrong-organisation' // an entry or link of another organisation
+  | 'wrong-predecessor' // does not continue the head: pull the log, build the entry again
+  | 'time-went-back' // older than the entry before it
+  | 'time-ahead' // dated in the future by the clock of whoever is asked to append it
+  | 'unknown-author' // signed by a device that was never in the log
+  | 'author-not-active' // signed by a revoked device or a removed member
+  | 'not-permitted' // the author does not hold the right at this point of the log
+  | 'bad-signature'
+  | 'bad-key' // a public key that is non-canonical or of small order
+  | 'bad-sealing-record' // a sealing key that is not the device's own, not usable, or not in force
+  | 'bad-handle' // a name that is empty, too long, or could pass for something else on a screen
+  | 'invite-unknown'
+  | 'invite-used'
+  | 'invite-expired'
+  | 'invite-revoked' // taken back, or its issuer's device or admin role is gone: ask for a new invite
+  | 'id-reused' // a member, device or invite key that the log has seen before
+  | 'already-member'
+  | 'unknown-member' // never a member, or no longer
+  | 'unknown-device' // never a device, or no longer
+  | 'unknown-group'
+  | 'too-many-devices' // this member has as many active devices as a member may have
+  | 'unchanged' // the entry would change nothing
+  | 'last-admin' // nobody would be left who can administer the organisation
+  | 'forked' // two logs for one organisation; the evidence holds both sides
+  | 'rolled-back'; // a log shorter than one already seen; the evidence holds what is missing
+
+/** The one error class of this package. `code` is stable; the message never holds peer text or a secret. */
+export class DirectoryError extends Error {
+  override readonly name = 'DirectoryError';
+  readonly code: DirectoryErrorCode;
+  /** The bytes that prove the misbehaviour, fit to be shown to others: a refused entry's wire, or both sides of a fork. */
+  readonly evidence: readonly Uint8Array[];
+
+  constructor(
+    code: DirectoryErrorCode,
+    message: string,
+    options: { cause?: unknown; evidence?: readonly Uint8Array[] } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.evidence = options.evidence ?? [];
+  }
+}
+
+/** Runs `work`; what crypto-core refuses inside it is refused under this package's code of the same meaning. */
+export function inDirectoryTerms<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    if (cause instanceof CryptoError) throw new DirectoryError(codeFor(cause), cause.message, { cause });
+    throw cause;
+  }
+}
+
+function codeFor({ code }: CryptoError): DirectoryErrorCode {
+  switch (code) {
+    case 'too-large':
+    case 'unsupported-version':
+    case 'bad-key':
+    case 'bad-signature':
+      return code;
+    default:
+      return 'malformed';
+  }
+}

@@ -1,0 +1,28 @@
+import type { DeviceId, GroupId, MemberId } from '@keytide/crypto-core';
+import { DirectoryError } from './errors.ts';
+import type { DirectoryFacts } from './state.ts';
+
+/** An active device: what sealing to it and checking its signatures take. */
+export interface GroupDevice {
+  readonly device: DeviceId;
+  readonly member: MemberId;
+  /** Ed25519, 32 bytes. */
+  readonly signingPublicKey: Uint8Array;
+  /** X-Wing, 1216 bytes. */
+  readonly sealingPublicKey: Uint8Array;
+}
+
+/**
+ * The devices that epoch keys of a group are for, sorted by device id: at this version every active device
+ * of the organisation, whose only group is `state.everyone`.
+ * @throws DirectoryError `unknown-group`
+ */
+export function recipientsOf(state: DirectoryFacts, group: GroupId): GroupDevice[] {
+  if (group !== state.everyone) throw new DirectoryError('unknown-group', 'no such group');
+  const recipients: GroupDevice[] = [];
+  for (const { id, member, signingPublicKey, sealing, revokedAt } of state.devices.values()) {
+    if (revokedAt !== null) continue;
+    recipients.push({ device: id, member, signingPublicKey, sealingPublicKey: sealing.publicKey });
+  }
+  return recipients.toSorted((a, b) => (a.device < b.device ? -1 : 1));
+}

@@ -1,0 +1,61 @@
+import { verifyBytes, type Primitives } from '@keytide/crypto-core';
+import { joinClaim } from '../claims.ts';
+import { DirectoryError } from '../errors.ts';
+import { assertHandle } from '../handle.ts';
+import { isIssuerStillAdmin, type DirectoryFacts, type Member } from '../state.ts';
+import type { Change } from './change.ts';
+import { requireUnspent } from './invite.ts';
+import { requireFreshDevice, type NewDevice } from './new-device.ts';
+import type { EntryOf } from './standing.ts';
+
+/**
+ * `join`: whoever holds an invite's key brings their own device in, once, with the role the invite names.
+ * @throws DirectoryError `invite-unknown`, `invite-used`, `invite-revoked`, `invite-expired`, `already-member`,
+ * `id-reused`, `bad-handle`; CryptoError `bad-signature`
+ */
+export function joinRule(
+  primitives: Primitives,
+  facts: DirectoryFacts,
+  entry: EntryOf<'join'>,
+  newDevice: NewDevice,
+): Change {
+  const { body } = entry;
+  const invite = requireUnspent(facts, body.invite);
+  const claim = joinClaim({ ...body, org: facts.org, previousHash: facts.headHash });
+  verifyBytes(
+    primitives,
+    primitives.verifier(invite.publicKey),
+    'inviteSignature',
+    claim,
+    body.inviteSignature,
+  );
+  if (!isIssuerStillAdmin(facts, invite))
+    throw new DirectoryError('invite-revoked', 'its issuer has lost the right to invite');
+  if (entry.timeMs > invite.expiresMs) throw new DirectoryError('invite-expired', 'this invite has expired');
+  requireNewMember(facts.members.get(body.member));
+  requireFreshDevice(primitives, facts, newDevice);
+  assertHandle(body.handle);
+
+  const { device } = newDevice;
+  return {
+    members: [
+      {
+        id: body.member,
+        handle: body.handle,
+        role: invite.role,
+        roleSince: entry.index,
+        addedAt: entry.index,
+        removedAt: null,
+        activeDevices: [device.id],
+      },
+    ],
+    devices: [{ ...device, member: body.member, addedAt: entry.index }],
+    invites: [{ ...invite, usedAt: entry.index }],
+  };
+}
+
+function requireNewMember(existing: Member | undefined): void {
+  if (existing === undefined) return;
+  if (existing.removedAt === null) throw new DirectoryError('already-member', 'already a member');
+  throw new DirectoryError('id-reused', 'the id of a removed member');
+}

@@ -1,0 +1,117 @@
+import type { DeviceId, EntryHash, GroupId, MemberId, MerkleFrontier, OrgId } from '@keytide/crypto-core';
+import type { InviteId } from './invite-id.ts';
+import type { Policy } from './policy.ts';
+import type { Role } from './role.ts';
+
+/** A person, present or past. Indexes are places in the log. */
+export interface Member {
+  readonly id: MemberId;
+  /** As shown to people; chosen by the member, not unique. */
+  readonly handle: string;
+  readonly role: Role;
+  /** The entry that gave the present role. */
+  readonly roleSince: number;
+  readonly addedAt: number;
+  readonly removedAt: number | null;
+  /** In the order in which they were added; empty once removed. */
+  readonly activeDevices: readonly DeviceId[];
+}
+
+/** A device, present or past. */
+export interface Device {
+  readonly id: DeviceId;
+  readonly member: MemberId;
+  /** Ed25519, 32 bytes. */
+  readonly signingPublicKey: Uint8Array;
+  /** Bit mask of docs/spec/keys-and-sealing.md. */
+  readonly abilities: number;
+  readonly sealing: {
+    /** X-Wing, 1216 bytes. */
+    readonly publicKey: Uint8Array;
+    readonly notBeforeMs: number;
+    readonly notAfterMs: number;
+  };
+  readonly addedAt: number;
+  /** The entry that revoked it or removed its member; `null` while it is active. */
+  readonly revokedAt: number | null;
+}
+
+/** An invite, open or spent. */
+export interface Invite {
+  readonly id: InviteId;
+  /** Ed25519, 32 bytes. */
+  readonly publicKey: Uint8Array;
+  /** What the joiner becomes. */
+  readonly role: Role;
+  readonly expiresMs: number;
+  /** The device that issued it. */
+  readonly issuedBy: DeviceId;
+  readonly issuedAt: number;
+  readonly usedAt: number | null;
+  readonly revokedAt: number | null;
+}
+
+/** What the rules look at: everything the log says up to some entry. */
+export interface DirectoryFacts {
+  readonly org: OrgId;
+  /** How many entries the log has. */
+  readonly size: number;
+  readonly headHash: EntryHash;
+  /** Time of the newest entry, which no later entry may precede. */
+  readonly timeMs: number;
+  /** The Merkle tree over the wires (RFC 9162). */
+  readonly tree: MerkleFrontier;
+  readonly policy: Policy;
+  /** The group of all members. */
+  readonly everyone: GroupId;
+  readonly members: ReadonlyMap<MemberId, Member>;
+  readonly devices: ReadonlyMap<DeviceId, Device>;
+  readonly invites: ReadonlyMap<InviteId, Invite>;
+  /** How many members could sign as admin: admins with an active device. Never 0. */
+  readonly actingAdmins: number;
+}
+
+/** An organisation as of some entry of its verified log. Never changed in place. */
+export interface DirectoryState extends DirectoryFacts {
+  /** Root of `tree`, 32 bytes. */
+  readonly root: Uint8Array;
+}
+
+/** Whether the device may act and receive keys at this point of the log. */
+export function isActive(state: DirectoryFacts, device: DeviceId): boolean {
+  return state.devices.get(device)?.revokedAt === null;
+}
+
+/** Whether the device was active when the log had `size` entries; `size` is at most the state's. */
+export function wasActive(state: DirectoryFacts, device: DeviceId, size: number): boolean {
+  const found = state.devices.get(device);
+  if (found === undefined || found.addedAt >= size) return false;
+  return found.revokedAt === null || found.revokedAt >= size;
+}
+
+/** Whether this member could sign as admin. */
+export function isActingAdmin(member: Member): boolean {
+  return member.role === 'admin' && member.removedAt === null && member.activeDevices.length > 0;
+}
+
+/** Whether a join with this invite at `timeMs` would be let in, as far as the invite goes. */
+export function isInviteOpen(state: DirectoryFacts, invite: Invite, timeMs: number): boolean {
+  return (
+    invite.usedAt === null &&
+    invite.revokedAt === null &&
+    timeMs <= invite.expiresMs &&
+    isIssuerStillAdmin(state, invite)
+  );
+}
+
+/**
+ * An invite dies with the rights of its issuer: when the issuing device is revoked (a thief may have made
+ * it), when the member is removed, and for good when the member is demoted, also if promoted again later.
+ */
+export function isIssuerStillAdmin(state: DirectoryFacts, invite: Invite): boolean {
+  const device = state.devices.get(invite.issuedBy);
+  if (device === undefined || device.revokedAt !== null) return false;
+  const member = state.members.get(device.member);
+  // Issuing took the admin role, so a role that has not changed since is admin still.
+  return member !== undefined && member.roleSince <= invite.issuedAt;
+}

@@ -1,0 +1,106 @@
+import { fromBase64Url } from '@keytide/crypto-core';
+import { z } from 'zod';
+import { LIMITS } from './limits.ts';
+
+/** Who logs in: a device of the organisation, or the holder of an invite. `id` is 32 bytes as hex. */
+export interface Subject {
+  readonly kind: 'device' | 'invite';
+  readonly id: string;
+}
+
+const hex32 = z.string().regex(/^[0-9a-f]{64}$/);
+const count = z.int().nonnegative();
+
+/** Unpadded base64url text of at most `most` bytes; parses to the bytes. */
+function bytesOf(most: number): z.ZodType<Uint8Array> {
+  return z
+    .string()
+    .max(Math.ceil((most * 4) / 3))
+    .transform((text, context) => {
+      const bytes = fromBase64Url(text);
+      if (bytes !== null && bytes.length <= most) return bytes;
+      context.addIssue('not unpadded base64url');
+      return z.NEVER;
+    });
+}
+
+function exactBytes(size: number): z.ZodType<Uint8Array> {
+  return bytesOf(size).refine((bytes) => bytes.length === size);
+}
+
+const subject: z.ZodType<Subject> = z.strictObject({ kind: z.enum(['device', 'invite']), id: hex32 });
+
+/** `GET /v1/health`. `name` is the origin that logins are bound to. */
+export const healthResponse: z.ZodType<{ status: 'ok'; version: string; name: string }> = z.object({
+  status: z.literal('ok'),
+  version: z.string(),
+  name: z.string(),
+});
+
+/** `POST /v1/organisations`: the wire of the genesis entry. */
+export const organisationRequest: z.ZodType<{ entry: Uint8Array }> = z.strictObject({
+  entry: bytesOf(LIMITS.entryBytes),
+});
+
+/** Its answer: the organisation's id, 32 bytes as hex. */
+export const organisationResponse: z.ZodType<{ org: string }> = z.object({ org: hex32 });
+
+/** `POST /v1/organisations/:org/challenges`. */
+export const challengeRequest: z.ZodType<{ subject: Subject }> = z.strictObject({ subject });
+
+/** Its answer: 32 bytes to sign, once, before `expiresAtMs`. */
+export const challengeResponse: z.ZodType<{ challenge: Uint8Array; expiresAtMs: number }> = z.object({
+  challenge: exactBytes(32),
+  expiresAtMs: count,
+});
+
+/** `POST /v1/organisations/:org/sessions`: the challenge met by a 64-byte signature over `loginBytes`. */
+export const sessionRequest: z.ZodType<{ subject: Subject; challenge: Uint8Array; signature: Uint8Array }> =
+  z.strictObject({ subject, challenge: exactBytes(32), signature: exactBytes(64) });
+
+/** Its answer: a bearer token. Whoever has it is the subject until `expiresAtMs`. */
+export const sessionResponse: z.ZodType<{ token: string; expiresAtMs: number }> = z.object({
+  token: z.string().min(1).max(LIMITS.tokenCharacters),
+  expiresAtMs: count,
+});
+
+/** Query of `GET /v1/organisations/:org/log`: the index of the first entry wanted. */
+export const logQuery: z.ZodType<{ from: number }> = z.strictObject({
+  from: z
+    .string()
+    .regex(/^(0|[1-9][0-9]{0,9})$/)
+    .transform(Number),
+});
+
+/** Its answer: a page of entry wires from `from` on; the log has `size` entries in all. */
+export const logResponse: z.ZodType<{ entries: Uint8Array[]; size: number }> = z.object({
+  entries: z.array(bytesOf(LIMITS.entryBytes)).max(LIMITS.logPageEntries),
+  size: count,
+});
+
+/** `POST /v1/organisations/:org/log`: the wire of one entry. */
+export const logAppendRequest: z.ZodType<{ entry: Uint8Array }> = z.strictObject({
+  entry: bytesOf(LIMITS.entryBytes),
+});
+
+/** Its answer: where the entry stands. */
+export const logAppendResponse: z.ZodType<{ index: number }> = z.object({ index: count });
+
+/** `GET /v1/organisations/:org/groups/:group/boxes/:epoch`: the box of the session's device. */
+export const boxResponse: z.ZodType<{ box: Uint8Array }> = z.object({ box: bytesOf(LIMITS.boxBytes) });
+
+/** Every answer with a status of 400 or more. */
+export const errorResponse: z.ZodType<ErrorBody> = z.object({
+  code: z.string().max(64),
+  message: z.string(),
+  size: count.optional(),
+  reason: z.string().max(64).optional(),
+});
+
+/** `code` is a `RefusalCode` or a newer one; `size` comes with `head-moved`, `reason` with `entry-refused`. */
+export interface ErrorBody {
+  code: string;
+  message: string;
+  size?: number | undefined;
+  reason?: string | undefined;
+}

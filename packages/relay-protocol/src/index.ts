@@ -1,0 +1,35 @@
+export {
+  boxResponse,
+  challengeRequest,
+  challengeResponse,
+  errorResponse,
+  healthResponse,
+  logAppendRequest,
+  logAppendResponse,
+  logQuery,
+  logResponse,
+  organisationRequest,
+  organisationResponse,
+  sessionRequest,
+  sessionResponse,
+  type ErrorBody,
+  type Subject,
+} from './bodies.ts';
+export {
+  decodeClientFrame,
+  encodeClientFrame,
+  type AddressedBox,
+  type AppendItem,
+  type ClientFrame,
+} from './client-frames.ts';
+export { ProtocolError, type ProtocolErrorCode } from './errors.ts';
+export { LIMITS, PROTOCOL_VERSION } from './limits.ts';
+export { loginBytes, type LoginClaim } from './login.ts';
+export { isRefusalCode, REFUSAL_CODES, type RefusalCode } from './refusal.ts';
+export {
+  decodeRelayFrame,
+  encodeRelayFrame,
+  type EntryKind,
+  type GroupEntry,
+  type RelayFrame,
+} from './relay-frames.ts';

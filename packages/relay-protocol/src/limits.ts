@@ -1,0 +1,30 @@
+/** The one protocol version of this build; first element of `hello` and `welcome`. */
+export const PROTOCOL_VERSION = 1;
+
+/** Sizes every relay and client agrees on (docs/spec/frames.md). Bytes unless the name says otherwise. */
+export const LIMITS = {
+  /** One message envelope. */
+  envelopeBytes: 262_144,
+  /** One epoch statement. */
+  statementBytes: 1_048_576,
+  /** One sealed box; an X-Wing box of a 32-byte key has 1168. */
+  boxBytes: 4096,
+  /** Boxes in one announcement. */
+  boxes: 10_000,
+  /** Envelopes in one append. */
+  appendItems: 500,
+  /** A `hello`, `append`, `subscribe` or `ping` frame. */
+  frameBytes: 1_048_576,
+  /** An `announce` frame, and therefore the largest frame a relay reads. */
+  announceFrameBytes: 16_777_216,
+  /** The largest frame a client reads. */
+  relayFrameBytes: 4_194_304,
+  /** A session token, in characters. */
+  tokenCharacters: 256,
+  /** One membership log entry. */
+  entryBytes: 65_536,
+  /** Entries in one page of the membership log. */
+  logPageEntries: 500,
+  /** A page of the membership log ends at the entry that passes this size. */
+  logPageBytes: 1_048_576,
+} as const;

@@ -1,0 +1,33 @@
+/** Why a relay refuses, in `refused` frames and in HTTP errors alike. `docs/spec/sessions.md` lists what to do. */
+export const REFUSAL_CODES = [
+  'malformed', // the bytes are not what the specification says
+  'too-large', // over a size limit
+  'unsupported-version', // another protocol version
+  'rate-limited', // too fast; wait and repeat
+  'unavailable', // the relay cannot answer now; the outcome is unknown, repeat with the same ids
+  'not-found', // no such route
+  'hello-timeout', // the first frame did not come in time
+  'login-refused', // the challenge was not met, whatever the reason
+  'session-ended', // no such session, or it has expired; log in again
+  'not-a-member', // the session's subject is not active in the membership log, or may not do this
+  'head-moved', // the membership log has grown; read it and build the entry again
+  'entry-refused', // the membership rules refuse the entry; `reason` says which
+  'unknown-group', // not a group of this organisation
+  'unknown-epoch', // an envelope of an epoch that was never announced
+  'wrong-group', // an envelope or statement made for another group or organisation
+  'wrong-author', // a statement whose author is not the device of this session
+  'epoch-taken', // another statement has this epoch number; adopt it
+  'stale-directory', // a statement made on an older or longer membership log than the relay's; read the log and make a new one
+  'statement-refused', // a statement that every receiver would refuse
+  'message-id-reused', // the same message id came with other bytes
+  'not-a-recipient', // a box for a device that is not active
+  'no-box', // no box for this device in this epoch
+] as const;
+
+/** One of `REFUSAL_CODES`. */
+export type RefusalCode = (typeof REFUSAL_CODES)[number];
+
+/** Tells a known code from text of a newer relay. */
+export function isRefusalCode(text: string): text is RefusalCode {
+  return (REFUSAL_CODES as readonly string[]).includes(text);
+}

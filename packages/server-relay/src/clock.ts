@@ -1,0 +1,4 @@
+/** Time as the relay sees it: milliseconds since 1970, UTC. */
+export interface Clock {
+  now(): number;
+}

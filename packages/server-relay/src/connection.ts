@@ -1,0 +1,200 @@
+import type { Socket } from 'node:net';
+import { deviceId } from '@keytide/crypto-core';
+import { isActive } from '@keytide/key-directory/verify';
+import { decodeClientFrame, encodeRelayFrame, type ClientFrame } from '@keytide/relay-protocol';
+import type { RawData, WebSocket } from 'ws';
+import type { Clock } from './clock.ts';
+import { endingOf } from './ending.ts';
+import { RelayError } from './errors.ts';
+import { createIntake, type Intake } from './intake.ts';
+import type { RelayLimits } from './limits.ts';
+import { createLiveness } from './liveness.ts';
+import type { Log } from './log-event.ts';
+import type { Logins, Session } from './logins.ts';
+import type { Organisation, Organisations } from './organisations.ts';
+import { createPeer, type Peer, type PeerOptions } from './peer.ts';
+import { createReadingGate } from './reading-gate.ts';
+import { createSocketOutlet } from './socket-outlet.ts';
+
+/** One WebSocket from its upgrade to its end. */
+export interface Connection {
+  /** The organisation's log has grown: tells the device, or cuts it off if it lost its place. */
+  grown(): void;
+  /** Call it every `pingMs`: pings, and cuts off whoever showed no life since the last call. */
+  tick(): void;
+  /** Answers nothing more and closes with this WebSocket status. */
+  close(status: number, reason: string): void;
+}
+
+/** What all connections of a relay share. */
+export interface ConnectionOptions extends Pick<
+  PeerOptions,
+  'primitives' | 'store' | 'queue' | 'hub' | 'readInTurn'
+> {
+  readonly logins: Logins;
+  readonly organisations: Organisations;
+  readonly clock: Clock;
+  readonly limits: RelayLimits;
+  readonly log: Log;
+  /** What all sockets together have sent and not yet been answered. */
+  readonly sharedIntake: Intake;
+  /** A device of this organisation said hello and was let in. */
+  readonly greeted: (connection: Connection, organisation: Organisation) => void;
+  /** Runs once, at the end; `organisation` is null when nobody was let in. */
+  readonly ended: (connection: Connection, organisation: Organisation | null, reason: string) => void;
+}
+
+/** Somebody who was let in. */
+interface Guest {
+  readonly peer: Peer;
+  readonly organisation: Organisation;
+  readonly session: Session;
+}
+
+/** Time for the other side to answer a close before the socket is destroyed. */
+const CLOSE_MS = 1_000;
+
+/** Takes over a fresh WebSocket and the TCP socket below it. */
+export function createConnection(socket: WebSocket, tcp: Socket, options: ConnectionOptions): Connection {
+  const { clock, limits, sharedIntake } = options;
+  const outlet = createSocketOutlet(socket, limits.lagBytes);
+  const gate = createReadingGate(socket);
+  const intake = createIntake(limits.socketIntakeBytes);
+  const isAlive = createLiveness(tcp, outlet);
+  /** Frames that came before the welcome; `null` before hello. */
+  let early: Uint8Array[] | null = null;
+  let guest: Guest | null = null;
+  let release: () => void = () => undefined;
+  let endReason: string | null = null;
+  const helloTimer = setTimeout(() => fail(new RelayError('hello-timeout', 'no hello')), limits.helloMs);
+
+  /** From here on nothing is listened to and nothing but the refusal is sent. */
+  function stop(reason: string): void {
+    endReason ??= reason;
+    clearTimeout(helloTimer);
+    guest?.peer.stop();
+  }
+
+  function end(status: number, reason: string, refusal: string | null): void {
+    if (endReason !== null) return;
+    stop(reason);
+    if (refusal !== null) outlet.send(encodeRelayFrame({ type: 'refused', requestId: null, code: refusal }));
+    socket.close(status, reason);
+    setTimeout(() => socket.terminate(), CLOSE_MS).unref();
+  }
+
+  function fail(error: unknown): void {
+    const { code, status, cause } = endingOf(error);
+    if (cause !== null && endReason === null) options.log({ event: 'failed', where: 'socket', code: cause });
+    end(status, code, code);
+  }
+
+  function receive(data: RawData, isBinary: boolean): void {
+    if (endReason !== null) return;
+    try {
+      if (!isBinary || !(data instanceof Uint8Array)) throw new RelayError('malformed', 'not a binary frame');
+      const bytes = new Uint8Array(data.buffer, data.byteOffset, data.length);
+      if (guest !== null) return serve(guest, bytes);
+      if (early !== null) return void early.push(bytes);
+      const hello = decodeClientFrame(bytes);
+      if (hello.type !== 'hello') throw new RelayError('malformed', 'the first frame is hello');
+      early = [];
+      greet(hello.token).catch(fail).finally(gate.hold());
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  async function greet(token: string): Promise<void> {
+    const session = await options.logins.session(token);
+    const pinned = await options.organisations.pin(session.org);
+    if (pinned === null) throw new RelayError('session-ended', 'log in again');
+    // From here on nothing waits, so what is checked now still holds when the device is registered.
+    if (endReason !== null) return pinned.release();
+    release = pinned.release;
+    const { organisation } = pinned;
+    if (session.subject.kind !== 'device' || !isActive(organisation.state, deviceId(session.subject.id)))
+      throw new RelayError('not-a-member', 'not an active device');
+    guest = { peer: peerOf(session, organisation), organisation, session };
+    clearTimeout(helloTimer);
+    tcp.off('data', countHello);
+    options.greeted(connection, organisation);
+    const { size } = organisation.state;
+    outlet.send(encodeRelayFrame({ type: 'welcome', relayTimeMs: clock.now(), directorySize: size }));
+    for (const bytes of early ?? []) if (endReason === null) serve(guest, bytes);
+  }
+
+  function peerOf(session: Session, organisation: Organisation): Peer {
+    const { primitives, store, queue, hub, readInTurn } = options;
+    const device = deviceId(session.subject.id);
+    const guarded = {
+      ...outlet,
+      // Every push looks at the session again: one that has run out gets nothing more.
+      send(frame: Uint8Array): void {
+        if (endReason !== null) return;
+        if (clock.now() >= session.expiresMs) return fail(new RelayError('session-ended', 'log in again'));
+        outlet.send(frame);
+      },
+    };
+    const shared = { primitives, store, queue, hub, clock, readInTurn };
+    return createPeer({ ...shared, organisation, device, outlet: guarded, failed: fail });
+  }
+
+  function serve({ peer, session }: Guest, bytes: Uint8Array): void {
+    const frame: ClientFrame = decodeClientFrame(bytes);
+    if (clock.now() >= session.expiresMs) throw new RelayError('session-ended', 'log in again');
+    intake.take(bytes.length);
+    sharedIntake.take(bytes.length);
+    peer
+      .handle(frame)
+      .catch(fail)
+      .finally(() => {
+        intake.give(bytes.length);
+        sharedIntake.give(bytes.length);
+      });
+    if (gate.isHeld()) return;
+    if (intake.isFull()) intake.whenHalfEmpty(gate.hold());
+    if (sharedIntake.isFull()) sharedIntake.whenHalfEmpty(gate.hold());
+    // Who does not read the answers may not ask for more of them.
+    if (outlet.isLagging()) outlet.drained().then(gate.hold(), fail);
+  }
+
+  let helloBytes = 0;
+  function countHello(chunk: Uint8Array): void {
+    helloBytes += chunk.length;
+    if (helloBytes <= limits.helloBytes || endReason !== null) return;
+    fail(new RelayError('too-large', 'too much before hello'));
+    socket.pause();
+  }
+
+  const connection: Connection = {
+    grown() {
+      if (guest === null || endReason !== null) return;
+      const { organisation, session, peer } = guest;
+      if (isActive(organisation.state, deviceId(session.subject.id))) return peer.grown();
+      fail(new RelayError('not-a-member', 'no longer an active device'));
+      // What waits to be sent was meant for a member.
+      if (outlet.backlogBytes() > limits.helloBytes) socket.terminate();
+    },
+    tick() {
+      if (endReason !== null) return;
+      if (guest !== null && clock.now() >= guest.session.expiresMs)
+        return fail(new RelayError('session-ended', 'log in again'));
+      // A socket that we do not read cannot show life.
+      if (isAlive() || intake.isFull() || sharedIntake.isFull()) return socket.ping();
+      stop('half-open');
+      socket.terminate();
+    },
+    close: (status, reason) => end(status, reason, null),
+  };
+
+  tcp.on('data', countHello);
+  socket.on('message', receive);
+  socket.on('error', () => end(1002, 'protocol-error', null));
+  socket.on('close', () => {
+    stop('closed-by-peer');
+    release();
+    options.ended(connection, guest?.organisation ?? null, endReason ?? 'closed-by-peer');
+  });
+  return connection;
+}

@@ -1,0 +1,32 @@
+import type { RefusalCode } from '@keytide/relay-protocol';
+
+/** Every code a `RelayError` can carry: the refusals of the protocol, and what can go wrong at home. */
+export type RelayErrorCode =
+  | RefusalCode
+  | 'data-folder-locked' // another live process uses the data folder
+  | 'database-in-use' // another relay serves this PostgreSQL database
+  | 'database-newer' // the database was made by a newer version of this software
+  | 'migration-changed' // an applied migration differs from the file of the same name
+  | 'database-failed' // the database is gone or refuses; see `cause`
+  | 'address-in-use'; // the port is taken
+
+/** The one error class of this package. `code` is stable; the message never holds content or tokens. */
+export class RelayError extends Error {
+  override readonly name = 'RelayError';
+  readonly code: RelayErrorCode;
+  /** The size of the membership log, with `head-moved`. */
+  readonly size: number | null;
+  /** The membership rule that was broken, with `entry-refused`. */
+  readonly reason: string | null;
+
+  constructor(
+    code: RelayErrorCode,
+    message: string,
+    details: { cause?: unknown; size?: number; reason?: string } = {},
+  ) {
+    super(message, { cause: details.cause });
+    this.code = code;
+    this.size = details.size ?? null;
+    this.reason = details.reason ?? null;
+  }
+}

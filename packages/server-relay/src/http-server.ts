@@ -1,0 +1,63 @@
+import type { ErrorBody } from '@keytide/relay-protocol';
+import Fastify, { type FastifyInstance } from 'fastify';
+import { RelayError, type RelayErrorCode } from './errors.ts';
+import type { Log } from './log-event.ts';
+
+/** 64 KiB of entry as base64url, and its JSON. */
+const BODY_BYTES = 98_304;
+
+const STATUS: Partial<Record<RelayErrorCode, number>> = {
+  malformed: 400,
+  'unsupported-version': 400,
+  'login-refused': 401,
+  'session-ended': 401,
+  'not-a-member': 403,
+  'not-found': 404,
+  'no-box': 404,
+  'head-moved': 409,
+  'too-large': 413,
+  'entry-refused': 422,
+  'rate-limited': 429,
+};
+
+/** An HTTP server without routes: JSON errors, limits, and no log of its own, so none can hold a token. */
+export function createHttpServer(log: Log): FastifyInstance {
+  const app = Fastify({
+    logger: false,
+    bodyLimit: BODY_BYTES,
+    requestTimeout: 20_000,
+    connectionTimeout: 60_000,
+    keepAliveTimeout: 30_000,
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: 64 },
+    // Bad HTTP gets no answer of its own making: whoever speaks it is not a client of ours.
+    clientErrorHandler: (_error, socket) => void socket.destroy(),
+  });
+  app.setNotFoundHandler((_request, reply) => {
+    void reply.code(404).send({ code: 'not-found', message: 'no such route' } satisfies ErrorBody);
+  });
+  app.setErrorHandler((error, _request, reply) => {
+    const refusal = refusalOf(error);
+    const status = STATUS[refusal.code] ?? 503;
+    if (status === 503) log({ event: 'failed', where: 'http', code: refusal.code });
+    const body: ErrorBody = {
+      code: status === 503 ? 'unavailable' : refusal.code,
+      message: refusal.message,
+      ...(refusal.size === null ? {} : { size: refusal.size }),
+      ...(refusal.reason === null ? {} : { reason: refusal.reason }),
+    };
+    void reply.code(status).send(body);
+  });
+  return app;
+}
+
+/** What went wrong in words that may leave the process. */
+function refusalOf(error: unknown): RelayError {
+  if (error instanceof RelayError && error.code in STATUS) return error;
+  if (error instanceof RelayError) return new RelayError(error.code, 'the relay cannot answer now');
+  const status = (error as { statusCode?: unknown }).statusCode;
+  if (status === 413) return new RelayError('too-large', 'the body is too large');
+  if (typeof status === 'number' && status >= 400 && status < 500)
+    return new RelayError('malformed', 'not a request of this protocol');
+  return new RelayError('unavailable', 'the relay cannot answer now');
+}

@@ -1,0 +1,18 @@
+export type { Clock } from './clock.ts';
+export { RelayError, type RelayErrorCode } from './errors.ts';
+export { DEFAULT_LIMITS, type RelayLimits } from './limits.ts';
+export type { Log, LogEvent } from './log-event.ts';
+export { openStore, type DatabaseOptions, type OpenedStore } from './sql/open.ts';
+export { startRelay, type Relay, type RelayOptions } from './start-relay.ts';
+export type {
+  Announcement,
+  AppendVerdict,
+  EntriesPage,
+  EnvelopeAppend,
+  LogAddition,
+  LogPage,
+  RelayStore,
+  StoredChallenge,
+  StoredEntry,
+  StoredSession,
+} from './store.ts';

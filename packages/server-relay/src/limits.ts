@@ -1,0 +1,43 @@
+/** What one relay grants and how long it waits. The protocol's own sizes are `LIMITS` of relay-protocol. */
+export interface RelayLimits {
+  /** Sockets open at once; further ones are answered with 503. */
+  readonly sockets: number;
+  /** Time for the first frame. */
+  readonly helloMs: number;
+  /** What a socket may send before its hello is accepted. */
+  readonly helloBytes: number;
+  /** Time between pings; a peer that shows no life between two of them is cut off. */
+  readonly pingMs: number;
+  /** Unsent bytes of one socket above which it gets no live frames and catches up from the log later. */
+  readonly lagBytes: number;
+  /** Frames of one socket that are read but not yet answered, in bytes; above, reading stops. */
+  readonly socketIntakeBytes: number;
+  /** The same over all sockets. */
+  readonly intakeBytes: number;
+  /** Pages of group logs that are read at once for sockets that catch up. */
+  readonly catchUpReads: number;
+  /** Logins and new organisations: a burst of so many, then so many a second. */
+  readonly strangerBurst: number;
+  readonly strangersPerSecond: number;
+  readonly challengeMs: number;
+  readonly sessionMs: number;
+  /** Organisations whose directory is kept in memory while none of their devices is connected. */
+  readonly idleOrganisations: number;
+}
+
+/** The limits of a relay that is told nothing else. */
+export const DEFAULT_LIMITS: RelayLimits = {
+  sockets: 10_000,
+  helloMs: 5_000,
+  helloBytes: 16_384,
+  pingMs: 30_000,
+  lagBytes: 1_048_576,
+  socketIntakeBytes: 2_097_152,
+  intakeBytes: 67_108_864,
+  catchUpReads: 2,
+  strangerBurst: 10_000,
+  strangersPerSecond: 500,
+  challengeMs: 60_000,
+  sessionMs: 3_600_000,
+  idleOrganisations: 1_000,
+};

@@ -1,0 +1,32 @@
+import type { GroupId, OrgId } from '@keytide/crypto-core';
+
+/**
+ * What a relay tells its operator: one JSON object a line. Never content, names, tokens, device ids or
+ * network addresses; organisations and groups by their first 8 hex digits.
+ */
+export type LogEvent =
+  | { readonly event: 'listening'; readonly url: string; readonly name: string }
+  | { readonly event: 'closing' }
+  | { readonly event: 'organisation-created'; readonly org: string }
+  | { readonly event: 'login'; readonly org: string; readonly kind: string }
+  | { readonly event: 'login-refused'; readonly kind: string }
+  | { readonly event: 'directory'; readonly org: string; readonly size: number }
+  | {
+      readonly event: 'append';
+      readonly org: string;
+      readonly group: string;
+      readonly firstSeq: number;
+      readonly count: number;
+      readonly sizeBytes: number;
+    }
+  | { readonly event: 'socket-opened'; readonly sockets: number }
+  | { readonly event: 'socket-closed'; readonly reason: string; readonly sockets: number }
+  | { readonly event: 'failed'; readonly where: string; readonly code: string };
+
+/** Where log events go. Must not throw. */
+export type Log = (event: LogEvent) => void;
+
+/** Enough of an id to tell entries of a log apart. */
+export function shortId(id: OrgId | GroupId): string {
+  return id.slice(0, 8);
+}

@@ -1,0 +1,185 @@
+import { equalBytes, type OrgId, type Primitives } from '@keytide/crypto-core';
+import { assertAdmissible, replay, type DirectoryState } from '@keytide/key-directory/verify';
+import type { Subject } from '@keytide/relay-protocol';
+import type { Clock } from './clock.ts';
+import { RelayError } from './errors.ts';
+import { judged, readEntry } from './judge-entry.ts';
+import { cutOff, hasStanding, mayHandIn } from './standing.ts';
+import type { RelayStore } from './store.ts';
+
+/** An organisation as this relay knows it: its membership log, judged by the rules. */
+export interface Organisation {
+  readonly org: OrgId;
+  /** As of the newest entry. Replaced, never changed, when the log grows. */
+  readonly state: DirectoryState;
+}
+
+/** The organisations of a relay, replayed when first needed and kept while somebody needs them. */
+export interface Organisations {
+  /** Starts one by its genesis wire; the same wire again changes nothing. @throws RelayError */
+  create(wire: Uint8Array): Promise<OrgId>;
+  /** As of now, for one look. `null` when the relay has no such organisation. */
+  find(org: OrgId): Promise<Organisation | null>;
+  /** As `find`, but it stays in memory and its `state` stays new until `release` is called. */
+  pin(org: OrgId): Promise<{ organisation: Organisation; release: () => void } | null>;
+  /**
+   * Adds an entry that `subject` hands in, and answers its index; the same wire again changes nothing.
+   * When this resolves, whoever lost their standing by it is cut off.
+   * @throws RelayError `malformed`, `not-a-member`, `head-moved`, `entry-refused`
+   */
+  append(org: OrgId, subject: Subject, wire: Uint8Array): Promise<number>;
+}
+
+/** What `createOrganisations` works with. `grown` runs before `append` resolves and must not throw. */
+export interface OrganisationsOptions {
+  readonly store: RelayStore;
+  readonly primitives: Primitives;
+  readonly clock: Clock;
+  /** How many unpinned organisations stay in memory. */
+  readonly idle: number;
+  readonly grown: (organisation: Organisation) => void;
+}
+
+interface Held extends Organisation {
+  state: DirectoryState;
+  pins: number;
+  /** The store may hold more than `state` says. */
+  stale: boolean;
+  /** The newest append; the next waits for it. */
+  last: Promise<unknown>;
+}
+
+/** No organisations in memory yet. */
+export function createOrganisations(options: OrganisationsOptions): Organisations {
+  const { store, primitives, clock } = options;
+  const loaded = new Map<OrgId, Held>();
+  const loading = new Map<OrgId, Promise<Held | null>>();
+
+  async function load(org: OrgId): Promise<Held | null> {
+    try {
+      const state = await replayFrom(options, org, null);
+      return state === null ? null : { org, state, pins: 0, stale: false, last: Promise.resolve() };
+    } finally {
+      loading.delete(org);
+    }
+  }
+
+  /** Never two of one organisation: a second one would not learn of a revocation. */
+  async function hold(org: OrgId): Promise<Held | null> {
+    if (!loaded.has(org)) {
+      const coming = loading.get(org) ?? load(org);
+      loading.set(org, coming);
+      const fresh = await coming;
+      if (fresh === null) return null;
+      if (!loaded.has(org)) loaded.set(org, fresh);
+    }
+    const organisation = loaded.get(org) as Held;
+    organisation.pins += 1;
+    // Newest last, so that the first is the one that was not needed for longest.
+    loaded.delete(org);
+    loaded.set(org, organisation);
+    evict();
+    try {
+      if (organisation.stale) await refresh(organisation);
+      return organisation;
+    } catch (error) {
+      organisation.pins -= 1;
+      throw error;
+    }
+  }
+
+  function evict(): void {
+    for (const [org, organisation] of loaded) {
+      if (loaded.size <= options.idle) return;
+      if (organisation.pins === 0) loaded.delete(org);
+    }
+  }
+
+  async function refresh(organisation: Held): Promise<void> {
+    const state = await replayFrom(options, organisation.org, organisation.state);
+    organisation.stale = false;
+    if (state === null || state.size <= organisation.state.size) return;
+    organisation.state = state;
+    options.grown(organisation);
+  }
+
+  async function add(organisation: Held, subject: Subject, wire: Uint8Array): Promise<number> {
+    if (organisation.stale) await refresh(organisation);
+    const entry = readEntry(primitives, wire);
+    if (entry.index < organisation.state.size) {
+      const page = await store.readLog(organisation.org, entry.index);
+      const stored = page?.entries[0];
+      if (stored !== undefined && equalBytes(stored, wire)) return entry.index;
+    }
+    const before = organisation.state;
+    const nowMs = clock.now();
+    if (!hasStanding(before, subject, nowMs) || !mayHandIn(subject, entry))
+      throw new RelayError('not-a-member', 'this session may not add this entry');
+    if (entry.org === before.org && (entry.index !== before.size || entry.previousHash !== before.headHash))
+      throw new RelayError('head-moved', 'the entry does not continue the log', { size: before.size });
+    const after = judged(() => {
+      assertAdmissible(before, entry, nowMs);
+      return replay(primitives, [wire], before);
+    });
+    try {
+      const ended = cutOff(before, after);
+      await store.appendLogEntry({ org: organisation.org, index: entry.index, wire, ended });
+    } catch (error) {
+      organisation.stale = true;
+      if (!(error instanceof RelayError) || error.code !== 'head-moved') throw error;
+      await refresh(organisation);
+      throw new RelayError('head-moved', error.message, { size: organisation.state.size });
+    }
+    organisation.state = after;
+    options.grown(organisation);
+    return entry.index;
+  }
+
+  return {
+    async create(wire) {
+      const state = judged(() => {
+        assertAdmissible(null, readEntry(primitives, wire), clock.now());
+        return replay(primitives, [wire], null);
+      });
+      const created = await store.createOrganisation({ org: state.org, wire, nowMs: clock.now() });
+      if (created) return state.org;
+      const page = await store.readLog(state.org, 0);
+      if (!equalBytes(page?.entries[0] ?? new Uint8Array(), wire))
+        throw new RelayError('head-moved', 'the organisation exists', { size: page?.size ?? 1 });
+      return state.org;
+    },
+    async find(org) {
+      const organisation = await hold(org);
+      if (organisation !== null) organisation.pins -= 1;
+      return organisation;
+    },
+    async pin(org) {
+      const organisation = await hold(org);
+      if (organisation === null) return null;
+      const release = (): void => void (organisation.pins -= 1);
+      return { organisation, release };
+    },
+    async append(org, subject, wire) {
+      const organisation = await hold(org);
+      if (organisation === null) throw new RelayError('not-a-member', 'no such organisation');
+      const turn = organisation.last.then(() => add(organisation, subject, wire));
+      organisation.last = turn.catch(() => undefined);
+      return turn.finally(() => void (organisation.pins -= 1));
+    },
+  };
+}
+
+async function replayFrom(
+  { store, primitives }: OrganisationsOptions,
+  org: OrgId,
+  from: DirectoryState | null,
+): Promise<DirectoryState | null> {
+  const wires: Uint8Array[] = [];
+  for (;;) {
+    const page = await store.readLog(org, (from?.size ?? 0) + wires.length);
+    if (page === null) return null;
+    wires.push(...page.entries);
+    if ((from?.size ?? 0) + wires.length >= page.size || page.entries.length === 0) break;
+  }
+  return wires.length === 0 ? from : replay(primitives, wires, from);
+}

@@ -1,0 +1,171 @@
+import { parseEpochStatement, type DeviceId, type GroupId, type Primitives } from '@keytide/crypto-core';
+import { encodeRelayFrame, type ClientFrame, type RelayFrame } from '@keytide/relay-protocol';
+import type { AppendQueue } from './append-queue.ts';
+import { checkEnvelopes, checkStatement, readAnnouncement } from './checks.ts';
+import type { Clock } from './clock.ts';
+import { RelayError } from './errors.ts';
+import type { Hub } from './hub.ts';
+import type { Organisation } from './organisations.ts';
+import type { AppendVerdict, RelayStore } from './store.ts';
+import { createSubscription, type Outlet, type Subscription } from './subscription.ts';
+
+/** A device that said hello, whatever carries its frames. */
+export interface Peer {
+  /**
+   * Does what a frame asks; resolves once it is answered. Frames take effect in the order of the calls.
+   * @throws RelayError that ends the connection; what concerns one request is answered by `refused` instead
+   */
+  handle(frame: ClientFrame): Promise<void>;
+  /** Tells the device that the membership log has grown. */
+  grown(): void;
+  /** Ends its subscriptions. */
+  stop(): void;
+}
+
+/** What `createPeer` works with. */
+export interface PeerOptions {
+  readonly organisation: Organisation;
+  readonly device: DeviceId;
+  readonly outlet: Outlet;
+  readonly primitives: Primitives;
+  readonly store: RelayStore;
+  readonly queue: AppendQueue;
+  readonly hub: Hub;
+  readonly clock: Clock;
+  /** Limits how many pages are read at once. */
+  readonly readInTurn: <T>(read: () => Promise<T>) => Promise<T>;
+  /** A subscription broke down. */
+  readonly failed: (error: unknown) => void;
+}
+
+type Append = Extract<ClientFrame, { type: 'append' }>;
+type Announce = Extract<ClientFrame, { type: 'announce' }>;
+
+/** A peer without subscriptions. */
+export function createPeer(options: PeerOptions): Peer {
+  const { organisation, device, outlet, store, queue, hub } = options;
+  const { org } = organisation;
+  const subscriptions = new Map<GroupId, () => void>();
+  let announcing: Promise<void> | null = null;
+
+  function send(frame: RelayFrame): void {
+    outlet.send(encodeRelayFrame(frame));
+  }
+
+  function assertGroup(group: GroupId): void {
+    if (group !== organisation.state.everyone) throw new RelayError('unknown-group', 'no such group');
+  }
+
+  async function append({ group, items }: Append): Promise<readonly AppendVerdict[]> {
+    assertGroup(group);
+    const epochs = checkEnvelopes(group, items);
+    if (announcing !== null) await announcing;
+    return queue.append(
+      items.map((item, index) => ({ org, group, epoch: epochs[index] as number, ...item })),
+    );
+  }
+
+  async function announce(frame: Announce): Promise<readonly AppendVerdict[]> {
+    assertGroup(frame.group);
+    const { primitives, clock } = options;
+    const { group, messageId, boxes } = frame;
+    const statement = readAnnouncement(primitives, organisation.state, device, frame);
+    const previous = await store.readNewestStatement(org, group);
+    const newest = previous === null ? 0 : parseEpochStatement(primitives, previous).epoch;
+    // The store takes the epoch after its newest, which may be newer by then: only a checked one may wait for it.
+    if (statement.epoch > newest + 1)
+      throw new RelayError('epoch-taken', 'not the epoch that follows the newest');
+    if (statement.epoch === newest + 1)
+      checkStatement(
+        primitives,
+        { state: organisation.state, nowMs: clock.now() },
+        statement,
+        frame,
+        previous,
+      );
+    // Any other number is either a repetition, which the store knows, or too late.
+    return [
+      await queue.announce({
+        org,
+        group,
+        epoch: statement.epoch,
+        messageId,
+        statement: frame.statement,
+        boxes,
+      }),
+    ];
+  }
+
+  /** What follows an announcement may be of its epoch, so it waits until the announcement is decided. */
+  function announceInTurn(frame: Announce): Promise<readonly AppendVerdict[]> {
+    const before = announcing ?? Promise.resolve();
+    const verdicts = before.then(() => announce(frame));
+    const decided = verdicts.then(
+      () => {},
+      () => {},
+    );
+    announcing = decided;
+    void decided.then(() => {
+      if (announcing === decided) announcing = null;
+    });
+    return verdicts;
+  }
+
+  /** Answers a request: its seqs, or the first refusal among its items. */
+  async function answer(requestId: number, verdicts: Promise<readonly AppendVerdict[]>): Promise<void> {
+    try {
+      const seqs: number[] = [];
+      for (const verdict of await verdicts) {
+        if ('refused' in verdict) throw new RelayError(verdict.refused, 'an item was refused');
+        seqs.push(verdict.seq);
+      }
+      send({ type: 'appended', requestId, seqs });
+    } catch (error) {
+      // A failed database is no answer to the request: the outcome is unknown, so the connection ends.
+      if (!(error instanceof RelayError) || error.code === 'database-failed') throw error;
+      send({ type: 'refused', requestId, code: error.code });
+    }
+  }
+
+  function subscribe(group: GroupId, afterSeq: number): void {
+    assertGroup(group);
+    subscriptions.get(group)?.();
+    const subscription: Subscription = createSubscription({
+      group,
+      afterSeq,
+      outlet,
+      readPage: (after) => options.readInTurn(() => store.readEntries(org, group, after)),
+      failed: options.failed,
+    });
+    const unfollow = hub.follow(org, group, subscription);
+    subscriptions.set(group, () => {
+      unfollow();
+      subscription.stop();
+    });
+    subscription.start();
+  }
+
+  return {
+    async handle(frame) {
+      switch (frame.type) {
+        case 'hello':
+          throw new RelayError('malformed', 'a second hello');
+        case 'append':
+          return answer(frame.requestId, append(frame));
+        case 'announce':
+          return answer(frame.requestId, announceInTurn(frame));
+        case 'subscribe':
+          return subscribe(frame.group, frame.afterSeq);
+        case 'ping':
+          return send({ type: 'pong', nonce: frame.nonce });
+      }
+    },
+    grown() {
+      send({ type: 'directory', size: organisation.state.size });
+    },
+    stop() {
+      for (const end of subscriptions.values()) end();
+      subscriptions.clear();
+    },
+  };
+}

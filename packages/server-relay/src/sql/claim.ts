@@ -1,0 +1,79 @@
+import pg from 'pg';
+import { RelayError } from '../errors.ts';
+
+/** The right to be the only relay of a PostgreSQL database. */
+export interface Claim {
+  /** @throws RelayError `database-in-use` while the claim is lost */
+  assertHeld(): void;
+  release(): Promise<void>;
+}
+
+/** Any number, the same in every version of this software. */
+const ADVISORY_LOCK = 5_384_732_912;
+const RETRY_MS = 250;
+
+/**
+ * Claims the database for this relay by a lock that PostgreSQL keeps for as long as our connection lives:
+ * a relay that dies lets go at once. Relays do not yet tell each other of new entries and revocations, so
+ * two of them on one database would leave a revoked device connected. A claim that is lost with the
+ * connection (PostgreSQL restarts) is made again in the background; until then nothing is answered.
+ * @param waitMs how long to wait for another relay that is just ending
+ * @throws RelayError `database-in-use`, `database-failed`
+ */
+export async function claimDatabase(url: string, waitMs: number): Promise<Claim> {
+  let holder: pg.Client | null = null;
+  let released = false;
+
+  async function attempt(): Promise<void> {
+    const client = new pg.Client({ connectionString: url, keepAlive: true });
+    client.on('error', () => lose(client));
+    client.on('end', () => lose(client));
+    try {
+      await client.connect();
+      const { rows } = await client.query('select pg_try_advisory_lock($1) as held', [ADVISORY_LOCK]);
+      if (rows[0].held !== true)
+        throw new RelayError('database-in-use', 'another relay serves this database');
+      holder = client;
+    } catch (cause) {
+      await client.end().catch(() => undefined);
+      if (cause instanceof RelayError) throw cause;
+      throw new RelayError('database-failed', 'PostgreSQL refuses or does not answer', { cause });
+    }
+  }
+
+  function lose(client: pg.Client): void {
+    if (holder !== client) return;
+    holder = null;
+    if (!released) void reclaim();
+  }
+
+  async function reclaim(): Promise<void> {
+    while (!released && holder === null) {
+      await attempt().catch(() => pause());
+    }
+    if (released) await holder?.end();
+  }
+
+  const deadline = Date.now() + waitMs;
+  while (holder === null) {
+    await attempt().catch((error: RelayError) => {
+      if (error.code !== 'database-in-use' || Date.now() >= deadline) throw error;
+      return pause();
+    });
+  }
+  return {
+    assertHeld() {
+      if (holder === null) throw new RelayError('database-in-use', 'the claim on the database was lost');
+    },
+    async release() {
+      released = true;
+      const client = holder;
+      holder = null;
+      await client?.end();
+    },
+  };
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+}

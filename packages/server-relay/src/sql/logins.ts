@@ -1,0 +1,75 @@
+import { fromHex, idBytes, orgId, toHex } from '@keytide/crypto-core';
+import type { Subject } from '@keytide/relay-protocol';
+import type { RelayStore, StoredSession } from '../store.ts';
+import type { SqlDatabase, SqlRow, SqlRunner } from './database.ts';
+
+/** The part of the store that keeps sessions and challenges. */
+export function sqlLogins(
+  database: SqlDatabase,
+): Pick<RelayStore, 'putSession' | 'readSession' | 'putChallenge' | 'takeChallenge' | 'forgetExpired'> {
+  return {
+    async putSession({ org, tokenHash, subject, expiresMs }) {
+      await database.query('insert into sessions values ($1, $2, $3, $4, $5)', [
+        idBytes(org),
+        tokenHash,
+        subject.kind,
+        subjectBytes(subject),
+        expiresMs,
+      ]);
+    },
+    async readSession(org, tokenHash) {
+      const [row] = await database.query('select * from sessions where org = $1 and token_hash = $2', [
+        idBytes(org),
+        tokenHash,
+      ]);
+      return row === undefined ? null : sessionIn(row);
+    },
+    async putChallenge({ org, challenge, subject, expiresMs }) {
+      await database.query('insert into challenges values ($1, $2, $3, $4, $5)', [
+        idBytes(org),
+        challenge,
+        subject.kind,
+        subjectBytes(subject),
+        expiresMs,
+      ]);
+    },
+    async takeChallenge({ org, challenge, subject }, nowMs) {
+      const rows = await database.query(
+        'delete from challenges where org = $1 and challenge = $2 returning kind, subject, expires_ms',
+        [idBytes(org), challenge],
+      );
+      return rows.some(
+        (row) =>
+          row['kind'] === subject.kind &&
+          toHex(row['subject'] as Uint8Array) === subject.id &&
+          (row['expires_ms'] as number) > nowMs,
+      );
+    },
+    async forgetExpired(nowMs) {
+      await database.query('delete from challenges where expires_ms < $1', [nowMs]);
+      await database.query('delete from sessions where expires_ms < $1', [nowMs]);
+    },
+  };
+}
+
+/** Ends all sessions of a subject, inside somebody's transaction. */
+export async function endSessions(runner: SqlRunner, org: Uint8Array, subject: Subject): Promise<void> {
+  await runner.query('delete from sessions where org = $1 and kind = $2 and subject = $3', [
+    org,
+    subject.kind,
+    subjectBytes(subject),
+  ]);
+}
+
+function subjectBytes({ id }: Subject): Uint8Array {
+  return fromHex(id) ?? new Uint8Array();
+}
+
+function sessionIn(row: SqlRow): StoredSession {
+  return {
+    org: orgId(row['org'] as Uint8Array),
+    tokenHash: row['token_hash'] as Uint8Array,
+    subject: { kind: row['kind'] as Subject['kind'], id: toHex(row['subject'] as Uint8Array) },
+    expiresMs: row['expires_ms'] as number,
+  };
+}

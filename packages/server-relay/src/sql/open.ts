@@ -1,0 +1,53 @@
+import type { Primitives } from '@keytide/crypto-core';
+import type { RelayStore } from '../store.ts';
+import type { SqlDatabase } from './database.ts';
+import { migrate, readMigrations } from './migrate.ts';
+import { openPglite } from './pglite.ts';
+import { openPostgres } from './postgres.ts';
+import { sqlRelayStore } from './store.ts';
+
+/** Where a relay keeps its data (docs/spec/relay-storage.md). */
+export type DatabaseOptions =
+  /** The embedded default: single-node, survives the end of the process, is not safe against a power cut. */
+  | { readonly kind: 'pglite'; readonly folder: string }
+  /** For production. `url` as libpq takes it: postgres://user:password@host:port/name */
+  | { readonly kind: 'postgres'; readonly url: string }
+  /** Embedded and gone when the process ends: for tests and demonstrations. */
+  | { readonly kind: 'memory' };
+
+/** An open store, and how many batches it can usefully work on at once. */
+export interface OpenedStore {
+  readonly store: RelayStore;
+  readonly lanes: number;
+}
+
+/**
+ * Opens the database, brings it up to the newest migration and puts the store on top.
+ * @throws RelayError `data-folder-locked`, `database-failed`, `database-newer`, `migration-changed`
+ */
+export async function openStore(
+  options: DatabaseOptions,
+  primitives: Primitives,
+  nowMs: number,
+): Promise<OpenedStore> {
+  const database = await openDatabase(options);
+  try {
+    await migrate(database, primitives, await readMigrations(), nowMs);
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+  return { store: sqlRelayStore(database), lanes: Math.max(1, Math.floor(database.connections / 2)) };
+}
+
+/** Opens the database alone. @throws RelayError as `openStore` */
+export function openDatabase(options: DatabaseOptions): Promise<SqlDatabase> {
+  switch (options.kind) {
+    case 'pglite':
+      return openPglite(options.folder);
+    case 'postgres':
+      return openPostgres(options.url);
+    case 'memory':
+      return openPglite(null);
+  }
+}

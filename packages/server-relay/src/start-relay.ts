@@ -1,0 +1,163 @@
+import { createRequire } from 'node:module';
+import type { AddressInfo } from 'node:net';
+import type { Random } from '@keytide/crypto-core';
+import { nodePrimitives, nodeRandom } from '@keytide/crypto-core/node';
+import type { FastifyInstance } from 'fastify';
+import { createAppendQueue } from './append-queue.ts';
+import type { Clock } from './clock.ts';
+import { RelayError } from './errors.ts';
+import { createHttpServer } from './http-server.ts';
+import { createHub } from './hub.ts';
+import { createIntake } from './intake.ts';
+import { DEFAULT_LIMITS, type RelayLimits } from './limits.ts';
+import { shortId, type Log } from './log-event.ts';
+import { createLogins } from './logins.ts';
+import { createOrganisations } from './organisations.ts';
+import { createRateLimit } from './rate-limit.ts';
+import { addRoutes } from './routes.ts';
+import { serveSockets, type Sockets } from './sockets.ts';
+import { openStore, type DatabaseOptions, type OpenedStore } from './sql/open.ts';
+import { createTurnstile } from './turnstile.ts';
+
+/** How to start a relay. */
+export interface RelayOptions {
+  readonly database: DatabaseOptions;
+  /** The address to listen on. Default 127.0.0.1. */
+  readonly host?: string;
+  /** Default 8080; 0 for any free one. */
+  readonly port?: number;
+  /** The origin under which clients reach the relay, when that is not host and port. Logins are bound to it. */
+  readonly publicUrl?: string;
+  readonly clock?: Clock;
+  readonly random?: Random;
+  /** Gets every log event. Default: one JSON line each on standard output. */
+  readonly log?: Log;
+  /** Where to differ from `DEFAULT_LIMITS`. */
+  readonly limits?: Partial<RelayLimits>;
+}
+
+/** A relay that is listening. */
+export interface Relay {
+  /** Where it listens, such as `http://127.0.0.1:8080`. */
+  readonly url: string;
+  /** The origin that logins are bound to. */
+  readonly name: string;
+  /** Finishes what is under way, closes the sockets as 'going away' and the database. Once is enough. */
+  close(): Promise<void>;
+}
+
+const FORGET_MS = 600_000;
+
+/**
+ * Starts a relay in this process.
+ * @throws RelayError `data-folder-locked`, `database-failed`, `database-newer`, `migration-changed`, `address-in-use`
+ */
+export async function startRelay(options: RelayOptions): Promise<Relay> {
+  const clock = options.clock ?? { now: () => Date.now() };
+  const log = options.log ?? ((event) => void process.stdout.write(`${JSON.stringify(event)}\n`));
+  const opened = await openStore(options.database, nodePrimitives, clock.now());
+  const app = createHttpServer(log);
+  const place = { url: '', name: '' };
+  const parts = assemble(app, opened, { ...options, clock, log }, place);
+  try {
+    place.url = await listen(app, options.host ?? '127.0.0.1', options.port ?? 8080);
+    place.name = new URL(options.publicUrl ?? place.url).origin;
+  } catch (error) {
+    await parts.close();
+    throw error;
+  }
+  log({ event: 'listening', url: place.url, name: place.name });
+  let closing: Promise<void> | null = null;
+  return { url: place.url, name: place.name, close: () => (closing ??= parts.close()) };
+}
+
+function assemble(
+  app: FastifyInstance,
+  { store, lanes }: OpenedStore,
+  options: RelayOptions & { clock: Clock; log: Log },
+  place: { readonly name: string },
+): { close(): Promise<void> } {
+  const { clock, log } = options;
+  const primitives = nodePrimitives;
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const relayName = (): string => place.name;
+  const { version } = createRequire(import.meta.url)('../package.json') as { version: string };
+  const hub = createHub();
+  const queue = createAppendQueue({
+    store,
+    lanes,
+    clock,
+    stored(run) {
+      const sizeBytes = run.entries.reduce((sum, { bytes }) => sum + bytes.length, 0);
+      const { firstSeq, entries } = run;
+      const where = { org: shortId(run.org), group: shortId(run.group) };
+      log({ event: 'append', ...where, firstSeq, count: entries.length, sizeBytes });
+      hub.publish(run);
+    },
+    repeated: (org, group, seq) => hub.mention(org, group, seq),
+  });
+  let sockets: Sockets | null = null;
+  const organisations = createOrganisations({
+    store,
+    primitives,
+    clock,
+    idle: limits.idleOrganisations,
+    grown({ org, state }) {
+      log({ event: 'directory', org: shortId(org), size: state.size });
+      sockets?.grown(org);
+    },
+  });
+  const logins = createLogins({
+    store,
+    organisations,
+    primitives,
+    random: options.random ?? nodeRandom,
+    clock,
+    limits,
+    relayName,
+  });
+  const admitStranger = createRateLimit(clock, limits.strangerBurst, limits.strangersPerSecond);
+  addRoutes(app, { store, organisations, logins, clock, log, version, relayName, admitStranger });
+  const served = serveSockets(app.server, {
+    primitives,
+    store,
+    queue,
+    hub,
+    readInTurn: createTurnstile(limits.catchUpReads),
+    logins,
+    organisations,
+    clock,
+    limits,
+    log,
+    sharedIntake: createIntake(limits.intakeBytes),
+  });
+  sockets = served;
+  const forgetting = setInterval(() => {
+    store
+      .forgetExpired(clock.now())
+      .catch(() => log({ event: 'failed', where: 'forget', code: 'database-failed' }));
+  }, FORGET_MS);
+  return {
+    async close() {
+      log({ event: 'closing' });
+      clearInterval(forgetting);
+      served.stopAccepting();
+      await queue.idle();
+      await served.close();
+      await app.close();
+      await queue.idle();
+      await store.close();
+    },
+  };
+}
+
+async function listen(app: FastifyInstance, host: string, port: number): Promise<string> {
+  try {
+    await app.listen({ host, port });
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw cause;
+    throw new RelayError('address-in-use', `port ${port} of ${host} is taken`, { cause });
+  }
+  const { address, family, port: actual } = app.server.address() as AddressInfo;
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${actual}`;
+}

@@ -1,0 +1,57 @@
+import { nodePrimitives } from '@keytide/crypto-core/node';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { SqlDatabase } from '../src/sql/database.ts';
+import { migrate, readMigrations, type Migration } from '../src/sql/migrate.ts';
+import { openDatabase } from '../src/sql/open.ts';
+
+let database: SqlDatabase;
+beforeAll(async () => {
+  database = await openDatabase({ kind: 'memory' });
+});
+afterAll(() => database.close());
+
+const run = (migrations: readonly Migration[]) => migrate(database, nodePrimitives, migrations, 1);
+const tables = async () =>
+  (await database.query("select tablename from pg_tables where schemaname = 'public' order by 1")).map(
+    (row) => row['tablename'],
+  );
+const first: Migration = {
+  version: 1,
+  name: '0001-a.sql',
+  sql: 'create table a (x int); create table b (x int)',
+};
+const second: Migration = { version: 2, name: '0002-c.sql', sql: 'create table c (x int)' };
+
+test('applies what is missing, once', async () => {
+  await run([first]);
+  await run([first, second]);
+  await run([first, second]);
+  expect(await tables()).toEqual(['a', 'b', 'c', 'keytide_migrations']);
+});
+
+test('a changed file is refused; line ends do not count', async () => {
+  await expect(run([{ ...first, sql: `${first.sql} ` }, second])).rejects.toMatchObject({
+    code: 'migration-changed',
+  });
+  const lines = { version: 3, name: '0003-d.sql', sql: 'create table d (\n  x int\n)' };
+  await run([first, second, lines]);
+  await run([first, second, { ...lines, sql: lines.sql.replaceAll('\n', '\r\n') }]);
+});
+
+test('a database of a newer version is refused', async () => {
+  await expect(run([first])).rejects.toMatchObject({ code: 'database-newer' });
+});
+
+test('a migration that fails changes nothing, nor do those before it', async () => {
+  const before = await tables();
+  const all = [first, second, { version: 3, name: '0003-d.sql', sql: 'create table d (\n  x int\n)' }];
+  const good = { version: 4, name: '0004-e.sql', sql: 'create table e (x int)' };
+  const bad = { version: 5, name: '0005-f.sql', sql: 'create table f (x int); create nonsense' };
+  await expect(run([...all, good, bad])).rejects.toMatchObject({ code: 'database-failed' });
+  expect(await tables()).toEqual(before);
+});
+
+test('the files of this package are found and numbered without gaps', async () => {
+  const migrations = await readMigrations();
+  expect(migrations.map(({ version }) => version)).toEqual(migrations.map((_migration, i) => i + 1));
+});

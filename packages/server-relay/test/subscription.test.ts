@@ -1,0 +1,218 @@
+import { nodePrimitives } from '@keytide/crypto-core/node';
+import { groupId, idBytes, orgId } from '@keytide/crypto-core';
+import { decodeRelayFrame, type RelayFrame } from '@keytide/relay-protocol';
+import { seededRandom } from '@keytide/testkit';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createAppendQueue } from '../src/append-queue.ts';
+import { createHub } from '../src/hub.ts';
+import type { SqlDatabase } from '../src/sql/database.ts';
+import { migrate, readMigrations } from '../src/sql/migrate.ts';
+import { openDatabase } from '../src/sql/open.ts';
+import { sqlRelayStore } from '../src/sql/store.ts';
+import type { RelayStore } from '../src/store.ts';
+import { createSubscription, type Outlet } from '../src/subscription.ts';
+
+const random = seededRandom('subscription');
+const org = orgId(random(32));
+let database: SqlDatabase;
+let store: RelayStore;
+
+beforeAll(async () => {
+  database = await openDatabase({ kind: 'memory' });
+  await migrate(database, nodePrimitives, await readMigrations(), 1);
+  store = sqlRelayStore(database);
+});
+afterAll(() => store.close());
+
+/** A group with one epoch and `count` envelopes, and a way to add more. */
+async function groupOf(count: number) {
+  const group = groupId(random(32));
+  const hub = createHub();
+  const batches: number[] = [];
+  let inFlight = 0;
+  const watched: RelayStore = {
+    ...store,
+    async appendEnvelopes(items, nowMs) {
+      inFlight += 1;
+      expect(inFlight).toBe(1);
+      batches.push(items.length);
+      const verdicts = await store.appendEnvelopes(items, nowMs);
+      inFlight -= 1;
+      return verdicts;
+    },
+  };
+  const queue = createAppendQueue({
+    store: watched,
+    lanes: 1,
+    clock: { now: () => 1 },
+    stored: (run) => hub.publish(run),
+    repeated: (_org, at, seq) => hub.mention(_org, at, seq),
+  });
+  const item = () => ({ org, group, epoch: 1, messageId: random(16), envelope: random(200) });
+  await store.announceEpoch(
+    { org, group, epoch: 1, messageId: random(16), statement: random(9), boxes: [] },
+    1,
+  );
+  await queue.append(Array.from({ length: count }, item));
+  return { group, hub, queue, item, batches };
+}
+
+/** An outlet that a test can fill up. */
+function outletOf() {
+  const frames: RelayFrame[] = [];
+  const state = { lagging: false, wake: [] as (() => void)[] };
+  const outlet: Outlet = {
+    send: (frame) => void frames.push(decodeRelayFrame(frame)),
+    isLagging: () => state.lagging,
+    drained: () =>
+      state.lagging ? new Promise<void>((resolve) => state.wake.push(resolve)) : Promise.resolve(),
+  };
+  const drain = (): void => {
+    state.lagging = false;
+    for (const call of state.wake.splice(0)) call();
+  };
+  const seqs = (): number[] =>
+    frames.flatMap((frame) =>
+      frame.type === 'entries' ? frame.entries.map((_e, i) => frame.firstSeq + i) : [],
+    );
+  return { outlet, frames, state, drain, seqs };
+}
+
+function follow(at: Awaited<ReturnType<typeof groupOf>>, outlet: Outlet, afterSeq: number) {
+  const subscription = createSubscription({
+    group: at.group,
+    afterSeq,
+    outlet,
+    readPage: (after) => store.readEntries(org, at.group, after),
+    failed: (error) => {
+      throw error;
+    },
+  });
+  at.hub.follow(org, at.group, subscription);
+  subscription.start();
+  return subscription;
+}
+
+const caughtUp = (frames: RelayFrame[], count: number) =>
+  expect.poll(() => frames.filter(({ type }) => type === 'caught-up').length).toBe(count);
+
+test('expired entries show as a gap', async () => {
+  const at = await groupOf(9);
+  await database.query('delete from entries where grp = $1 and seq <= 4', [idBytes(at.group)]);
+  const { outlet, frames, seqs } = outletOf();
+  follow(at, outlet, 1);
+  await caughtUp(frames, 1);
+  expect(frames[0]).toEqual({ type: 'gap', group: at.group, firstAvailableSeq: 5 });
+  expect(seqs()).toEqual([5, 6, 7, 8, 9, 10]);
+  await database.query('delete from entries where grp = $1', [idBytes(at.group)]);
+  const later = outletOf();
+  follow(at, later.outlet, 0);
+  await caughtUp(later.frames, 1);
+  expect(later.frames).toEqual([
+    { type: 'gap', group: at.group, firstAvailableSeq: 11 },
+    { type: 'caught-up', group: at.group, headSeq: 10 },
+  ]);
+});
+
+test('a long log is read to its end before it is called caught up', async () => {
+  const at = await groupOf(1_100);
+  const { outlet, frames, seqs } = outletOf();
+  follow(at, outlet, 0);
+  await caughtUp(frames, 1);
+  expect(frames.at(-1)).toEqual({ type: 'caught-up', group: at.group, headSeq: 1_101 });
+  expect(seqs()).toEqual(Array.from({ length: 1_101 }, (_, i) => i + 1));
+});
+
+test('who lags gets no live frames, and everything from the log once drained', async () => {
+  const at = await groupOf(1);
+  const { outlet, frames, state, drain, seqs } = outletOf();
+  follow(at, outlet, 0);
+  await caughtUp(frames, 1);
+  await at.queue.append([at.item()]);
+  expect(seqs()).toEqual([1, 2, 3]);
+  state.lagging = true;
+  for (let i = 0; i < 5; i += 1) await at.queue.append([at.item(), at.item()]);
+  expect(seqs()).toEqual([1, 2, 3]);
+  drain();
+  await caughtUp(frames, 2);
+  expect(seqs()).toEqual(Array.from({ length: 13 }, (_, i) => i + 1));
+});
+
+test('entries stored without a word, as after a lost answer of the database, are found at the next', async () => {
+  const at = await groupOf(1);
+  const { outlet, frames, seqs } = outletOf();
+  follow(at, outlet, 0);
+  await caughtUp(frames, 1);
+  const silent = at.item();
+  await store.appendEnvelopes([silent, at.item()], 1);
+  await at.queue.append([at.item()]);
+  await caughtUp(frames, 2);
+  expect(seqs()).toEqual([1, 2, 3, 4, 5]);
+  await store.appendEnvelopes([at.item()], 1);
+  const [verdict] = await at.queue.append([silent]);
+  expect(verdict).toEqual({ seq: 3, repeated: true });
+});
+
+test('a repeated append wakes those who missed it', async () => {
+  const at = await groupOf(1);
+  const { outlet, frames, seqs } = outletOf();
+  follow(at, outlet, 0);
+  await caughtUp(frames, 1);
+  const missed = at.item();
+  await store.appendEnvelopes([missed], 1);
+  await at.queue.append([missed]);
+  await caughtUp(frames, 2);
+  expect(seqs()).toEqual([1, 2, 3]);
+});
+
+test('a stopped subscription sends nothing more', async () => {
+  const at = await groupOf(3);
+  const { outlet, frames } = outletOf();
+  follow(at, outlet, 0).stop();
+  await at.queue.append([at.item()]);
+  expect(frames).toEqual([]);
+});
+
+test('a lone append goes alone and at once; what comes meanwhile goes together', async () => {
+  const at = await groupOf(1);
+  at.batches.length = 0;
+  const first = at.queue.append([at.item()]);
+  await Promise.resolve();
+  await Promise.resolve();
+  const others = Array.from({ length: 30 }, () => at.queue.append([at.item(), at.item()]));
+  expect((await first)[0]).toEqual({ seq: 3, repeated: false });
+  const seqs = (await Promise.all(others)).flat().map((verdict) => 'seq' in verdict && verdict.seq);
+  expect(seqs).toEqual(Array.from({ length: 60 }, (_, i) => i + 4));
+  expect(at.batches).toEqual([1, 60]);
+});
+
+test('a batch ends before a message id comes twice, at 500 items, and at 1 MiB', async () => {
+  const at = await groupOf(0);
+  at.batches.length = 0;
+  const twice = at.item();
+  await at.queue.append([at.item(), twice, at.item(), twice, at.item()]);
+  await at.queue.append(Array.from({ length: 501 }, at.item));
+  await at.queue.append(Array.from({ length: 5 }, () => ({ ...at.item(), envelope: random(262_144) })));
+  expect(at.batches).toEqual([3, 2, 500, 1, 4, 1]);
+});
+
+test('when the database fails, everybody in the batch hears it and the queue goes on', async () => {
+  const at = await groupOf(0);
+  const broken: RelayStore = { ...store, appendEnvelopes: () => Promise.reject(new Error('gone')) };
+  const stored: unknown[] = [];
+  let target: RelayStore = broken;
+  const queue = createAppendQueue({
+    store: { ...store, appendEnvelopes: (items, nowMs) => target.appendEnvelopes(items, nowMs) },
+    lanes: 3,
+    clock: { now: () => 1 },
+    stored: (run) => stored.push(run.firstSeq),
+    repeated: () => undefined,
+  });
+  const results = await Promise.allSettled([queue.append([at.item()]), queue.append([at.item()])]);
+  expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+  expect(stored).toEqual([]);
+  target = store;
+  expect(await queue.append([at.item()])).toEqual([{ seq: 2, repeated: false }]);
+  await queue.idle();
+  expect(stored).toEqual([2]);
+});

@@ -1,0 +1,101 @@
+import { EXIT, type ExitCode } from './exit-codes.ts';
+
+/** What to do about an error of ours, and the exit code it ends with. */
+export interface Advice {
+  readonly next: string;
+  readonly exitCode: ExitCode;
+}
+
+/**
+ * The advice for an error of one of our packages, by the name of its class and its code; for refusals by the
+ * relay also by the relay's code. `null` where there is none: then nothing of the error may be shown.
+ */
+export function adviceFor(className: string, code: string, relayCode: string | null): Advice | null {
+  const refusal = relayCode === null ? undefined : REFUSALS[relayCode];
+  return refusal ?? ADVICE[className]?.[code] ?? DEFAULTS[className] ?? null;
+}
+
+const usage = (next: string): Advice => ({ next, exitCode: EXIT.usage });
+const locked = (next: string): Advice => ({ next, exitCode: EXIT.locked });
+const unreachable = (next: string): Advice => ({ next, exitCode: EXIT.unreachable });
+const refused = (next: string): Advice => ({ next, exitCode: EXIT.refused });
+const misbehaved = (next: string): Advice => ({ next, exitCode: EXIT.misbehaved });
+const unexpected = (next: string): Advice => ({ next, exitCode: EXIT.unexpected });
+
+const NEW_INVITE = 'Ask an admin for a new invite (`keytide invite`).';
+const TELL_ADMIN =
+  'Nothing more is sent to this relay from here; compare with another member, and tell your admin.';
+const RETRY = 'Check the address and the network, and run the command again; nothing is lost.';
+
+/** What the relay says no to. */
+const REFUSALS: Readonly<Record<string, Advice>> = {
+  'login-refused': refused(
+    'An admin can say whether this device still belongs, and make a new invite (`keytide invite`).',
+  ),
+  'not-a-member': refused('Ask an admin whether this device still belongs, and has the right to do this.'),
+  'session-ended': refused('Run the command again; it logs in anew.'),
+  'entry-refused': refused(
+    'The rules of the organisation do not allow it; ask an admin, or for a new invite.',
+  ),
+  'rate-limited': unreachable('Wait a little and run the command again.'),
+  unavailable: unreachable(RETRY),
+  'unsupported-version': refused('This relay speaks another version; update keytide here or there.'),
+};
+
+const DEFAULTS: Readonly<Record<string, Advice>> = {
+  ClientError: unexpected('Run the command again.'),
+  CryptoError: unexpected('Run the command again.'),
+  DirectoryError: refused('The rules of the organisation do not allow it; ask an admin.'),
+  ProtocolError: misbehaved(TELL_ADMIN),
+  RelayError: unexpected('See the log above; KEYTIDE_DEBUG=1 shows more.'),
+};
+
+const ADVICE: Readonly<Record<string, Readonly<Record<string, Advice>>>> = {
+  ClientError: {
+    offline: unreachable(RETRY),
+    'not-ready': unreachable('Connect this device to the relay once: run `keytide status`.'),
+    'relay-refused': refused('Ask an admin.'),
+    'relay-misbehaved': misbehaved(TELL_ADMIN),
+    'relay-forked': misbehaved(TELL_ADMIN),
+    'not-a-member': refused('Ask an admin for a new invite, and join with a new --home.'),
+    'no-organisation': usage('Run `keytide org create` or `keytide join` first, or give another --home.'),
+    'already-joined': usage('Give another --home for another organisation.'),
+    'invalid-value': usage('Correct the value and run the command again.'),
+    'unknown-record': usage('See `keytide requests list`.'),
+    'too-large': usage('Send less at once.'),
+    'store-damaged': locked(
+      'Restore the folder given by --home from a copy, or join again with another --home.',
+    ),
+  },
+  CryptoError: {
+    'wrong-passphrase': locked('Try again; without the passphrase this device cannot be opened.'),
+    'vault-locked': locked('Close the other keytide that uses this --home, then run the command again.'),
+    'vault-damaged': locked(
+      'Restore the folder given by --home from a copy, or join again with another --home.',
+    ),
+    'unlock-share-needed': locked('This store was made by another program; give another --home.'),
+    'unsupported-version': locked('Update keytide: the store was made by a newer one.'),
+    'vault-missing': usage('Run `keytide org create` or `keytide join` first, or give another --home.'),
+  },
+  DirectoryError: {
+    malformed: usage('Give the whole link, from http to its end, in quotes.'),
+    'bad-handle': usage('Choose another --name.'),
+    'invite-unknown': refused(NEW_INVITE),
+    'invite-used': refused(NEW_INVITE),
+    'invite-expired': refused(NEW_INVITE),
+    'invite-revoked': refused(NEW_INVITE),
+    'not-permitted': refused('Ask an admin to do it.'),
+    'unsupported-version': refused('Update keytide: the organisation uses something newer.'),
+    forked: misbehaved(TELL_ADMIN),
+    'rolled-back': misbehaved(TELL_ADMIN),
+  },
+  RelayError: {
+    'data-folder-locked': locked('Stop the relay that uses this folder, or give another --data.'),
+    'database-in-use': locked('Stop the other relay, or give another database.'),
+    'address-in-use': usage('Give another --port, or 0 for any free one.'),
+    'database-newer': unexpected('Update keytide.'),
+    'database-failed': unexpected(
+      'Check that the database runs and that its address and password are right.',
+    ),
+  },
+};

@@ -1,0 +1,28 @@
+import type { Context } from '../context.ts';
+import { untilOnline, withDevice } from '../device.ts';
+import { displayName } from '../names.ts';
+import { formatTable } from '../table.ts';
+
+/** `keytide members`: who is in the organisation, by this device's own verified copy of the log. */
+export async function listMembers(context: Context, options: { offline?: true }): Promise<void> {
+  await withDevice(context, async (client) => {
+    if (!options.offline) await untilOnline(context, client);
+    const members = client.members().toSorted((a, b) => (a.handle < b.handle ? -1 : 1));
+    const rows = members.flatMap((member) =>
+      member.devices.map((device) => [
+        displayName(member, members),
+        member.role,
+        device,
+        device === client.device ? 'this device' : '',
+      ]),
+    );
+    context.output.result({ members }, formatTable(COLUMNS, rows));
+  });
+}
+
+const COLUMNS = [
+  { heading: 'NAME', maxWidth: 72 },
+  { heading: 'ROLE', maxWidth: 16 },
+  { heading: 'DEVICE', maxWidth: 64 },
+  { heading: '', maxWidth: 16 },
+];

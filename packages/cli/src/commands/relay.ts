@@ -1,0 +1,42 @@
+import { resolve } from 'node:path';
+import { nodeRandom } from '@keytide/crypto-core/node';
+import { startRelay } from '@keytide/server-relay';
+import type { Context } from '../context.ts';
+import { jsonLine } from '../terminal-text.ts';
+
+/** Options of `keytide relay`. */
+export interface RelayOptions {
+  readonly data: string;
+  readonly database?: string;
+  readonly host: string;
+  readonly port: number;
+  readonly publicUrl?: string;
+}
+
+/** `keytide relay`: runs the relay until Ctrl-C or SIGTERM. Its log is JSON lines: on stderr, with `--json` on stdout. */
+export async function runRelay(context: Context, options: RelayOptions): Promise<void> {
+  const { output, signal } = context;
+  const { host, port, publicUrl } = options;
+  // Either may hold a password: neither is ever printed.
+  const url = options.database ?? process.env['KEYTIDE_DATABASE'];
+  delete process.env['KEYTIDE_DATABASE'];
+  const folder = resolve(options.data);
+  const log = output.json ? process.stdout : process.stderr;
+  const relay = await startRelay({
+    database: url === undefined ? { kind: 'pglite', folder } : { kind: 'postgres', url },
+    host,
+    port,
+    ...(publicUrl === undefined ? {} : { publicUrl }),
+    clock: { now: () => Date.now() },
+    random: nodeRandom,
+    log: (event) => {
+      log.write(`${jsonLine(event)}\n`);
+    },
+  });
+  if (!output.json) {
+    const where = url === undefined ? `data in ${folder}` : 'data in PostgreSQL';
+    output.result({}, [`relay at ${relay.url}, ${where}; Ctrl-C ends it`]);
+  }
+  if (!signal.aborted) await new Promise((end) => signal.addEventListener('abort', end, { once: true }));
+  await relay.close();
+}

@@ -1,0 +1,103 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { connect, type Client, type ClientOptions, type DeviceStore } from '@keytide/client';
+import { nodePorts, openFileDeviceStore } from '@keytide/client/node';
+import type { Context } from './context.ts';
+import { CliError } from './errors.ts';
+import { EXIT } from './exit-codes.ts';
+import { organisation } from './organisation.ts';
+import { readPassphrase } from './passphrase.ts';
+import { patiently } from './patience.ts';
+
+/** A client of the organisation that `keytide` knows. */
+export type Keytide = Client<typeof organisation>;
+type Options = ClientOptions<typeof organisation>;
+
+/** How long closing may take before the process ends anyway. */
+const CLOSE_MS = 5000;
+
+/**
+ * Opens this device, works with it and closes it, whatever happens.
+ * @throws CliError `no-organisation` before asking for a passphrase
+ */
+export async function withDevice<T>(context: Context, work: (client: Keytide) => Promise<T>): Promise<T> {
+  if (!hasVault(context)) {
+    throw new CliError(
+      'no-organisation',
+      EXIT.usage,
+      `no organisation under ${context.home}`,
+      'Run `keytide org create` or `keytide join` first, or give another --home.',
+    );
+  }
+  return withNewDevice(context, connect, work);
+}
+
+/** As `withDevice`, with `enter` making or continuing a device; the first time the passphrase is typed twice. */
+export async function withNewDevice<T>(
+  context: Context,
+  enter: (options: Options) => Promise<Keytide>,
+  work: (client: Keytide) => Promise<T>,
+): Promise<T> {
+  const passphrase = await readPassphrase(context.passphrase, hasVault(context) ? 'unlock' : 'create');
+  const store = await openFileDeviceStore({ home: context.home, passphrase });
+  const client = await entered(context, store, enter);
+  try {
+    return await patiently(work(client), { ...context, timeoutMs: Infinity, progress: () => null });
+  } finally {
+    await soon(client.close());
+  }
+}
+
+/** Waits until this device has caught up. @throws CliError `unreachable` */
+export async function untilOnline(context: Context, client: Keytide): Promise<void> {
+  await patiently(client.online(), { ...context, progress: () => progressOf(client) });
+}
+
+/** Waits until the relay has everything that was written here. @throws CliError `queued` when it does not answer */
+export async function untilSettled(context: Context, client: Keytide, onLook?: () => void): Promise<void> {
+  const progress = (): string => {
+    onLook?.();
+    return `${progressOf(client)} ${client.waiting}`;
+  };
+  try {
+    await patiently(client.settled(), { ...context, progress });
+    onLook?.();
+  } catch (error) {
+    if (!(error instanceof CliError && error.code === 'unreachable')) throw error;
+    const message = `${error.message}; what you wrote is kept on this device (${client.waiting} waiting)`;
+    const next =
+      'It goes out by itself the next time keytide runs, for example `keytide status`; do not enter it again.';
+    throw new CliError('queued', EXIT.unreachable, message, next);
+  }
+}
+
+async function entered(
+  context: Context,
+  store: DeviceStore,
+  enter: (options: Options) => Promise<Keytide>,
+): Promise<Keytide> {
+  const entering = enter({ definition: organisation, store, ports: nodePorts });
+  try {
+    return await patiently(entering, { ...context, progress: () => null });
+  } catch (error) {
+    await soon(store.close());
+    throw error;
+  }
+}
+
+function hasVault({ home }: Context): boolean {
+  return existsSync(join(home, 'vault'));
+}
+
+function progressOf({ state }: Keytide): string {
+  return state.kind === 'catching-up' ? `${state.done}` : state.kind === 'online' ? 'online' : 'away';
+}
+
+async function soon(closing: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, CLOSE_MS);
+  });
+  await Promise.race([closing, late]);
+  clearTimeout(timer);
+}

@@ -1,0 +1,31 @@
+import type { ExitCode } from './exit-codes.ts';
+
+/** Every code a `CliError` can carry; `--json` prints it. */
+export type CliErrorCode =
+  | 'usage' // an argument or option that makes no sense
+  | 'no-organisation' // nothing under this home yet
+  | 'no-passphrase' // nobody to ask and none given
+  | 'passphrase-too-short'
+  | 'passphrases-differ' // the second typing was another one
+  | 'file-unreadable' // missing, a folder, too large
+  | 'not-a-requests-file' // its first line does not name the columns
+  | 'unknown-request' // no request, or more than one, with this id
+  | 'unreachable' // the relay did not answer in time
+  | 'queued' // written here, not yet at the relay
+  | 'interrupted'; // Ctrl-C, or a request to terminate
+
+/** The one error class of this package: what is wrong, what to do next, and the exit code. Never holds content or secrets. */
+export class CliError extends Error {
+  override readonly name = 'CliError';
+  readonly code: CliErrorCode;
+  /** One sentence a person can act on. */
+  readonly next: string;
+  readonly exitCode: ExitCode;
+
+  constructor(code: CliErrorCode, exitCode: ExitCode, message: string, next: string) {
+    super(message);
+    this.code = code;
+    this.exitCode = exitCode;
+    this.next = next;
+  }
+}

@@ -1,0 +1,205 @@
+import {
+  appendLeaf,
+  decodeCbor,
+  encodeCbor,
+  EMPTY_FRONTIER,
+  equalBytes,
+  leafHash,
+  rootOf,
+  type KeyStore,
+  type KeyStoreChange,
+  type MerkleFrontier,
+  type OrgId,
+  type Primitives,
+} from '@keytide/crypto-core';
+import { DirectoryError, replay, type Checkpoint, type DirectoryState } from '@keytide/key-directory';
+import { ClientError } from './errors.ts';
+import type { Journal } from './journal.ts';
+
+/** How to get more of the membership log: wires from index `from`, and the size the relay claims. */
+export type ReadLog = (from: number) => Promise<{ entries: readonly Uint8Array[]; size: number }>;
+
+interface DirectoryReplicaOptions {
+  readonly primitives: Primitives;
+  readonly journal: Journal;
+  readonly keyStore: KeyStore;
+  /** The organisation whose log this must be. */
+  readonly org: OrgId;
+}
+
+/** Entries that continue the log, and what it is with them. */
+interface Judged {
+  readonly state: DirectoryState;
+  readonly frontier: MerkleFrontier;
+  readonly roots: readonly Uint8Array[];
+  readonly wires: readonly Uint8Array[];
+}
+
+const CHECKPOINT = 'checkpoint';
+
+/** The change that makes a log pass through `checkpoint` before it is believed: for a join, in one write with the rest. */
+export function anchorChange(checkpoint: Checkpoint): KeyStoreChange {
+  return { name: CHECKPOINT, value: encodeCbor([checkpoint.size, checkpoint.root]) };
+}
+
+/**
+ * This device's verified copy of the membership log. Every entry is replayed by the rules; what the relay
+ * says counts for nothing.
+ */
+export class DirectoryReplica {
+  readonly #primitives: Primitives;
+  readonly #journal: Journal;
+  readonly #keyStore: KeyStore;
+  readonly #org: OrgId;
+  /** The newest checkpoint that this device knows to be true. */
+  #anchor: Checkpoint | null = null;
+  readonly #wires: Uint8Array[] = [];
+  /** Root of the log at each size; index 0 is the empty log. */
+  readonly #roots: Uint8Array[];
+  #frontier: MerkleFrontier = EMPTY_FRONTIER;
+  #state: DirectoryState | null = null;
+  #past: DirectoryState | null = null;
+
+  private constructor({ primitives, journal, keyStore, org }: DirectoryReplicaOptions) {
+    this.#primitives = primitives;
+    this.#journal = journal;
+    this.#keyStore = keyStore;
+    this.#org = org;
+    this.#roots = [rootOf(primitives, this.#frontier)];
+  }
+
+  /** Replays what the journal holds. @throws ClientError `store-damaged` */
+  static async open(options: DirectoryReplicaOptions): Promise<DirectoryReplica> {
+    const replica = new DirectoryReplica(options);
+    const stored = await options.keyStore.get(CHECKPOINT);
+    if (stored !== null) {
+      const [size, root] = decodeCbor(stored, 64) as [number, Uint8Array];
+      replica.#anchor = { size, root };
+    }
+    try {
+      const wires = await options.journal.read(0);
+      if (wires.length > 0) replica.#take(replica.#judge(wires));
+    } catch (cause) {
+      throw new ClientError('store-damaged', 'the stored membership log does not verify', { cause });
+    }
+    return replica;
+  }
+
+  /** The organisation as of the newest entry. @throws ClientError `no-organisation` */
+  get state(): DirectoryState {
+    if (this.#state === null) throw new ClientError('no-organisation', 'no membership log yet');
+    return this.#state;
+  }
+
+  get size(): number {
+    return this.#wires.length;
+  }
+
+  /** Whether this copy holds exactly this entry. */
+  has(wire: Uint8Array): boolean {
+    return this.#wires.some((held) => equalBytes(held, wire));
+  }
+
+  /** The log's root at `size`, or `null` when this copy is shorter. */
+  rootAt(size: number): Uint8Array | null {
+    return this.#roots[size] ?? null;
+  }
+
+  /** The organisation as of the first `size` entries. Cheap when sizes are asked for in growing order. */
+  stateAt(size: number): DirectoryState {
+    if (size === this.size) return this.state;
+    const from = this.#past !== null && this.#past.size <= size ? this.#past : null;
+    this.#past = replay(this.#primitives, this.#wires.slice(from?.size ?? 0, size), from ?? undefined);
+    return this.#past;
+  }
+
+  /**
+   * Takes entries that continue the log; nothing is stored unless all of them hold.
+   * @throws DirectoryError for the first entry that the rules refuse; ClientError `relay-forked` for another
+   *   organisation's log, or one that leaves out the checkpoint this device knows
+   */
+  async append(wires: readonly Uint8Array[]): Promise<void> {
+    if (wires.length === 0) return;
+    const judged = this.#judge(wires);
+    await this.#journal.append(wires);
+    await this.#journal.flush();
+    this.#take(judged);
+    if (this.size < (this.#anchor?.size ?? 0)) return;
+    this.#anchor = { size: this.size, root: this.#roots.at(-1) as Uint8Array };
+    await this.#keyStore.write([anchorChange(this.#anchor)]);
+  }
+
+  /**
+   * Reads from the relay until this copy holds everything the relay has.
+   * @throws ClientError `relay-forked` when the relay's log is not a continuation of this copy
+   */
+  async pull(readLog: ReadLog): Promise<void> {
+    for (;;) {
+      const { entries, size } = await readLog(this.size);
+      if (size < this.size) {
+        throw new ClientError('relay-forked', 'the relay shows an older membership log than before', {
+          evidence: this.#wires.slice(-1),
+        });
+      }
+      try {
+        await this.append(entries);
+      } catch (cause) {
+        if (!(cause instanceof DirectoryError)) throw cause;
+        const last = this.#wires.slice(-1);
+        throw new ClientError(
+          'relay-forked',
+          'the relay shows a membership log that does not follow the rules',
+          {
+            cause,
+            evidence: [...last, ...cause.evidence],
+          },
+        );
+      }
+      if (this.size >= size) return this.#assertComplete();
+      if (entries.length === 0) {
+        throw new ClientError('relay-misbehaved', 'the relay withholds membership entries it says it has');
+      }
+    }
+  }
+
+  /** @throws ClientError `relay-forked` when the whole log is shorter than it once was */
+  #assertComplete(): void {
+    if (this.size >= (this.#anchor?.size ?? 0)) return;
+    throw new ClientError(
+      'relay-forked',
+      'the relay shows an older membership log than this device has seen',
+      {
+        evidence: this.#wires.slice(-1),
+      },
+    );
+  }
+
+  /**
+   * All or nothing: the log must be the organisation's own, and contain the checkpoint where it reaches that far.
+   * @throws DirectoryError, ClientError `relay-forked`
+   */
+  #judge(wires: readonly Uint8Array[]): Judged {
+    const state = replay(this.#primitives, wires, this.#state ?? undefined);
+    let frontier = this.#frontier;
+    const roots: Uint8Array[] = [];
+    for (const wire of wires) {
+      frontier = appendLeaf(this.#primitives, frontier, leafHash(this.#primitives, wire));
+      roots.push(rootOf(this.#primitives, frontier));
+    }
+    const anchor = this.#anchor;
+    const root = anchor === null ? undefined : roots[anchor.size - this.size - 1];
+    if (state.org !== this.#org || (root !== undefined && !equalBytes(root, anchor?.root as Uint8Array))) {
+      throw new ClientError('relay-forked', 'the membership log is not the one this device was given', {
+        evidence: [...this.#wires, ...wires].slice(0, 1),
+      });
+    }
+    return { state, frontier, roots, wires };
+  }
+
+  #take({ state, frontier, roots, wires }: Judged): void {
+    this.#state = state;
+    this.#frontier = frontier;
+    for (const root of roots) this.#roots.push(root);
+    for (const wire of wires) this.#wires.push(wire);
+  }
+}

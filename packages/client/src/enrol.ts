@@ -1,0 +1,263 @@
+import { deviceIdOf, type MemberId, type Primitives } from '@keytide/crypto-core';
+import {
+  acceptInvite,
+  assertHandle,
+  createGenesis,
+  inviteIdOf,
+  isActive,
+  newMemberId,
+  parseInviteLink,
+  replay,
+  type OwnDevice,
+  type Policy,
+} from '@keytide/key-directory';
+import { Client, type ClientOptions } from './client.ts';
+import type { Declarations } from './declare.ts';
+import { DirectoryReplica } from './directory-replica.ts';
+import { ClientError } from './errors.ts';
+import {
+  clearPending,
+  createSeeds,
+  loadIdentity,
+  saveIdentity,
+  wasJoinedBy,
+  type Identity,
+  type Pending,
+} from './identity.ts';
+import { registerOrganisation, RelayApi } from './relay-api.ts';
+
+/** Blocks of a day; 30 days readable on members' devices; 60 days on the relay. */
+export const DEFAULT_POLICY: Policy = {
+  blockSeconds: 86_400,
+  retentionSeconds: 30 * 86_400,
+  exportSeconds: 60 * 86_400,
+};
+
+/** A device's sealing key is valid this long after it was made. */
+const SEALING_KEY_MS = 400 * 86_400_000;
+const JOIN_ATTEMPTS = 8;
+
+export interface CreateOrganisationOptions<D extends Declarations> extends ClientOptions<D> {
+  /** Where the relay is, such as `https://relay.example.org`. */
+  readonly relayUrl: string;
+  /** The name others see; the relay sees it too. 1 to 64 characters. */
+  readonly handle: string;
+  readonly policy?: Policy;
+}
+
+export interface JoinOptions<D extends Declarations> extends ClientOptions<D> {
+  /** The invite link, fragment included. */
+  readonly link: string;
+  /** The name others see; the relay sees it too. 1 to 64 characters. */
+  readonly handle: string;
+}
+
+/**
+ * Makes a new organisation with this device as its first admin; resolves once it is online. After a failure, calling it again with the
+ * same store goes on where it stopped.
+ * @throws ClientError `already-joined`, `offline`, `relay-refused`; DirectoryError for an unusable handle or policy
+ */
+export async function createOrganisation<D extends Declarations>(
+  options: CreateOrganisationOptions<D>,
+): Promise<Client<D>> {
+  const { store } = options;
+  let stored = await loadIdentity(store.keys);
+  if (stored === null) {
+    await foundOrganisation(options);
+    stored = await loadIdentity(store.keys);
+  }
+  if (stored?.pending?.kind !== 'genesis') throw alreadyJoined();
+  return await finish(options, stored.identity, stored.pending);
+}
+
+/**
+ * Joins an organisation by invite link; resolves once it is online. The membership log is replayed from its
+ * beginning and must pass through the checkpoint in the link, so a relay cannot put another organisation in
+ * its place. After a failure, calling it again with the same store and link goes on where it stopped, also
+ * with a used-up invite, and changes nothing once it has joined.
+ * @throws ClientError `already-joined`, `offline`, `relay-refused`, `relay-forked`; DirectoryError `malformed`
+ *   for a link that is not one, `invite-expired`, `invite-used`, `invite-revoked`
+ */
+export async function join<D extends Declarations>(options: JoinOptions<D>): Promise<Client<D>> {
+  const { store, ports, link, handle } = options;
+  let stored = await loadIdentity(store.keys);
+  if (stored === null) {
+    const invite = parseInviteLink(link);
+    assertHandle(handle);
+    const identity = {
+      org: invite.org,
+      relayUrl: invite.relayUrl,
+      member: newMemberId(ports.random),
+      ...createSeeds(ports.random),
+    };
+    await saveIdentity(store.keys, identity, { kind: 'join', link, handle }, invite.checkpoint);
+    stored = await loadIdentity(store.keys);
+  }
+  if (stored?.pending?.kind === 'join' && stored.pending.link === link) {
+    return await finish(options, stored.identity, stored.pending);
+  }
+  if (stored?.pending !== null || !(await wasJoinedBy(store.keys, ports.primitives, link)))
+    throw alreadyJoined();
+  const client = await Client.open(options, stored.identity);
+  await client.online();
+  return client;
+}
+
+/**
+ * Opens the organisation that this store belongs to. Works without the network; connects by itself.
+ * @throws ClientError `no-organisation`
+ */
+export async function connect<D extends Declarations>(options: ClientOptions<D>): Promise<Client<D>> {
+  const stored = await loadIdentity(options.store.keys);
+  if (stored === null) {
+    throw new ClientError(
+      'no-organisation',
+      'this device belongs to no organisation; create one or join by invite',
+    );
+  }
+  return await finish(options, stored.identity, stored.pending);
+}
+
+async function finish<D extends Declarations>(
+  options: ClientOptions<D>,
+  identity: Identity,
+  pending: Pending | null,
+): Promise<Client<D>> {
+  if (pending?.kind === 'genesis') {
+    await registerOrganisation(options.ports, identity.relayUrl, pending.wire);
+    const directory = await openDirectory(options, identity);
+    if (directory.size === 0) await directory.append([pending.wire]);
+  }
+  if (pending?.kind === 'join') await enter(options, identity, pending);
+  const client = await Client.open(options, identity);
+  if (pending === null) return client;
+  await client.online();
+  await clearPending(options.store.keys, options.ports.primitives, pending);
+  return client;
+}
+
+async function foundOrganisation<D extends Declarations>(
+  options: CreateOrganisationOptions<D>,
+): Promise<void> {
+  const { ports, store, handle, policy = DEFAULT_POLICY } = options;
+  const { primitives, random, clock } = ports;
+  const relayUrl = new URL(options.relayUrl).origin;
+  const seeds = createSeeds(random);
+  const nowMs = clock.now();
+  const device = ownDevice(primitives, seeds, nowMs);
+  const wire = createGenesis({ primitives, random, device, handle, policy, nowMs });
+  const { org, members, root } = replay(primitives, [wire]);
+  const [member] = members.keys();
+  const identity = { org, relayUrl, member: member as MemberId, ...seeds };
+  await saveIdentity(store.keys, identity, { kind: 'genesis', wire }, { size: 1, root });
+}
+
+/** Puts this device into the log. After a crash it may be there already, and the invite used up by itself. */
+async function enter<D extends Declarations>(
+  options: ClientOptions<D>,
+  identity: Identity,
+  pending: Extract<Pending, { kind: 'join' }>,
+): Promise<void> {
+  try {
+    await enterByInvite(options, identity, pending);
+  } catch (error) {
+    if (!isRefusedLogin(error)) throw error;
+    if (await isMember(options, identity)) return;
+    throw new ClientError(
+      'relay-refused',
+      'the invite was used, has expired or was taken back; ask an admin for a new one',
+      { cause: error, relayCode: 'login-refused' },
+    );
+  }
+}
+
+async function isMember<D extends Declarations>(
+  options: ClientOptions<D>,
+  identity: Identity,
+): Promise<boolean> {
+  const { ports } = options;
+  const signer = identity.signingSeed.use((seed) => ports.primitives.signer(seed));
+  const id = deviceIdOf(ports.primitives, signer.publicKey);
+  const api = new RelayApi(ports, identity.relayUrl, identity.org, {
+    subject: { kind: 'device', id },
+    signer,
+  });
+  try {
+    const directory = await openDirectory(options, identity);
+    await directory.pull((from) => api.readLog(from));
+    return isActive(directory.state, id);
+  } catch (error) {
+    if (isRefusedLogin(error)) return false;
+    throw error;
+  }
+}
+
+function isRefusedLogin(error: unknown): boolean {
+  return error instanceof ClientError && error.relayCode === 'login-refused';
+}
+
+async function enterByInvite<D extends Declarations>(
+  options: ClientOptions<D>,
+  identity: Identity,
+  pending: Extract<Pending, { kind: 'join' }>,
+): Promise<void> {
+  const { ports } = options;
+  const { primitives, random, clock } = ports;
+  const invite = parseInviteLink(pending.link);
+  const directory = await openDirectory(options, identity);
+  const signer = invite.seed.use((seed) => primitives.signer(seed));
+  const subject = { kind: 'invite', id: inviteIdOf(primitives, signer.publicKey) } as const;
+  const api = new RelayApi(ports, identity.relayUrl, identity.org, { subject, signer });
+  for (let attempt = 0; attempt < JOIN_ATTEMPTS; attempt += 1) {
+    await directory.pull((from) => api.readLog(from));
+    const device = ownDevice(primitives, identity, Math.max(clock.now(), directory.state.timeMs));
+    if (directory.state.devices.has(deviceIdOf(primitives, device.signer.publicKey))) return;
+    const wire = acceptInvite({
+      primitives,
+      random,
+      state: directory.state,
+      seed: invite.seed,
+      device,
+      handle: pending.handle,
+      member: identity.member,
+      nowMs: clock.now(),
+    });
+    try {
+      await api.appendLog(wire);
+      await directory.append([wire]);
+      return;
+    } catch (error) {
+      if (!(error instanceof ClientError && error.relayCode === 'head-moved')) throw error;
+    }
+  }
+  throw new ClientError('relay-misbehaved', 'the membership log moved on at every attempt to join');
+}
+
+async function openDirectory<D extends Declarations>(
+  { ports, store }: ClientOptions<D>,
+  { org }: Identity,
+): Promise<DirectoryReplica> {
+  const journal = await store.journal('membership');
+  return await DirectoryReplica.open({ primitives: ports.primitives, journal, keyStore: store.keys, org });
+}
+
+function ownDevice(
+  primitives: Primitives,
+  seeds: Pick<Identity, 'signingSeed' | 'sealingSeed'>,
+  nowMs: number,
+): OwnDevice {
+  return {
+    signer: seeds.signingSeed.use((seed) => primitives.signer(seed)),
+    abilities: 0,
+    sealingPublicKey: seeds.sealingSeed.use((seed) => primitives.decapsulator(seed)).publicKey,
+    notBeforeMs: nowMs,
+    notAfterMs: nowMs + SEALING_KEY_MS,
+  };
+}
+
+function alreadyJoined(): ClientError {
+  return new ClientError(
+    'already-joined',
+    'this device already belongs to an organisation; use another home',
+  );
+}

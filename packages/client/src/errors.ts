@@ -1,0 +1,36 @@
+/** Every code a `ClientError` can carry; `docs/spec/errors.md` says what each means and what a person can do. */
+export type ClientErrorCode =
+  | 'offline' // the relay cannot be reached now; a retry helps
+  | 'relay-refused' // the relay said no; `relayCode` carries its code
+  | 'relay-misbehaved' // the relay answered with something that is not the protocol
+  | 'relay-forked' // the relay showed two truths; `evidence` carries the signed bytes
+  | 'not-a-member' // this device is not, or no longer, in the organisation
+  | 'not-ready' // no epoch key yet and the relay is out of reach
+  | 'closed' // the client was closed
+  | 'no-organisation' // this store holds no organisation
+  | 'already-joined' // this store already holds an organisation
+  | 'invalid-value' // the value does not fit the collection's schema
+  | 'unknown-record' // no record with this id
+  | 'too-large' // over the size of one message
+  | 'store-damaged'; // a local file is damaged beyond its torn tail
+
+/** The one error class of this package. `code` is stable; the message is for people and never holds content or keys. */
+export class ClientError extends Error {
+  override readonly name = 'ClientError';
+  readonly code: ClientErrorCode;
+  /** The relay's own code, for `relay-refused`. */
+  readonly relayCode: string | null;
+  /** Signed bytes that prove misbehaviour, for `relay-forked`. */
+  readonly evidence: readonly Uint8Array[];
+
+  constructor(
+    code: ClientErrorCode,
+    message: string,
+    options: { cause?: unknown; relayCode?: string; evidence?: readonly Uint8Array[] } = {},
+  ) {
+    super(message, 'cause' in options ? { cause: options.cause } : {});
+    this.code = code;
+    this.relayCode = options.relayCode ?? null;
+    this.evidence = options.evidence ?? [];
+  }
+}

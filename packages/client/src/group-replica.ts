@@ -1,0 +1,300 @@
+import {
+  acceptMessage,
+  appendLeaf,
+  CryptoError,
+  EMPTY_FRONTIER,
+  EMPTY_WINDOW,
+  equalBytes,
+  leafHash,
+  nextWindow,
+  rootOf,
+  settleRun,
+  type DeviceId,
+  type EpochStatement,
+  type GroupId,
+  type MerkleFrontier,
+  type Noted,
+  type OpenedMessage,
+  type Primitives,
+  type SenderHead,
+  type Unvouched,
+} from '@keytide/crypto-core';
+import type { EpochRing } from './epoch-ring.ts';
+import type { GroupEntry } from '@keytide/relay-protocol';
+import { encodeEntry } from './entry.ts';
+import { examineEnvelopes, type Examined } from './examine.ts';
+
+/** Why an entry of the group's log shows nothing, in a code a person can act on (docs/spec/errors.md). */
+export type UnreadableCode =
+  | 'ask-an-admin' // written before this device was a recipient
+  | 'key-not-yet-arrived' // this device is a recipient, and the relay has not given its box
+  | 'device-not-certified' // the sender is not a recipient of the epoch
+  | 'removed' // the sender had been removed by then
+  | 'tampered' // altered, forged, or not of this group
+  | 'replayed'
+  | 'out-of-order'
+  | 'chain-broken'
+  | 'invalid'; // authentic, and against the application's rules
+
+/** What one entry of the group's log turned out to be. */
+export type Outcome =
+  | {
+      readonly kind: 'message';
+      readonly seq: number;
+      readonly message: OpenedMessage;
+      /** Where time ends for what is written here: a block after the end of the epoch's own. */
+      readonly endMs: number;
+      readonly missing: readonly Missing[];
+      readonly divergence: Divergence | null;
+    }
+  | {
+      readonly kind: 'epoch';
+      readonly seq: number;
+      readonly epoch: number;
+      readonly author: DeviceId;
+      readonly missing: readonly Missing[];
+      readonly divergence: Divergence | null;
+    }
+  | { readonly kind: 'unreadable'; readonly seq: number; readonly code: UnreadableCode };
+
+/** Counters of one sender that this device was never given. */
+export interface Missing {
+  readonly device: DeviceId;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Proof that the relay gave this device another log of the group than it gave a sender. */
+export interface Divergence {
+  readonly device: DeviceId;
+  /** The envelope or statement in which that device signed what it had been given. */
+  readonly evidence: Uint8Array;
+}
+
+const ROOTS_KEPT = 8192;
+
+/** What held when a message came, for the case that its sender vouches for it only later. */
+interface Arrival {
+  readonly seq: number;
+  readonly envelope: Uint8Array;
+  readonly isRecipient: boolean;
+  readonly isBlind: boolean;
+  readonly endMs: number;
+}
+
+/**
+ * This device's copy of one group's log: decides for each entry, in the log's order, what it is.
+ * Replicas that are given the same entries decide alike.
+ */
+export class GroupReplica {
+  readonly #primitives: Primitives;
+  readonly #group: GroupId;
+  readonly #epochs: EpochRing;
+  readonly #heads = new Map<DeviceId, SenderHead>();
+  #frontiers: { first: number; list: MerkleFrontier[] } = { first: 0, list: [EMPTY_FRONTIER] };
+  /** Whether any envelope so far had no key: then a sender without a known head may have sent before. */
+  #blind = false;
+  #window = EMPTY_WINDOW;
+  /** Refused for their signatures, in this window of the log: a later message can still vouch for them. */
+  /** The last counter of each sender, as the newest epoch's author saw it. */
+  #closed: ReadonlyMap<DeviceId, number> = new Map();
+  readonly #unvouched = new Map<DeviceId, Unvouched<Arrival>>();
+
+  constructor(primitives: Primitives, group: GroupId, epochs: EpochRing) {
+    this.#primitives = primitives;
+    this.#group = group;
+    this.#epochs = epochs;
+  }
+
+  /** How many entries have been processed; the seq of the last one. */
+  get size(): number {
+    return this.#frontiers.first + this.#frontiers.list.length - 1;
+  }
+
+  /** The last message of this device that the log holds, or `null`. */
+  headOf(device: DeviceId): SenderHead {
+    return this.#heads.get(device) ?? null;
+  }
+
+  /** Every sender's last message, sorted by device, for the closing of an epoch. */
+  senderHeads(): { device: DeviceId; counter: number; link: Uint8Array }[] {
+    return [...this.#heads]
+      .flatMap(([device, head]) => (head === null ? [] : [{ device, ...head }]))
+      .toSorted((a, b) => (a.device < b.device ? -1 : 1));
+  }
+
+  /** The log's RFC 9162 root after `size` entries; `null` when it is too long ago or not yet reached. */
+  rootAt(size: number): Uint8Array | null {
+    const frontier = this.#frontiers.list[size - this.#frontiers.first];
+    return frontier === undefined ? null : rootOf(this.#primitives, frontier);
+  }
+
+  /**
+   * Decides the next entries, a backlog at a fraction of the cost of each alone. Yields an outcome for each in
+   * the log's order; before it, outcomes anew for earlier entries that were refused and are vouched for now.
+   * When it throws, the entries up to `size` are decided, and the rest can be processed again.
+   * @throws ClientError `offline` when a box or membership entries must be fetched first,
+   *   `relay-forked` with evidence when the entry proves that the relay shows different membership logs
+   */
+  async *process(entries: readonly GroupEntry[]): AsyncGenerator<Outcome, void, undefined> {
+    for (let start = 0; start < entries.length;) {
+      const portion = this.#portionAt(entries, start);
+      const examined = portion.every(({ kind }) => kind === 'envelope')
+        ? examineEnvelopes(
+            this.#epochs,
+            this.#group,
+            portion.map(({ bytes }) => bytes),
+          )
+        : [];
+      for (const [index, entry] of portion.entries()) {
+        const seq = this.size + 1;
+        const window = nextWindow(this.#window, entry.bytes.length);
+        if (window.entries === 1) this.#unvouched.clear();
+        const outcomes =
+          entry.kind === 'statement'
+            ? [await this.#processStatement(seq, entry.bytes)]
+            : await this.#processEnvelope(seq, entry.bytes, examined[index] as Examined);
+        this.#window = window;
+        this.#append(entry);
+        yield* outcomes;
+      }
+      start += portion.length;
+    }
+  }
+
+  /** The entries from `start` that can be examined together: envelopes of one window, or one statement. */
+  #portionAt(entries: readonly GroupEntry[], start: number): readonly GroupEntry[] {
+    let window = this.#window;
+    let end = start;
+    for (const entry of entries.slice(start)) {
+      window = nextWindow(window, entry.bytes.length);
+      if (end > start && (window.entries === 1 || entry.kind === 'statement')) break;
+      end += 1;
+      if (entry.kind === 'statement') break;
+    }
+    return entries.slice(start, end);
+  }
+
+  async #processStatement(seq: number, wire: Uint8Array): Promise<Outcome> {
+    let statement: EpochStatement;
+    try {
+      statement = await this.#epochs.verify(wire);
+    } catch (error) {
+      return refusal(seq, error);
+    }
+    const { closing } = statement;
+    await this.#epochs.adopt(statement);
+    const { epoch, author } = statement;
+    const missing = closing.senders.flatMap(({ device, counter }) => this.#missingUpTo(device, counter));
+    this.#closed = new Map(closing.senders.map(({ device, counter }) => [device, counter]));
+    const agrees = this.#agrees(seq, closing.group);
+    return {
+      kind: 'epoch',
+      seq,
+      epoch,
+      author,
+      missing,
+      divergence: agrees ? null : { device: author, evidence: wire },
+    };
+  }
+
+  async #processEnvelope(seq: number, envelope: Uint8Array, examined: Examined): Promise<Outcome[]> {
+    if (examined.message === null) {
+      const { reason } = examined;
+      if (typeof reason !== 'string') return [refusal(seq, reason)];
+      if (reason !== 'tampered') this.#blind = true;
+      return [{ kind: 'unreadable', seq, code: reason }];
+    }
+    const { message, verdict } = examined;
+    const sender = message.claimedSender;
+    const isRecipient = this.#epochs.isCurrentRecipient(sender);
+    const note: Arrival = { seq, envelope, isRecipient, isBlind: this.#blind, endMs: this.#epochs.endMs };
+    const before = this.#unvouched.get(sender) ?? [];
+    const { admitted, unvouched } = settleRun(before, { message, note }, verdict);
+    const authentic = typeof verdict === 'string' ? admitted : [...admitted, { message: verdict, note }];
+    const refused: (Outcome | null)[] = [];
+    for (const arrived of authentic) refused.push(await this.#refusalOf(arrived));
+    // What can fail has not: only now does anything change.
+    this.#unvouched.set(sender, unvouched);
+    const outcomes = authentic.map((arrived, index) => refused[index] ?? this.#continueChain(arrived));
+    return typeof verdict === 'string'
+      ? [...outcomes, { kind: 'unreadable', seq, code: 'tampered' }]
+      : outcomes;
+  }
+
+  /** Why an authentic message counts for nothing, whatever its place in the chain; `null` when it counts. */
+  async #refusalOf({ message, note }: Noted<OpenedMessage, Arrival>): Promise<Outcome | null> {
+    if (!note.isRecipient) return { kind: 'unreadable', seq: note.seq, code: 'removed' };
+    try {
+      await this.#epochs.assertDirectoryClaim(message.sender, message.heads.directory, note.envelope);
+      return null;
+    } catch (error) {
+      return refusal(note.seq, error);
+    }
+  }
+
+  #continueChain({ message, note }: Noted<OpenedMessage, Arrival>): Outcome {
+    const { sender, heads } = message;
+    const { seq, envelope, endMs } = note;
+    const known = this.#heads.get(sender) ?? (note.isBlind ? 'unknown' : null);
+    try {
+      const { head, missing } = acceptMessage(known, message);
+      this.#heads.set(sender, head);
+      return {
+        kind: 'message',
+        seq,
+        message,
+        endMs,
+        missing: missing === null ? this.#missingBefore(known, message) : [{ device: sender, ...missing }],
+        divergence: this.#agrees(seq, heads.group) ? null : { device: sender, evidence: envelope },
+      };
+    } catch (error) {
+      return refusal(seq, error);
+    }
+  }
+
+  /**
+   * A closing is its author's word: it reports what was withheld, and never moves a sender's head. A device
+   * that could not read everything before has nothing to compare with.
+   */
+  #missingUpTo(device: DeviceId, counter: number): Missing[] {
+    const last = this.headOf(device)?.counter ?? -1;
+    return this.#blind || counter <= last ? [] : [{ device, from: last + 1, to: counter }];
+  }
+
+  /** What lies between the newest closing and the first message that this device can read of a sender. */
+  #missingBefore(known: SenderHead | 'unknown', { sender, counter }: OpenedMessage): Missing[] {
+    const closed = known === 'unknown' ? this.#closed.get(sender) : undefined;
+    if (closed === undefined || counter <= closed + 1) return [];
+    return [{ device: sender, from: closed + 1, to: counter - 1 }];
+  }
+
+  /** Whether what a sender says it had been given of this log is what this device was given. */
+  #agrees(seq: number, claim: { size: number; root: Uint8Array }): boolean {
+    if (claim.size >= seq) return false;
+    const mine = this.rootAt(claim.size);
+    return mine === null || equalBytes(mine, claim.root);
+  }
+
+  #append(entry: GroupEntry): void {
+    const leaf = leafHash(this.#primitives, encodeEntry(entry));
+    const { list } = this.#frontiers;
+    list.push(appendLeaf(this.#primitives, list.at(-1) as MerkleFrontier, leaf));
+    if (list.length > 2 * ROOTS_KEPT) {
+      const dropped = list.length - ROOTS_KEPT;
+      this.#frontiers = { first: this.#frontiers.first + dropped, list: list.slice(dropped) };
+    }
+  }
+}
+
+function refusal(seq: number, error: unknown): Outcome {
+  if (!(error instanceof CryptoError)) throw error;
+  return { kind: 'unreadable', seq, code: UNREADABLE[error.code] ?? 'tampered' };
+}
+
+const UNREADABLE: Partial<Record<string, UnreadableCode>> = {
+  'not-a-recipient': 'device-not-certified',
+  replayed: 'replayed',
+  'out-of-order': 'out-of-order',
+  'chain-broken': 'chain-broken',
+};

@@ -1,0 +1,36 @@
+/**
+ * A hybrid logical clock reading: wall time where possible, and always after everything seen
+ * (Kulkarni et al., "Logical Physical Clocks", 2014). Orders edits of one record on every replica alike.
+ */
+export interface HybridTime {
+  /** Milliseconds since 1970. */
+  readonly ms: number;
+  /** Tells apart readings within one millisecond. */
+  readonly counter: number;
+}
+
+/** Readings outside these bounds are malformed. */
+export const MAX_HYBRID_MS: number = 2 ** 48;
+export const MAX_HYBRID_COUNTER: number = 2 ** 32;
+
+/** The next reading after `last`, given the local wall clock. */
+export function tick(last: HybridTime, nowMs: number): HybridTime {
+  if (nowMs > last.ms) return { ms: nowMs, counter: 0 };
+  const isFull = last.counter + 1 >= MAX_HYBRID_COUNTER;
+  return isFull ? { ms: last.ms + 1, counter: 0 } : { ms: last.ms, counter: last.counter + 1 };
+}
+
+/** The reading, or the last one before `endMs` when it is later: nobody may write into the far future. */
+export function notAfter(time: HybridTime, endMs: number): HybridTime {
+  return time.ms < endMs ? time : { ms: endMs - 1, counter: time.counter };
+}
+
+/** The later of two readings. */
+export function laterOf(a: HybridTime, b: HybridTime): HybridTime {
+  return compareHybrid(a, b) >= 0 ? a : b;
+}
+
+/** Negative, zero or positive as `a` is before, equal to or after `b`. */
+export function compareHybrid(a: HybridTime, b: HybridTime): number {
+  return a.ms - b.ms || a.counter - b.counter;
+}

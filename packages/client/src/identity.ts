@@ -1,0 +1,144 @@
+import {
+  decodeCbor,
+  encodeCbor,
+  equalBytes,
+  idBytes,
+  memberId,
+  orgId,
+  Secret,
+  type CborValue,
+  type KeyStore,
+  type MemberId,
+  type OrgId,
+  type Primitives,
+  type Random,
+} from '@keytide/crypto-core';
+import type { Checkpoint } from '@keytide/key-directory';
+import { anchorChange } from './directory-replica.ts';
+import { ClientError } from './errors.ts';
+
+/** Who this device is: the secrets its keys are made from, and where it belongs. */
+export interface Identity {
+  readonly org: OrgId;
+  readonly relayUrl: string;
+  readonly member: MemberId;
+  /** Ed25519 seed, 32 bytes. */
+  readonly signingSeed: Secret;
+  /** X-Wing seed, 32 bytes. */
+  readonly sealingSeed: Secret;
+}
+
+/** What must still happen before the organisation knows this device. Kept so that a crash loses no invite. */
+export type Pending =
+  | { readonly kind: 'genesis'; readonly wire: Uint8Array }
+  | { readonly kind: 'join'; readonly link: string; readonly handle: string };
+
+const IDENTITY = 'identity';
+const PENDING = 'pending';
+const JOINED_BY = 'joined-by';
+const MAX_BYTES = 128 * 1024;
+
+/** Fresh seeds for a new device. */
+export function createSeeds(random: Random): Pick<Identity, 'signingSeed' | 'sealingSeed'> {
+  return { signingSeed: Secret.own(random(32)), sealingSeed: Secret.own(random(32)) };
+}
+
+/** Stores a new identity, what is still to be done, and the checkpoint its log must contain, in one atomic write. */
+export async function saveIdentity(
+  keyStore: KeyStore,
+  identity: Identity,
+  pending: Pending,
+  anchor: Checkpoint,
+): Promise<void> {
+  const value = identity.signingSeed.use((signingSeed) =>
+    identity.sealingSeed.use((sealingSeed) =>
+      encodeCbor([
+        1,
+        idBytes(identity.org),
+        identity.relayUrl,
+        idBytes(identity.member),
+        signingSeed,
+        sealingSeed,
+      ]),
+    ),
+  );
+  await keyStore.write([
+    { name: IDENTITY, value },
+    { name: PENDING, value: encodePending(pending) },
+    anchorChange(anchor),
+  ]);
+}
+
+/** Marks the device as known to its organisation; a join remembers by which link, not the link itself. */
+export async function clearPending(
+  keyStore: KeyStore,
+  primitives: Primitives,
+  pending: Pending,
+): Promise<void> {
+  await keyStore.write([
+    { name: PENDING, value: null },
+    ...(pending.kind === 'join' ? [{ name: JOINED_BY, value: hashOf(primitives, pending.link) }] : []),
+  ]);
+}
+
+/** Whether this device is in its organisation by this very link: then joining by it again changes nothing. */
+export async function wasJoinedBy(
+  keyStore: KeyStore,
+  primitives: Primitives,
+  link: string,
+): Promise<boolean> {
+  const stored = await keyStore.get(JOINED_BY);
+  return stored !== null && equalBytes(stored, hashOf(primitives, link));
+}
+
+/** The stored identity, or `null` in an empty store. @throws ClientError `store-damaged` */
+export async function loadIdentity(
+  keyStore: KeyStore,
+): Promise<{ identity: Identity; pending: Pending | null } | null> {
+  const stored = await keyStore.get(IDENTITY);
+  if (stored === null) return null;
+  const [version, org, relayUrl, member, signingSeed, sealingSeed] = fields(stored);
+  const isIdentity =
+    version === 1 &&
+    org instanceof Uint8Array &&
+    typeof relayUrl === 'string' &&
+    member instanceof Uint8Array &&
+    signingSeed instanceof Uint8Array &&
+    sealingSeed instanceof Uint8Array;
+  if (!isIdentity) throw new ClientError('store-damaged', 'the stored identity is not one');
+  const pending = await keyStore.get(PENDING);
+  return {
+    identity: {
+      org: orgId(org),
+      relayUrl,
+      member: memberId(member),
+      signingSeed: Secret.own(signingSeed),
+      sealingSeed: Secret.own(sealingSeed),
+    },
+    pending: pending === null ? null : decodePending(pending),
+  };
+}
+
+function encodePending(pending: Pending): Uint8Array {
+  return encodeCbor(
+    pending.kind === 'genesis' ? [1, 'genesis', pending.wire] : [1, 'join', pending.link, pending.handle],
+  );
+}
+
+function decodePending(stored: Uint8Array): Pending {
+  const [version, kind, first, second] = fields(stored);
+  if (version === 1 && kind === 'genesis' && first instanceof Uint8Array) return { kind, wire: first };
+  if (version === 1 && kind === 'join' && typeof first === 'string' && typeof second === 'string') {
+    return { kind, link: first, handle: second };
+  }
+  throw new ClientError('store-damaged', 'the stored note of an unfinished join is not one');
+}
+
+function hashOf(primitives: Primitives, link: string): Uint8Array {
+  return primitives.sha256(encodeCbor(link));
+}
+
+function fields(stored: Uint8Array): readonly CborValue[] {
+  const value = decodeCbor(stored, MAX_BYTES);
+  return Array.isArray(value) ? (value as readonly CborValue[]) : [];
+}

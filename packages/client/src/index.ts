@@ -1,0 +1,29 @@
+export { Client, type ClientEvents, type ClientOptions, type MemberView, type Unreadable } from './client.ts';
+export type { Collections } from './collection.ts';
+export {
+  defineOrganisation,
+  sensitive,
+  type Body,
+  type CollectionOptions,
+  type Declaration,
+  type Declarations,
+  type LogDeclaration,
+  type RecordDeclaration,
+} from './declare.ts';
+export {
+  connect,
+  createOrganisation,
+  DEFAULT_POLICY,
+  join,
+  type CreateOrganisationOptions,
+  type JoinOptions,
+} from './enrol.ts';
+export { ClientError, type ClientErrorCode } from './errors.ts';
+export type { Divergence, Missing, UnreadableCode } from './group-replica.ts';
+export { memoryJournal, type Journal } from './journal.ts';
+export { memoryDeviceStore } from './memory-device-store.ts';
+export type { LogCollection, LogItem } from './log-collection.ts';
+export type { Origin } from './origin.ts';
+export type { Clock, DeviceStore, Ports } from './ports.ts';
+export type { ImportProgress, RecordChange, RecordCollection, RecordView } from './record-collection.ts';
+export type { SyncState } from './sync.ts';

@@ -1,0 +1,7 @@
+export {
+  hasFileDeviceStore,
+  openFileDeviceStore,
+  type FileDeviceStoreOptions,
+} from './node/file-device-store.ts';
+export { openFileJournal } from './node/file-journal.ts';
+export { nodePorts, systemClock } from './node/node-ports.ts';

@@ -1,0 +1,66 @@
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { KeyStore } from '@keytide/crypto-core';
+import { nodeRandom, openFileVault, type VaultKdf } from '@keytide/crypto-core/node';
+import { ClientError } from '../errors.ts';
+import type { Journal } from '../journal.ts';
+import type { DeviceStore } from '../ports.ts';
+import { openFileJournal } from './file-journal.ts';
+
+/** Where a device's files are and what opens them. */
+export interface FileDeviceStoreOptions {
+  /** A folder of its own for this device; made when missing, readable by its owner only. */
+  readonly home: string;
+  /** Opens the vault in which the keys are, or closes a new one. */
+  readonly passphrase: string;
+  /** Cost of the passphrase's derivation; the default suits people, a lower one suits tests. */
+  readonly kdf?: VaultKdf;
+}
+
+/**
+ * Keeps one device in a folder: `vault` (keys, encrypted under the passphrase) and `*.journal` (ciphertext
+ * and public data). One process at a time.
+ * @throws CryptoError `wrong-passphrase`, `vault-damaged`, `vault-locked`
+ */
+export async function openFileDeviceStore(options: FileDeviceStoreOptions): Promise<DeviceStore> {
+  const keys = await openVault(options);
+  const journals = new Map<string, Journal & { close(): Promise<void> }>();
+  return {
+    keys,
+    async journal(name) {
+      if (!/^[a-z-]+$/.test(name)) throw new ClientError('store-damaged', 'not a name of a journal');
+      const journal = journals.get(name) ?? (await openFileJournal(join(options.home, `${name}.journal`)));
+      journals.set(name, journal);
+      return journal;
+    },
+    async close() {
+      for (const journal of journals.values()) {
+        await journal.flush();
+        await journal.close();
+      }
+      await keys.close();
+    },
+  };
+}
+
+/** Whether a device is kept in this folder. */
+export async function hasFileDeviceStore(home: string): Promise<boolean> {
+  return await access(vaultPath(home)).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function openVault({ home, passphrase, kdf }: FileDeviceStoreOptions): Promise<KeyStore> {
+  return await openFileVault({
+    path: vaultPath(home),
+    passphrase,
+    create: !(await hasFileDeviceStore(home)),
+    random: nodeRandom,
+    ...(kdf === undefined ? {} : { kdf }),
+  });
+}
+
+function vaultPath(home: string): string {
+  return join(home, 'vault');
+}

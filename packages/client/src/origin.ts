@@ -1,0 +1,13 @@
+/** Who wrote something, and where it stands in the group's log. */
+export interface Origin {
+  /** Position in the group's log, from 1. */
+  readonly seq: number;
+  /** The device that signed it. */
+  readonly device: string;
+  /** The member that device belongs to. */
+  readonly member: string;
+  /** The name that member chose. Not verified by anyone but themselves. */
+  readonly handle: string;
+  /** When the sender says it was written: milliseconds since 1970. */
+  readonly timeMs: number;
+}

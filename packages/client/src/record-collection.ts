@@ -1,0 +1,142 @@
+import { toHex, type Random } from '@keytide/crypto-core';
+import type { Origin } from './origin.ts';
+import type { Body, RecordDeclaration } from './declare.ts';
+import { ClientError } from './errors.ts';
+import { Feed } from './feed.ts';
+import { accepted, invalidValue, type Submit } from './log-collection.ts';
+import type { Operation } from './operation.ts';
+import { bodyOf, emptyRecord, mergeWrite, type MergedRecord } from './record.ts';
+
+/** A record as it stands now. */
+export interface RecordView<T extends Body> {
+  /** 32 hex characters, chosen by the creator at random. */
+  readonly id: string;
+  readonly body: T;
+}
+
+/** One change to a record, as it arrived. */
+export interface RecordChange<T extends Body> extends Origin {
+  readonly id: string;
+  readonly act: 'create' | 'edit';
+  readonly changed: Partial<T>;
+}
+
+/** How far `createMany` has come. */
+export interface ImportProgress {
+  readonly done: number;
+  readonly total: number;
+}
+
+const RECORD_ID = /^[0-9a-f]{32}$/;
+const CHUNK = 100;
+
+/** End-to-end encrypted records: forms whose fields change. */
+export class RecordCollection<T extends Body> {
+  readonly #name: string;
+  readonly #declaration: RecordDeclaration<T>;
+  readonly #submit: Submit;
+  readonly #random: Random;
+  readonly #records = new Map<string, MergedRecord>();
+  readonly #changes = new Feed<RecordChange<T>>();
+  readonly #seen = new Set<number>();
+
+  constructor(name: string, declaration: RecordDeclaration<T>, submit: Submit, random: Random) {
+    this.#name = name;
+    this.#declaration = declaration;
+    this.#submit = submit;
+    this.#random = random;
+  }
+
+  /**
+   * Creates a record and returns its id. Resolves once it is durable in this device's outbox.
+   * @throws ClientError `invalid-value`, `too-large`, `not-ready`, `closed`
+   */
+  async create(body: T): Promise<string> {
+    const [id] = await this.createMany([body]);
+    return id as string;
+  }
+
+  /**
+   * Creates records, in order, durable chunk by chunk; returns their ids.
+   * All bodies are checked first: one that does not fit writes nothing.
+   * @throws ClientError `invalid-value`, `too-large`, `not-ready`, `closed`
+   */
+  async createMany(bodies: readonly T[], onProgress?: (progress: ImportProgress) => void): Promise<string[]> {
+    const parsed = bodies.map((body) => {
+      const result = this.#declaration.schema.safeParse(body);
+      if (!result.success) throw invalidValue(this.#name, result.error);
+      return result.data as T;
+    });
+    const ids: string[] = [];
+    for (let start = 0; start < parsed.length; start += CHUNK) {
+      const operations = parsed.slice(start, start + CHUNK).map((body) => {
+        const id = toHex(this.#random(16));
+        ids.push(id);
+        return { act: 'create' as const, collection: this.#name, item: id, body };
+      });
+      await this.#submit(operations);
+      onProgress?.({ done: ids.length, total: parsed.length });
+    }
+    return ids;
+  }
+
+  /**
+   * Changes some fields of a record; fields left out stay as they are.
+   * @throws ClientError `unknown-record`, `invalid-value`, `too-large`, `not-ready`, `closed`
+   */
+  async edit(id: string, changes: Partial<T>): Promise<void> {
+    if (!this.#records.get(id)?.created) {
+      throw new ClientError('unknown-record', `${this.#name} has no record ${id} on this device`);
+    }
+    const parsed = this.#declaration.editSchema.safeParse(changes);
+    if (!parsed.success) throw invalidValue(this.#name, parsed.error);
+    await this.#submit([
+      { act: 'edit', collection: this.#name, item: id, body: onlyGiven(parsed.data as Body, changes) },
+    ]);
+  }
+
+  /** The record, or `null` when this device knows none with this id. */
+  get(id: string): RecordView<T> | null {
+    const record = this.#records.get(id);
+    return record?.created ? { id, body: bodyOf(record) as T } : null;
+  }
+
+  /** All records, by id. */
+  list(): readonly RecordView<T>[] {
+    return [...this.#records.values()]
+      .filter((record) => record.created)
+      .map((record) => ({ id: record.id, body: bodyOf(record) as T }))
+      .toSorted((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  /** Yields every change so far, then what comes, until `signal` is aborted or the client closes. */
+  follow(signal?: AbortSignal): AsyncGenerator<RecordChange<T>, void, undefined> {
+    return this.#changes.follow(signal);
+  }
+
+  /** Takes an authenticated operation in; `false` when it breaks the collection's rules. For the client only. */
+  accept(operation: Operation, origin: Origin): boolean {
+    const { act, item: id, time } = operation;
+    if (act === 'append' || !RECORD_ID.test(id)) return false;
+    const { schema, editSchema } = this.#declaration;
+    const parsed = accepted(act === 'create' ? schema : editSchema, operation.body);
+    if (parsed === null) return false;
+    if (this.#seen.has(origin.seq)) return true;
+    this.#seen.add(origin.seq);
+    const body = act === 'edit' ? onlyGiven(parsed, operation.body) : parsed;
+    const write = { time, device: origin.device, creates: act === 'create', body };
+    this.#records.set(id, mergeWrite(this.#records.get(id) ?? emptyRecord(id), write));
+    this.#changes.push({ ...origin, id, act, changed: body as Partial<T> });
+    return true;
+  }
+
+  /** Ends every `follow`. For the client only. */
+  end(): void {
+    this.#changes.end();
+  }
+}
+
+/** A schema's defaults are for new records: in an edit they would reset every field that it leaves out. */
+function onlyGiven(parsed: Body, given: Body): Body {
+  return Object.fromEntries(Object.entries(parsed).filter(([name]) => Object.hasOwn(given, name)));
+}

@@ -1,0 +1,181 @@
+import {
+  decodeRelayFrame,
+  encodeClientFrame,
+  type ClientFrame,
+  type RelayFrame,
+} from '@keytide/relay-protocol';
+import { ClientError } from './errors.ts';
+import type { Ports } from './ports.ts';
+
+/** A frame that waits for its answer. */
+interface Waiting {
+  readonly sinceMs: number;
+  resolve(seqs: readonly number[]): void;
+  reject(error: ClientError): void;
+}
+
+/** Where to connect, with which session, and what ends the connection early. */
+interface Opening {
+  readonly ports: Ports;
+  readonly url: string;
+  readonly token: string;
+  readonly signal: AbortSignal;
+}
+
+type Request =
+  | Omit<Extract<ClientFrame, { type: 'append' }>, 'requestId'>
+  | Omit<Extract<ClientFrame, { type: 'announce' }>, 'requestId'>;
+
+const SILENCE_MS = 45_000;
+const ANSWER_MS = 60_000;
+const PING_MS = 20_000;
+
+/** One WebSocket to the relay, from hello to close: frames in, frames out, answers matched to requests. */
+export class RelaySocket {
+  readonly #socket: WebSocket;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #closed: Promise<ClientError>;
+  #nextRequest = 1;
+  #end: (error: ClientError) => void = () => {};
+  #ended: ClientError | null = null;
+  #refusal: string | null = null;
+  #heard: number;
+  readonly #ports: Ports;
+
+  private constructor(ports: Ports, url: string, onFrame: (frame: RelayFrame) => void) {
+    this.#ports = ports;
+    this.#heard = ports.clock.now();
+    this.#socket = new ports.WebSocket(url);
+    this.#socket.binaryType = 'arraybuffer';
+    this.#closed = new Promise((resolve) => {
+      this.#end = (error) => {
+        this.#ended ??= error;
+        for (const waiting of this.#waiting.values()) waiting.reject(this.#ended);
+        this.#waiting.clear();
+        resolve(this.#ended);
+      };
+    });
+    this.#socket.addEventListener('message', ({ data }) => this.#receive(data, onFrame));
+    this.#socket.addEventListener('error', () => this.#finish());
+    this.#socket.addEventListener('close', () => this.#finish());
+  }
+
+  /**
+   * Connects and says hello; resolves at the relay's welcome. `onFrame` gets what comes after it.
+   * @throws ClientError `offline`, `relay-refused`, `relay-misbehaved`
+   */
+  static async open(
+    { ports, url, token, signal }: Opening,
+    onFrame: (frame: RelayFrame, socket: RelaySocket) => void,
+  ): Promise<{ socket: RelaySocket; directorySize: number }> {
+    let isWelcome = false;
+    let welcome: (size: number) => void = () => {};
+    const welcomed = new Promise<number>((resolve) => {
+      welcome = resolve;
+    });
+    const socket = new RelaySocket(ports, url, (frame) => {
+      if (frame.type === 'welcome') {
+        isWelcome = true;
+        welcome(frame.directorySize);
+      } else if (isWelcome) {
+        onFrame(frame, socket);
+      } else {
+        socket.close(new ClientError('relay-misbehaved', 'the relay spoke before it said welcome'));
+      }
+    });
+    socket.#socket.addEventListener('open', () => socket.send({ type: 'hello', token }));
+    const close = (): void => socket.close();
+    if (signal.aborted) close();
+    signal.addEventListener('abort', close);
+    void socket.#closed.then(() => signal.removeEventListener('abort', close));
+    void socket.#watch();
+    const first = await Promise.race([welcomed, socket.#closed]);
+    if (first instanceof ClientError) throw first;
+    return { socket, directorySize: first };
+  }
+
+  /** Resolves with the reason when the connection is over. */
+  get closed(): Promise<ClientError> {
+    return this.#closed;
+  }
+
+  send(frame: ClientFrame): void {
+    if (this.#socket.readyState === 1) this.#socket.send(encodeClientFrame(frame) as Uint8Array<ArrayBuffer>);
+  }
+
+  /**
+   * Sends an append or announce; resolves with its seqs once the relay has them durable.
+   * @throws ClientError `offline`, `relay-refused` with the relay's code
+   */
+  request(request: Request): Promise<readonly number[]> {
+    if (this.#ended !== null) return Promise.reject(this.#ended);
+    const requestId = this.#nextRequest;
+    this.#nextRequest += 1;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(requestId, { sinceMs: this.#ports.clock.now(), resolve, reject });
+      this.send({ ...request, requestId });
+    });
+  }
+
+  /** Ends the connection from this side; `closed` resolves with `reason`. */
+  close(reason: ClientError = new ClientError('offline', 'the connection was closed here')): void {
+    this.#end(reason);
+    this.#socket.close();
+  }
+
+  #receive(data: unknown, onFrame: (frame: RelayFrame) => void): void {
+    this.#heard = this.#ports.clock.now();
+    if (this.#ended !== null) return;
+    let frame: RelayFrame;
+    try {
+      if (!(data instanceof ArrayBuffer)) throw new TypeError('text');
+      frame = decodeRelayFrame(new Uint8Array(data));
+    } catch (cause) {
+      this.close(
+        new ClientError('relay-misbehaved', 'the relay sent something that is not a frame', { cause }),
+      );
+      return;
+    }
+    if (frame.type === 'appended') this.#settle(frame.requestId)?.resolve(frame.seqs);
+    else if (frame.type === 'refused' && frame.requestId !== null) {
+      this.#settle(frame.requestId)?.reject(refused(frame.code));
+    } else if (frame.type === 'refused') this.#refusal = frame.code;
+    else if (frame.type !== 'pong') onFrame(frame);
+  }
+
+  #settle(requestId: number): Waiting | undefined {
+    const waiting = this.#waiting.get(requestId);
+    this.#waiting.delete(requestId);
+    return waiting;
+  }
+
+  #finish(): void {
+    this.#end(
+      this.#refusal === null
+        ? new ClientError('offline', 'the connection to the relay was lost')
+        : refused(this.#refusal),
+    );
+  }
+
+  /** A half-open connection says nothing, and a relay may answer pings only: both are given up. */
+  async #watch(): Promise<void> {
+    const ended = new AbortController();
+    void this.#closed.then(() => ended.abort());
+    while (this.#ended === null) {
+      await this.#ports.clock.wait(PING_MS, ended.signal);
+      const nowMs = this.#ports.clock.now();
+      if (nowMs - this.#heard > SILENCE_MS) {
+        this.close(new ClientError('offline', 'the relay has gone silent'));
+      }
+      const [oldest] = this.#waiting.values();
+      if (oldest !== undefined && nowMs - oldest.sinceMs > ANSWER_MS) {
+        this.close(new ClientError('relay-misbehaved', 'the relay does not answer a request'));
+      }
+      this.send({ type: 'ping', nonce: 0 });
+    }
+  }
+}
+
+function refused(code: string): ClientError {
+  return new ClientError('relay-refused', `the relay refused: ${code}`, { relayCode: code });
+}

@@ -1,0 +1,52 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { toHex } from '@keytide/crypto-core';
+import { nodePrimitives } from '@keytide/crypto-core/node';
+import { describe, expect, test } from 'vitest';
+import { openFileJournal } from '../src/node.ts';
+import { channelOf, encodeOperation, parseOperation } from '../src/operation.ts';
+
+/** The hex of the fenced block "```hex NAME" of a page of docs/spec, without the remarks beside it. */
+async function example(page: string, name: string): Promise<string> {
+  const text = await readFile(new URL(`../../../docs/spec/${page}.md`, import.meta.url), 'utf8');
+  const block = text.split(`\n\`\`\`hex ${name}\n`)[1]?.split('\n```')[0] ?? '';
+  return block
+    .split('\n')
+    .map((line) => line.split(/ {2,}/)[0]?.replaceAll(' ', ''))
+    .join('');
+}
+
+const operation = {
+  act: 'edit',
+  collection: 'requests',
+  item: '000102030405060708090a0b0c0d0e0f',
+  time: { ms: Date.UTC(2026, 0, 1), counter: 2 },
+  body: { status: 'done' },
+} as const;
+
+describe('the examples of the specification', () => {
+  test('operation', async () => {
+    const encoded = encodeOperation(operation);
+    expect(toHex(encoded)).toBe(await example('operations', 'operation'));
+    expect(parseOperation(encoded, Infinity)).toEqual(operation);
+  });
+
+  test('channel', async () => {
+    const channel = channelOf(nodePrimitives, operation.collection, operation.item);
+    expect(toHex(channel)).toBe(await example('operations', 'channel'));
+  });
+
+  test('journal', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'keytide-spec-'));
+    try {
+      const path = join(folder, 'example.journal');
+      const journal = await openFileJournal(path);
+      await journal.append([Uint8Array.of(0, 1, 2), Uint8Array.of(0xff)]);
+      await journal.close();
+      expect(toHex(await readFile(path))).toBe(await example('journal', 'journal'));
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+});

@@ -1,0 +1,87 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Attack, Forward, HostileAnswer, HostileCall } from './hostile-attack.ts';
+
+/** What the HTTP half of a hostile relay needs from the whole. */
+export interface CallsHost {
+  attacksOn(who: string | null): readonly Attack[];
+  saw(bytes: Uint8Array): void;
+  /** The real relay's address. */
+  target(): string;
+  /** Token to device or invite; filled in here as logins pass by. */
+  readonly owners: Map<string, string>;
+}
+
+/** Carries HTTP calls to the real relay and back, attacks between them. */
+export function createCalls(host: CallsHost): (request: IncomingMessage, response: ServerResponse) => void {
+  return (request, response) => {
+    answer(host, request).then(
+      ({ status, body }) => {
+        const isRaw = body instanceof Uint8Array;
+        response.writeHead(status, { 'content-type': isRaw ? 'text/plain' : 'application/json' });
+        response.end(isRaw ? body : JSON.stringify(body));
+      },
+      () => response.destroy(),
+    );
+  };
+}
+
+async function answer(host: CallsHost, request: IncomingMessage): Promise<HostileAnswer> {
+  const { method = 'GET', url: path = '/', headers } = request;
+  const sent = await readAll(request);
+  host.saw(Buffer.from(`${method} ${path}\n${JSON.stringify(request.rawHeaders)}`));
+  host.saw(sent);
+  const token = headers.authorization?.replace('Bearer ', '');
+  const body = parseJson(sent);
+  const who = token === undefined ? subjectOf(body) : (host.owners.get(token) ?? null);
+
+  const toRelay: Forward = async (call) => {
+    const hasBody = call.body !== null;
+    const response = await fetch(host.target() + call.path, {
+      method: call.method,
+      headers: {
+        ...(hasBody ? { 'content-type': 'application/json' } : {}),
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      },
+      ...(hasBody ? { body: JSON.stringify(call.body) } : {}),
+    });
+    const received = new Uint8Array(await response.arrayBuffer());
+    host.saw(Buffer.from(JSON.stringify([...response.headers])));
+    host.saw(received);
+    const value = parseJson(received);
+    const login = tokenOf(value);
+    if (login !== null && who !== null) host.owners.set(login, who);
+    return { status: response.status, body: value };
+  };
+  const through = host
+    .attacksOn(who)
+    .reduceRight<Forward>(
+      (next, { call: hook }) => (hook === undefined ? next : (call) => hook(call, next)),
+      toRelay,
+    );
+  const call: HostileCall = { who, method, path, body };
+  return await through(call);
+}
+
+function subjectOf(body: unknown): string | null {
+  const { subject } = (body ?? {}) as { subject?: { id?: unknown } };
+  return typeof subject?.id === 'string' ? subject.id : null;
+}
+
+function tokenOf(body: unknown): string | null {
+  const { token } = (body ?? {}) as { token?: unknown };
+  return typeof token === 'string' ? token : null;
+}
+
+async function readAll(request: IncomingMessage): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of request) chunks.push(chunk as Uint8Array);
+  return new Uint8Array(Buffer.concat(chunks));
+}
+
+function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(bytes).toString());
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,12 @@
+export { fakeClock, type FakeClock } from './fake-clock.ts';
+export type { Attack, Forward, HostileAnswer, HostileCall, HostileLink, Instead } from './hostile-attack.ts';
+export { holdTable, type HeldTable } from './hold-table.ts';
+export { forgeGroupLog, type ForgedGroupLog } from './hostile-group-log.ts';
+export { forgeMembershipLog } from './hostile-membership-log.ts';
+export { hostileRelay, type HostileRelay, type HostileRelayOptions } from './hostile-relay.ts';
+export { startPostgres, type TestPostgres } from './postgres.ts';
+export type { StoreCheck, StoreUnderTest } from './relay-store-check.ts';
+export { relayStoreConformance, type TestRunner } from './relay-store-conformance.ts';
+export { seededDevice, type SeededDevice } from './seeded-device.ts';
+export { seededRandom } from './seeded-random.ts';
+export { seededWorld, type SeededMember, type SeededWorld, type WorldOptions } from './seeded-world.ts';

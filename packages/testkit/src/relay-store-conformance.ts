@@ -1,0 +1,37 @@
+import { appendChecks } from './relay-store-appends.ts';
+import type { StoreUnderTest } from './relay-store-check.ts';
+import { epochChecks } from './relay-store-epochs.ts';
+import { logChecks } from './relay-store-log.ts';
+import { loginChecks } from './relay-store-logins.ts';
+
+/** The two functions of a test runner that a suite needs; those of vitest and of node:test fit. */
+export interface TestRunner {
+  describe(name: string, suite: () => void): void;
+  it(name: string, test: () => Promise<void>): void;
+}
+
+/**
+ * What every `RelayStore` owes, whatever it is made of. The checks share the store that `makeStore` makes;
+ * the last one closes it.
+ */
+export function relayStoreConformance(
+  name: string,
+  makeStore: () => Promise<StoreUnderTest>,
+  { describe, it }: TestRunner,
+): void {
+  describe(`RelayStore: ${name}`, () => {
+    let making: Promise<StoreUnderTest> | null = null;
+    const current = (): Promise<StoreUnderTest> => (making ??= makeStore());
+    for (const { name: title, check } of [...logChecks, ...epochChecks, ...appendChecks, ...loginChecks]) {
+      it(title, async () => {
+        const under = await current();
+        const store = await check(under);
+        if (store) making = Promise.resolve({ ...under, store });
+      });
+    }
+    it('closes', async () => {
+      const { store } = await current();
+      await store.close();
+    });
+  });
+}

@@ -1,0 +1,56 @@
+import { deviceId, groupId, orgId, type GroupId, type OrgId, type Random } from '@keytide/crypto-core';
+import type { Announcement, AppendVerdict, EnvelopeAppend, RelayStore } from '@keytide/server-relay';
+import { seededRandom } from './seeded-random.ts';
+
+/** A group of an organisation that no other check uses. */
+export interface Place {
+  readonly org: OrgId;
+  readonly group: GroupId;
+  readonly random: Random;
+}
+
+export const NOW_MS: number = Date.UTC(2030, 0, 1);
+
+/** A place whose ids follow from `seed`; make the seed unique, the store may keep earlier runs. */
+export function placeOf(seed: string): Place {
+  const random = seededRandom(`${seed} ${process.pid} ${process.hrtime.bigint()}`);
+  return { org: orgId(random(32)), group: groupId(random(32)), random };
+}
+
+/** A place with an organisation and a first epoch. */
+export async function startedPlace(store: RelayStore, seed: string): Promise<Place> {
+  const place = placeOf(seed);
+  await store.createOrganisation({ org: place.org, wire: place.random(100), nowMs: NOW_MS });
+  await store.announceEpoch(announcement(place, 1), NOW_MS);
+  return place;
+}
+
+/** An envelope-sized item of epoch 1. */
+export function item(place: Place, changes: Partial<EnvelopeAppend> = {}): EnvelopeAppend {
+  const { org, group, random } = place;
+  return { org, group, epoch: 1, messageId: random(16), envelope: random(200), ...changes };
+}
+
+/** A statement with boxes for three devices. */
+export function announcement({ org, group, random }: Place, epoch: number): Announcement {
+  const boxes = [100, 1168, 1].map((sizeBytes) => ({ device: deviceId(random(32)), box: random(sizeBytes) }));
+  return { org, group, epoch, messageId: random(16), statement: random(500), boxes };
+}
+
+/** The seqs of verdicts; a refusal as its code. */
+export function outcomes(verdicts: readonly AppendVerdict[]): (number | string)[] {
+  return verdicts.map((verdict) => ('refused' in verdict ? verdict.refused : verdict.seq));
+}
+
+/** Every entry of a group's log, page by page. */
+export async function wholeLog(
+  store: RelayStore,
+  { org, group }: Pick<Place, 'org' | 'group'>,
+): Promise<{ seq: number; kind: string; bytes: Uint8Array }[]> {
+  const log: { seq: number; kind: string; bytes: Uint8Array }[] = [];
+  for (;;) {
+    const page = await store.readEntries(org, group, log.at(-1)?.seq ?? 0);
+    if (page.entries.length === 0) return log;
+    log.push(...page.entries);
+  }
+}

@@ -1,0 +1,153 @@
+/**
+ * A device as a process of its own, for a parent that kills it. It says `durable` for what `append` or
+ * `createMany` has acknowledged, `seen` for what it shows, and `trouble` for what must never happen.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ClientError, connect, createOrganisation, join, type Ports } from '@keytide/client';
+import { nodePorts, openFileDeviceStore } from '@keytide/client/node';
+import type { Item } from './history.ts';
+import type { Command, Life, Report } from './life.ts';
+import { organisation, QUICK_KDF, type Device } from './organisation.ts';
+import { givenArgument, onCommand, say } from './parent.ts';
+import { scheduleOf } from './schedule.ts';
+
+const life = givenArgument<Life>();
+const schedule = scheduleOf(life.seed);
+// The pauses between attempts to reach the relay, at most 10 s, are the one thing that need not be real here.
+const { clock } = nodePorts;
+const ports: Ports = {
+  ...nodePorts,
+  clock: { now: clock.now, wait: (ms, signal) => clock.wait(ms > 10_000 ? ms : ms / 20, signal) },
+};
+const imported: Item[] = [];
+let written = 0;
+let writing: Promise<void> = Promise.resolve();
+const early: Command[] = [];
+let obey: (command: Command) => void = (command) => void early.push(command);
+onCommand<Command>((command) => obey(command));
+
+const store = await openFileDeviceStore({ home: life.home, passphrase: 'p', kdf: QUICK_KDF });
+const device = await enter();
+watch(device);
+say('open', { org: device.org });
+obey = (command) => void carryOut(command);
+early.forEach(obey);
+
+/** Enters as a person would: again and again with the same home, until the relay is there. */
+async function enter(): Promise<Device> {
+  const { blockSeconds } = life;
+  const policy = { blockSeconds, retentionSeconds: 86_400, exportSeconds: 86_400 };
+  const options = { definition: organisation, ports, store, handle: life.handle };
+  for (;;) {
+    try {
+      if (life.enter === 'connect') return await connect(options);
+      if (life.enter === 'join') return await join({ ...options, link: life.at });
+      return await createOrganisation({ ...options, relayUrl: life.at, policy });
+    } catch (error) {
+      if (!(error instanceof ClientError)) throw error;
+      // The life before got as far as founding the organisation, and could not say so any more.
+      if (error.code === 'already-joined' && life.enter === 'create') return await connect(options);
+      if (error.code !== 'offline') throw error;
+      await sleep(20);
+    }
+  }
+}
+
+function watch(client: Device): void {
+  client.on('missing', ({ from, to }) => say('trouble', { what: `missing ${from} to ${to}` }));
+  client.on('divergence', () => say('trouble', { what: 'divergence' }));
+  client.on('state', (state) => {
+    if (state.kind === 'stopped')
+      say('trouble', { what: `stopped: ${state.error.code} ${state.error.relayCode}` });
+  });
+  void (async () => {
+    for await (const { seq, body } of client.collections.chat.follow())
+      say('seen', { seq, label: body.label });
+  })();
+  void (async () => {
+    for await (const { seq, handle, changed } of client.collections.requests.follow()) {
+      imported.push({ seq, handle, label: changed.label ?? '' });
+      say('seen', { seq, label: changed.label });
+    }
+  })();
+}
+
+/** What was told first is written first. */
+function write(work: () => Promise<unknown>): void {
+  writing = writing.then(work).then(
+    () => {},
+    (error: unknown) =>
+      say('trouble', { what: `write: ${error instanceof ClientError ? error.code : String(error)}` }),
+  );
+}
+
+async function chat(count: number): Promise<void> {
+  if (device.epoch === 0) await device.online(); // the first message of all needs a key
+  await Promise.all(
+    Array.from({ length: count }, async () => {
+      const label = nextLabel();
+      const filling = 'x'.repeat(schedule.anyScale(1, 3000));
+      await device.collections.chat.append({ label, filling });
+      say('durable', { label });
+    }),
+  );
+}
+
+async function importRecords(count: number): Promise<void> {
+  const bodies = Array.from({ length: count }, () => ({ label: nextLabel() }));
+  let said = 0;
+  await device.collections.requests.createMany(bodies, ({ done }) => {
+    for (; said < done; said += 1) say('durable', { label: (bodies[said] as { label: string }).label });
+  });
+}
+
+function nextLabel(): string {
+  written += 1;
+  return `${life.handle}/${life.number}/${written - 1}`;
+}
+
+async function carryOut(command: Command): Promise<void> {
+  switch (command.do) {
+    case 'invite':
+      await device.online();
+      return say('invited', { link: await device.invite() });
+    case 'chat':
+      return write(() => chat(command.count));
+    case 'import':
+      return write(() => importRecords(command.count));
+    case 'finish':
+      await writing;
+      await device.settled();
+      await device.online();
+      return say('finished', { seq: newestSeq() });
+    case 'report':
+      while (newestSeq() < command.upTo) await sleep(10);
+      return say('report', { ...report() });
+    case 'close':
+      await device.close();
+      say('closed');
+      return process.exit(0);
+  }
+}
+
+function newestSeq(): number {
+  return Math.max(0, ...items().map(({ seq }) => seq));
+}
+
+function items(): Item[] {
+  const lines = device.collections.chat.read();
+  return [...lines.map(({ seq, handle, body }) => ({ seq, handle, label: body.label })), ...imported];
+}
+
+function report(): Report {
+  const { unreadable, divergence, waiting, state } = device;
+  return {
+    items: items(),
+    records: device.collections.requests.list().map(({ id, body }) => `${id} ${body.label}`),
+    unreadable: unreadable.map(({ seq, code }) => `${seq} ${code}`),
+    diverged: divergence !== null,
+    waiting,
+    state: state.kind,
+    members: device.members().map(({ handle, devices }) => `${handle} ${devices.length}`),
+  };
+}

@@ -1,0 +1,222 @@
+import type { DeviceId } from '@keytide/crypto-core';
+import {
+  connect,
+  createOrganisation,
+  defineOrganisation,
+  join,
+  memoryDeviceStore,
+  sensitive,
+  type Client,
+  type ClientError,
+  type DeviceStore,
+  type Divergence,
+  type Missing,
+  type Ports,
+} from '@keytide/client';
+import { parseEntry } from '@keytide/key-directory';
+import { nodePrimitives } from '@keytide/crypto-core/node';
+import { startRelay, type Relay } from '@keytide/server-relay';
+import { hostileRelay, type HostileRelay } from '@keytide/testkit';
+import { z } from 'zod';
+import { noonPorts, now } from './noon-ports.ts';
+
+/** What every device of these tests runs. */
+export const definition = defineOrganisation({
+  chat: sensitive.log(z.object({ text: z.string().min(1) })),
+  requests: sensitive.record(z.object({ title: z.string().min(1), status: z.enum(['open', 'done']) })),
+});
+type Device = Client<typeof definition>;
+
+/** A device, where it keeps its things, and everything it has reported. */
+export interface Person {
+  readonly client: Device;
+  readonly store: DeviceStore;
+  readonly missing: Missing[];
+  readonly divergence: Divergence[];
+  /** Why it went offline or stopped, each time. */
+  readonly failures: ClientError[];
+}
+
+/** A real relay behind a hostile one. */
+export interface Stage {
+  readonly relay: Relay;
+  readonly hostile: HostileRelay;
+  /** A new organisation whose first admin is ada, who is online. */
+  found(ports?: Ports): Promise<Person>;
+  /** Somebody new, by an invite of `inviter`. */
+  admit(
+    inviter: Person,
+    handle: string,
+    options?: { role?: 'admin' | 'member'; ports?: Ports },
+  ): Promise<Person>;
+  /** Ada and bo, who have said hello to each other. */
+  pair(ports?: Ports): Promise<{ ada: Person; bo: Person }>;
+  /** Closes a person's client, and opens it again on the same store. */
+  reopen(person: Person): Promise<Person>;
+  /** Ends all attacks and closes every client. @throws when a device that is in nobody's log was sent a key */
+  clear(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Starts both relays; slow enough to be shared by the tests of a file. */
+export async function openStage(): Promise<Stage> {
+  let relay: Relay | null = null;
+  const hostile = await hostileRelay({
+    async target(publicUrl) {
+      relay = await startRelay({
+        database: { kind: 'memory' },
+        port: 0,
+        publicUrl,
+        clock: { now },
+        log: () => {},
+      });
+      return relay.url;
+    },
+  });
+  const people: Person[] = [];
+  const boxed = new Set<DeviceId>();
+  watchBoxes();
+
+  function watchBoxes(): void {
+    hostile.attack({
+      toRelay(frame) {
+        if (frame.type === 'announce') for (const { device } of frame.boxes) boxed.add(device);
+        return [frame];
+      },
+    });
+  }
+
+  async function settle(client: Promise<Device>, store: DeviceStore): Promise<Person> {
+    const person: Person = { client: await client, store, missing: [], divergence: [], failures: [] };
+    person.client.on('missing', (missing) => person.missing.push(missing));
+    person.client.on('divergence', (divergence) => person.divergence.push(divergence));
+    person.client.on('state', (state) => {
+      const failure = state.kind === 'offline' ? state.reason : state.kind === 'stopped' ? state.error : null;
+      if (failure !== null) person.failures.push(failure);
+    });
+    people.push(person);
+    return person;
+  }
+
+  const stage: Stage = {
+    relay: relay as unknown as Relay,
+    hostile,
+    async found(ports = noonPorts) {
+      const store = lastingStore();
+      const ada = await settle(
+        createOrganisation({ definition, ports, store, relayUrl: hostile.url, handle: 'ada' }),
+        store,
+      );
+      await ada.client.online();
+      return ada;
+    },
+    async admit(inviter, handle, { role = 'member', ports = noonPorts } = {}) {
+      const store = lastingStore();
+      const link = await inviter.client.invite({ role });
+      const person = await settle(join({ definition, ports, store, link, handle }), store);
+      await person.client.online();
+      return person;
+    },
+    async pair(ports = noonPorts) {
+      const ada = await stage.found(ports);
+      const bo = await stage.admit(ada, 'bo', { ports });
+      await ada.client.collections.chat.append({ text: 'hello from ada' });
+      await hears(bo, 'hello from ada');
+      await bo.client.collections.chat.append({ text: 'hello from bo' });
+      await hears(ada, 'hello from bo');
+      return { ada, bo };
+    },
+    async reopen(person) {
+      await person.client.close();
+      people.splice(people.indexOf(person), 1);
+      const { store } = person;
+      return await settle(connect({ definition, ports: noonPorts, store }), store);
+    },
+    async clear() {
+      hostile.relent();
+      watchBoxes();
+      const known = new Set<DeviceId>();
+      for (const { client, store } of people.splice(0)) {
+        for (const wire of await (await store.journal('membership')).read(0)) {
+          known.add(parseEntry(nodePrimitives, wire).author);
+        }
+        await client.close();
+      }
+      const strangers = [...boxed].filter((device) => !known.has(device));
+      boxed.clear();
+      if (strangers.length > 0) throw new Error(`a key was sealed to ${strangers.join(' and ')}`);
+    },
+    async close() {
+      await stage.clear();
+      await hostile.close();
+      await relay?.close();
+    },
+  };
+  return stage;
+}
+
+/** A store in memory that a client can be opened on again after it was closed. */
+function lastingStore(): DeviceStore {
+  return { ...memoryDeviceStore(), close: async () => {} };
+}
+
+/** Writes a chat message. */
+export async function says(person: Person, text: string): Promise<void> {
+  await person.client.collections.chat.append({ text });
+}
+
+/** Waits until a device shows this chat message. */
+export async function hears(person: Person, text: string): Promise<void> {
+  await until(() => heard(person).includes(text), `hearing '${text}'`);
+}
+
+/** Runs `attack`, lets the conversation go on, and answers the codes of what `bo` could not read meanwhile. */
+export async function codesOf(ada: Person, bo: Person, attack: () => void): Promise<string[]> {
+  const before = bo.client.unreadable.length;
+  attack();
+  await goesOn(ada, bo);
+  return unreadable(bo).slice(before);
+}
+
+let sentences = 0;
+
+/** The conversation goes on, both ways. */
+export async function goesOn(ada: Person, bo: Person): Promise<void> {
+  sentences += 1;
+  await says(ada, `question ${sentences}`);
+  await hears(bo, `question ${sentences}`);
+  await says(bo, `answer ${sentences}`);
+  await hears(ada, `answer ${sentences}`);
+}
+
+/** The chat messages a device shows. */
+export function heard(person: Person): string[] {
+  return person.client.collections.chat.read().map((item) => item.body.text);
+}
+
+/** Codes of what a device could not read, in order. */
+export function unreadable(person: Person): string[] {
+  return person.client.unreadable.map(({ code }) => code);
+}
+
+/** Waits for a condition; a test that waits in vain says for what. */
+export async function until(condition: () => boolean, what: string, withinMs = 10_000): Promise<void> {
+  const deadline = performance.now() + withinMs;
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error(`waited in vain for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 3));
+  }
+}
+
+/** Waits until a device has stopped, and answers why. */
+export async function stops(person: Person): Promise<ClientError> {
+  await until(() => person.client.state.kind === 'stopped', 'a device to stop');
+  const { state } = person.client;
+  if (state.kind !== 'stopped') throw new Error('went on after it had stopped');
+  return state.error;
+}
+
+/** The codes of why a device went offline or stopped, without repetitions. */
+export function failureCodes(person: Person): string[] {
+  return [...new Set(person.failures.map(({ code, relayCode }) => relayCode ?? code))];
+}

@@ -82,15 +82,29 @@ function write(work: () => Promise<unknown>): void {
 }
 
 async function chat(count: number): Promise<void> {
-  if (device.epoch === 0) await device.online(); // the first message of all needs a key
   await Promise.all(
     Array.from({ length: count }, async () => {
       const label = nextLabel();
       const filling = 'x'.repeat(schedule.anyScale(1, 3000));
-      await device.collections.chat.append({ label, filling });
+      await append({ label, filling });
       say('durable', { label });
     }),
   );
+}
+
+/**
+ * As an app does: a device that has no key yet says so and has taken nothing, and can write once it is online.
+ * The relay may be gone again by then, so this may take more than one attempt.
+ */
+async function append(body: { label: string; filling: string }): Promise<void> {
+  for (;;) {
+    try {
+      return await device.collections.chat.append(body);
+    } catch (error) {
+      if (!(error instanceof ClientError) || error.code !== 'not-ready') throw error;
+      await device.online();
+    }
+  }
 }
 
 async function importRecords(count: number): Promise<void> {

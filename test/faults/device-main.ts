@@ -81,13 +81,24 @@ function write(work: () => Promise<unknown>): void {
   );
 }
 
+/** The first line goes alone: were it refused for want of a key, one after it could be taken before it. */
 async function chat(count: number): Promise<void> {
-  await Promise.all(
-    Array.from({ length: count }, async () => {
-      const label = nextLabel();
-      const filling = 'x'.repeat(schedule.anyScale(1, 3000));
-      await append({ label, filling });
-      say('durable', { label });
+  const labels = Array.from({ length: count }, nextLabel);
+  await whenReady(() => chatOne(labels[0] as string));
+  await Promise.all(labels.slice(1).map(chatOne));
+}
+
+async function chatOne(label: string): Promise<void> {
+  await device.collections.chat.append({ label, filling: 'x'.repeat(schedule.anyScale(1, 3000)) });
+  say('durable', { label });
+}
+
+async function importRecords(count: number): Promise<void> {
+  const bodies = Array.from({ length: count }, () => ({ label: nextLabel() }));
+  let said = 0;
+  await whenReady(() =>
+    device.collections.requests.createMany(bodies, ({ done }) => {
+      for (; said < done; said += 1) say('durable', { label: (bodies[said] as { label: string }).label });
     }),
   );
 }
@@ -96,23 +107,15 @@ async function chat(count: number): Promise<void> {
  * As an app does: a device that has no key yet says so and has taken nothing, and can write once it is online.
  * The relay may be gone again by then, so this may take more than one attempt.
  */
-async function append(body: { label: string; filling: string }): Promise<void> {
+async function whenReady<T>(work: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
-      return await device.collections.chat.append(body);
+      return await work();
     } catch (error) {
       if (!(error instanceof ClientError) || error.code !== 'not-ready') throw error;
       await device.online();
     }
   }
-}
-
-async function importRecords(count: number): Promise<void> {
-  const bodies = Array.from({ length: count }, () => ({ label: nextLabel() }));
-  let said = 0;
-  await device.collections.requests.createMany(bodies, ({ done }) => {
-    for (; said < done; said += 1) say('durable', { label: (bodies[said] as { label: string }).label });
-  });
 }
 
 function nextLabel(): string {
@@ -123,8 +126,7 @@ function nextLabel(): string {
 async function carryOut(command: Command): Promise<void> {
   switch (command.do) {
     case 'invite':
-      await device.online();
-      return say('invited', { link: await device.invite() });
+      return say('invited', { link: await inviteOne() });
     case 'chat':
       return write(() => chat(command.count));
     case 'import':
@@ -141,6 +143,19 @@ async function carryOut(command: Command): Promise<void> {
       await device.close();
       say('closed');
       return process.exit(0);
+  }
+}
+
+/** This device may learn only now that the relay was killed and has come back. */
+async function inviteOne(): Promise<string> {
+  for (;;) {
+    await device.online();
+    try {
+      return await device.invite();
+    } catch (error) {
+      if (!(error instanceof ClientError) || error.code !== 'offline') throw error;
+      await sleep(20);
+    }
   }
 }
 

@@ -44,7 +44,9 @@ test('what PostgreSQL commits for a relay that is dead by then is stored once', 
 
   const reports = await settle(world);
   await relay.kill();
-  expect((await logOfRelay(relay.database, world.org)).entries).toHaveLength(1 + 1 + 5);
+  const { entries } = await logOfRelay(relay.database, world.org);
+  // Statements are not counted: midnight may pass, and a block of a day with it.
+  expect(entries.filter((entry) => entry.startsWith('00'))).toHaveLength(1 + 5);
   for (const [handle, report] of reports) {
     expect(contradictions(history, report.items), handle).toEqual([]);
     expect(report, handle).toMatchObject({ unreadable: [], diverged: false, waiting: 0, state: 'online' });

@@ -30,7 +30,7 @@ export function silentRelays(stage: () => Stage): void {
     });
 
     test('that never says welcome is given up too, and can be closed meanwhile', async () => {
-      const { ada, bo } = await stage().pair(hurriedPorts(50));
+      const { ada, bo } = await stage().pair(hurriedPorts());
       let mute = true;
       stage().hostile.attack({
         victim: ada.client.device,

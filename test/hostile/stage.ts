@@ -200,7 +200,7 @@ export function unreadable(person: Person): string[] {
 }
 
 /** Waits for a condition; a test that waits in vain says for what. */
-export async function until(condition: () => boolean, what: string, withinMs = 10_000): Promise<void> {
+export async function until(condition: () => boolean, what: string, withinMs = 30_000): Promise<void> {
   const deadline = performance.now() + withinMs;
   while (!condition()) {
     if (performance.now() > deadline) throw new Error(`waited in vain for ${what}`);

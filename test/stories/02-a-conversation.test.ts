@@ -26,7 +26,7 @@ const options = () => ({ definition, ports: nodePorts, store: memoryDeviceStore(
 /** Until this device has `count` chat messages. */
 async function texts(device: Device, count: number): Promise<string[]> {
   const found: string[] = [];
-  for await (const item of device.collections.chat.follow(AbortSignal.timeout(10_000))) {
+  for await (const item of device.collections.chat.follow(AbortSignal.timeout(50_000))) {
     found.push(`${item.handle}: ${item.body.text}`);
     if (found.length === count) break;
   }
@@ -107,7 +107,7 @@ describe('two people', () => {
 
 async function changes(device: Device, count: number): Promise<void> {
   let seen = 0;
-  for await (const _ of device.collections.requests.follow(AbortSignal.timeout(10_000))) {
+  for await (const _ of device.collections.requests.follow(AbortSignal.timeout(50_000))) {
     seen += 1;
     if (seen === count) return;
   }

@@ -158,11 +158,11 @@ describe('files of something else', () => {
   });
 });
 
-test('1,500 rows of every kind are read within a second', () => {
-  const rows = Array.from({ length: 1500 }, (_, i) => (i % 3 === 0 ? `1,2,"row ""${i}"", x",,,` : GOOD));
+test('30,000 rows of every kind are read in time that grows with their number, not its square', () => {
+  const rows = Array.from({ length: 30_000 }, (_, i) => (i % 3 === 0 ? `1,2,"row ""${i}"", x",,,` : GOOD));
   const start = performance.now();
-  expect(parse([HEADER, ...rows].join('\r\n')).requests).toHaveLength(1500);
-  expect(performance.now() - start).toBeLessThan(1000);
+  expect(parse([HEADER, ...rows].join('\r\n')).requests).toHaveLength(30_000);
+  expect(performance.now() - start).toBeLessThan(20_000);
 });
 
 test.each([

@@ -67,6 +67,22 @@ describe('on every implementation', () => {
     );
   });
 
+  test('a key is what its bytes are at the time of the call', () => {
+    fc.assert(
+      fc.property(input, bytes(32), (call, other) => {
+        fc.pre(agreed(() => other) !== agreed(() => call.key));
+        const key = Uint8Array.from(call.key);
+        const seal = () => agreed((primitives) => primitives.aeadSeal({ ...call, key }));
+        const first = seal();
+        key.set(other);
+        expect(seal()).toBe(agreed((primitives) => primitives.aeadSeal({ ...call, key: other })));
+        key.set(call.key);
+        expect(seal()).toBe(first);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
   test('ChaCha20-Poly1305 refuses other lengths of key and nonce', () => {
     fc.assert(
       fc.property(input, fc.uint8Array({ maxLength: 40 }), (call, other) => {

@@ -18,6 +18,8 @@ export type CryptoErrorCode =
   | 'vault-damaged' // the vault's bytes are damaged
   | 'vault-locked' // another process holds the vault
   | 'vault-missing' // there is no vault at this place
+  | 'device-key-lost' // the platform no longer has the key that this device's vault needs
+  | 'storage-full' // no room for the batch; nothing was changed
   | 'unlock-share-needed' // the vault needs an unlock share and got none, or the other way round
   | 'truncated' // an attachment ended before its last chunk
   | 'content-mismatch' // an attachment's ciphertext is not the one its sender described

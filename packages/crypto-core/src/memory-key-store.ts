@@ -1,5 +1,5 @@
 import { CryptoError } from './errors.ts';
-import type { KeyStore } from './key-store.ts';
+import { ownBatch, type KeyStore } from './key-store.ts';
 import { sorted } from './sorted.ts';
 
 /** A key store that lives and dies with the process. */
@@ -20,9 +20,9 @@ export function memoryKeyStore(): KeyStore {
     },
     async write(batch) {
       assertOpen();
-      for (const { name, value } of batch) {
+      for (const { name, value } of ownBatch(batch)) {
         if (value === null) values.delete(name);
-        else values.set(name, value.slice());
+        else values.set(name, value);
       }
     },
     async close() {

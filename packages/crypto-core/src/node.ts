@@ -1,4 +1,4 @@
 export { openFileVault, type FileVaultOptions } from './node/file-vault.ts';
 export { nodePrimitives } from './node/primitives.ts';
 export { nodeRandom } from './node/random.ts';
-export { DEFAULT_VAULT_KDF, type VaultKdf } from './node/vault-key.ts';
+export { DEFAULT_VAULT_KDF, type VaultKdf } from './vault/vault-key.ts';

@@ -26,8 +26,9 @@ import {
   verifySealingRecord,
 } from '@keytide/crypto-core';
 import { nodePrimitives as primitives, nodeRandom, openFileVault } from '@keytide/crypto-core/node';
-import { sealVaultFile } from '../src/node/vault-file.ts';
-import { deriveVaultRoot } from '../src/node/vault-key.ts';
+import { sealVaultFile } from '../src/vault/vault-file.ts';
+import { unlockVault } from '../src/vault/vault-key.ts';
+import { argon2id } from '../src/node/argon2id.ts';
 import { specExample, specPage } from './spec-page.ts';
 import * as world from './spec-world.ts';
 import { vaultFolder } from './vault-folder.ts';
@@ -144,9 +145,12 @@ describe('docs/spec/vault.md', async () => {
   const kdf = { memoryKiB: 64, passes: 1, parallelism: 1 };
   test('is what is written for these inputs', async () => {
     const salt = filled(0x5a, 16);
-    const root = await deriveVaultRoot({ passphrase: 'example', unlockShare: null, kdf, salt });
+    const header = { kdf, needsUnlockShare: false, needsDeviceKey: false, salt };
+    const secrets = { passphrase: 'example', unlockShare: null };
+    const root = await unlockVault(primitives, argon2id, header, secrets);
     const written = sealVaultFile({
-      header: { kdf, needsUnlockShare: false, salt },
+      primitives,
+      header,
       root,
       generation: 2,
       entries: new Map([['device/signing', filled(0x01, 32)]]),

@@ -1,0 +1,118 @@
+import { asciiBytes } from '../bytes.ts';
+import { CryptoError } from '../errors.ts';
+import { hkdfExpand, hkdfExtract } from '../hkdf.ts';
+import { labelled } from '../labels.ts';
+import type { Primitives, Random } from '../primitives.ts';
+import type { Secret } from '../secret.ts';
+
+/** What Argon2id (RFC 9106) may cost whoever tries a passphrase. */
+export interface VaultKdf {
+  readonly memoryKiB: number;
+  readonly passes: number;
+  readonly parallelism: number;
+}
+
+/** RFC 9106 §4, second recommendation, on one lane: 64 MiB and 3 passes, about a quarter of a second in Node. */
+export const DEFAULT_VAULT_KDF: VaultKdf = { memoryKiB: 64 * 1024, passes: 3, parallelism: 1 };
+
+/** A file from elsewhere must not be able to ask for all the memory there is. */
+const LIMITS: VaultKdf = { memoryKiB: 1024 * 1024, passes: 16, parallelism: 16 };
+
+/** Whether Argon2id runs with these parameters and this build is willing to. */
+export function isAcceptableKdf({ memoryKiB, passes, parallelism }: VaultKdf): boolean {
+  return (
+    [memoryKiB, passes, parallelism].every(Number.isSafeInteger) &&
+    parallelism >= 1 &&
+    parallelism <= LIMITS.parallelism &&
+    passes >= 1 &&
+    passes <= LIMITS.passes &&
+    memoryKiB >= 8 * parallelism &&
+    memoryKiB <= LIMITS.memoryKiB
+  );
+}
+
+/** How the keys of a vault are made; fixed when it is created. */
+export interface VaultHeader {
+  /** The cost of its passphrase; `null` for a vault without one. */
+  readonly kdf: VaultKdf | null;
+  readonly needsUnlockShare: boolean;
+  /** Whether a key that the device's platform keeps is part of its root. */
+  readonly needsDeviceKey: boolean;
+  /** 16 bytes, random. */
+  readonly salt: Uint8Array;
+}
+
+/** What a person and the organisation give to open a vault. */
+export interface VaultSecrets {
+  /** `null` for a vault without one. */
+  readonly passphrase: string | null;
+  /** The part that somebody else keeps, if any. Stays the caller's. */
+  readonly unlockShare: Secret | null;
+}
+
+/** Argon2id of a runtime: 32 bytes of a normalised passphrase. */
+export type Argon2id = (passphrase: string, salt: Uint8Array, kdf: VaultKdf) => Promise<Uint8Array>;
+
+/** The header of a new vault for these secrets. @throws CryptoError `malformed` for a cost out of range */
+export function newVaultHeader(
+  random: Random,
+  secrets: VaultSecrets,
+  { kdf, needsDeviceKey }: { readonly kdf: VaultKdf; readonly needsDeviceKey: boolean },
+): VaultHeader {
+  if (!isAcceptableKdf(kdf)) throw new CryptoError('malformed', 'Argon2id parameters out of range');
+  return {
+    kdf: secrets.passphrase === null ? null : kdf,
+    needsUnlockShare: secrets.unlockShare !== null,
+    needsDeviceKey,
+    salt: random(16),
+  };
+}
+
+/**
+ * What passphrase and unlock share make, 32 bytes: HKDF-Extract(unlock share or nothing, Argon2id(passphrase) or
+ * nothing). The caller wipes it. @throws CryptoError `unlock-share-needed`, `wrong-passphrase` (one given to a vault
+ * without, or none to a vault with one)
+ */
+export async function unlockVault(
+  primitives: Primitives,
+  argon2id: Argon2id | null,
+  { kdf, needsUnlockShare, salt }: VaultHeader,
+  { passphrase, unlockShare }: VaultSecrets,
+): Promise<Uint8Array> {
+  if (needsUnlockShare !== (unlockShare !== null))
+    throw new CryptoError('unlock-share-needed', 'this vault and this unlock share do not go together');
+  if ((kdf !== null) !== (passphrase !== null))
+    throw new CryptoError('wrong-passphrase', 'this vault and this passphrase do not go together');
+  let stretched: Uint8Array = new Uint8Array(0);
+  if (kdf !== null && passphrase !== null) {
+    if (argon2id === null)
+      throw new CryptoError('unsupported-runtime', 'no Argon2id here to open this vault with');
+    // Typed on two keyboards, one passphrase can have two encodings (RFC 8265 §4).
+    stretched = await argon2id(passphrase.normalize('NFC'), salt, kdf);
+  }
+  const unlocked =
+    unlockShare === null
+      ? hkdfExtract(primitives, new Uint8Array(0), stretched)
+      : unlockShare.use((share) => hkdfExtract(primitives, share, stretched));
+  stretched.fill(0);
+  return unlocked;
+}
+
+/** The root of a vault that a device key protects, 32 bytes: HKDF-Extract(device key, what `unlockVault` gave). */
+export function bindToDevice(
+  primitives: Primitives,
+  unlocked: Uint8Array,
+  deviceKey: Uint8Array,
+): Uint8Array {
+  return hkdfExtract(primitives, deviceKey, unlocked);
+}
+
+/** The key of the block that tells a wrong passphrase from damage. */
+export function checkKey(primitives: Primitives, root: Uint8Array): Uint8Array {
+  return hkdfExpand(primitives, root, labelled('vaultKey', asciiBytes('check')), 32);
+}
+
+/** The key of one writing of the vault. `writeSalt`: 32 random bytes, so no key seals twice. */
+export function contentKey(primitives: Primitives, root: Uint8Array, writeSalt: Uint8Array): Uint8Array {
+  return hkdfExpand(primitives, root, labelled('vaultKey', asciiBytes('content'), writeSalt), 32);
+}

@@ -77,12 +77,13 @@ export async function createEpoch(input: CreateEpochInput): Promise<CreatedEpoch
   const { hash } = parseEpochStatement(primitives, statement);
 
   const boxes: EpochBox[] = [];
-  for (const recipient of recipients) {
-    boxes.push(sealEpochBox(primitives, hash, recipient, key));
-    if (boxes.length % BOXES_PER_TURN === 0 || boxes.length === recipients.length) {
-      input.onProgress?.(boxes.length, recipients.length);
-      await new Promise<void>((resolve) => setTimeout(resolve, 0));
-    }
+  while (boxes.length < recipients.length) {
+    // Started before the work: an engine waits at least a millisecond, which so passes meanwhile.
+    const turn = new Promise<void>((resolve) => setTimeout(resolve, 0));
+    for (const recipient of recipients.slice(boxes.length, boxes.length + BOXES_PER_TURN))
+      boxes.push(sealEpochBox(primitives, hash, recipient, key));
+    input.onProgress?.(boxes.length, recipients.length);
+    await turn;
   }
   return { statement, hash, key, boxes };
 }

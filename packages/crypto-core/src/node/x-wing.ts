@@ -51,7 +51,7 @@ export function encapsulator(publicKey: Uint8Array): Encapsulator {
     publicKey: own,
     encapsulate() {
       const ephemeral = generateKeyPairSync('x25519');
-      const ephemeralPublic = rawPublic(ephemeral.privateKey);
+      const ephemeralPublic = new Uint8Array(ephemeral.publicKey.export({ format: 'raw-public' }));
       const { sharedKey, ciphertext } = mlKemEncapsulate(mlKem);
       const x25519Secret = diffieHellman({ privateKey: ephemeral.privateKey, publicKey: x25519 });
       return {

@@ -126,5 +126,6 @@ export {
 export { EMPTY_WINDOW, nextWindow, type RunWindow } from './run-window.ts';
 export { Secret } from './secret.ts';
 export { signBytes, verifyBytes } from './sign.ts';
+export { sorted } from './sorted.ts';
 export { unsealMessage, type OpenedMessage, type UnverifiedMessage } from './unseal.ts';
 export { verifyEpochStatement, type EpochExpectation, type PreviousEpoch } from './verify-epoch.ts';

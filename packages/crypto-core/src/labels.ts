@@ -14,6 +14,7 @@ const LABELS = {
   sealingRecordSignature: 'keytide/v1/sealing-record-signature',
   inviteId: 'keytide/v1/invite-id',
   inviteSignature: 'keytide/v1/invite-signature',
+  recoverySignature: 'keytide/v1/recovery-signature',
   login: 'keytide/v1/login',
   box: 'keytide/v1/box',
   epochStatement: 'keytide/v1/epoch-statement',

@@ -1,5 +1,7 @@
 import { encodeCbor, idBytes, type EntryHash, type MemberId, type OrgId } from '@keytide/crypto-core';
+import { policyMap } from './body-codec.ts';
 import type { DeviceKeys } from './entry-body.ts';
+import type { Policy } from './policy.ts';
 
 /** Where a new device's keys are being put: the head of the log is the fresh challenge. */
 export interface JoinClaim extends DeviceKeys {
@@ -35,5 +37,24 @@ export function possessionClaim(claim: Omit<JoinClaim, 'handle'>): Uint8Array {
     idBytes(claim.member),
     claim.deviceRecord,
     claim.sealingRecord,
+  ]);
+}
+
+/**
+ * The bytes that the recovery key signs with the label `recoverySignature`: who comes in as admin, who goes,
+ * and what the policy becomes, at one head of the log.
+ */
+export function recoveryClaim(
+  claim: JoinClaim & { readonly policy: Policy; readonly removed: readonly MemberId[] },
+): Uint8Array {
+  return encodeCbor([
+    idBytes(claim.org),
+    idBytes(claim.previousHash),
+    idBytes(claim.member),
+    claim.handle,
+    claim.deviceRecord,
+    claim.sealingRecord,
+    policyMap(claim.policy),
+    claim.removed.map(idBytes),
   ]);
 }

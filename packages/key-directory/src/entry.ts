@@ -13,7 +13,8 @@ import {
   type Primitives,
 } from '@keytide/crypto-core';
 import { z } from 'zod';
-import { bodyFields, isEntryKind, parseBody, type EntryBody } from './entry-body.ts';
+import { bodyFields, isEntryKind, parseBody } from './body-codec.ts';
+import type { EntryBody } from './entry-body.ts';
 import { DirectoryError, inDirectoryTerms } from './errors.ts';
 
 /** The longest entry that is read: 64 KiB. */

@@ -11,6 +11,9 @@ export type DirectoryErrorCode =
   | 'time-ahead' // dated in the future by the clock of whoever is asked to append it
   | 'unknown-author' // signed by a device that was never in the log
   | 'author-not-active' // signed by a revoked device or a removed member
+  | 'approval-needed' // the policy asks for more admins to sign: collect their approvals
+  | 'bad-approval' // an approval by somebody who may not give it, twice by one admin, or not asked for
+  | 'too-few-admins' // a policy that asks for more admins than there are
   | 'not-permitted' // the author does not hold the right at this point of the log
   | 'bad-signature'
   | 'bad-key' // a public key that is non-canonical or of small order
@@ -25,7 +28,9 @@ export type DirectoryErrorCode =
   | 'unknown-member' // never a member, or no longer
   | 'unknown-device' // never a device, or no longer
   | 'unknown-group'
+  | 'wrong-stretch' // a deletion receipt that does not follow the one before
   | 'too-many-devices' // this member has as many active devices as a member may have
+  | 'already-granted' // this access request has its grant: another admin was faster
   | 'unchanged' // the entry would change nothing
   | 'last-admin' // nobody would be left who can administer the organisation
   | 'forked' // two logs for one organisation; the evidence holds both sides

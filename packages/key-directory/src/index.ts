@@ -18,6 +18,8 @@ export {
   ROLES,
   verifyCheckpoint,
   wasActive,
+  adminsNeeded,
+  type ApprovalAct,
   type BodyOf,
   type Checkpoint,
   type Device,
@@ -37,7 +39,10 @@ export {
   type Member,
   type Policy,
   type Role,
+  type WipeTarget,
 } from './verify.ts';
+export { approvalsFor, approveEntry, withApprovals, type Proposal } from './builders/approval.ts';
+export { createDeletionReceipt } from './builders/deletion-receipt.ts';
 export { publishKeys, type OwnDevice } from './builders/device-keys.ts';
 export {
   createAddDevice,
@@ -46,11 +51,15 @@ export {
   type DeviceRequest,
 } from './builders/device.ts';
 export { createGenesis, newMemberId, type GenesisInput } from './builders/genesis.ts';
+export { createGrantRecord } from './builders/grant.ts';
 export { createInvite, createRevokeInvite, type CreatedInvite } from './builders/invite.ts';
 export { acceptInvite, type AcceptInviteInput } from './builders/join.ts';
 export { createRemoveMember, createRoleChange } from './builders/member.ts';
+export { createPolicyChange } from './builders/policy.ts';
+export { createRecovery, type RecoveryInput } from './builders/recovery.ts';
 export { signEntry, writeEntry, type WriteContext } from './builders/sign-entry.ts';
-export { joinClaim, possessionClaim, type JoinClaim } from './claims.ts';
+export { createWipe } from './builders/wipe.ts';
+export { joinClaim, possessionClaim, recoveryClaim, type JoinClaim } from './claims.ts';
 export { encodeEntry, encodeEntryWire } from './entry.ts';
 export { assertHandle, isNormalisedHandle } from './handle.ts';
 export { formatInviteLink, parseInviteLink, type InviteLink } from './invite-link.ts';

@@ -64,6 +64,8 @@ interface Draft extends DirectoryFacts {
   readonly members: Map<MemberId, Member>;
   readonly devices: Map<DeviceId, Device>;
   readonly invites: Map<InviteId, Invite>;
+  readonly grants: Set<string>;
+  readonly deletedUpTo: Map<GroupId, number>;
 }
 
 function draftOf(state: DirectoryState): Draft {
@@ -72,6 +74,8 @@ function draftOf(state: DirectoryState): Draft {
     members: new Map(state.members),
     devices: new Map(state.devices),
     invites: new Map(state.invites),
+    grants: new Set(state.grants),
+    deletedUpTo: new Map(state.deletedUpTo),
   };
 }
 
@@ -91,9 +95,13 @@ function advance(primitives: Primitives, draft: Draft | null, entry: Entry, chan
     members: draft?.members ?? new Map<MemberId, Member>(),
     devices: draft?.devices ?? new Map<DeviceId, Device>(),
     invites: draft?.invites ?? new Map<InviteId, Invite>(),
+    grants: draft?.grants ?? new Set<string>(),
+    deletedUpTo: draft?.deletedUpTo ?? new Map<GroupId, number>(),
   };
   for (const member of change.members ?? []) next.members.set(member.id, member);
   for (const device of change.devices ?? []) next.devices.set(device.id, device);
   for (const invite of change.invites ?? []) next.invites.set(invite.id, invite);
+  if (change.granted !== undefined) next.grants.add(change.granted);
+  if (change.deleted !== undefined) next.deletedUpTo.set(change.deleted.group, change.deleted.upTo);
   return next;
 }

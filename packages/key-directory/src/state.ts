@@ -32,8 +32,10 @@ export interface Device {
     readonly notAfterMs: number;
   };
   readonly addedAt: number;
-  /** The entry that revoked it or removed its member; `null` while it is active. */
+  /** The entry that revoked it, wiped it or removed its member; `null` while it is active. */
   readonly revokedAt: number | null;
+  /** The entry that ordered it to destroy what it holds; `null` where none has. */
+  readonly wipedAt: number | null;
 }
 
 /** An invite, open or spent. */
@@ -67,6 +69,10 @@ export interface DirectoryFacts {
   readonly members: ReadonlyMap<MemberId, Member>;
   readonly devices: ReadonlyMap<DeviceId, Device>;
   readonly invites: ReadonlyMap<InviteId, Invite>;
+  /** The access requests (hash, hexadecimal) that have their grant. */
+  readonly grants: ReadonlySet<string>;
+  /** Of each group, up to which sequence number the relay has said that it deleted the log. */
+  readonly deletedUpTo: ReadonlyMap<GroupId, number>;
   /** How many members could sign as admin: admins with an active device. Never 0. */
   readonly actingAdmins: number;
 }

@@ -1,5 +1,12 @@
-import { decodeCbor, encodeCbor, toHex, type CborValue } from '@keytide/crypto-core';
-import { encodeEntry, encodeEntryWire, MAX_ENTRY_BYTES, parseEntry } from '@keytide/key-directory';
+import { decodeCbor, encodeCbor, signBytes, toHex, type CborValue } from '@keytide/crypto-core';
+import {
+  encodeEntry,
+  encodeEntryWire,
+  MAX_ENTRY_BYTES,
+  parseEntry,
+  type EntrySignature,
+} from '@keytide/key-directory';
+import type { SeededDevice } from '@keytide/testkit';
 import { describe, expect, test } from 'vitest';
 import { codeFrom, refusal } from './forge.ts';
 import { eventfulWorld } from './history.ts';
@@ -59,7 +66,7 @@ describe('the codec', () => {
 
   test('a later version, or a kind from it, asks for an update', () => {
     expect(codeOf(withFields((fields) => fields.splice(0, 1, 2)))).toBe('unsupported-version');
-    expect(codeOf(withFields((fields) => fields.splice(6, 1, 'wipe')))).toBe('unsupported-version');
+    expect(codeOf(withFields((fields) => fields.splice(6, 1, 'merge')))).toBe('unsupported-version');
     expect(codeOf(withFields((fields) => fields.splice(6, 1, 'constructor')))).toBe('unsupported-version');
   });
 
@@ -104,7 +111,7 @@ describe('signatures and approvals', () => {
     expect(codeWith({ ...author, signature: new Uint8Array(63) })).toBe('malformed');
   });
 
-  test('no rule of this version takes approvals, so nobody can vary an entry with them', () => {
+  test('approvals that nobody asked for are refused, so nobody can vary an entry with them', () => {
     const fresh = eventfulWorld('approvals');
     const role = fresh.members[1]?.id as never;
     const bytes = encodeEntry({
@@ -115,8 +122,11 @@ describe('signatures and approvals', () => {
       author: fresh.members[0].devices[0].id,
       body: { kind: 'role', member: role, role: 'exporter' },
     });
-    const signature = new Uint8Array(64);
-    const signed = [{ device: fresh.members[0].devices[0].id, signature }, first];
-    expect(refusal(fresh, encodeEntryWire(bytes, signed))).toBe('unsupported-version');
+    const [founder, admin] = [fresh.members[0].devices[0], fresh.members[0].devices[1] as SeededDevice];
+    const sign = ({ id, signer }: SeededDevice): EntrySignature => {
+      return { device: id, signature: signBytes(fresh.primitives, signer, 'entrySignature', bytes) };
+    };
+    expect(refusal(fresh, encodeEntryWire(bytes, [sign(founder)]))).toBe(null);
+    expect(refusal(fresh, encodeEntryWire(bytes, [sign(founder), sign(admin)]))).toBe('bad-approval');
   });
 });

@@ -2,7 +2,7 @@ import { deviceIdOf, signBytes, type Primitives, type Signer } from '@keytide/cr
 import { assertAdmissible } from '../admission.ts';
 import type { EntryBody } from '../entry-body.ts';
 import { encodeEntry, encodeEntryWire, parseEntry, type EntryFields } from '../entry.ts';
-import { judge } from '../judge.ts';
+import { judge, judgeProposal } from '../judge.ts';
 import type { DirectoryState } from '../state.ts';
 
 /** Who writes an entry, on what, and when. */
@@ -14,6 +14,11 @@ export interface WriteContext {
   readonly signer: Signer;
   /** Milliseconds since 1970; moved forward to the newest entry's time where that is later. */
   readonly nowMs: number;
+  /**
+   * Let approvals be missing: what comes back is a proposal for `approveEntry` and `withApprovals`. Nobody takes
+   * it before it has them.
+   */
+  readonly asProposal?: boolean;
 }
 
 /**
@@ -45,6 +50,7 @@ export function writeEntry(context: WriteContext, body: EntryBody): Uint8Array {
   });
   const entry = parseEntry(primitives, wire);
   assertAdmissible(state, entry, nowMs);
-  judge(primitives, state, entry);
+  if (context.asProposal === true) judgeProposal(primitives, state, entry);
+  else judge(primitives, state, entry);
   return wire;
 }

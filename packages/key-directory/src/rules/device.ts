@@ -3,7 +3,7 @@ import { possessionClaim } from '../claims.ts';
 import { DirectoryError } from '../errors.ts';
 import type { DirectoryFacts } from '../state.ts';
 import type { Change } from './change.ts';
-import { readNewDevice, requireFreshDevice } from './new-device.ts';
+import { readNewDevice, requireFreshKey } from './new-device.ts';
 import { requireAdminOrSelf, requirePresent, type Author, type EntryOf } from './standing.ts';
 
 /**
@@ -30,7 +30,7 @@ export function addDeviceRule(
   if (member.activeDevices.length >= MAX_ACTIVE_DEVICES)
     throw new DirectoryError('too-many-devices', `a member has at most ${MAX_ACTIVE_DEVICES} devices`);
   const newDevice = readNewDevice(primitives, body, entry.timeMs);
-  requireFreshDevice(primitives, facts, newDevice);
+  requireFreshKey(primitives, facts, newDevice.verifier.publicKey);
   const claim = possessionClaim({ ...body, org: facts.org, previousHash: facts.headHash });
   verifyBytes(primitives, newDevice.verifier, 'deviceRecordSignature', claim, body.possessionSignature);
 

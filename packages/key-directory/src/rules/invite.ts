@@ -1,8 +1,9 @@
-import { deviceIdOf, type Primitives } from '@keytide/crypto-core';
+import type { Primitives } from '@keytide/crypto-core';
 import { DirectoryError } from '../errors.ts';
 import { inviteIdOf, type InviteId } from '../invite-id.ts';
 import type { DirectoryFacts, Invite } from '../state.ts';
 import type { Change } from './change.ts';
+import { requireFreshKey } from './new-device.ts';
 import { requireAdmin, type Author, type EntryOf } from './standing.ts';
 
 /**
@@ -20,9 +21,8 @@ export function inviteRule(
   requireAdmin(author);
   primitives.verifier(publicKey);
   if (expiresMs < entry.timeMs) throw new DirectoryError('invite-expired', 'expires before it is issued');
+  requireFreshKey(primitives, facts, publicKey);
   const id = inviteIdOf(primitives, publicKey);
-  if (facts.invites.has(id) || facts.devices.has(deviceIdOf(primitives, publicKey)))
-    throw new DirectoryError('id-reused', 'this invite key has been used before');
   const issued = { issuedBy: author.device.id, issuedAt: entry.index };
   return { invites: [{ id, publicKey, role, expiresMs, ...issued, usedAt: null, revokedAt: null }] };
 }

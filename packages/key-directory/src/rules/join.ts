@@ -5,7 +5,7 @@ import { assertHandle } from '../handle.ts';
 import { isIssuerStillAdmin, type DirectoryFacts, type Member } from '../state.ts';
 import type { Change } from './change.ts';
 import { requireUnspent } from './invite.ts';
-import { requireFreshDevice, type NewDevice } from './new-device.ts';
+import { newcomer, requireFreshKey, type NewDevice } from './new-device.ts';
 import type { EntryOf } from './standing.ts';
 
 /**
@@ -33,28 +33,17 @@ export function joinRule(
     throw new DirectoryError('invite-revoked', 'its issuer has lost the right to invite');
   if (entry.timeMs > invite.expiresMs) throw new DirectoryError('invite-expired', 'this invite has expired');
   requireNewMember(facts.members.get(body.member));
-  requireFreshDevice(primitives, facts, newDevice);
+  requireFreshKey(primitives, facts, newDevice.verifier.publicKey);
   assertHandle(body.handle);
 
-  const { device } = newDevice;
   return {
-    members: [
-      {
-        id: body.member,
-        handle: body.handle,
-        role: invite.role,
-        roleSince: entry.index,
-        addedAt: entry.index,
-        removedAt: null,
-        activeDevices: [device.id],
-      },
-    ],
-    devices: [{ ...device, member: body.member, addedAt: entry.index }],
+    ...newcomer(entry, newDevice, invite.role),
     invites: [{ ...invite, usedAt: entry.index }],
   };
 }
 
-function requireNewMember(existing: Member | undefined): void {
+/** @throws DirectoryError `already-member`, `id-reused` */
+export function requireNewMember(existing: Member | undefined): void {
   if (existing === undefined) return;
   if (existing.removedAt === null) throw new DirectoryError('already-member', 'already a member');
   throw new DirectoryError('id-reused', 'the id of a removed member');

@@ -1,5 +1,5 @@
 import { DirectoryError } from '../errors.ts';
-import type { Device, DirectoryFacts } from '../state.ts';
+import type { Device, DirectoryFacts, Member } from '../state.ts';
 import type { Change } from './change.ts';
 import { requireAdmin, requirePresent, type Author, type EntryOf } from './standing.ts';
 
@@ -11,11 +11,20 @@ export function removeMemberRule(
 ): Change {
   requireAdmin(author);
   const member = requirePresent(facts, entry.body.member);
+  return removal(facts, member, entry.index);
+}
+
+/** What it takes to end a member and all their devices. */
+export function removal(
+  facts: DirectoryFacts,
+  member: Member,
+  removedAt: number,
+): { members: [Member]; devices: Device[] } {
   return {
-    members: [{ ...member, removedAt: entry.index, activeDevices: [] }],
+    members: [{ ...member, removedAt, activeDevices: [] }],
     devices: member.activeDevices.map((id) => ({
       ...(facts.devices.get(id) as Device),
-      revokedAt: entry.index,
+      revokedAt: removedAt,
     })),
   };
 }

@@ -1,5 +1,6 @@
 import {
   deviceIdOf,
+  equalBytes,
   parseDeviceRecord,
   verifySealingRecord,
   type Primitives,
@@ -9,7 +10,9 @@ import {
 import type { DeviceKeys } from '../entry-body.ts';
 import { DirectoryError } from '../errors.ts';
 import { inviteIdOf } from '../invite-id.ts';
-import type { Device, DirectoryFacts } from '../state.ts';
+import type { Role } from '../role.ts';
+import type { Device, DirectoryFacts, Member } from '../state.ts';
+import type { EntryOf } from './standing.ts';
 
 /** A device that an entry brings, its keys checked; not yet anybody's. */
 export interface NewDevice {
@@ -40,22 +43,41 @@ export function readNewDevice(primitives: Primitives, keys: DeviceKeys, timeMs: 
         notAfterMs: sealing.notAfterMs,
       },
       revokedAt: null,
+      wipedAt: null,
     },
   };
 }
 
 /**
- * A key has one use, for ever: not a device's that was here before, and not an invite's, whose secret has
- * travelled in a link.
+ * A key has one use, for ever: not a device's that was here before, not an invite's, whose secret has
+ * travelled in a link, and not one that the policy names.
+ * @param publicKey Ed25519, 32 bytes
  * @throws DirectoryError `id-reused`
  */
-export function requireFreshDevice(
-  primitives: Primitives,
-  facts: DirectoryFacts,
-  { device }: NewDevice,
-): void {
-  if (facts.devices.has(device.id) || facts.invites.has(inviteIdOf(primitives, device.signingPublicKey)))
+export function requireFreshKey(primitives: Primitives, facts: DirectoryFacts, publicKey: Uint8Array): void {
+  const { recoveryKey, relayKey } = facts.policy;
+  const isNamed = [recoveryKey, relayKey].some((key) => key !== undefined && equalBytes(key, publicKey));
+  if (
+    isNamed ||
+    facts.devices.has(deviceIdOf(primitives, publicKey)) ||
+    facts.invites.has(inviteIdOf(primitives, publicKey))
+  )
     throw new DirectoryError('id-reused', 'this signing key has been used before');
+}
+
+/** A member who enters with one device. */
+export function newcomer(
+  entry: EntryOf<'genesis' | 'join' | 'recovery'>,
+  { device }: NewDevice,
+  role: Role,
+): { members: [Member]; devices: [Device] } {
+  const { index, body } = entry;
+  const { member: id, handle } = body;
+  const since = { roleSince: index, addedAt: index, removedAt: null };
+  return {
+    members: [{ id, handle, role, ...since, activeDevices: [device.id] }],
+    devices: [{ ...device, member: id, addedAt: index }],
+  };
 }
 
 function readSealingRecord(primitives: Primitives, verifier: Verifier, wire: Uint8Array): SealingRecord {

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { CountReporter } from './scripts/count-reporter.ts';
 
@@ -30,6 +31,17 @@ export default defineConfig({
           include: ['test/runtimes/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
+        },
+      },
+      {
+        resolve,
+        ssr,
+        test: {
+          name: 'long',
+          include: ['test/properties/**/*.long.ts'],
+          testTimeout: 600_000,
+          // Each test has a process of its own, which is what keeps a core busy.
+          maxConcurrency: availableParallelism(),
         },
       },
       {

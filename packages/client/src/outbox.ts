@@ -127,19 +127,35 @@ function encodeOutgoing(outgoing: Outgoing): Uint8Array {
 }
 
 function decodeOutgoing(record: Uint8Array): Outgoing {
-  const value = decodeCbor(record, MAX_RECORD_BYTES);
-  const [version, messageId, counter, link, envelope, replaces] = Array.isArray(value)
-    ? (value as CborValue[])
-    : [];
+  const fields = readFields(record);
+  const [version, messageId, counter, link, envelope, replaces] = fields;
   if (
+    fields.length === 6 &&
     version === 1 &&
     messageId instanceof Uint8Array &&
-    typeof counter === 'number' &&
+    isCount(counter) &&
     link instanceof Uint8Array &&
     envelope instanceof Uint8Array &&
-    (typeof replaces === 'number' || replaces === null)
+    (replaces === null || isCount(replaces))
   ) {
     return { messageId, counter, link, envelope, replaces };
   }
-  throw new ClientError('store-damaged', 'a stored message of the outbox is not one');
+  throw damaged();
+}
+
+function readFields(record: Uint8Array): readonly (CborValue | undefined)[] {
+  try {
+    const value = decodeCbor(record, MAX_RECORD_BYTES);
+    return Array.isArray(value) ? (value as CborValue[]) : [];
+  } catch (cause) {
+    throw damaged(cause);
+  }
+}
+
+function isCount(value: CborValue | undefined): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function damaged(cause?: unknown): ClientError {
+  return new ClientError('store-damaged', 'a stored message of the outbox is not one', { cause });
 }

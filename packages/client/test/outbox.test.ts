@@ -2,6 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { encodeCbor } from '@keytide/crypto-core';
+import { memoryJournal } from '../src/journal.ts';
 import { openFileJournal } from '../src/node.ts';
 import { Outbox, type Outgoing } from '../src/outbox.ts';
 
@@ -66,4 +68,16 @@ test('gives up from the first envelope that may not leave, once, and not what is
   await outbox.add([{ ...message(4), replaces: 2 }]);
   expect(outbox.passedOver.map(({ counter }) => counter)).toEqual([3]);
   await journal.close();
+});
+
+test('says that its file is damaged where a record is none', async () => {
+  for (const record of [
+    Uint8Array.of(0x87),
+    encodeCbor([1, new Uint8Array(16), 0.5, new Uint8Array(32), new Uint8Array(9), null]),
+    encodeCbor([1, new Uint8Array(16), 0, new Uint8Array(32), new Uint8Array(9), null, 0]),
+  ]) {
+    const journal = memoryJournal();
+    await journal.append([record]);
+    await expect(Outbox.open(journal)).rejects.toMatchObject({ name: 'ClientError', code: 'store-damaged' });
+  }
 });

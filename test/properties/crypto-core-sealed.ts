@@ -1,0 +1,178 @@
+import {
+  CryptoError,
+  concatBytes,
+  decodeCbor,
+  encodeCbor,
+  equalBytes,
+  examineShares,
+  openAttachment,
+  openAttachmentRange,
+  openBox,
+  openEpochBox,
+  openMessage,
+  sealAttachment,
+  sealMessage,
+  Secret,
+  signBytes,
+  verifyQuorumSet,
+  verifySealingRecord,
+  type CryptoErrorCode,
+} from '@keytide/crypto-core';
+import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
+import { encodeQuorumSet } from '../../packages/crypto-core/src/quorum/set.ts';
+import { alice, bob, openedEpoch, statement } from '../../packages/crypto-core/test/spec-world.ts';
+import {
+  attachments,
+  boxContext,
+  boxes,
+  epochBox,
+  longAttachment,
+  messages,
+  otherEpochBox,
+  quorumExpectation,
+  quorumSet,
+  quorumSetBytes,
+  shares,
+  wires,
+} from './corpus.ts';
+import type { Decoder } from './decoder.ts';
+
+const sealed = (row: Omit<Decoder, 'error' | 'codes'>, codes: readonly CryptoErrorCode[]): Decoder => ({
+  error: CryptoError,
+  codes,
+  ...row,
+});
+const epoch = openedEpoch();
+
+/**
+ * Readers of crypto-core that need a key. What they accept is sealed or signed again with the same inputs, so it
+ * is a good input or a forgery. Where the key is ours, mutations are signed or sealed as well ("under its seal").
+ */
+export const sealedFormats: readonly Decoder[] = [
+  sealed(
+    {
+      name: 'sealed box',
+      corpus: () => boxes.map(({ box }) => box),
+      rewrite: (bytes) => {
+        const opened = openBox(primitives, bob.decapsulator, boxContext, bytes);
+        return boxes.find(({ plain }) => equalBytes(plain, opened))?.box ?? null;
+      },
+    },
+    ['decryption-failed', 'malformed', 'too-large'],
+  ),
+  sealed(
+    {
+      name: 'epoch box',
+      corpus: () => [epochBox],
+      rewrite: (bytes) => {
+        openEpochBox(primitives, bob.decapsulator, statement, bob.id, bytes).dispose();
+        return equalBytes(bytes, otherEpochBox) ? null : epochBox;
+      },
+    },
+    ['decryption-failed', 'commitment-mismatch', 'malformed', 'too-large'],
+  ),
+  sealed(
+    {
+      name: 'sealing record, verified',
+      corpus: () => [wires.sealingRecord],
+      rewrite: (bytes) => {
+        verifySealingRecord(primitives, alice.verifier, bytes);
+        return wires.sealingRecord;
+      },
+    },
+    ['malformed', 'too-large', 'unsupported-version', 'bad-signature', 'wrong-context'],
+  ),
+  sealed(
+    {
+      name: 'envelope',
+      corpus: () => messages.slice(0, 3).map(({ envelope }) => envelope),
+      rewrite: (bytes) => {
+        const message = openMessage(epoch, bytes);
+        const { signer, id } = [alice, bob].find((device) => device.id === message.sender) ?? alice;
+        const salt = bytes.slice(46, 62);
+        return sealMessage(epoch, { ...message, signer, sender: id, random: () => salt }).envelope;
+      },
+    },
+    ['wrong-context', 'decryption-failed', 'bad-signature', 'malformed', 'too-large', 'unsupported-version'],
+  ),
+  ...attachments.map(({ descriptor, ciphertext }) =>
+    sealed(
+      {
+        name: `attachment${descriptor.root === null ? ' that its key vouches for' : ''}`,
+        corpus: () => [ciphertext],
+        rewrite: (bytes) => {
+          const opener = openAttachment(primitives, descriptor);
+          const content = concatBytes(...opener.push(bytes));
+          opener.end();
+          const random = () => descriptor.key.use((key) => key.slice());
+          const { padded, root } = descriptor;
+          const sealer = sealAttachment({ primitives, random, padded, bound: root !== null });
+          return concatBytes(...sealer.push(content), ...sealer.end());
+        },
+      },
+      ['decryption-failed', 'malformed', 'content-mismatch', 'truncated'],
+    ),
+  ),
+  sealed(
+    {
+      name: 'attachment of two chunks, in pieces',
+      corpus: () => [longAttachment.ciphertext],
+      rewrite: (bytes) => {
+        const opener = openAttachment(primitives, longAttachment.descriptor);
+        for (let at = 0; at < bytes.length; at += 40_000) opener.push(bytes.subarray(at, at + 40_000));
+        opener.end();
+        return longAttachment.ciphertext;
+      },
+      slowness: 4,
+    },
+    ['decryption-failed', 'malformed', 'content-mismatch', 'truncated'],
+  ),
+  sealed(
+    {
+      name: 'stretch of an attachment',
+      corpus: () => [attachments[0].ciphertext],
+      rewrite: (bytes) => {
+        openAttachmentRange(primitives, attachments[0].descriptor, { offset: 3, sizeBytes: 50 }, bytes);
+        return attachments[0].ciphertext;
+      },
+    },
+    ['decryption-failed', 'malformed', 'truncated'],
+  ),
+  sealed(
+    {
+      name: 'quorum set',
+      corpus: () => [wires.quorumSet],
+      rewrite: (bytes) => {
+        const set = verifyQuorumSet(primitives, bytes, quorumExpectation);
+        return encodeQuorumSet(primitives, alice.signer, set);
+      },
+    },
+    ['bad-signature', 'malformed', 'too-large', 'unsupported-version', 'wrong-context'],
+  ),
+  sealed(
+    {
+      name: 'quorum set, under its signature',
+      corpus: () => [quorumSetBytes],
+      rewrite: (bytes) => {
+        const signature = signBytes(primitives, alice.signer, 'quorumSetSignature', bytes);
+        const set = verifyQuorumSet(primitives, encodeCbor([bytes, signature]), quorumExpectation);
+        const wire = encodeQuorumSet(primitives, alice.signer, set);
+        return (decodeCbor(wire, wire.length) as readonly [Uint8Array])[0];
+      },
+    },
+    ['malformed', 'too-large', 'unsupported-version', 'wrong-context'],
+  ),
+  sealed(
+    {
+      name: 'quorum share of a set',
+      corpus: () => shares,
+      rewrite: (bytes) => {
+        const { good, refused } = examineShares(primitives, quorumSet, [Secret.own(bytes.slice())]);
+        const [reason] = refused;
+        if (reason !== undefined) throw new CryptoError(reason.code, 'refused');
+        return shares[(good[0]?.index ?? 0) - 1] ?? null;
+      },
+    },
+    ['malformed', 'unsupported-version', 'wrong-context', 'bad-share-index', 'poisoned-share'],
+  ),
+];

@@ -1,0 +1,123 @@
+import { readFileSync } from 'node:fs';
+import { decodeCbor, deviceId, idBytes, signBytes, type DeviceId, type Signer } from '@keytide/crypto-core';
+import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
+import {
+  applyEntry,
+  assertHandle,
+  DirectoryError,
+  encodeEntry,
+  encodeEntryWire,
+  formatInviteLink,
+  inviteId,
+  parseEntry,
+  parseInviteLink,
+  replay,
+  type DirectoryErrorCode,
+  type DirectoryState,
+  type InviteLink,
+} from '@keytide/key-directory';
+import { Secret } from '@keytide/crypto-core';
+import { eventfulWorld } from '../../packages/key-directory/test/history.ts';
+import type { Decoder } from './decoder.ts';
+import { bytesOf, textOf } from './text-input.ts';
+
+const reader = (
+  row: Omit<Decoder, 'error' | 'codes'>,
+  codes: readonly DirectoryErrorCode[] = ['malformed', 'too-large', 'unsupported-version'],
+): Decoder => ({ error: DirectoryError, codes, ...row });
+
+const world = eventfulWorld('fuzz');
+const wires = world.wires;
+/** The state before each entry of the log; `null` before the first. */
+const states = wires.reduce<(DirectoryState | null)[]>(
+  (before, wire) => [...before, applyEntry(primitives, before.at(-1) ?? null, wire)],
+  [null],
+);
+const signers = new Map<DeviceId, Signer>(
+  world.members.flatMap(({ devices }) => devices.map(({ id, signer }) => [id, signer])),
+);
+const entries = wires.map((wire) => parseEntry(primitives, wire));
+
+/** Readers of key-directory, the judge of whole entries among them. */
+export const directoryDecoders: readonly Decoder[] = [
+  reader({
+    name: 'membership entry',
+    corpus: () => wires,
+    rewrite: (bytes) => {
+      const { author, signature, approvals, ...fields } = parseEntry(primitives, bytes);
+      const signatures = [{ device: author, signature }, ...approvals];
+      return encodeEntryWire(encodeEntry({ ...fields, author }), signatures);
+    },
+  }),
+  reader(
+    {
+      name: 'membership entry, under its signature and judged',
+      corpus: () => entries.filter(({ author }) => signers.has(author)).map(({ bytes }) => bytes),
+      rewrite: (bytes) => {
+        const { index, author } = placeOf(bytes);
+        const signer = signers.get(author);
+        const signature =
+          signer === undefined ? new Uint8Array(64) : signBytes(primitives, signer, 'entrySignature', bytes);
+        const wire = encodeEntryWire(bytes, [{ device: author, signature }]);
+        replay(primitives, [wire], states[index] ?? null);
+        return encodeEntry(parseEntry(primitives, wire));
+      },
+    },
+    allCodes(),
+  ),
+  reader({
+    name: 'invite link',
+    corpus: () => ['https://relay.example.org', 'http://127.0.0.1:8080', 'http://[::1]'].map(inviteLink),
+    rewrite: (bytes) => bytesOf(formatInviteLink(parseInviteLink(textOf(bytes)))),
+  }),
+  reader(
+    {
+      name: 'invite id',
+      corpus: () => [bytesOf('5a'.repeat(32))],
+      rewrite: (bytes) => bytesOf(inviteId(textOf(bytes))),
+    },
+    ['malformed'],
+  ),
+  reader(
+    {
+      name: 'handle',
+      corpus: () => ['Ana', 'Zoë van Dijk', 'क्\u200dष'].map((text) => Uint8Array.from(Buffer.from(text))),
+      rewrite: (bytes) => {
+        const text = Buffer.from(bytes).toString();
+        assertHandle(text);
+        return Uint8Array.from(Buffer.from(text));
+      },
+    },
+    ['bad-handle'],
+  ),
+];
+
+/** Where an entry says that it stands, and who wrote it, if it says so. */
+function placeOf(bytes: Uint8Array): { index: number; author: DeviceId } {
+  const founder = world.members[0].devices[0].id;
+  try {
+    const fields = decodeCbor(bytes, bytes.length);
+    const [, , index, , , author] = fields as readonly unknown[];
+    return { index: Number(index), author: deviceId(author as Uint8Array) };
+  } catch {
+    return { index: 0, author: founder };
+  }
+}
+
+function inviteLink(relayUrl: string): Uint8Array {
+  const link: InviteLink = {
+    relayUrl,
+    org: world.org,
+    checkpoint: { size: world.state.size, root: world.state.root },
+    seed: Secret.own(idBytes(world.members[0].devices[0].id)),
+  };
+  return bytesOf(formatInviteLink(link));
+}
+
+/** Every code there is: the judge may give any. */
+function allCodes(): DirectoryErrorCode[] {
+  const source = new URL('../../packages/key-directory/src/errors.ts', import.meta.url);
+  return [...readFileSync(source, 'utf8').matchAll(/^ {2}\| '([a-z-]+)'/gm)].map(
+    ([, code]) => code as DirectoryErrorCode,
+  );
+}

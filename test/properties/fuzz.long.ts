@@ -1,0 +1,18 @@
+import { describe, expect, test } from 'vitest';
+import { decoders } from './decoders.ts';
+import { fuzzApart, fuzzSeed } from './fuzz-process.ts';
+
+const RUNS = 100_000;
+/** Ten times what a slow reader takes on two cores. */
+const DEADLINE_MS = 300_000;
+
+describe.concurrent(`${RUNS} mutated inputs each`, () => {
+  const seed = fuzzSeed('fuzz');
+  test.each(decoders.map(({ name, slowness = 1 }) => ({ name, slowness })))('$name', async (decoder) => {
+    const { name, slowness } = decoder;
+    const task = { table: './decoders.ts', names: [name], runs: RUNS, seed };
+    const [report] = await fuzzApart(task, DEADLINE_MS);
+    expect(report?.name).toBe(name);
+    expect(report?.inputs).toBe(RUNS / slowness);
+  });
+});

@@ -1,0 +1,94 @@
+import { toBase64Url } from '@keytide/crypto-core';
+import * as protocol from '@keytide/relay-protocol';
+import { FRAME_EXAMPLES } from '../../packages/relay-protocol/test/examples.ts';
+import type { Decoder } from './decoder.ts';
+import { bytesOf, textOf } from './text-input.ts';
+
+const { decodeClientFrame, decodeRelayFrame, encodeClientFrame, encodeRelayFrame, ProtocolError } = protocol;
+const CODES: readonly protocol.ProtocolErrorCode[] = ['malformed', 'too-large', 'unsupported-version'];
+const isClientFrame = (frame: Uint8Array): boolean => (frame[1] as number) < 16;
+
+/** A schema of bodies.ts, as far as it is used here. */
+interface Schema {
+  safeParse(value: unknown): { readonly success: boolean; readonly data?: unknown };
+}
+
+/** HTTP bodies as JSON text: never a throw, and what is accepted says what it said before. */
+function body(name: string, schema: Schema, ...good: readonly object[]): Decoder {
+  return {
+    name: `HTTP body ${name}`,
+    error: ProtocolError,
+    codes: [],
+    corpus: () => good.map((value) => bytesOf(JSON.stringify(value))),
+    rewrite: (input) => {
+      const value = parsed(input);
+      const { success, data } = schema.safeParse(value);
+      // What is left out of an answer's `data` are fields of a newer relay.
+      return success ? sortedText({ ...(value as object), ...(plain(data) as object) }) : null;
+    },
+    normal: (input) => sortedText(parsed(input)),
+  };
+}
+
+const id = 'ab'.repeat(32);
+const subject = { kind: 'device', id };
+const bytes = (sizeBytes: number): string => toBase64Url(new Uint8Array(sizeBytes).fill(0x7f));
+
+/** Readers of relay-protocol. */
+export const protocolDecoders: readonly Decoder[] = [
+  {
+    name: 'frame of a client',
+    error: ProtocolError,
+    codes: CODES,
+    corpus: () => Object.values(FRAME_EXAMPLES).filter(isClientFrame),
+    rewrite: (frame) => encodeClientFrame(decodeClientFrame(frame)),
+  },
+  {
+    name: 'frame of a relay',
+    error: ProtocolError,
+    codes: CODES,
+    corpus: () => Object.values(FRAME_EXAMPLES).filter((frame) => !isClientFrame(frame)),
+    rewrite: (frame) => encodeRelayFrame(decodeRelayFrame(frame)),
+  },
+  body('healthResponse', protocol.healthResponse, { status: 'ok', version: '1', name: 'http://a' }),
+  body('organisationRequest', protocol.organisationRequest, { entry: bytes(100) }),
+  body('organisationResponse', protocol.organisationResponse, { org: id }),
+  body('challengeRequest', protocol.challengeRequest, { subject }, { subject: { kind: 'invite', id } }),
+  body('challengeResponse', protocol.challengeResponse, { challenge: bytes(32), expiresAtMs: 1e12 }),
+  body('sessionRequest', protocol.sessionRequest, { subject, challenge: bytes(32), signature: bytes(64) }),
+  body('sessionResponse', protocol.sessionResponse, { token: 'dG9rZW4', expiresAtMs: 1e12 }),
+  body('logResponse', protocol.logResponse, { entries: [bytes(5), bytes(6), ''], size: 3 }),
+  body('logAppendRequest', protocol.logAppendRequest, { entry: bytes(7) }),
+  body('logAppendResponse', protocol.logAppendResponse, { index: 3 }),
+  body('boxResponse', protocol.boxResponse, { box: bytes(40) }),
+  body('errorResponse', protocol.errorResponse, { code: 'head-moved', message: 'no', size: 3, reason: 'x' }),
+];
+
+/** Bytes as the base64url that they travel in. */
+function plain(value: unknown): unknown {
+  if (value instanceof Uint8Array) return toBase64Url(value);
+  if (Array.isArray(value)) return value.map(plain);
+  if (value === null || typeof value !== 'object') return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plain(item)]));
+}
+
+/** JSON whose keys are in one order. */
+function sortedText(value: unknown): Uint8Array {
+  const sorted = (item: unknown): unknown => {
+    if (Array.isArray(item)) return item.map(sorted);
+    if (item === null || typeof item !== 'object') return item;
+    return Object.entries(item)
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, inner]) => [key, sorted(inner)]);
+  };
+  return bytesOf(JSON.stringify(sorted(value)) ?? '');
+}
+
+/** What the JSON says; `undefined` for text that is none. */
+function parsed(input: Uint8Array): unknown {
+  try {
+    return JSON.parse(textOf(input)) as unknown;
+  } catch {
+    return undefined;
+  }
+}

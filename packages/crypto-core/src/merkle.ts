@@ -42,7 +42,7 @@ export function appendLeaf(
 
 /** The tree's root, 32 bytes; SHA-256 of nothing for the empty tree (RFC 9162 §2.1.1). */
 export function rootOf(primitives: Primitives, frontier: MerkleFrontier): Uint8Array {
-  const [smallest, ...larger] = frontier.hashes.toReversed();
-  if (smallest === undefined) return primitives.sha256(new Uint8Array(0));
-  return larger.reduce((right, left) => nodeHash(primitives, left, right), smallest);
+  const { hashes } = frontier;
+  if (hashes.length === 0) return primitives.sha256(new Uint8Array(0));
+  return hashes.reduceRight((right, left) => nodeHash(primitives, left, right));
 }

@@ -20,7 +20,13 @@ import {
 } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { encodeQuorumSet } from '../../packages/crypto-core/src/quorum/set.ts';
-import { alice, bob, openedEpoch, statement } from '../../packages/crypto-core/test/spec-world.ts';
+import {
+  openVaultFile,
+  parseVaultFile,
+  sealVaultFile,
+} from '../../packages/crypto-core/src/vault/vault-file.ts';
+import { contentKey } from '../../packages/crypto-core/src/vault/vault-key.ts';
+import { alice, bob, filled, openedEpoch, statement } from '../../packages/crypto-core/test/spec-world.ts';
 import {
   attachments,
   boxContext,
@@ -175,4 +181,48 @@ export const sealedFormats: readonly Decoder[] = [
     },
     ['malformed', 'unsupported-version', 'wrong-context', 'bad-share-index', 'poisoned-share'],
   ),
+  sealed(
+    {
+      name: 'vault file',
+      corpus: () => [vault(vaultContent)],
+      rewrite: (bytes) => {
+        const header = parseVaultFile(primitives, bytes);
+        const { generation, writeSalt } = header;
+        const entries = openVaultFile(primitives, header, root);
+        const random = () => writeSalt;
+        return sealVaultFile({ primitives, random, header, root, generation, entries });
+      },
+    },
+    ['vault-damaged', 'unsupported-version', 'too-large', 'wrong-passphrase'],
+  ),
+  sealed(
+    {
+      name: 'vault file, under its seal',
+      corpus: () => [vaultContent],
+      rewrite: (bytes) => {
+        const file = parseVaultFile(primitives, vault(bytes));
+        const entries = [...openVaultFile(primitives, file, root)];
+        return encodeCbor(entries.toSorted(([a], [b]) => (a < b ? -1 : 1)));
+      },
+    },
+    ['vault-damaged'],
+  ),
 ];
+
+const root = filled(0x77, 32);
+const vaultContent = encodeCbor([
+  ['device/sealing', filled(0x02, 32)],
+  ['device/signing', filled(0x01, 32)],
+]);
+
+/** A vault file around any content. */
+function vault(content: Uint8Array): Uint8Array {
+  const kdf = { memoryKiB: 64, passes: 1, parallelism: 1 };
+  const header = { kdf, needsUnlockShare: false, needsDeviceKey: false, salt: filled(0x5a, 16) };
+  const random = (sizeBytes: number): Uint8Array => filled(0x5b, sizeBytes);
+  const input = { primitives, random, header, root, generation: 3, entries: new Map<string, Uint8Array>() };
+  const associated = sealVaultFile(input).slice(0, 98);
+  const key = contentKey(primitives, root, associated.subarray(66, 98));
+  const nonce = new Uint8Array(12);
+  return concatBytes(associated, primitives.aeadSeal({ key, nonce, associated, data: content }));
+}

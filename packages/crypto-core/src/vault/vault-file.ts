@@ -147,9 +147,11 @@ export function sealVaultFile(input: SealVaultInput): Uint8Array {
 
 function parseEntries(content: Uint8Array): Map<string, Uint8Array> {
   const entries = new Map<string, Uint8Array>();
+  let previous: string | null = null;
   for (const item of readArray(decodeCbor(content, MAX_VAULT_BYTES), 'vault content')) {
     const [name, value] = readArray(item, 'vault entry', 2);
-    if (typeof name !== 'string' || entries.has(name)) throw damaged();
+    if (typeof name !== 'string' || (previous !== null && name <= previous)) throw damaged();
+    previous = name;
     entries.set(name, readBytes(value, 'vault value'));
   }
   return entries;

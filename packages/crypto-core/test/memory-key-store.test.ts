@@ -1,4 +1,12 @@
+import { describe, it } from 'vitest';
 import { memoryKeyStore } from '@keytide/crypto-core';
-import { keyStoreConformance } from './key-store-conformance.ts';
+import { keyStoreConformance } from '@keytide/testkit/key-store';
 
-keyStoreConformance('memory', async () => ({ open: async () => memoryKeyStore(), reopen: null }));
+const inMemory = async () => ({
+  create: async () => memoryKeyStore(),
+  open: null,
+  beside: null,
+  crash: null,
+  kept: null,
+});
+keyStoreConformance('memory', inMemory, { describe, it });

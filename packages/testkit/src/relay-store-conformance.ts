@@ -3,12 +3,7 @@ import type { StoreUnderTest } from './relay-store-check.ts';
 import { epochChecks } from './relay-store-epochs.ts';
 import { logChecks } from './relay-store-log.ts';
 import { loginChecks } from './relay-store-logins.ts';
-
-/** The two functions of a test runner that a suite needs; those of vitest and of node:test fit. */
-export interface TestRunner {
-  describe(name: string, suite: () => void): void;
-  it(name: string, test: () => Promise<void>): void;
-}
+import type { TestRunner } from './test-runner.ts';
 
 /**
  * What every `RelayStore` owes, whatever it is made of. The checks share the store that `makeStore` makes;

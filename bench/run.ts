@@ -1,20 +1,33 @@
-/** `npm run bench -- NAME [--json] [--quick]` */
+/** `npm run bench -- NAME [--json] [--quick] [--processor-time]` */
 import { parseArgs } from 'node:util';
+import { processorClock, wallClock } from './src/clock.ts';
+import { benchCrypto } from './src/crypto.ts';
 import { benchPath } from './src/path.ts';
 import { printRows, type BenchOptions, type Row } from './src/rows.ts';
 
-const BENCHES: Record<string, (options: BenchOptions) => Promise<Row[]>> = { path: benchPath };
+const BENCHES: Record<string, (options: BenchOptions) => Promise<Row[]>> = {
+  path: benchPath,
+  crypto: benchCrypto,
+};
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: 'boolean', default: false }, quick: { type: 'boolean', default: false } },
+  options: {
+    json: { type: 'boolean', default: false },
+    quick: { type: 'boolean', default: false },
+    'processor-time': { type: 'boolean', default: false },
+  },
 });
 const [name = ''] = positionals;
 const bench = Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined;
 if (bench === undefined) {
-  console.error(`usage: npm run bench -- NAME [--json] [--quick]\nNAME: ${Object.keys(BENCHES).join(', ')}`);
+  console.error(
+    `usage: npm run bench -- NAME [--json] [--quick] [--processor-time]\nNAME: ${Object.keys(BENCHES).join(', ')}`,
+  );
   process.exitCode = 2;
 } else {
   const { json, quick } = values;
-  printRows(await bench({ quick, note: json ? () => {} : (text) => console.log(text) }), json);
+  const clock = values['processor-time'] ? processorClock : wallClock;
+  const note = (text: string): void => (json ? undefined : console.log(text));
+  printRows(await bench({ quick, clock, note }), json);
 }

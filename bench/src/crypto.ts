@@ -1,0 +1,33 @@
+import { benchAttachmentMemory } from './crypto/attachment-memory.ts';
+import { benchAttachment } from './crypto/attachment.ts';
+import { benchBrowser } from './crypto/browser.ts';
+import { benchFreshKey } from './crypto/fresh-key.ts';
+import { benchHermes } from './crypto/hermes.ts';
+import { benchImportCost } from './crypto/import-cost.ts';
+import { benchOpenBacklog, benchOpenLive } from './crypto/open.ts';
+import { benchSeal } from './crypto/seal.ts';
+import { installPeers } from './peers.ts';
+import type { BenchOptions, Row } from './rows.ts';
+
+const WORKS: Readonly<Record<string, (options: BenchOptions) => Promise<Row[]>>> = {
+  'seal 1 KB': benchSeal,
+  'open 1 KB, live': benchOpenLive,
+  'open a backlog': benchOpenBacklog,
+  'attachments of 64 MB': benchAttachment,
+  'memory for attachments': benchAttachmentMemory,
+  'a fresh key to 1,000 devices': benchFreshKey,
+  Hermes: benchHermes,
+  Chromium: benchBrowser,
+  imports: benchImportCost,
+};
+
+/** The cryptography alone, against the best of its peers and against floors that no protocol can go below. */
+export async function benchCrypto(options: BenchOptions): Promise<Row[]> {
+  installPeers();
+  const rows: Row[] = [];
+  for (const [title, bench] of Object.entries(WORKS)) {
+    options.note(title);
+    rows.push(...(await bench(options)));
+  }
+  return rows;
+}

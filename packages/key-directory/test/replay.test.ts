@@ -3,9 +3,9 @@ import { applyEntry, parseEntry, replay, type DirectoryState } from '@keytide/ke
 import { seededRandom, seededWorld } from '@keytide/testkit';
 import { describe, expect, test, vi } from 'vitest';
 import { codeFrom, digest } from './forge.ts';
-import { eventfulWorld } from './history.ts';
+import { everyKindWorld } from './history.ts';
 
-const world = eventfulWorld('replay');
+const world = everyKindWorld('replay');
 const { primitives, wires } = world;
 
 /** The state before each entry. */
@@ -14,7 +14,7 @@ for (const wire of wires) before.push(applyEntry(primitives, before.at(-1) ?? nu
 
 test('the history has every kind of entry', () => {
   const kinds = new Set(wires.map((wire) => parseEntry(primitives, wire).body.kind));
-  expect(kinds.size).toBe(8);
+  expect(kinds.size).toBe(13);
 });
 
 describe('replay', () => {

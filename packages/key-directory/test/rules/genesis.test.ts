@@ -96,3 +96,10 @@ test('a handle that could pass for something else is refused', () => {
   expect(codeFrom(() => createGenesis({ ...input, handle: 'Zoe\u0308' }))).toBe('bad-handle');
   expect(codeOfGenesis({ handle: 'Zoe\u0308' })).toBe(null);
 });
+
+test('its policy asks for no more admins than its founder, and names no key of the device', () => {
+  expect(codeOfGenesis({ policy: { ...policy, approvals: { wipe: 2 } } })).toBe('too-few-admins');
+  expect(codeOfGenesis({ policy: { ...policy, relayKey: device.signer.publicKey } })).toBe('id-reused');
+  expect(codeOfGenesis({ policy: { ...policy, recoveryKey: device.signer.publicKey } })).toBe('id-reused');
+  expect(codeOfGenesis({ policy: { ...policy, recoveryKey: new Uint8Array(32) } })).toBe('bad-key');
+});

@@ -24,6 +24,11 @@ export type CryptoErrorCode =
   | 'truncated' // an attachment ended before its last chunk
   | 'content-mismatch' // an attachment's ciphertext is not the one its sender described
   | 'unsupported-runtime' // the runtime lacks what the call is made of
+  | 'downgraded' // a sealed box where the devices' records call for a session
+  | 'ability-missing' // a session where a device's record says that it has none
+  | 'session-lost' // the sender signed it, and no session here opens it
+  | 'reset-limited' // the peer asks for a fresh session too soon after the last
+  | 'stale-bundle' // pre-keys that are too old, or older than ones seen before
   | 'bad-share-index' // a share of number 0, or above the number of shares
   | 'duplicate-share' // a share that is there already
   | 'poisoned-share' // a share that is not the one its dealer made

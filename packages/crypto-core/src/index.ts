@@ -87,6 +87,24 @@ export { memoryKeyStore } from './memory-key-store.ts';
 export { appendLeaf, EMPTY_FRONTIER, leafHash, nodeHash, rootOf, type MerkleFrontier } from './merkle.ts';
 export type { Heads, MessageBody } from './message-body.ts';
 export { pad, padmeSize, unpad } from './padme.ts';
+export { boxChannel } from './pairwise/box-channel.ts';
+export { sealingKeyId } from './pairwise/box-message.ts';
+export {
+  MAX_PAIRWISE_BYTES,
+  type Keep,
+  type PairwiseChannel,
+  type PairwiseKind,
+} from './pairwise/channel.ts';
+export { choosePairwise } from './pairwise/choose.ts';
+export {
+  pairwiseEndpoint,
+  type PairwiseEndpoint,
+  type PairwiseInput,
+  type PairwisePeer,
+} from './pairwise/endpoint.ts';
+export { isSameSafetyNumber, safetyNumber, type SafetyNumber } from './pairwise/safety-number.ts';
+export { forgetSeenMessages } from './pairwise/seen.ts';
+export { MAX_PAIRWISE_WIRE_BYTES, parsePairwiseKind, type WireKind } from './pairwise/wire.ts';
 export type {
   AeadInput,
   Decapsulator,

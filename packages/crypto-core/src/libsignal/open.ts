@@ -1,0 +1,68 @@
+import { equalBytes } from '../bytes.ts';
+import { CryptoError } from '../errors.ts';
+import type { Keep } from '../pairwise/channel.ts';
+import { parsePairwiseKind } from '../pairwise/wire.ts';
+import { commit, inSessionTurn, storedSession, type SignalContext } from './context.ts';
+import { isAskDue } from './notice.ts';
+import { includesBytes, withNewest, withOpened, withoutBytes, type PeerState } from './peer-state.ts';
+import { archiveSession, decryptInSession, type Session } from './session.ts';
+import { parseContent, verifySessionMessage } from './session-wire.ts';
+
+/** `PairwiseChannel.open`. */
+export function openInSession(context: SignalContext, wire: Uint8Array, keep: Keep): Promise<Uint8Array> {
+  const { endpoint, verifier, incoming } = context;
+  const { primitives } = endpoint;
+  return inSessionTurn(context, async (session, state) => {
+    const kind = parsePairwiseKind(wire);
+    if (kind === 'box')
+      throw new CryptoError('downgraded', 'a sealed box, although both devices can hold sessions');
+    if (kind === 'notice') throw new CryptoError('wrong-context', 'a notice is not a message');
+    const message = verifySessionMessage(primitives, verifier, incoming, kind, wire);
+    const hash = primitives.sha256(wire);
+    if (state.opened.some((opened) => equalBytes(opened.hash, hash))) throw replayed();
+
+    const padded = await decryptInSession(session, message).catch(async (error: unknown) => {
+      await noteLoss(context, state, hash, error);
+      throw error;
+    });
+    const { id, original, plaintext } = parseContent(primitives, incoming, padded);
+    const again = state.opened.some((opened) => equalBytes(opened.id, id));
+    const confirmed = original ?? hash;
+    const lost = withoutBytes(state.lost, confirmed);
+    const next = {
+      ...state,
+      opened: again ? state.opened : withOpened(state.opened, { id, hash }),
+      unconfirmed: withNewest(state.unconfirmed, confirmed),
+      lost,
+      asks: lost.length === 0 ? 0 : state.asks,
+    };
+    // The session moves on in either case, and the peer is told in either case.
+    await commit(context, session, next, again ? [] : await keep(plaintext));
+    if (again) throw replayed();
+    return plaintext;
+  });
+}
+
+/**
+ * Remembers to ask for a message that its sender has signed and no session here opens, and stops sealing in a
+ * session that the peer may not have. A message key that was used before may mean a relay that repeats, or a
+ * sender who went back to an older copy of its store; the sender can tell, so it is asked as well.
+ */
+async function noteLoss(
+  context: SignalContext,
+  state: PeerState,
+  hash: Uint8Array,
+  error: unknown,
+): Promise<void> {
+  const code = error instanceof CryptoError ? error.code : null;
+  if (code !== 'session-lost' && code !== 'replayed') return;
+  if (includesBytes(state.lost, hash)) return;
+  // What libsignal left behind in the failed act is not written.
+  const session: Session = await storedSession(context);
+  if (code === 'session-lost' && isAskDue(state, context.now())) await archiveSession(session);
+  await commit(context, session, { ...state, lost: withNewest(state.lost, hash) }, []);
+}
+
+function replayed(): CryptoError {
+  return new CryptoError('replayed', 'this message was opened before');
+}

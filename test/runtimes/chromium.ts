@@ -3,16 +3,21 @@ import { chromium, type Browser } from 'playwright-core';
 
 const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
-/** Starts a headless Chromium of the machine. @throws Error where there is none, with what to do about it */
-export async function launchChromium(
+/** The program of the machine's Chromium. @throws Error where there is none, with what to do about it */
+export function chromiumPath(
   places: readonly string[] = [process.env['KEYTIDE_CHROMIUM'] ?? '', ...PLACES],
-): Promise<Browser> {
+): string {
   const executablePath = places.find((path) => path !== '' && existsSync(path));
   if (executablePath === undefined)
     throw new Error(
       'Chromium is missing. Install it (on Debian: apt-get install chromium) or name the program in KEYTIDE_CHROMIUM',
     );
-  return chromium.launch({ executablePath, headless: true });
+  return executablePath;
+}
+
+/** Starts a headless Chromium of the machine. @throws Error as `chromiumPath` */
+export async function launchChromium(places?: readonly string[]): Promise<Browser> {
+  return chromium.launch({ executablePath: chromiumPath(places), headless: true });
 }
 
 /** Runs a module script in a page of a secure origin of its own, and gives what the function it leaves answers. */

@@ -125,6 +125,11 @@ export class EpochKeys {
     return hkdfExpandBlock(this.primitives, this.#channelKey(channel), info);
   }
 
+  /** The AEAD key of one session of ephemeral frames (`session` has 16 bytes): 32 bytes, secret; the caller wipes it. */
+  sessionKey(sender: EpochSender, session: Uint8Array): Uint8Array {
+    return this.#derive(labelled('ephemeralKey', sender.deviceBytes, session), 32);
+  }
+
   /** What a message's signature covers besides its body; every part has a fixed length. */
   signedContext(place: MessagePlace): Uint8Array {
     this.#writeContext(place);

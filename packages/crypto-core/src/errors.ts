@@ -13,6 +13,10 @@ export type CryptoErrorCode =
   | 'replayed' // a counter already used by this sender
   | 'out-of-order' // an older message of this sender delivered after a newer one
   | 'chain-broken' // the message does not continue this sender's chain
+  | 'expired' // an ephemeral frame that was sent too long ago
+  | 'clock-ahead' // an ephemeral frame from a clock that is ahead
+  | 'too-many-sessions' // more ephemeral sessions than a receiver remembers
+  | 'bad-validity' // a sealing record whose times do not follow the one before
   | 'disposed' // a secret used after it was wiped
   | 'wrong-passphrase' // the vault does not open with this passphrase
   | 'vault-damaged' // the vault's bytes are damaged

@@ -38,6 +38,14 @@ export {
 } from './bytes.ts';
 export { decodeCbor, encodeCbor, type CborValue } from './cbor.ts';
 export { acceptMessage, type Acceptance, type MissingRun, type SenderHead } from './chain.ts';
+export {
+  closingOfMessage,
+  compareClosing,
+  type ClosingDifference,
+  type Contradiction,
+  type HeldLog,
+  type MissingMessages,
+} from './compare-closing.ts';
 export { createEpoch, type CreatedEpoch, type CreateEpochInput } from './create-epoch.ts';
 export {
   ABILITY_LIBSIGNAL,
@@ -49,6 +57,21 @@ export {
   type DeviceRecord,
   type SealingRecord,
 } from './device-record.ts';
+export { MAX_EPHEMERAL_AGE_MS, type EphemeralBody, type EphemeralKind } from './ephemeral/body.ts';
+export { MAX_EPHEMERAL_BYTES, type EphemeralMessage } from './ephemeral/frame.ts';
+export { closingOfHeartbeat, encodeHeartbeat, readHeartbeat, type Heartbeat } from './ephemeral/heartbeat.ts';
+export {
+  ephemeralWindow,
+  receiveEphemeral,
+  type EphemeralWindow,
+  type ReceivedEphemeral,
+  type ReceiveEphemeralInput,
+} from './ephemeral/receive.ts';
+export {
+  startEphemeralSession,
+  type EphemeralSession,
+  type EphemeralSessionInput,
+} from './ephemeral/session.ts';
 export { openMessage, sealMessage, type SealedMessage, type SealMessageInput } from './envelope.ts';
 export { MAX_ENVELOPE_BYTES, parseEnvelopeHeader, type EnvelopeHeader } from './envelope-header.ts';
 export { openEpochBox, type EpochBox } from './epoch-box.ts';
@@ -142,6 +165,15 @@ export {
   type Unvouched,
 } from './run.ts';
 export { EMPTY_WINDOW, nextWindow, type RunWindow } from './run-window.ts';
+export {
+  requireNextSealingRecord,
+  sealingKeysToDelete,
+  sealingRecordAt,
+  type AddressedBox,
+  type SealingChoice,
+  type SealingKeysInput,
+  type SealingTimes,
+} from './sealing-keys.ts';
 export { Secret } from './secret.ts';
 export { signBytes, verifyBytes } from './sign.ts';
 export { sorted } from './sorted.ts';

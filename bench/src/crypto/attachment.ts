@@ -33,7 +33,7 @@ export async function benchAttachment({ quick, clock }: BenchOptions): Promise<R
     encrypting.push(counted(name, encrypt));
     decrypting.push(counted(name, decrypt));
   }
-  const options = { rounds: quick ? 2 : 9, warmUps: 1, now: clock.now };
+  const options = { rounds: quick ? 3 : 9, warmUps: 1, now: clock.now };
   const encrypted = await contest(encrypting, options);
   const decrypted = await contest(decrypting, options);
   return [

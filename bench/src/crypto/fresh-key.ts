@@ -21,7 +21,7 @@ export async function benchFreshKey({ quick, clock }: BenchOptions): Promise<Row
   const world = await makeWorld(primitives, random, DEVICES);
   const contestants = [epoch(world), xWingFloor(world.devices)];
   for (const name of peers) contestants.push(await (await loadPeer<FanOut>(name)).prepare(DEVICES));
-  const samples = await contest(contestants, { rounds: quick ? 2 : 9, warmUps: 1, now: clock.now });
+  const samples = await contest(contestants, { rounds: quick ? 3 : 9, warmUps: 1, now: clock.now });
   const work = 'a fresh key to 1,000 devices, hybrid';
   return contestRows({ bench: 'crypto', work, n: DEVICES, unit: 'ms', runtime: clock.runtime }, samples, {
     ours: 'keytide',

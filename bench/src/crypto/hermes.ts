@@ -13,7 +13,7 @@ export const HERMES = `hermes ${version}`;
 /** The portable build in the Hermes VM, with code lowered as for React Native. */
 export async function benchHermes({ quick }: BenchOptions): Promise<Row[]> {
   const script = await bundle(new URL('hermes-entry.ts', import.meta.url), 'iife');
-  const counts = quick ? { rounds: 1, oneByOne: 20, seals: 20 } : { rounds: 5, oneByOne: 50, seals: 50 };
+  const counts = quick ? { rounds: 1, oneByOne: 20, seals: 20 } : { rounds: 3, oneByOne: 50, seals: 50 };
   const value: HermesInput = { given: await handOver(MESSAGES, 10), ...counts };
   const samples = readSamples(await runInHermes(script, { name: 'benchInput', value }));
   const { oneByOne, seals } = counts;

@@ -1,4 +1,4 @@
-import { createPublicKey, verify, type KeyObject } from 'node:crypto';
+import { createPublicKey, verify } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { labelled, readUint64, unpad, type DeviceId } from '@keytide/crypto-core';
 import { nodePrimitives, nodeRandom } from '@keytide/crypto-core/node';
@@ -9,7 +9,6 @@ import { makePayloads } from './messenger.ts';
 /** Where the parts of an envelope start, docs/spec/envelope.md. */
 const [SALT, ROUTING, SEALED] = [46, 62, 86];
 const ZERO_NONCE = new Uint8Array(12);
-const SPKI_ED25519 = Buffer.from('302a300506032b6570032100', 'hex');
 
 export const OPEN_FLOOR = 'floor: one Ed25519 verification, one AEAD';
 
@@ -24,7 +23,8 @@ export async function openFloor(n: number): Promise<Contestant> {
   const keys = world.openEpoch();
   const sender = world.devices[1] as (typeof world.devices)[number];
   const seal = makeSealer(world, sender);
-  const publicKey = importEd25519(sender.verifier.publicKey);
+  const raw = Buffer.from(sender.verifier.publicKey);
+  const publicKey = createPublicKey({ key: raw, format: 'raw-public', asymmetricKeyType: 'ed25519' });
   const parts = makePayloads(n).map((payload) => takeApart(keys, sender.id, seal(payload)));
   return {
     name: OPEN_FLOOR,
@@ -56,8 +56,4 @@ function takeApart(keys: Keys, device: DeviceId, envelope: Uint8Array) {
   const content = unpad(nodePrimitives.aeadOpen({ key, nonce: ZERO_NONCE, associated: header, data }));
   const signed = labelled('messageSignature', keys.messageDigest(place, content.subarray(64)));
   return { key, header, data, signed, signature: content.slice(0, 64) };
-}
-
-function importEd25519(raw: Uint8Array): KeyObject {
-  return createPublicKey({ key: Buffer.concat([SPKI_ED25519, raw]), format: 'der', type: 'spki' });
 }

@@ -35,7 +35,7 @@ export async function benchOpenBacklog({ quick, clock }: BenchOptions): Promise<
   const openEach = async (reader: Reader<unknown>, sealed: readonly unknown[]) => reader.openAll(sealed);
   const contestants = await openers(await loadMessengers(quick), { senders: 10, n, openEach });
   const samples = await contest(contestants, {
-    rounds: quick ? 2 : 15,
+    rounds: quick ? 3 : 15,
     warmUps: 1,
     now: clock.now,
   });

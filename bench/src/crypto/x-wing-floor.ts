@@ -10,8 +10,6 @@ import { compareBytes, type Decapsulator } from '@keytide/crypto-core';
 import type { Contestant } from '../contest.ts';
 
 const ML_KEM_BYTES = 1_184;
-const SPKI_ML_KEM_768 = Buffer.from('308204b2300b0609608648016503040402038204a100', 'hex');
-const SPKI_X25519 = Buffer.from('302a300506032b656e032100', 'hex');
 const LABEL = Buffer.from('\\.//^\\', 'latin1');
 
 export const X_WING_FLOOR = 'floor: X-Wing in node:crypto, cached keys';
@@ -20,10 +18,11 @@ export const X_WING_FLOOR = 'floor: X-Wing in node:crypto, cached keys';
 export function xWingFloor(devices: readonly { readonly decapsulator: Decapsulator }[]): Contestant {
   const keys = devices.map(({ decapsulator }) => {
     const raw = Buffer.from(decapsulator.publicKey);
+    const [mlKem, x25519] = [raw.subarray(0, ML_KEM_BYTES), raw.subarray(ML_KEM_BYTES)];
     return {
-      mlKem: importPublic(SPKI_ML_KEM_768, raw.subarray(0, ML_KEM_BYTES)),
-      x25519: importPublic(SPKI_X25519, raw.subarray(ML_KEM_BYTES)),
-      raw: raw.subarray(ML_KEM_BYTES),
+      mlKem: createPublicKey({ key: mlKem, format: 'raw-public', asymmetricKeyType: 'ml-kem-768' }),
+      x25519: createPublicKey({ key: x25519, format: 'raw-public', asymmetricKeyType: 'x25519' }),
+      raw: x25519,
     };
   });
   return {
@@ -38,16 +37,10 @@ export function xWingFloor(devices: readonly { readonly decapsulator: Decapsulat
 }
 
 function encapsulateTo({ mlKem, x25519, raw }: { mlKem: KeyObject; x25519: KeyObject; raw: Buffer }) {
-  const { privateKey, publicKey } = generateKeyPairSync('x25519', {
-    publicKeyEncoding: { format: 'der', type: 'spki' },
-  } as never) as unknown as { privateKey: KeyObject; publicKey: Buffer };
-  const ephemeral = publicKey.subarray(SPKI_X25519.length);
+  const { privateKey, publicKey } = generateKeyPairSync('x25519');
+  const ephemeral = publicKey.export({ format: 'raw-public' });
   const { sharedKey, ciphertext } = encapsulate(mlKem);
   const agreed = diffieHellman({ privateKey, publicKey: x25519 });
   const sharedSecret = hash('sha3-256', Buffer.concat([sharedKey, agreed, ephemeral, raw, LABEL]), 'buffer');
   return { ciphertext: Buffer.concat([ciphertext, ephemeral]), sharedSecret };
-}
-
-function importPublic(prefix: Buffer, raw: Uint8Array): KeyObject {
-  return createPublicKey({ key: Buffer.concat([prefix, raw]), format: 'der', type: 'spki' });
 }

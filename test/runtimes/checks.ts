@@ -1,4 +1,4 @@
-import { toHex } from '@keytide/crypto-core';
+import { fromHex, toHex } from '@keytide/crypto-core';
 
 /** What one run of the suite found. Plain data, because it leaves a browser and a virtual machine as JSON. */
 export interface SuiteReport {
@@ -45,4 +45,21 @@ export function outcomeOf(act: () => unknown): string {
     // A lowered class still has its code, whatever `instanceof` says of it.
     return String((error as { code?: unknown }).code ?? error);
   }
+}
+
+/** As `outcomeOf`, for what answers later. */
+export async function outcomeOfAsync(act: () => Promise<unknown>): Promise<string> {
+  try {
+    await act();
+    return 'accepted';
+  } catch (error) {
+    return String((error as { code?: unknown }).code ?? error);
+  }
+}
+
+/** @throws Error for text that is not hex */
+export function hexBytes(text: string): Uint8Array {
+  const bytes = fromHex(text);
+  if (bytes === null) throw new Error('not hex');
+  return bytes;
 }

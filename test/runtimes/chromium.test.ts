@@ -17,8 +17,8 @@ describe('the portable suite in headless Chromium', () => {
     const script = await bundle(new URL('./browser-entry.ts', import.meta.url), 'esm');
     const call = { name: 'runSuite', input: readSuiteInput() };
     const [libsodium, portable] = await callInPage<SuiteReport[]>(browser, script, call);
-    expect(reportProblems(libsodium, 'libsodium')).toEqual([]);
-    expect(reportProblems(portable, 'portable')).toEqual([]);
+    expect(await reportProblems(libsodium, 'libsodium')).toEqual([]);
+    expect(await reportProblems(portable, 'portable')).toEqual([]);
   });
 });
 

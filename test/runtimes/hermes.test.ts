@@ -11,5 +11,5 @@ test('the portable suite in the Hermes VM, without TextEncoder, WebCrypto, WebAs
   expect(printed).toMatch(/^\{"present"/);
   const { present, report } = JSON.parse(printed) as { present: string[]; report: SuiteReport };
   expect(present).toEqual([]);
-  expect(reportProblems(report, 'portable')).toEqual([]);
+  expect(await reportProblems(report, 'portable')).toEqual([]);
 });

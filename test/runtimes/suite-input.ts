@@ -1,18 +1,24 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import type { SuiteInput } from './portable-suite.ts';
-import type { Vectors } from './vector-checks.ts';
 
 const root = new URL('../../', import.meta.url);
-const VECTORS = ['primitives', 'edge-cases'];
+const ALGORITHMS = ['primitives', 'edge-cases'];
+const FORMATS = ['encoding', 'keys-and-sealing', 'epoch', 'envelope', 'printed-share', 'vault'];
 
 /** The vectors and the examples, from their files. */
 export function readSuiteInput(): SuiteInput {
-  const vectors: Record<string, Vectors[string]> = {};
-  for (const name of VECTORS) {
-    const file = new URL(`packages/crypto-core/test/vectors/${name}.json`, root);
-    Object.assign(vectors, JSON.parse(readFileSync(file, 'utf8')));
-  }
-  return { vectors, examples: readExamples() };
+  return {
+    vectors: Object.assign({}, ...ALGORITHMS.map(readVectors)),
+    examples: readExamples(),
+    formats: Object.assign({}, ...FORMATS.map(readVectors)),
+    attachment: readVectors('attachment'),
+    quorum: readVectors('quorum'),
+  };
+}
+
+function readVectors<T>(name: string): T {
+  const file = new URL(`packages/crypto-core/test/vectors/${name}.json`, root);
+  return JSON.parse(readFileSync(file, 'utf8')) as T;
 }
 
 /** Every fenced block "```hex NAME" of docs/spec; whitespace in it is layout. */

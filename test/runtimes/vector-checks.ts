@@ -1,4 +1,4 @@
-import { fromHex, type Primitives, type Random } from '@keytide/crypto-core';
+import { fromHex, hkdf, type Primitives, type Random } from '@keytide/crypto-core';
 import { expectBytes, expectEqual, outcomeOf, type Checks } from './checks.ts';
 
 /** Cases by algorithm, as in packages/crypto-core/test/vectors: text fields, mostly hex. */
@@ -38,6 +38,15 @@ const CHECKS: Readonly<Record<string, (primitives: Primitives, vector: Case, all
     expectBytes(primitives.sha256(bytes(vector, 'data')), bytes(vector, 'hash')),
   hmacSha256: (primitives, vector) =>
     expectBytes(primitives.hmacSha256(bytes(vector, 'key'), bytes(vector, 'data')), bytes(vector, 'tag')),
+  hkdf(primitives, vector) {
+    const [salt, keyMaterial, info] = [
+      bytes(vector, 'salt'),
+      bytes(vector, 'keyMaterial'),
+      bytes(vector, 'info'),
+    ];
+    const expected = bytes(vector, 'output');
+    expectBytes(hkdf(primitives, { salt, keyMaterial, info, sizeBytes: expected.length }), expected);
+  },
   chacha20Poly1305(primitives, vector) {
     const call = aeadCall(vector);
     expectBytes(primitives.aeadSeal({ ...call, data: bytes(vector, 'plaintext') }), call.data);

@@ -44,10 +44,7 @@ async function enter(): Promise<Device> {
       if (life.enter === 'join') return await join({ ...options, link: life.at });
       return await createOrganisation({ ...options, relayUrl: life.at, policy });
     } catch (error) {
-      if (!(error instanceof ClientError)) throw error;
-      // The life before got as far as founding the organisation, and could not say so any more.
-      if (error.code === 'already-joined' && life.enter === 'create') return await connect(options);
-      if (error.code !== 'offline') throw error;
+      if (!(error instanceof ClientError) || error.code !== 'offline') throw error;
       await sleep(20);
     }
   }

@@ -207,6 +207,41 @@ export function falseAcknowledgements(stage: () => Stage): void {
       await goesOn(ada, bo);
     });
 
+    test('by refusing it, while a lost message waits for it: it is asked a few times, not without end', async () => {
+      const { ada, bo } = await stage().pair();
+      const eve = await stage().admit(ada, 'eve');
+      await goesOn(ada, bo);
+      const dropped = drop(ada, 1);
+      await says(ada, 'lost');
+      await until(() => dropped() === 1, 'the message to be dropped');
+      let show: () => void = () => {};
+      const shown = new Promise<void>((resolve) => {
+        show = resolve;
+      });
+      let refused = 0;
+      const relent = stage().hostile.attack({
+        toClient: (frame, link) =>
+          frame.type === 'entries' && link.who === ada.client.device ? shown.then(() => [frame]) : [frame],
+        toRelay(frame, link) {
+          if (frame.type !== 'announce') return [frame];
+          refused += 1;
+          link.toClient({ type: 'refused', requestId: frame.requestId, code: 'not-today' });
+          return [];
+        },
+      });
+      await says(ada, 'passed');
+      await hears(bo, 'passed');
+      await ada.client.removeMember(eve.client.member);
+      // Only now does ada see that the log went on without a message of hers, which must not be said to eve.
+      show();
+      await until(() => refused > 0, 'an epoch to be refused');
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+      expect(refused).toBeLessThan(10);
+      relent();
+      await goesOn(ada, bo);
+      await hears(bo, 'lost');
+    });
+
     test('once somebody was removed: what is written then waits for a key they do not have', async () => {
       const { ada, bo } = await stage().pair();
       const eve = await stage().admit(ada, 'eve');

@@ -12,7 +12,7 @@ export const now = (): number => Date.now() - startMs + noonMs;
 export const noonPorts: Ports = { ...nodePorts, clock: { ...nodePorts.clock, now } };
 
 /** How much faster: a deadline of a minute must still be one that a busy machine keeps. */
-const HURRY = 25;
+const HURRY = 15;
 
 /** Ports whose clock runs fast, so that a test need not wait for what takes a minute. */
 export function hurriedPorts(): Ports {

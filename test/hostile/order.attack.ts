@@ -57,6 +57,55 @@ export function reorderedMessages(stage: () => Stage): void {
       expect(unreadable(bo)).toEqual([]);
     });
 
+    test('withheld: each sender is told of once, however often they contradict', async () => {
+      const { ada, bo } = await stage().pair();
+      const cy = await stage().admit(ada, 'cy');
+      await goesOn(cy, ada);
+      let withheld = 0;
+      forgeGroupLog(stage().hostile, bo.client.device, (entry) => (withheld++ < 1 ? [] : [entry]));
+      await says(ada, 'withheld');
+      await until(() => withheld === 1, 'a message to be withheld');
+      for (let round = 0; round < 3; round += 1) await goesOn(ada, bo);
+      expect(bo.divergence.map(({ device }) => device)).toEqual([ada.client.device]);
+      await goesOn(cy, bo);
+      await goesOn(cy, bo);
+      expect(bo.divergence.map(({ device }) => device)).toEqual([ada.client.device, cy.client.device]);
+      expect(bo.client.divergence).toBe(bo.divergence[0]);
+    });
+
+    test('withheld from somebody new, who cannot read what came before: the closing tells where it ended', async () => {
+      const { ada, bo } = await stage().pair();
+      const di = await stage().admit(ada, 'di');
+      let withheld = 0;
+      forgeGroupLog(stage().hostile, di.client.device, (entry) =>
+        entry.kind === 'envelope' && withheld++ === 0 ? [] : [entry],
+      );
+      await says(ada, 'withheld from di');
+      await hears(bo, 'withheld from di');
+      await says(ada, 'shown to di');
+      await hears(di, 'shown to di');
+      expect(unreadable(di)).toEqual(['ask-an-admin', 'ask-an-admin']);
+      expect(di.missing).toEqual([{ device: ada.client.device, from: 1, to: 1 }]);
+      expect([...di.client.missing]).toEqual(di.missing);
+    });
+
+    test('withheld are told to whoever listens only after the client was opened', async () => {
+      const { ada, bo } = await stage().pair();
+      let withheld = 0;
+      forgeGroupLog(stage().hostile, bo.client.device, (entry) => (withheld++ < 1 ? [] : [entry]));
+      await says(ada, 'withheld');
+      await until(() => withheld === 1, 'a message to be withheld');
+      await goesOn(ada, bo);
+      const expected = [{ device: ada.client.device, from: 1, to: 1 }];
+      expect(bo.missing).toEqual(expected);
+      const again = await stage().reopen(bo);
+      expect(again.missing).toEqual(expected);
+      expect(again.client.missing).toEqual(expected);
+      const second: unknown[] = [];
+      again.client.on('missing', (missing) => second.push(missing));
+      expect(second).toEqual([]);
+    });
+
     test('withheld from the end: the closing of the epoch by whoever has them reports them missing', async () => {
       const { ada, bo } = await stage().pair();
       const cy = await stage().admit(ada, 'cy');

@@ -5,32 +5,27 @@ import {
   createRemoveMember,
   everyoneGroup,
   formatInviteLink,
-  type DirectoryState,
   type Role,
 } from '@keytide/key-directory';
-import type { Collections } from './collection.ts';
+import { appendEntry, type MembershipLog } from './append-entry.ts';
+import { Arrivals } from './arrivals.ts';
+import type { ClientEvents, Unreadable } from './client-events.ts';
+import { makeCollections, type AnyCollection, type Collections } from './collection.ts';
+import type { SyncState } from './connection.ts';
 import type { Declarations } from './declare.ts';
 import { DirectoryReplica } from './directory-replica.ts';
 import { Emitter } from './emitter.ts';
 import { EpochRing, type Self } from './epoch-ring.ts';
 import { ClientError } from './errors.ts';
-import {
-  GroupReplica,
-  type Divergence,
-  type Missing,
-  type Outcome,
-  type UnreadableCode,
-} from './group-replica.ts';
-import { laterOf, tick, type HybridTime } from './hybrid-clock.ts';
+import { GroupReplica, type Divergence, type Missing } from './group-replica.ts';
+import { HybridClock } from './hybrid-clock.ts';
 import type { Identity } from './identity.ts';
-import { LogCollection, type Submit } from './log-collection.ts';
-import { channelOf, encodeOperation, parseOperation, type Operation } from './operation.ts';
-import type { Origin } from './origin.ts';
+import type { Submit } from './log-collection.ts';
+import { channelOf, encodeOperation } from './operation.ts';
 import { Outbox } from './outbox.ts';
 import type { DeviceStore, Ports } from './ports.ts';
-import { RecordCollection } from './record-collection.ts';
 import { RelayApi } from './relay-api.ts';
-import { Sync, type SyncState } from './sync.ts';
+import { Sync } from './sync.ts';
 
 /** A person in the organisation, with the devices that are active now. */
 export interface MemberView {
@@ -42,23 +37,6 @@ export interface MemberView {
   /** Whether this is the member whose device this is. */
   readonly self: boolean;
 }
-
-/** An entry of the group's log that shows nothing, and why. */
-export interface Unreadable {
-  readonly seq: number;
-  readonly code: UnreadableCode;
-}
-
-/** What a client tells its listeners. */
-export type ClientEvents = {
-  readonly state: SyncState;
-  /** An entry that shows nothing. A `tampered` one can still come as a message, when its sender vouches for it. */
-  readonly unreadable: Unreadable;
-  /** A sender's messages that the relay has not given to this device. */
-  readonly missing: Missing;
-  /** Proof that the relay shows members different logs of the group. Told once a device. */
-  readonly divergence: Divergence;
-};
 
 /** What `openClient` needs. */
 export interface ClientOptions<D extends Declarations> {
@@ -81,11 +59,9 @@ export class Client<D extends Declarations> {
   readonly #sync: Sync;
   readonly #outbox: Outbox;
   readonly #epochs: EpochRing;
-  readonly #events = new Emitter<ClientEvents>();
-  readonly #unreadable = new Map<number, Unreadable>();
-  #divergence: Divergence | null = null;
-  readonly #diverged = new Set<DeviceId>();
-  #time: HybridTime = { ms: 0, counter: 0 };
+  readonly #events = new Emitter<ClientEvents>(['missing']);
+  readonly #byName: ReadonlyMap<string, AnyCollection>;
+  readonly #arrivals: Arrivals;
 
   private constructor(options: ClientOptions<D>, identity: Identity, parts: ClientParts) {
     const { ports } = options;
@@ -110,16 +86,32 @@ export class Client<D extends Declarations> {
         pullDirectory: () => parts.directory.pull((from) => parts.api.readLog(from)),
       },
     });
+    const clock = new HybridClock();
+    const submit: Submit = (operations) =>
+      this.#sync.send(
+        operations.map((operation) => ({
+          channel: channelOf(ports.primitives, operation.collection, operation.item),
+          payload: encodeOperation({ ...operation, time: clock.next(ports.clock.now()) }),
+        })),
+      );
+    this.#byName = makeCollections(options.definition, submit, ports.random);
+    this.collections = Object.fromEntries(this.#byName) as unknown as Collections<D>;
+    this.#arrivals = new Arrivals({
+      primitives: ports.primitives,
+      directory: parts.directory,
+      collections: this.#byName,
+      clock,
+      events: this.#events,
+    });
     this.#sync = new Sync({
       ...parts,
       ports,
       group,
       epochs: this.#epochs,
       replica: new GroupReplica(ports.primitives, group, this.#epochs),
-      onOutcome: (outcome) => this.#take(outcome),
+      onOutcome: (outcome) => this.#arrivals.take(outcome),
       onState: (state) => this.#events.emit('state', state),
     });
-    this.collections = this.#makeCollections();
   }
 
   /** Opens what the store holds, without the network. Use `createOrganisation`, `join` or `connect`. */
@@ -170,15 +162,23 @@ export class Client<D extends Declarations> {
 
   /** Everything that cannot be read, in the order it was found. */
   get unreadable(): readonly Unreadable[] {
-    return [...this.#unreadable.values()];
+    return this.#arrivals.unreadable;
+  }
+
+  /** Every sender's messages that the relay has not given to this device, in the order it was found. */
+  get missing(): readonly Missing[] {
+    return this.#arrivals.missing;
   }
 
   /** Proof that the relay showed members different logs of the group, or `null`. */
   get divergence(): Divergence | null {
-    return this.#divergence;
+    return this.#arrivals.divergence;
   }
 
-  /** Calls `listener` at each event from now on; the returned function ends it. */
+  /**
+   * Calls `listener` at each event from now on; the returned function ends it. The first listener to `missing`
+   * is called at once for what was found before, as while the client was opened.
+   */
   on<Name extends keyof ClientEvents>(
     event: Name,
     listener: (value: ClientEvents[Name]) => void,
@@ -225,7 +225,7 @@ export class Client<D extends Declarations> {
   async invite(options: { role?: Role; validForMs?: number } = {}): Promise<string> {
     const { primitives, random, clock } = this.#options.ports;
     const { role = 'member', validForMs = DEFAULT_INVITE_MS } = options;
-    const { seed } = await this.#appendEntry((state) =>
+    const { seed } = await appendEntry(this.#membershipLog, (state) =>
       createInvite({
         primitives,
         random,
@@ -242,41 +242,28 @@ export class Client<D extends Declarations> {
 
   /**
    * Removes a member and all their devices, for good. Works also on a device that a false claim of this member
-   * has stopped; open it anew afterwards.
+   * has stopped; open it anew afterwards. An admin can remove themselves while another one stays.
    * @throws ClientError `offline`, `relay-refused`, `relay-misbehaved`; DirectoryError `not-permitted` for
    *   non-admins, `unknown-member`, `last-admin`
    */
   async removeMember(member: MemberId): Promise<void> {
     const { primitives, clock } = this.#options.ports;
-    await this.#appendEntry((state) => ({
+    await appendEntry(this.#membershipLog, (state) => ({
       wire: createRemoveMember({ primitives, state, signer: this.#self.signer, nowMs: clock.now(), member }),
+      endsOwnAccess: member === this.member,
     }));
   }
 
   /** Finishes what is under way, keeps what is not sent, and lets go of the store. */
   async close(): Promise<void> {
     await this.#sync.stop();
-    for (const collection of this.#eachCollection()) collection.end();
+    for (const collection of this.#byName.values()) collection.end();
     await this.#options.store.close();
   }
 
-  /** Adds an entry to the membership log; when others were first, builds it again on the new head. */
-  async #appendEntry<T extends { readonly wire: Uint8Array }>(
-    build: (state: DirectoryState) => T,
-  ): Promise<T> {
-    for (let attempt = 0; ; attempt += 1) {
-      await this.#sync.pullDirectory();
-      const built = build(this.#directory.state);
-      try {
-        await this.#api.appendLog(built.wire);
-        await this.#sync.pullDirectory();
-        if (this.#directory.has(built.wire)) return built;
-        throw new ClientError('relay-misbehaved', 'the relay took the entry and does not show it in the log');
-      } catch (error) {
-        const lost = error instanceof ClientError && error.relayCode === 'head-moved';
-        if (!lost || attempt === APPEND_ATTEMPTS) throw error;
-      }
-    }
+  get #membershipLog(): MembershipLog {
+    const pullDirectory = (): Promise<void> => this.#sync.pullDirectory();
+    return { api: this.#api, directory: this.#directory, pullDirectory };
   }
 
   async #loadStored(): Promise<void> {
@@ -286,79 +273,6 @@ export class Client<D extends Declarations> {
       // What needs the relay is decided once it is there; a contradiction is found again, and may be solved by then.
       if (!(error instanceof ClientError) || error.code === 'store-damaged') throw error;
     }
-  }
-
-  #take(outcome: Outcome): void {
-    // A message that was refused can come again, once its sender has vouched for it.
-    this.#unreadable.delete(outcome.seq);
-    if (outcome.kind === 'unreadable') return this.#addUnreadable(outcome.seq, outcome.code);
-    for (const missing of outcome.missing) this.#events.emit('missing', missing);
-    if (outcome.divergence !== null) this.#reportDivergence(outcome.divergence);
-    if (outcome.kind === 'epoch') return;
-    const { message, seq, endMs } = outcome;
-    const operation = parseOperation(message.payload, endMs);
-    if (operation === null || !this.#accept(operation, message.sender, message.channel, seq)) {
-      this.#addUnreadable(seq, 'invalid');
-    }
-  }
-
-  /** Once for each device: after its first contradiction every later claim of it contradicts too. */
-  #reportDivergence(divergence: Divergence): void {
-    if (this.#diverged.has(divergence.device)) return;
-    this.#diverged.add(divergence.device);
-    this.#divergence ??= divergence;
-    this.#events.emit('divergence', divergence);
-  }
-
-  #accept(operation: Operation, sender: DeviceId, channel: Uint8Array, seq: number): boolean {
-    const { primitives } = this.#options.ports;
-    const expected = channelOf(primitives, operation.collection, operation.item);
-    if (!expected.every((byte, i) => channel[i] === byte)) return false;
-    const collection = Object.hasOwn(this.collections, operation.collection)
-      ? (this.collections[operation.collection] as LogCollection<never> | RecordCollection<never>)
-      : null;
-    if (collection === null) return false;
-    const isAccepted = collection.accept(operation, this.#origin(sender, seq, operation.time.ms));
-    if (isAccepted) this.#time = laterOf(this.#time, operation.time);
-    return isAccepted;
-  }
-
-  #origin(device: DeviceId, seq: number, timeMs: number): Origin {
-    const { devices, members } = this.#directory.state;
-    const member = members.get(devices.get(device)?.member as MemberId);
-    return { seq, device, member: member?.id ?? '', handle: member?.handle ?? '', timeMs };
-  }
-
-  #addUnreadable(seq: number, code: UnreadableCode): void {
-    const unreadable = { seq, code };
-    this.#unreadable.set(seq, unreadable);
-    this.#events.emit('unreadable', unreadable);
-  }
-
-  #makeCollections(): Collections<D> {
-    const { ports, definition } = this.#options;
-    const submit: Submit = (operations) =>
-      this.#sync.send(
-        operations.map((operation) => {
-          this.#time = tick(this.#time, ports.clock.now());
-          return {
-            channel: channelOf(ports.primitives, operation.collection, operation.item),
-            payload: encodeOperation({ ...operation, time: this.#time }),
-          };
-        }),
-      );
-    return Object.fromEntries(
-      Object.entries(definition).map(([name, declaration]) => [
-        name,
-        declaration.kind === 'log'
-          ? new LogCollection(name, declaration, submit)
-          : new RecordCollection(name, declaration, submit, ports.random),
-      ]),
-    ) as Collections<D>;
-  }
-
-  #eachCollection(): (LogCollection<never> | RecordCollection<never>)[] {
-    return Object.values(this.collections);
   }
 }
 
@@ -371,7 +285,6 @@ interface ClientParts {
 }
 
 const DEFAULT_INVITE_MS = 24 * 60 * 60 * 1000;
-const APPEND_ATTEMPTS = 5;
 
 function selfOf(primitives: Primitives, identity: Identity): Self {
   const signer = identity.signingSeed.use((seed) => primitives.signer(seed));

@@ -116,16 +116,22 @@ export class DirectoryReplica {
   /**
    * Takes entries that continue the log; nothing is stored unless all of them hold.
    * @throws DirectoryError for the first entry that the rules refuse; ClientError `relay-forked` for another
-   *   organisation's log, or one that leaves out the checkpoint this device knows
+   *   organisation's log, or one that leaves out the checkpoint this device knows; `store-damaged` after a
+   *   write that failed half-way
    */
   async append(wires: readonly Uint8Array[]): Promise<void> {
     if (wires.length === 0) return;
     const judged = this.#judge(wires);
+    if (this.#journal.length !== this.size)
+      throw new ClientError(
+        'store-damaged',
+        'an earlier write to the membership journal failed; open it anew',
+      );
     await this.#journal.append(wires);
     await this.#journal.flush();
     this.#take(judged);
     if (this.size < (this.#anchor?.size ?? 0)) return;
-    this.#anchor = { size: this.size, root: this.#roots.at(-1) as Uint8Array };
+    this.#anchor = { size: this.size, root: this.rootAt(this.size) as Uint8Array };
     await this.#keyStore.write([anchorChange(this.#anchor)]);
   }
 

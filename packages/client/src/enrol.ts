@@ -1,4 +1,4 @@
-import { deviceIdOf, type MemberId, type Primitives } from '@keytide/crypto-core';
+import { deviceIdOf, encodeCbor, equalBytes, type MemberId, type Primitives } from '@keytide/crypto-core';
 import {
   acceptInvite,
   assertHandle,
@@ -53,8 +53,9 @@ export interface JoinOptions<D extends Declarations> extends ClientOptions<D> {
 }
 
 /**
- * Makes a new organisation with this device as its first admin; resolves once it is online. After a failure, calling it again with the
- * same store goes on where it stopped.
+ * Makes a new organisation with this device as its first admin; resolves once it is online. After a failure,
+ * calling it again with the same store goes on where it stopped; once it is made, calling it again with the
+ * same relay, handle and policy changes nothing.
  * @throws ClientError `already-joined`, `offline`, `relay-refused`; DirectoryError for an unusable handle or policy
  */
 export async function createOrganisation<D extends Declarations>(
@@ -66,8 +67,9 @@ export async function createOrganisation<D extends Declarations>(
     await foundOrganisation(options);
     stored = await loadIdentity(store.keys);
   }
-  if (stored?.pending?.kind !== 'genesis') throw alreadyJoined();
-  return await finish(options, stored.identity, stored.pending);
+  if (stored?.pending?.kind === 'genesis') return await finish(options, stored.identity, stored.pending);
+  if (stored?.pending !== null || !(await wasFoundedBy(options, stored.identity))) throw alreadyJoined();
+  return await opened(options, stored.identity);
 }
 
 /**
@@ -98,9 +100,7 @@ export async function join<D extends Declarations>(options: JoinOptions<D>): Pro
   }
   if (stored?.pending !== null || !(await wasJoinedBy(store.keys, ports.primitives, link)))
     throw alreadyJoined();
-  const client = await Client.open(options, stored.identity);
-  await client.online();
-  return client;
+  return await opened(options, stored.identity);
 }
 
 /**
@@ -110,10 +110,7 @@ export async function join<D extends Declarations>(options: JoinOptions<D>): Pro
 export async function connect<D extends Declarations>(options: ClientOptions<D>): Promise<Client<D>> {
   const stored = await loadIdentity(options.store.keys);
   if (stored === null) {
-    throw new ClientError(
-      'no-organisation',
-      'this device belongs to no organisation; create one or join by invite',
-    );
+    throw new ClientError('no-organisation', 'this device belongs to no organisation');
   }
   return await finish(options, stored.identity, stored.pending);
 }
@@ -134,6 +131,30 @@ async function finish<D extends Declarations>(
   await client.online();
   await clearPending(options.store.keys, options.ports.primitives, pending);
   return client;
+}
+
+async function opened<D extends Declarations>(
+  options: ClientOptions<D>,
+  identity: Identity,
+): Promise<Client<D>> {
+  const client = await Client.open(options, identity);
+  await client.online();
+  return client;
+}
+
+/** Whether this device's organisation is the one that these very options make. */
+async function wasFoundedBy<D extends Declarations>(
+  options: CreateOrganisationOptions<D>,
+  identity: Identity,
+): Promise<boolean> {
+  const { relayUrl, handle, policy = DEFAULT_POLICY } = options;
+  const directory = await openDirectory(options, identity);
+  if (directory.size === 0 || new URL(relayUrl).origin !== identity.relayUrl) return false;
+  const genesis = directory.stateAt(1);
+  return (
+    genesis.members.get(identity.member)?.handle === handle &&
+    equalBytes(encodeCbor({ ...genesis.policy }), encodeCbor({ ...policy }))
+  );
 }
 
 async function foundOrganisation<D extends Declarations>(
@@ -163,11 +184,10 @@ async function enter<D extends Declarations>(
   } catch (error) {
     if (!isRefusedLogin(error)) throw error;
     if (await isMember(options, identity)) return;
-    throw new ClientError(
-      'relay-refused',
-      'the invite was used, has expired or was taken back; ask an admin for a new one',
-      { cause: error, relayCode: 'login-refused' },
-    );
+    throw new ClientError('relay-refused', 'the invite was used, has expired or was taken back', {
+      cause: error,
+      relayCode: 'login-refused',
+    });
   }
 }
 
@@ -256,8 +276,5 @@ function ownDevice(
 }
 
 function alreadyJoined(): ClientError {
-  return new ClientError(
-    'already-joined',
-    'this device already belongs to an organisation; use another home',
-  );
+  return new ClientError('already-joined', 'this device already belongs to an organisation');
 }

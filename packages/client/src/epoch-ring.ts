@@ -62,14 +62,18 @@ export class EpochRing {
     this.#options = options;
   }
 
+  get #newest(): KnownEpoch | undefined {
+    return this.#epochs[this.#epochs.length - 1];
+  }
+
   /** The newest epoch's statement, or `null` before the first. */
   get current(): EpochStatement | null {
-    return this.#epochs.at(-1)?.statement ?? null;
+    return this.#newest?.statement ?? null;
   }
 
   /** The newest epoch's keys, or `null` when this device has none. */
   get currentKeys(): EpochKeys | null {
-    const keys = this.#epochs.at(-1)?.keys;
+    const keys = this.#newest?.keys;
     return keys === undefined || typeof keys === 'string' ? null : keys;
   }
 
@@ -79,7 +83,7 @@ export class EpochRing {
   }
 
   isCurrentRecipient(device: DeviceId): boolean {
-    return this.#epochs.at(-1)?.recipients.has(device) ?? false;
+    return this.#newest?.recipients.has(device) ?? false;
   }
 
   /** Where time ends for what is written now: one block after the newest epoch's, for late writers and slow clocks. */

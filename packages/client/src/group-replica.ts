@@ -1,6 +1,7 @@
 import {
   acceptMessage,
   appendLeaf,
+  compareClosing,
   CryptoError,
   EMPTY_FRONTIER,
   EMPTY_WINDOW,
@@ -9,10 +10,14 @@ import {
   nextWindow,
   rootOf,
   settleRun,
+  sorted,
+  type ClosingDifference,
   type DeviceId,
   type EpochStatement,
   type GroupId,
+  type HeldLog,
   type MerkleFrontier,
+  type MissingMessages,
   type Noted,
   type OpenedMessage,
   type Primitives,
@@ -58,11 +63,7 @@ export type Outcome =
   | { readonly kind: 'unreadable'; readonly seq: number; readonly code: UnreadableCode };
 
 /** Counters of one sender that this device was never given. */
-export interface Missing {
-  readonly device: DeviceId;
-  readonly from: number;
-  readonly to: number;
-}
+export type Missing = MissingMessages;
 
 /** Proof that the relay gave this device another log of the group than it gave a sender. */
 export interface Divergence {
@@ -118,9 +119,8 @@ export class GroupReplica {
 
   /** Every sender's last message, sorted by device, for the closing of an epoch. */
   senderHeads(): { device: DeviceId; counter: number; link: Uint8Array }[] {
-    return [...this.#heads]
-      .flatMap(([device, head]) => (head === null ? [] : [{ device, ...head }]))
-      .toSorted((a, b) => (a.device < b.device ? -1 : 1));
+    const heads = [...this.#heads].flatMap(([device, head]) => (head === null ? [] : [{ device, ...head }]));
+    return sorted(heads, (a, b) => (a.device < b.device ? -1 : 1));
   }
 
   /** The log's RFC 9162 root after `size` entries; `null` when it is too long ago or not yet reached. */
@@ -185,16 +185,16 @@ export class GroupReplica {
     const { closing } = statement;
     await this.#epochs.adopt(statement);
     const { epoch, author } = statement;
-    const missing = closing.senders.flatMap(({ device, counter }) => this.#missingUpTo(device, counter));
+    const difference = compareClosing(this.#held(seq), closing);
+    const { missing } = difference;
     this.#closed = new Map(closing.senders.map(({ device, counter }) => [device, counter]));
-    const agrees = this.#agrees(seq, closing.group);
     return {
       kind: 'epoch',
       seq,
       epoch,
       author,
       missing,
-      divergence: agrees ? null : { device: author, evidence: wire },
+      divergence: isOtherLog(difference) ? { device: author, evidence: wire } : null,
     };
   }
 
@@ -246,7 +246,9 @@ export class GroupReplica {
         message,
         endMs,
         missing: missing === null ? this.#missingBefore(known, message) : [{ device: sender, ...missing }],
-        divergence: this.#agrees(seq, heads.group) ? null : { device: sender, evidence: envelope },
+        divergence: isOtherLog(compareClosing(this.#held(seq), { group: heads.group, senders: [] }))
+          ? { device: sender, evidence: envelope }
+          : null,
       };
     } catch (error) {
       return refusal(seq, error);
@@ -254,12 +256,19 @@ export class GroupReplica {
   }
 
   /**
-   * A closing is its author's word: it reports what was withheld, and never moves a sender's head. A device
-   * that could not read everything before has nothing to compare with.
+   * What was held when the entry at `seq` came. A closing is its author's word: it reports what was withheld, and
+   * never moves a sender's head. A device that could not read everything before has nothing to compare with.
    */
-  #missingUpTo(device: DeviceId, counter: number): Missing[] {
-    const last = this.headOf(device)?.counter ?? -1;
-    return this.#blind || counter <= last ? [] : [{ device, from: last + 1, to: counter }];
+  #held(seq: number): HeldLog {
+    return {
+      size: seq - 1,
+      rootAt: (size) => this.rootAt(size),
+      lastCounterOf: (device) => (this.#blind ? 'unknown' : (this.headOf(device)?.counter ?? -1)),
+      linkOf: (device, counter) => {
+        const head = this.headOf(device);
+        return head?.counter === counter ? head.link : null;
+      },
+    };
   }
 
   /** What lies between the newest closing and the first message that this device can read of a sender. */
@@ -269,22 +278,20 @@ export class GroupReplica {
     return [{ device: sender, from: closed + 1, to: counter - 1 }];
   }
 
-  /** Whether what a sender says it had been given of this log is what this device was given. */
-  #agrees(seq: number, claim: { size: number; root: Uint8Array }): boolean {
-    if (claim.size >= seq) return false;
-    const mine = this.rootAt(claim.size);
-    return mine === null || equalBytes(mine, claim.root);
-  }
-
   #append(entry: GroupEntry): void {
     const leaf = leafHash(this.#primitives, encodeEntry(entry));
     const { list } = this.#frontiers;
-    list.push(appendLeaf(this.#primitives, list.at(-1) as MerkleFrontier, leaf));
+    list.push(appendLeaf(this.#primitives, list[list.length - 1] as MerkleFrontier, leaf));
     if (list.length > 2 * ROOTS_KEPT) {
       const dropped = list.length - ROOTS_KEPT;
       this.#frontiers = { first: this.#frontiers.first + dropped, list: list.slice(dropped) };
     }
   }
+}
+
+/** Whether what a sender says it had been given of this log is not what this device was given. */
+function isOtherLog({ isForked, missingEntries }: ClosingDifference): boolean {
+  return isForked || missingEntries !== null;
 }
 
 function refusal(seq: number, error: unknown): Outcome {

@@ -14,7 +14,7 @@ export const MAX_HYBRID_MS: number = 2 ** 48;
 export const MAX_HYBRID_COUNTER: number = 2 ** 32;
 
 /** The next reading after `last`, given the local wall clock. */
-export function tick(last: HybridTime, nowMs: number): HybridTime {
+function tick(last: HybridTime, nowMs: number): HybridTime {
   if (nowMs > last.ms) return { ms: nowMs, counter: 0 };
   const isFull = last.counter + 1 >= MAX_HYBRID_COUNTER;
   return isFull ? { ms: last.ms + 1, counter: 0 } : { ms: last.ms, counter: last.counter + 1 };
@@ -26,11 +26,27 @@ export function notAfter(time: HybridTime, endMs: number): HybridTime {
 }
 
 /** The later of two readings. */
-export function laterOf(a: HybridTime, b: HybridTime): HybridTime {
+function laterOf(a: HybridTime, b: HybridTime): HybridTime {
   return compareHybrid(a, b) >= 0 ? a : b;
 }
 
 /** Negative, zero or positive as `a` is before, equal to or after `b`. */
 export function compareHybrid(a: HybridTime, b: HybridTime): number {
   return a.ms - b.ms || a.counter - b.counter;
+}
+
+/** This device's readings: each after all that it has given and seen. */
+export class HybridClock {
+  #last: HybridTime = { ms: 0, counter: 0 };
+
+  /** The reading for what is written now. */
+  next(nowMs: number): HybridTime {
+    this.#last = tick(this.#last, nowMs);
+    return this.#last;
+  }
+
+  /** Takes in a reading of another device, or of this one in an earlier life. */
+  saw(time: HybridTime): void {
+    this.#last = laterOf(this.#last, time);
+  }
 }

@@ -1,5 +1,7 @@
-export { Client, type ClientEvents, type ClientOptions, type MemberView, type Unreadable } from './client.ts';
+export { Client, type ClientOptions, type MemberView } from './client.ts';
+export type { ClientEvents, Unreadable } from './client-events.ts';
 export type { Collections } from './collection.ts';
+export type { SyncState } from './connection.ts';
 export {
   defineOrganisation,
   sensitive,
@@ -26,4 +28,3 @@ export type { LogCollection, LogItem } from './log-collection.ts';
 export type { Origin } from './origin.ts';
 export type { Clock, DeviceStore, Ports } from './ports.ts';
 export type { ImportProgress, RecordChange, RecordCollection, RecordView } from './record-collection.ts';
-export type { SyncState } from './sync.ts';

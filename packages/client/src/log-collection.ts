@@ -1,3 +1,4 @@
+import { sorted } from '@keytide/crypto-core';
 import type { z } from 'zod';
 import type { Body, LogDeclaration } from './declare.ts';
 import type { Origin } from './origin.ts';
@@ -46,7 +47,7 @@ export class LogCollection<T extends Body> {
 
   /** Everything readable so far, in the group's order. */
   read(): readonly LogItem<T>[] {
-    return this.#feed.items.toSorted((a, b) => a.seq - b.seq);
+    return sorted(this.#feed.items, (a, b) => a.seq - b.seq);
   }
 
   /** Yields everything readable so far, then what comes, until `signal` is aborted or the client closes. */

@@ -53,7 +53,7 @@ export class Outbox {
 
   /** The message with the highest counter, given up or not: no counter is used twice. `null` in an empty outbox. */
   get last(): Outgoing | null {
-    let last = this.#waiting.at(-1) ?? null;
+    let last = this.#waiting[this.#waiting.length - 1] ?? null;
     for (const outgoing of this.#passedOver) if (outgoing.counter > (last?.counter ?? -1)) last = outgoing;
     return last;
   }

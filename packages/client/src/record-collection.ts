@@ -1,4 +1,4 @@
-import { toHex, type Random } from '@keytide/crypto-core';
+import { sorted, toHex, type Random } from '@keytide/crypto-core';
 import type { Origin } from './origin.ts';
 import type { Body, RecordDeclaration } from './declare.ts';
 import { ClientError } from './errors.ts';
@@ -103,10 +103,9 @@ export class RecordCollection<T extends Body> {
 
   /** All records, by id. */
   list(): readonly RecordView<T>[] {
-    return [...this.#records.values()]
-      .filter((record) => record.created)
-      .map((record) => ({ id: record.id, body: bodyOf(record) as T }))
-      .toSorted((a, b) => (a.id < b.id ? -1 : 1));
+    const created = [...this.#records.values()].filter((record) => record.created);
+    const views = created.map((record) => ({ id: record.id, body: bodyOf(record) as T }));
+    return sorted(views, (a, b) => (a.id < b.id ? -1 : 1));
   }
 
   /** Yields every change so far, then what comes, until `signal` is aborted or the client closes. */
@@ -138,5 +137,6 @@ export class RecordCollection<T extends Body> {
 
 /** A schema's defaults are for new records: in an edit they would reset every field that it leaves out. */
 function onlyGiven(parsed: Body, given: Body): Body {
-  return Object.fromEntries(Object.entries(parsed).filter(([name]) => Object.hasOwn(given, name)));
+  const names = new Set(Object.keys(given));
+  return Object.fromEntries(Object.entries(parsed).filter(([name]) => names.has(name)));
 }

@@ -1,4 +1,12 @@
-import { signBytes, toBase64Url, type GroupId, type OrgId, type Signer } from '@keytide/crypto-core';
+import {
+  concatBytes,
+  decodeUtf8,
+  signBytes,
+  toBase64Url,
+  type GroupId,
+  type OrgId,
+  type Signer,
+} from '@keytide/crypto-core';
 import {
   boxResponse,
   challengeResponse,
@@ -124,6 +132,9 @@ interface Request {
 async function callRelay<T>(ports: Ports, request: Request, schema: z.ZodType<T>): Promise<T> {
   let status: number;
   let text: string | null;
+  const done = new AbortController();
+  const late = new AbortController();
+  void ports.clock.wait(TIMEOUT_MS, done.signal).then(() => late.abort());
   try {
     const response = await ports.fetch(request.url, {
       method: request.method,
@@ -133,7 +144,7 @@ async function callRelay<T>(ports: Ports, request: Request, schema: z.ZodType<T>
       },
       ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
       redirect: 'error',
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+      signal: late.signal,
     });
     status = response.status;
     text = await readText(response);
@@ -141,6 +152,8 @@ async function callRelay<T>(ports: Ports, request: Request, schema: z.ZodType<T>
     throw new ClientError('offline', `the relay at ${new URL(request.url).origin} cannot be reached`, {
       cause,
     });
+  } finally {
+    done.abort();
   }
   if (status >= 500)
     throw new ClientError('offline', `the relay has a problem of its own (status ${status})`);
@@ -162,7 +175,7 @@ function refusedBy(value: unknown): ClientError {
   return new ClientError('relay-refused', `the relay refused: ${code}${because}`, { relayCode: code });
 }
 
-/** An answer's text; `null` when it is longer than any answer of the protocol. */
+/** An answer's text; `null` when it is longer than any answer of the protocol, or no UTF-8. */
 async function readText(response: Response): Promise<string | null> {
   // React Native gives no stream: there the whole text is in memory before it can be measured.
   const reader = response.body?.getReader();
@@ -170,18 +183,17 @@ async function readText(response: Response): Promise<string | null> {
     const text = await response.text();
     return text.length > MAX_BODY_BYTES ? null : text;
   }
-  const decoder = new TextDecoder();
-  let text = '';
+  const chunks: Uint8Array[] = [];
   let sizeBytes = 0;
   for (;;) {
     const { done, value } = await reader.read();
-    if (done) return text + decoder.decode();
+    if (done) return decodeUtf8(concatBytes(...chunks));
     sizeBytes += value.length;
     if (sizeBytes > MAX_BODY_BYTES) {
       await reader.cancel();
       return null;
     }
-    text += decoder.decode(value, { stream: true });
+    chunks.push(value);
   }
 }
 

@@ -1,0 +1,19 @@
+import type { SyncState } from './connection.ts';
+import type { Divergence, Missing, UnreadableCode } from './group-replica.ts';
+
+/** An entry of the group's log that shows nothing, and why. */
+export interface Unreadable {
+  readonly seq: number;
+  readonly code: UnreadableCode;
+}
+
+/** What a client tells its listeners. */
+export type ClientEvents = {
+  readonly state: SyncState;
+  /** An entry that shows nothing. A `tampered` one can still come as a message, when its sender vouches for it. */
+  readonly unreadable: Unreadable;
+  /** A sender's messages that the relay has not given to this device. The first listener also gets those so far. */
+  readonly missing: Missing;
+  /** Proof that the relay shows members different logs of the group. Told once a device. */
+  readonly divergence: Divergence;
+};

@@ -1,0 +1,164 @@
+import { ClientError } from './errors.ts';
+import { passes, reasonOf } from './failure.ts';
+import type { Ports } from './ports.ts';
+import type { RelaySocket } from './relay-socket.ts';
+
+/** Where the client stands with its relay: for a status line or a progress bar. */
+export type SyncState =
+  /** `reason`: what ended the last attempt; `null` before the first. */
+  | { readonly kind: 'offline'; readonly reason: ClientError | null }
+  | { readonly kind: 'connecting' }
+  | { readonly kind: 'catching-up'; readonly done: number }
+  | { readonly kind: 'online' }
+  | { readonly kind: 'stopped'; readonly error: ClientError };
+
+/** What a connection is made with, and who is told. */
+interface ConnectionOptions {
+  readonly ports: Ports;
+  /** Does what comes before a socket, and opens it. */
+  open(signal: AbortSignal): Promise<{ readonly socket: RelaySocket; readonly directorySize: number }>;
+  /** There is a socket: says to the relay what this device wants of it. */
+  onOpened(socket: RelaySocket, directorySize: number): void;
+  /** An attempt or a socket is over: the moment to change what the next attempt begins with. */
+  onFailure(reason: ClientError): void;
+  onState(state: SyncState): void;
+}
+
+const BACKOFF_MS = { first: 200, most: 10_000 };
+/** How long what the relay acknowledged may take to come back in the log. */
+const SHOW_MS = 30_000;
+
+/** One socket to the relay at a time, a new attempt after each, and whoever waits for something to happen. */
+export class Connection {
+  readonly #options: ConnectionOptions;
+  readonly #stopping = new AbortController();
+  readonly #watchers = new Set<() => void>();
+  #socket: RelaySocket | null = null;
+  #state: SyncState = { kind: 'offline', reason: null };
+  #run: Promise<void> | null = null;
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+  }
+
+  get state(): SyncState {
+    return this.#state;
+  }
+
+  /** The socket that is open, or `null`. */
+  get socket(): RelaySocket | null {
+    return this.#socket;
+  }
+
+  /** Aborted once `stop` was called. */
+  get signal(): AbortSignal {
+    return this.#stopping.signal;
+  }
+
+  /** Says where the work on the connection stands. What has stopped stays so. */
+  become(state: SyncState): void {
+    if (this.#state.kind === 'stopped') return;
+    this.#state = state;
+    this.#options.onState(state);
+    this.changed();
+  }
+
+  /** Starts to connect, and stays connected until `stop`. */
+  start(): void {
+    this.#run ??= this.#keepConnected();
+  }
+
+  /** Closes the socket and ends every attempt; resolves when none is under way. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#socket?.close();
+    await this.#run;
+  }
+
+  /** @throws ClientError `closed`, or the reason why sync stopped */
+  assertOpen(): void {
+    if (this.#state.kind === 'stopped') throw this.#state.error;
+    if (this.signal.aborted) throw new ClientError('closed', 'the client was closed');
+  }
+
+  /** Resolves when `condition` holds; checked at each `changed`. @throws ClientError as `assertOpen` */
+  async until(condition: () => boolean): Promise<void> {
+    while (!condition()) {
+      this.assertOpen();
+      await new Promise<void>((resolve) => this.#watchers.add(resolve));
+    }
+  }
+
+  /** Lets everybody who waits look again. */
+  changed(): void {
+    const watchers = [...this.#watchers];
+    this.#watchers.clear();
+    for (const watcher of watchers) watcher();
+  }
+
+  /** Something failed while this socket was used: it ends, and the next attempt follows, or sync stops now. */
+  giveUp(socket: RelaySocket, error: unknown): void {
+    const reason = reasonOf(error);
+    if (!passes(reason)) this.#fail(reason);
+    socket.close(reason);
+  }
+
+  /**
+   * Waits until the log holds what the relay says it has stored, or the socket is over.
+   * @throws ClientError `relay-misbehaved` when it does not come, and gives the socket up
+   */
+  async shows(socket: RelaySocket, condition: () => boolean): Promise<void> {
+    const done = new AbortController();
+    let isLate = false;
+    void this.#options.ports.clock.wait(SHOW_MS, done.signal).then(() => {
+      isLate = true;
+      this.changed();
+    });
+    try {
+      await this.until(() => isLate || this.#socket !== socket || condition());
+    } finally {
+      done.abort();
+    }
+    if (this.#socket !== socket || condition()) return;
+    const error = new ClientError('relay-misbehaved', 'the relay does not show what it says it has stored');
+    this.giveUp(socket, error);
+    throw error;
+  }
+
+  async #keepConnected(): Promise<void> {
+    const { ports, open, onOpened } = this.#options;
+    let backoffMs = BACKOFF_MS.first;
+    while (!this.signal.aborted && !this.#isStopped) {
+      try {
+        this.become({ kind: 'connecting' });
+        const { socket, directorySize } = await open(this.signal);
+        this.#socket = socket;
+        if (this.#isStopped) socket.close();
+        onOpened(socket, directorySize);
+        const reason = await socket.closed;
+        if (this.#state.kind === 'online') backoffMs = BACKOFF_MS.first;
+        throw reason;
+      } catch (error) {
+        this.#fail(reasonOf(error));
+      }
+      if (this.signal.aborted || this.#isStopped) break;
+      const spread = (ports.random(1)[0] as number) / 255;
+      await ports.clock.wait(backoffMs * (0.5 + spread / 2), this.signal);
+      backoffMs = Math.min(2 * backoffMs, BACKOFF_MS.most);
+    }
+    this.changed();
+  }
+
+  get #isStopped(): boolean {
+    return this.#state.kind === 'stopped';
+  }
+
+  /** Most failures pass; a proof of misbehaviour or a lost right does not. */
+  #fail(reason: ClientError): void {
+    this.#socket?.close(reason);
+    this.#socket = null;
+    this.#options.onFailure(reason);
+    this.become(passes(reason) ? { kind: 'offline', reason } : { kind: 'stopped', error: reason });
+    this.changed();
+  }
+}

@@ -1,0 +1,160 @@
+import type { GroupId } from '@keytide/crypto-core';
+import type { RelayFrame } from '@keytide/relay-protocol';
+import type { Connection } from './connection.ts';
+import type { DirectoryReplica } from './directory-replica.ts';
+import { decodeEntry, encodeEntry } from './entry.ts';
+import { ClientError } from './errors.ts';
+import type { GroupReplica, Outcome } from './group-replica.ts';
+import { readPage, type Journal } from './journal.ts';
+import type { RelayApi } from './relay-api.ts';
+import type { RelaySocket } from './relay-socket.ts';
+import { Serial } from './serial.ts';
+
+/** Where what arrives goes, and who is told. */
+interface IncomingOptions {
+  readonly connection: Connection;
+  readonly api: RelayApi;
+  readonly group: GroupId;
+  readonly directory: DirectoryReplica;
+  readonly replica: GroupReplica;
+  readonly journal: Journal;
+  onOutcome(outcome: Outcome): void;
+  /** Everything that the journal holds is decided. */
+  onProcessed(): Promise<void>;
+  /** The relay has nothing more of the group's log. */
+  onCaughtUp(): void;
+  /** The membership log has grown. */
+  onDirectory(): void;
+}
+
+/** Frames that wait to be processed; more are left with the relay, and asked for again. */
+const QUEUE_BYTES = 16 * 1024 * 1024;
+const FRAME_BYTES = 256;
+
+/** What the relay sends, one thing after another: entries to the journal and then through the replica. */
+export class Incoming {
+  readonly #options: IncomingOptions;
+  readonly #jobs = new Serial();
+  #queuedBytes = 0;
+  #hasLeftFrames = false;
+
+  constructor(options: IncomingOptions) {
+    this.#options = options;
+  }
+
+  /** Decides everything that the journal already holds; without network as far as the stored keys reach. */
+  async loadStored(): Promise<void> {
+    await this.#jobs.run(() => this.#processJournal());
+  }
+
+  /** Brings this device's copy of the membership log up to date. @throws ClientError `offline`, `relay-forked` */
+  pullDirectory(): Promise<void> {
+    return this.#jobs.run(() => this.#pullDirectory());
+  }
+
+  /** What comes before a socket: the membership log, `look`, and the part of the journal that waited for either. */
+  async prepare(look: () => void): Promise<void> {
+    await this.#jobs.run(async () => {
+      await this.#pullDirectory();
+      look();
+      await this.#processJournal();
+    });
+  }
+
+  /** Asks for the group's log from where this device's copy ends, and for more of the membership log. */
+  subscribe(socket: RelaySocket, directorySize: number): void {
+    const { connection, journal, group, directory } = this.#options;
+    connection.become({ kind: 'catching-up', done: journal.length });
+    socket.send({ type: 'subscribe', group, afterSeq: journal.length });
+    if (directorySize > directory.size) void this.#guard(socket, () => this.#pullDirectory());
+  }
+
+  /** Takes a frame; it is processed when everything before it is. */
+  receive(frame: RelayFrame, socket: RelaySocket): void {
+    if ('group' in frame && frame.group !== this.#options.group) return;
+    const entries = frame.type === 'entries' ? frame.entries : [];
+    const sizeBytes = entries.reduce((sum, { bytes }) => sum + bytes.length, FRAME_BYTES);
+    if (this.#queuedBytes + sizeBytes > QUEUE_BYTES) return this.#leave(socket);
+    this.#queuedBytes += sizeBytes;
+    void this.#guard(socket, () => this.#take(frame, socket)).then(() => {
+      this.#queuedBytes -= sizeBytes;
+      if (this.#queuedBytes === 0 && this.#hasLeftFrames) this.#askAgain(socket);
+    });
+  }
+
+  /** Resolves when nothing is under way. */
+  async idle(): Promise<void> {
+    await this.#jobs.run(async () => {});
+  }
+
+  /** A browser's socket cannot be told to wait, so what is too much is dropped, and the log's end asked for. */
+  #leave(socket: RelaySocket): void {
+    if (this.#hasLeftFrames) return;
+    this.#hasLeftFrames = true;
+    socket.send({ type: 'subscribe', group: this.#options.group, afterSeq: Number.MAX_SAFE_INTEGER });
+  }
+
+  #askAgain(socket: RelaySocket): void {
+    const { group, journal } = this.#options;
+    this.#hasLeftFrames = false;
+    socket.send({ type: 'subscribe', group, afterSeq: journal.length });
+    void this.#guard(socket, () => this.#pullDirectory());
+  }
+
+  async #take(frame: RelayFrame, socket: RelaySocket): Promise<void> {
+    const { connection, journal, onCaughtUp, onDirectory } = this.#options;
+    if (frame.type === 'entries') {
+      const known = journal.length + 1 - frame.firstSeq;
+      if (known >= 0) {
+        await journal.append(frame.entries.slice(known).map(encodeEntry));
+        await this.#processJournal();
+      } else if (!this.#hasLeftFrames) {
+        socket.send({ type: 'subscribe', group: frame.group, afterSeq: journal.length });
+      }
+    } else if (frame.type === 'caught-up') {
+      if (frame.headSeq < journal.length)
+        throw new ClientError('relay-misbehaved', "the relay shows less of the group's log than before");
+      if (frame.headSeq > journal.length || socket !== connection.socket) return;
+      connection.become({ kind: 'online' });
+      onCaughtUp();
+    } else if (frame.type === 'directory') {
+      await this.#pullDirectory();
+      onDirectory();
+    } else if (frame.type === 'gap') {
+      throw new ClientError(
+        'relay-misbehaved',
+        `the relay no longer has entries before ${frame.firstAvailableSeq}`,
+      );
+    }
+  }
+
+  /** Runs a job; when it fails, the connection starts anew or sync stops. */
+  async #guard(socket: RelaySocket, job: () => Promise<void>): Promise<void> {
+    const { connection } = this.#options;
+    try {
+      await this.#jobs.run(async () => {
+        if (connection.state.kind !== 'stopped') await job();
+      });
+    } catch (error) {
+      connection.giveUp(socket, error);
+    }
+    connection.changed();
+  }
+
+  async #pullDirectory(): Promise<void> {
+    const { directory, api } = this.#options;
+    await directory.pull((from) => api.readLog(from));
+  }
+
+  async #processJournal(): Promise<void> {
+    const { connection, journal, replica, onOutcome, onProcessed } = this.#options;
+    while (replica.size < journal.length) {
+      const page = await readPage(journal, replica.size);
+      for await (const outcome of replica.process(page.map(decodeEntry))) onOutcome(outcome);
+      if (connection.state.kind === 'catching-up')
+        connection.become({ kind: 'catching-up', done: replica.size });
+    }
+    await onProcessed();
+    connection.changed();
+  }
+}

@@ -1,0 +1,126 @@
+import { parseEnvelopeHeader, type GroupId } from '@keytide/crypto-core';
+import type { Connection } from './connection.ts';
+import type { DirectoryReplica } from './directory-replica.ts';
+import { draftsAgain, sealDrafts, type Draft } from './draft.ts';
+import type { EpochRing, Self } from './epoch-ring.ts';
+import type { EpochRotation } from './epoch-rotation.ts';
+import type { GroupReplica } from './group-replica.ts';
+import type { Outbox } from './outbox.ts';
+import type { Ports } from './ports.ts';
+import type { Serial } from './serial.ts';
+
+/** What is written with, and where it goes. */
+interface SenderOptions {
+  readonly ports: Ports;
+  readonly connection: Connection;
+  readonly self: Self;
+  readonly group: GroupId;
+  readonly directory: DirectoryReplica;
+  readonly epochs: EpochRing;
+  readonly replica: GroupReplica;
+  readonly outbox: Outbox;
+  readonly rotation: EpochRotation;
+  readonly writing: Serial;
+}
+
+const BATCH_MESSAGES = 500;
+const BATCH_BYTES = 512 * 1024;
+
+/** What this device writes: sealed into the outbox, then to the relay, one batch in flight. */
+export class Sender {
+  readonly #options: SenderOptions;
+  #ackedCounter = -1;
+  #isFlushing = false;
+
+  constructor(options: SenderOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Seals drafts and makes them durable in the outbox, in order.
+   * @throws ClientError `not-ready`, `closed`, or the reason why sync stopped
+   */
+  send(drafts: readonly Draft[]): Promise<void> {
+    const { connection, outbox, rotation, writing } = this.#options;
+    return writing.run(async () => {
+      connection.assertOpen();
+      const keys = await rotation.keys();
+      await outbox.add(sealDrafts(this.#options, keys, drafts));
+      void this.#flush();
+    });
+  }
+
+  /** A new socket knows nothing of what the one before has acknowledged. */
+  startOver(): void {
+    this.#ackedCounter = -1;
+  }
+
+  /** Sends what waited for the connection, under an epoch of now. */
+  async resume(): Promise<void> {
+    const { outbox, rotation, writing } = this.#options;
+    try {
+      if (outbox.size > 0) await writing.run(() => rotation.keys());
+    } catch {
+      // Told to whoever writes next; until then everything stays in the outbox.
+      return;
+    }
+    void this.#flush();
+    void this.sayAgain();
+  }
+
+  /** Seals anew what the log went on without: those envelopes have lost their place in this device's chain. */
+  async sayAgain(): Promise<void> {
+    const { connection, outbox, epochs, rotation, writing } = this.#options;
+    if (outbox.passedOver.length === 0 || connection.state.kind !== 'online') return;
+    await writing
+      .run(async () => {
+        const drafts = draftsAgain(epochs, outbox.passedOver);
+        if (drafts.length === 0) return;
+        await outbox.add(sealDrafts(this.#options, await rotation.keys(), drafts));
+      })
+      // What keeps it from being sealed now is told to whoever writes next; it stays in the outbox until then.
+      .catch(() => {});
+    void this.#flush();
+  }
+
+  async #flush(): Promise<void> {
+    if (this.#isFlushing) return;
+    this.#isFlushing = true;
+    const { connection, outbox, group, replica, self } = this.#options;
+    const { socket } = connection;
+    this.#passOverExposed();
+    try {
+      while (socket !== null && socket === connection.socket && connection.state.kind === 'online') {
+        const batch = outbox.after(this.#ackedCounter, BATCH_MESSAGES, BATCH_BYTES);
+        const last = batch[batch.length - 1];
+        if (last === undefined) break;
+        await socket.request({ type: 'append', group, items: batch });
+        this.#ackedCounter = last.counter;
+        const isShown = (): boolean => (replica.headOf(self.device)?.counter ?? -1) >= last.counter;
+        void connection.shows(socket, isShown).catch(() => {});
+      }
+    } catch (error) {
+      if (socket !== null) connection.giveUp(socket, error);
+    } finally {
+      this.#isFlushing = false;
+      connection.changed();
+    }
+  }
+
+  /**
+   * What was sealed while somebody since removed could read it, and has not left this device, is sealed anew.
+   * Receivers will miss the counters of the envelopes given up.
+   */
+  #passOverExposed(): void {
+    const { outbox, epochs } = this.#options;
+    const known = new Map<number, boolean>();
+    const isExposed = outbox.passOver(this.#ackedCounter, ({ envelope }) => {
+      const { epoch } = parseEnvelopeHeader(envelope);
+      const exposes = known.get(epoch) ?? epochs.exposes(epoch);
+      known.set(epoch, exposes);
+      return exposes;
+    });
+    // Not for what was given up before: saying it again ends here, and what failed once would be tried without end.
+    if (isExposed) void this.sayAgain();
+  }
+}

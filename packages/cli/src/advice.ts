@@ -85,6 +85,7 @@ const ADVICE: Readonly<Record<string, Readonly<Record<string, Advice>>>> = {
     'invite-expired': refused(NEW_INVITE),
     'invite-revoked': refused(NEW_INVITE),
     'not-permitted': refused('Ask an admin to do it.'),
+    'last-admin': refused('Let another admin in first (`keytide invite --role admin`).'),
     'unsupported-version': refused('Update keytide: the organisation uses something newer.'),
     forked: misbehaved(TELL_ADMIN),
     'rolled-back': misbehaved(TELL_ADMIN),

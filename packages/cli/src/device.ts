@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { connect, type Client, type ClientOptions, type DeviceStore } from '@keytide/client';
+import { connect, type Client, type ClientOptions, type DeviceStore, type SyncState } from '@keytide/client';
 import { nodePorts, openFileDeviceStore } from '@keytide/client/node';
 import type { Context } from './context.ts';
 import { CliError } from './errors.ts';
@@ -48,9 +48,26 @@ export async function withNewDevice<T>(
   }
 }
 
-/** Waits until this device has caught up. @throws CliError `unreachable` */
+/**
+ * Waits until this device has caught up: as long as there is progress, and not at all for a relay that
+ * cannot be connected to. @throws CliError `unreachable`
+ */
 export async function untilOnline(context: Context, client: Keytide): Promise<void> {
-  await patiently(client.online(), { ...context, progress: () => progressOf(client) });
+  const refusal = new AbortController();
+  const look = (state: SyncState): void => {
+    // Whatever happens to a connection that was there is for the timeout.
+    if (state.kind === 'catching-up') stop();
+    if (state.kind === 'offline' && state.reason?.code === 'offline')
+      refusal.abort(unreachable(state.reason));
+  };
+  const stop = client.on('state', look);
+  look(client.state);
+  const signal = AbortSignal.any([context.signal, refusal.signal]);
+  try {
+    await patiently(client.online(), { ...context, signal, progress: () => progressOf(client) });
+  } finally {
+    stop();
+  }
 }
 
 /** Waits until the relay has everything that was written here. @throws CliError `queued` when it does not answer */
@@ -91,6 +108,15 @@ function hasVault({ home }: Context): boolean {
 
 function progressOf({ state }: Keytide): string {
   return state.kind === 'catching-up' ? `${state.done}` : state.kind === 'online' ? 'online' : 'away';
+}
+
+function unreachable({ message }: Error): CliError {
+  return new CliError(
+    'unreachable',
+    EXIT.unreachable,
+    message,
+    'Check its address and the network, and try again.',
+  );
 }
 
 async function soon(closing: Promise<void>): Promise<void> {

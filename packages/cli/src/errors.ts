@@ -10,7 +10,9 @@ export type CliErrorCode =
   | 'file-unreadable' // missing, a folder, too large
   | 'not-a-requests-file' // its first line does not name the columns
   | 'unknown-request' // no request, or more than one, with this id
-  | 'unreachable' // the relay did not answer in time
+  | 'unknown-member' // no member, or more than one, with this name
+  | 'not-confirmed' // nobody to ask, and no --yes
+  | 'unreachable' // the relay refuses connections, or did not answer in time
   | 'queued' // written here, not yet at the relay
   | 'interrupted'; // Ctrl-C, or a request to terminate
 

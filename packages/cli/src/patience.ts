@@ -19,6 +19,8 @@ const LOOK_MS = 100;
  */
 export async function patiently<T>(work: Promise<T>, patience: Patience): Promise<T> {
   const { timeoutMs, signal, progress } = patience;
+  // When it is no longer waited for, nobody is left to hear of a later failure.
+  work.catch(() => {});
   signal.throwIfAborted();
   let seen = progress();
   let leftMs = timeoutMs;
@@ -41,8 +43,6 @@ export async function patiently<T>(work: Promise<T>, patience: Patience): Promis
     return await Promise.race([work, lost]);
   } finally {
     stop();
-    // Nobody is left to hear of a later failure.
-    work.catch(() => {});
   }
 }
 

@@ -6,6 +6,7 @@ import { invite, ROLES } from './commands/invite.ts';
 import { joinOrg } from './commands/join.ts';
 import { listMembers } from './commands/members.ts';
 import { createOrg } from './commands/org-create.ts';
+import { removeMember } from './commands/remove.ts';
 import { editRequest } from './commands/requests-edit.ts';
 import { importRequests } from './commands/requests-import.ts';
 import { listRequests } from './commands/requests-list.ts';
@@ -98,6 +99,12 @@ function addOrganisation(program: Command, run: Run): void {
     .description('who is in the organisation, with their devices')
     .option('--offline', 'what this device knows already')
     .action((options) => run((context) => listMembers(context, options)));
+  program
+    .command('remove')
+    .description('take a member and all their devices out of the organisation, for good')
+    .argument('<name>', 'as `keytide members` shows it')
+    .option('--yes', 'do not ask')
+    .action((name, options) => run((context) => removeMember(context, name, options)));
 }
 
 function addConversation(program: Command, run: Run): void {

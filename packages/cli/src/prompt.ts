@@ -1,17 +1,32 @@
 import { openSync } from 'node:fs';
 import { ReadStream } from 'node:tty';
-import { password } from '@inquirer/prompts';
+import { confirm, password } from '@inquirer/prompts';
+import { terminalText } from './terminal-text.ts';
 
 /**
  * How to ask a person for something that must not be seen: on the terminal, also when stdin is a pipe.
  * `null` when there is no terminal. The question goes to stderr: stdout is for results.
  */
-export function hiddenPrompt(signal: AbortSignal): ((message: string) => Promise<string>) | null {
+export function hiddenPrompt(signal: AbortSignal): Ask<string> | null {
+  return onTerminal((message, input) => password({ message }, { input, output: process.stderr, signal }));
+}
+
+/** How to ask a person for a yes, as `hiddenPrompt`; return alone is a no. */
+export function confirmPrompt(signal: AbortSignal): Ask<boolean> | null {
+  return onTerminal((message, input) =>
+    confirm({ message: terminalText(message), default: false }, { input, output: process.stderr, signal }),
+  );
+}
+
+/** Asks one question and waits for the answer. */
+type Ask<T> = (message: string) => Promise<T>;
+
+function onTerminal<T>(ask: (message: string, input: ReadStream) => Promise<T>): Ask<T> | null {
   const terminal = process.stdin.isTTY ? process.stdin : openTerminal();
   if (terminal === null) return null;
   return async (message) => {
     try {
-      return await password({ message }, { input: terminal, output: process.stderr, signal });
+      return await ask(message, terminal);
     } finally {
       if (terminal !== process.stdin) terminal.pause();
     }

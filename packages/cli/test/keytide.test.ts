@@ -53,8 +53,8 @@ describe('help', () => {
   test('names every command, the passphrase and every exit code', async () => {
     const { code, stdout } = await runKeytide(['--help']);
     expect(code).toBe(EXIT.ok);
-    for (const name of ['relay', 'org', 'invite', 'join', 'members', 'send', 'chat', 'requests', 'status'])
-      expect(stdout).toMatch(new RegExp(`^  ${name} `, 'm'));
+    const names = 'relay org invite join members remove send chat requests status'.split(' ');
+    for (const name of names) expect(stdout).toMatch(new RegExp(`^  ${name} `, 'm'));
     for (const exitCode of Object.values(EXIT)) expect(stdout).toMatch(new RegExp(`^  ${exitCode} `, 'm'));
     expect(stdout).toContain('--passphrase-fd');
   });
@@ -170,6 +170,85 @@ describe('invites', () => {
   });
 });
 
+describe('an organisation that is there already', () => {
+  const args = (url: string, handle: string): string[] => ['org', 'create', '--relay', url, '--name', handle];
+
+  test('is not made twice: the same command answers as the first time', async () => {
+    const first = await json('kim', args(relay.url, 'kim'));
+    expect(await json('kim', args(relay.url, 'kim'))).toEqual(first);
+  });
+
+  test('and another one needs another home: exit code 2', async () => {
+    for (const wanted of [args(relay.url, 'kate'), args('http://127.0.0.1:1', 'kim')]) {
+      const { code, stderr } = await on('kim', ['--json', ...wanted]);
+      expect(code).toBe(EXIT.usage);
+      expect(JSON.parse(stderr)).toMatchObject({ error: { code: 'already-joined' } });
+    }
+    const { link } = await json('kim', ['invite']);
+    await json('lou', ['join', String(link), '--name', 'lou']);
+    expect(await on('lou', args(relay.url, 'lou'))).toMatchObject({ code: EXIT.usage });
+  });
+});
+
+describe('removing a member', () => {
+  const admitted = async (name: string, role: string, home = name): Promise<void> => {
+    const { link } = await json('mia', ['invite', '--role', role]);
+    await json(home, ['join', String(link), '--name', name]);
+  };
+  const codeOf = ({ stderr }: Finished): unknown =>
+    (JSON.parse(stderr) as { error: { code: string } }).error.code;
+
+  beforeAll(async () => {
+    await json('mia', ['org', 'create', '--relay', relay.url, '--name', 'mia']);
+    await admitted('ned', 'member');
+    await json('mia', ['send', 'ned can read this']);
+  });
+
+  test('takes them and their devices out, and what comes then is not for them', async () => {
+    const removed = await json('mia', ['remove', 'ned', '--yes']);
+    expect(removed).toMatchObject({ handle: 'ned', devices: [expect.stringMatching(/^[0-9a-f]{64}$/)] });
+    expect(await json('mia', ['members'])).toMatchObject({ members: [{ handle: 'mia' }] });
+    await json('mia', ['send', 'ned cannot read this']);
+    expect(Number((await json('mia', ['status']))['epoch'])).toBeGreaterThan(1);
+    expect(await on('ned', ['members'])).toMatchObject({ code: EXIT.refused });
+  });
+
+  test('needs a yes: without a terminal nobody is removed', async () => {
+    await admitted('oda', 'member');
+    const refused = await on('mia', ['--json', 'remove', 'oda']);
+    expect([refused.code, codeOf(refused)]).toEqual([EXIT.usage, 'not-confirmed']);
+    expect(idsIn(await json('mia', ['members']))).toHaveLength(2);
+  });
+
+  test('a name that nobody has, or more than one: exit code 2', async () => {
+    await admitted('oda', 'member', 'other oda');
+    for (const name of ['nobody', 'oda', 'Oda']) {
+      const refused = await on('mia', ['--json', 'remove', name, '--yes']);
+      expect([refused.code, codeOf(refused)]).toEqual([EXIT.usage, 'unknown-member']);
+    }
+  });
+
+  test('the part after # tells namesakes apart', async () => {
+    const { stdout } = await on('mia', ['members']);
+    const [first] = /^oda#[0-9a-f]{6}/m.exec(stdout) as RegExpExecArray;
+    await json('mia', ['remove', first, '--yes']);
+    expect(await json('mia', ['remove', 'oda', '--yes'])).toMatchObject({ handle: 'oda' });
+  });
+
+  test('is for admins, and the last of them stays: exit code 5', async () => {
+    await admitted('pia', 'member');
+    const byMember = await on('pia', ['--json', 'remove', 'mia', '--yes']);
+    expect([byMember.code, codeOf(byMember)]).toEqual([EXIT.refused, 'not-permitted']);
+    const last = await on('mia', ['--json', 'remove', 'mia', '--yes']);
+    expect([last.code, codeOf(last)]).toEqual([EXIT.refused, 'last-admin']);
+    await admitted('quin', 'admin');
+    expect(await json('mia', ['remove', 'mia', '--yes'])).toMatchObject({ handle: 'mia' });
+    expect(await json('quin', ['members'])).toMatchObject({
+      members: expect.not.arrayContaining([expect.objectContaining({ handle: 'mia' })]),
+    });
+  });
+});
+
 describe('requests', () => {
   const HEADER = 'lat,lng,title,reportedAt,township,address';
 
@@ -252,7 +331,8 @@ describe('the chat', () => {
 
 describe('a relay that is not there', () => {
   let away: Relay;
-  const AWAY = ['--timeout', '1'];
+  // A refused connection is an answer: nothing here waits for the timeout.
+  const AWAY = ['--timeout', '600'];
 
   beforeAll(async () => {
     away = await startRelay({ database: { kind: 'memory' }, port: 0, log: () => {} });
@@ -273,6 +353,18 @@ describe('a relay that is not there', () => {
     expect(await on('eve', ['send', 'a', ...AWAY])).toMatchObject({ code: EXIT.unreachable });
     expect(await json('eve', ['send', 'b', '--offline-ok', ...AWAY])).toEqual({ sent: false, queued: true });
     expect(await json('eve', ['status', ...AWAY])).toMatchObject({ waiting: 1 });
+  });
+
+  test('the chat shows what is here at once, and keeps what is typed', async () => {
+    const { code, stdout } = await on('eve', ['chat'], {
+      whileRunning: (child) =>
+        child.stdout?.on('data', (text: string) => {
+          if (text.includes('while it was there')) child.kill('SIGINT');
+        }),
+    });
+    expect(code).toBe(EXIT.interrupted);
+    expect(stdout).toContain('* the relay cannot be reached');
+    expect(stdout).toContain('eve: while it was there');
   });
 
   test('an organisation cannot be made there, and the second try goes on where the first stopped', async () => {

@@ -38,3 +38,21 @@ test('ends with the signal', async () => {
   controller.abort(new Error('stop'));
   await expect(waiting).rejects.toThrow('stop');
 });
+
+test('a signal that was there before leaves no failure that nobody hears', async () => {
+  const unheard = vi.fn<(error: unknown) => void>();
+  process.on('unhandledRejection', unheard);
+  try {
+    const waiting = patiently(Promise.reject(new Error('later')), {
+      timeoutMs: 1000,
+      signal: AbortSignal.abort(new Error('stop')),
+      progress: () => 0,
+    });
+    await expect(waiting).rejects.toThrow('stop');
+    vi.useRealTimers();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(unheard).not.toHaveBeenCalled();
+  } finally {
+    process.off('unhandledRejection', unheard);
+  }
+});

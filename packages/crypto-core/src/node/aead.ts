@@ -68,7 +68,10 @@ export function aeadOpen(input: AeadInput): Uint8Array {
   }
 }
 
-/** Gives memory back at once: of an attachment's chunks, the collector lets tens of megabytes pile up. */
+/**
+ * Gives memory back at once, unless others share it: of an attachment's chunks, the collector lets tens of megabytes
+ * pile up.
+ */
 function release({ buffer, byteLength }: Uint8Array): void {
   const memory = buffer as ArrayBuffer & { transfer(sizeBytes: number): ArrayBuffer };
   if (memory.byteLength === byteLength) memory.transfer(0);

@@ -107,12 +107,26 @@ describe('a vault on a phone', () => {
     }
   });
 
-  test('in a keystore that keeps nothing is not begun', async () => {
-    const phone = phoneWith();
-    const ports = phone.start();
-    const forgetful = { ...ports, secureItems: { ...ports.secureItems, set: async () => {} } };
-    const options = { name: 'vault', create: true };
-    expect(await codeOfAsync(() => openNativeKeyStore(forgetful, options))).toBe('device-key-lost');
+  test('whose blob lies in the place of the other is damaged', async () => {
+    const phone = await somePhone();
+    const { blobs } = phone.storage;
+    const [[name, bytes]] = [...blobs] as [[string, Uint8Array]];
+    blobs.delete(name);
+    blobs.set(name === 'vault.0' ? 'vault.1' : 'vault.0', bytes);
+    expect(await openCode(phone, true)).toBe('vault-damaged');
+  });
+
+  test('is not begun in a keystore that keeps nothing, or something else', async () => {
+    for (const kept of [0, 48, 49]) {
+      const ports = phoneWith().start();
+      const set = (name: string) => ports.secureItems.set(name, new Uint8Array(kept));
+      const forgetful = {
+        ...ports,
+        secureItems: { ...ports.secureItems, set: kept === 0 ? async () => {} : set },
+      };
+      const options = { name: 'vault', create: true };
+      expect(await codeOfAsync(() => openNativeKeyStore(forgetful, options))).toBe('device-key-lost');
+    }
   });
 
   test('does not open as a file of Node', async () => {

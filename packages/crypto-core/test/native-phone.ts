@@ -30,14 +30,15 @@ export function copyOf({ storage }: Phone): Phone {
 }
 
 /** How the operation that a fault hits comes out. */
-export type Fault = 'crash before' | 'crash midway' | 'crash after' | 'refused' | 'refused after';
-export const FAULTS: readonly Fault[] = [
+export type Fault = (typeof FAULTS)[number];
+export const FAULTS = [
   'crash before',
   'crash midway',
+  'crash near the end',
   'crash after',
   'refused',
   'refused after',
-];
+] as const;
 
 /** An error of the platform, as an app's ports pass it on. */
 class PlatformError extends Error {}
@@ -47,12 +48,16 @@ export function faultyPorts(phone: Phone, at: number, fault: Fault) {
   const ports = phone.start();
   let count = 0;
   let isDead = false;
-  const guarded = async <T>(operation: () => Promise<T>, half: () => Promise<unknown>): Promise<T> => {
+  const guarded = async <T>(
+    operation: () => Promise<T>,
+    part: (share: number) => Promise<unknown>,
+  ): Promise<T> => {
     if (isDead) return new Promise<T>(() => {});
     const isHit = count === at;
     count += 1;
     if (!isHit) return operation();
-    if (fault === 'crash midway') await half();
+    if (fault === 'crash midway') await part(0.5);
+    if (fault === 'crash near the end') await part(0.99);
     if (fault === 'crash after' || fault === 'refused after') await operation();
     isDead = fault.startsWith('crash');
     if (isDead) crashed();
@@ -75,7 +80,7 @@ export function faultyPorts(phone: Phone, at: number, fault: Fault) {
       write: (name, bytes) =>
         guarded(
           () => blobs.write(name, bytes),
-          () => blobs.write(name, bytes.subarray(0, bytes.length / 2)),
+          (share) => blobs.write(name, bytes.subarray(0, Math.floor(bytes.length * share))),
         ),
       delete: (name) => guarded(() => blobs.delete(name), nothing),
     },

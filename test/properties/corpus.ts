@@ -16,6 +16,8 @@ import {
   type AttachmentDescriptor,
   type AttachmentSealer,
   type Encapsulator,
+  type Primitives,
+  type Random,
 } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { portablePrimitives } from '@keytide/crypto-core/portable';
@@ -26,9 +28,9 @@ import * as world from '../../packages/crypto-core/test/spec-world.ts';
 
 /** Good inputs of crypto-core, the same in every run: the world of docs/spec, and more of it than its examples. */
 const { alice, bob, filled } = world;
-const random = seededRandom('fuzz');
+export const random: Random = seededRandom('fuzz');
 /** Sealing draws its own randomness, and only in plain JavaScript from a seed. */
-const seeded = portablePrimitives(random);
+export const seeded: Primitives = portablePrimitives(random);
 const seededOf = ({ publicKey }: Encapsulator): Encapsulator => seeded.encapsulator(publicKey);
 
 /** The context of `boxes`, which are for Bob, by what is in them. */

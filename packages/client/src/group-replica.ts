@@ -5,7 +5,6 @@ import {
   CryptoError,
   EMPTY_FRONTIER,
   EMPTY_WINDOW,
-  equalBytes,
   leafHash,
   nextWindow,
   rootOf,

@@ -16,9 +16,10 @@ export function importMlKemSeed(bytes: Uint8Array): KeyObject {
   return createPrivateKey({ key: sameMemory(bytes), format: 'raw-seed', asymmetricKeyType: 'ml-kem-768' });
 }
 
-/** The raw public half of a private key. */
-export function rawPublic(privateKey: KeyObject): Uint8Array {
-  return new Uint8Array(createPublicKey(privateKey).export({ format: 'raw-public' }));
+/** The raw bytes of a public key, or of a private key's public half. */
+export function rawPublic(key: KeyObject): Uint8Array {
+  const publicKey = key.type === 'public' ? key : createPublicKey(key);
+  return new Uint8Array(publicKey.export({ format: 'raw-public' }));
 }
 
 /** Raw import is typed for Buffer only; no copy, so nothing more has to be wiped. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { asciiBytes, encodeCbor, type KeyStore } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
-import type { SignalChannel } from '@keytide/crypto-core/libsignal';
+import { preparePreKeys, type SignalChannel } from '@keytide/crypto-core/libsignal';
 import { sealBoxMessage } from '../src/pairwise/box-message.ts';
 import { codeOfAsync } from './code-of.ts';
 import { channelBetween, makePair, type Clock, type PreKeyShelf } from './libsignal-world.ts';
@@ -88,6 +88,30 @@ describe('a lost session', () => {
     expect(await openCode(back, wire)).toBe('session-lost');
     expect(await repaired(back, fromAlice)).toEqual([text('lost')]);
     expect(await fromAlice.open(await back.seal(text('on'), keepNothing), keepNothing)).toEqual(text('on'));
+  });
+  test('the receiver went back to before its last pre-keys: they are replaced, and the message comes again', async () => {
+    const { alice, bob, shelf, clock } = await makePair(makePeer('alice'), makePeer('bob'));
+    const older = await copyStore(bob.store);
+    shelf.oneTime.set(bob.id, []);
+    await shelf.publish(bob);
+    const back = bob.restart(older);
+    const fromAlice = channelBetween(alice, bob, shelf, clock);
+    const fromBob = channelBetween(back, alice, shelf, clock);
+    expect(await openCode(fromBob, await fromAlice.seal(text('lost'), keepNothing))).toBe('session-lost');
+    expect((await preparePreKeys(back.endpoint, 31, clock.nowMs)).replacesAll).toBe(true);
+    expect((await preparePreKeys(back.endpoint, 31, clock.nowMs)).replacesAll).toBe(false);
+    shelf.oneTime.set(bob.id, []);
+    await shelf.publish(back);
+    expect(await repaired(fromBob, fromAlice)).toEqual([text('lost')]);
+  });
+  test('what is lost before the first pre-keys are published does not keep old ones at the relay', async () => {
+    const { bob, shelf, clock, fromAlice, fromBob } = await talking();
+    const names = await bob.store.names('libsignal/');
+    await bob.store.write(names.map((name) => ({ name, value: null })));
+    expect(await openCode(fromBob, await fromAlice.seal(text('lost'), keepNothing))).toBe('session-lost');
+    clock.nowMs += 1;
+    await shelf.publish(bob, clock.nowMs);
+    expect(await repaired(fromBob, fromAlice)).toEqual([text('lost')]);
   });
   test('the sender went back to an older store: the key it uses again is refused, and its message comes again', async () => {
     const { alice, bob, shelf, clock, fromAlice, fromBob } = await talking();

@@ -16,8 +16,6 @@ export interface LocalIdentity {
   readonly keyPair: IdentityKeyPair;
   /** From 1 to 16,383; libsignal asks for it, nothing here depends on it. */
   readonly registrationId: number;
-  /** It was made within this transaction. */
-  readonly isNew: boolean;
 }
 
 /** Reads the identity, or makes one within the transaction. @throws CryptoError `malformed` for a damaged store */
@@ -28,7 +26,7 @@ export async function localIdentity(tx: Transaction, random: Random): Promise<Lo
   const registrationId = Math.max(1, ((high << 8) | low) & MAX_REGISTRATION_ID);
   const keyPair = IdentityKeyPair.generate();
   tx.put(IDENTITY, encodeCbor([VERSION, registrationId, keyPair.serialize()]));
-  return { keyPair, registrationId, isNew: true };
+  return { keyPair, registrationId };
 }
 
 function parseIdentity(stored: Uint8Array): LocalIdentity {
@@ -37,6 +35,5 @@ function parseIdentity(stored: Uint8Array): LocalIdentity {
   return {
     registrationId: readUint(fields[1], 'registration id', MAX_REGISTRATION_ID),
     keyPair: IdentityKeyPair.deserialize(ownBytes(readBytes(fields[2], 'identity key pair'))),
-    isNew: false,
   };
 }

@@ -3,6 +3,8 @@ import type { DeviceId } from '../ids.ts';
 /** Where each thing is in the key store. Ids have a fixed length, so that names sort as numbers do. */
 export const IDENTITY = 'libsignal/identity';
 export const STOCK = 'libsignal/stock';
+/** Is there when the relay may have pre-keys whose secrets are not. */
+export const RENEWAL = 'libsignal/renewal';
 export const PRE_KEYS = 'libsignal/pre-key/';
 const KYBER_USES = 'libsignal/kyber-use/';
 

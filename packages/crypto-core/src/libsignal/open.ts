@@ -3,26 +3,31 @@ import { CryptoError } from '../errors.ts';
 import type { Keep } from '../pairwise/channel.ts';
 import { parsePairwiseKind } from '../pairwise/wire.ts';
 import { commit, inSessionTurn, storedSession, type SignalContext } from './context.ts';
+import { RENEWAL } from './names.ts';
 import { isAskDue } from './notice.ts';
 import { includesBytes, withNewest, withOpened, withoutBytes, type PeerState } from './peer-state.ts';
-import { archiveSession, decryptInSession, type Session } from './session.ts';
+import { archiveSession, decryptInSession, type SessionMessage } from './session.ts';
 import { parseContent, verifySessionMessage } from './session-wire.ts';
 
 /** `PairwiseChannel.open`. */
-export function openInSession(context: SignalContext, wire: Uint8Array, keep: Keep): Promise<Uint8Array> {
+export async function openInSession(
+  context: SignalContext,
+  wire: Uint8Array,
+  keep: Keep,
+): Promise<Uint8Array> {
   const { endpoint, verifier, incoming } = context;
   const { primitives } = endpoint;
+  const kind = parsePairwiseKind(wire);
+  if (kind === 'box')
+    throw new CryptoError('downgraded', 'a sealed box, although both devices can hold sessions');
+  if (kind === 'notice') throw new CryptoError('wrong-context', 'a notice is not a message');
+  const message = verifySessionMessage(primitives, verifier, incoming, kind, wire);
+  const hash = primitives.sha256(wire);
   return inSessionTurn(context, async (session, state) => {
-    const kind = parsePairwiseKind(wire);
-    if (kind === 'box')
-      throw new CryptoError('downgraded', 'a sealed box, although both devices can hold sessions');
-    if (kind === 'notice') throw new CryptoError('wrong-context', 'a notice is not a message');
-    const message = verifySessionMessage(primitives, verifier, incoming, kind, wire);
-    const hash = primitives.sha256(wire);
     if (state.opened.some((opened) => equalBytes(opened.hash, hash))) throw replayed();
 
     const padded = await decryptInSession(session, message).catch(async (error: unknown) => {
-      await noteLoss(context, state, hash, error);
+      if (!includesBytes(state.lost, hash)) await noteLoss(context, state, { hash, kind }, error);
       throw error;
     });
     const { id, original, plaintext } = parseContent(primitives, incoming, padded);
@@ -44,23 +49,26 @@ export function openInSession(context: SignalContext, wire: Uint8Array, keep: Ke
 }
 
 /**
- * Remembers to ask for a message that its sender has signed and no session here opens, and stops sealing in a
- * session that the peer may not have. A message key that was used before may mean a relay that repeats, or a
- * sender who went back to an older copy of its store; the sender can tell, so it is asked as well.
+ * Remembers to ask for a message that its sender has signed and no session here opens. A message key that was
+ * used before may mean a relay that repeats, or a sender who went back to an older copy of its store; the sender
+ * can tell, so it is asked as well. Otherwise this device may be the one that went back: it stops sealing in a
+ * session that the peer may not have, and has the relay drop pre-keys that it may not have.
  */
 async function noteLoss(
   context: SignalContext,
   state: PeerState,
-  hash: Uint8Array,
+  message: { readonly hash: Uint8Array; readonly kind: SessionMessage['kind'] },
   error: unknown,
 ): Promise<void> {
   const code = error instanceof CryptoError ? error.code : null;
   if (code !== 'session-lost' && code !== 'replayed') return;
-  if (includesBytes(state.lost, hash)) return;
   // What libsignal left behind in the failed act is not written.
-  const session: Session = await storedSession(context);
-  if (code === 'session-lost' && isAskDue(state, context.now())) await archiveSession(session);
-  await commit(context, session, { ...state, lost: withNewest(state.lost, hash) }, []);
+  const session = await storedSession(context);
+  if (code === 'session-lost' && isAskDue(state, context.now())) {
+    await archiveSession(session);
+    if (message.kind === 'session-start') session.tx.put(RENEWAL, new Uint8Array(0));
+  }
+  await commit(context, session, { ...state, lost: withNewest(state.lost, message.hash) }, []);
 }
 
 function replayed(): CryptoError {

@@ -8,7 +8,14 @@ import {
 import type { PairwiseEndpoint } from '../pairwise/endpoint.ts';
 import { createBundle, createOneTimePreKey } from './bundle.ts';
 import { localIdentity, type LocalIdentity } from './identity.ts';
-import { kyberPreKeyName, kyberUsesPrefix, PRE_KEYS, preKeyName, signedPreKeyName } from './names.ts';
+import {
+  kyberPreKeyName,
+  kyberUsesPrefix,
+  PRE_KEYS,
+  preKeyName,
+  RENEWAL,
+  signedPreKeyName,
+} from './names.ts';
 import { ownBytes } from './own-bytes.ts';
 import { BUNDLE_VALID_MS, planPreKeys } from './plan.ts';
 import { readStock, writeStock } from './stock.ts';
@@ -20,7 +27,7 @@ export interface PublishedPreKeys {
   readonly bundle: Uint8Array;
   /** To add to what is left; each for one session, with the bundle of that moment. */
   readonly oneTime: readonly Uint8Array[];
-  /** The identity is new: the relay has to drop what it has left. */
+  /** The relay has to drop what it has left: this device may not have the secrets any more. */
   readonly replacesAll: boolean;
 }
 
@@ -41,9 +48,10 @@ export function preparePreKeys(
     const tx = transaction(store);
     const local = await localIdentity(tx, random);
     const stored = await readStock(tx, random);
-    const left = local.isNew ? 0 : published;
+    const replacesAll = stored.bundleMs === 0 || (await tx.get(RENEWAL)) !== null;
+    tx.put(RENEWAL, null);
     const oneTimeIds = (await store.names(PRE_KEYS)).map((name) => Number(name.slice(PRE_KEYS.length)));
-    const plan = planPreKeys({ ...stored, oneTime: oneTimeIds }, left, nowMs);
+    const plan = planPreKeys({ ...stored, oneTime: oneTimeIds }, replacesAll ? 0 : published, nowMs);
 
     const oneTime = plan.oneTime.map((id) =>
       createOneTimePreKey(primitives, signer, owner, makeOneTimePreKey(tx, local, id, nowMs)),
@@ -73,7 +81,7 @@ export function preparePreKeys(
     });
     writeStock(tx, { nextId: plan.nextId, bundleMs, signed });
     await store.write(tx.changes());
-    return { bundle, oneTime, replacesAll: local.isNew };
+    return { bundle, oneTime, replacesAll };
   });
 }
 

@@ -17,8 +17,8 @@ import { bodyFields, isEntryKind, parseBody } from './body-codec.ts';
 import type { EntryBody } from './entry-body.ts';
 import { DirectoryError, inDirectoryTerms } from './errors.ts';
 
-/** The longest entry that is read: 64 KiB. */
-export const MAX_ENTRY_BYTES: number = 64 * 1024;
+/** The longest entry that is read: what the two length bytes of an entry bundle can tell. */
+export const MAX_ENTRY_BYTES: number = 2 ** 16 - 1;
 
 const VERSION = 1;
 const ZEROS = new Uint8Array(32);

@@ -3,7 +3,7 @@ import { CryptoError } from '@keytide/crypto-core';
 /** Every code a `DirectoryError` can carry; docs/spec/membership-log.md says which rule refuses with which. */
 export type DirectoryErrorCode =
   | 'malformed' // bytes that are not what the specification says
-  | 'too-large' // an entry over 64 KiB
+  | 'too-large' // an entry over 65,535 bytes, or a note, proof or file over its limit
   | 'unsupported-version' // a version, kind or approval this build does not know: update the app
   | 'wrong-organisation' // an entry or link of another organisation
   | 'wrong-predecessor' // does not continue the head: pull the log, build the entry again
@@ -33,6 +33,8 @@ export type DirectoryErrorCode =
   | 'already-granted' // this access request has its grant: another admin was faster
   | 'unchanged' // the entry would change nothing
   | 'last-admin' // nobody would be left who can administer the organisation
+  | 'bad-proof' // a proof or a file of evidence that does not show what it is said to show
+  | 'not-stored' // a tile or a node that a proof needs is not in the store, or not any more
   | 'forked' // two logs for one organisation; the evidence holds both sides
   | 'rolled-back'; // a log shorter than one already seen; the evidence holds what is missing
 

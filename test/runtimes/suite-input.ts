@@ -3,7 +3,16 @@ import type { SuiteInput } from './portable-suite.ts';
 
 const root = new URL('../../', import.meta.url);
 const ALGORITHMS = ['primitives', 'edge-cases'];
-const FORMATS = ['encoding', 'keys-and-sealing', 'epoch', 'envelope', 'printed-share', 'vault'];
+const FORMATS = [
+  'encoding',
+  'keys-and-sealing',
+  'epoch',
+  'envelope',
+  'printed-share',
+  'vault',
+  'pairwise',
+  'ephemeral',
+];
 
 /** The vectors and the examples, from their files. */
 export function readSuiteInput(): SuiteInput {

@@ -3,6 +3,7 @@ import {
   decodeCbor,
   deviceId,
   deviceIdOf,
+  ephemeralWindow,
   fromHex,
   groupId,
   labelledHash,
@@ -15,7 +16,11 @@ import {
   parseDeviceRecord,
   parseEnvelopeHeader,
   parseEpochStatement,
+  parsePairwiseKind,
+  readHeartbeat,
   readPrintedShare,
+  receiveEphemeral,
+  sealingKeyId,
   Secret,
   toHex,
   unpad,
@@ -28,6 +33,8 @@ import {
   type Label,
   type Primitives,
 } from '@keytide/crypto-core';
+import { verifyBundle } from '../src/libsignal/bundle.ts';
+import { openBoxMessage } from '../src/pairwise/box-message.ts';
 import { openVaultFile, parseVaultFile } from '../src/vault/vault-file.ts';
 
 /**
@@ -118,6 +125,43 @@ export function formatReaders(
         )
         .join(' ');
     },
+    ephemeralFrame: (vector) => {
+      const nowMs = Number(vector['nowMs']);
+      const window = ephemeralWindow(Number(vector['connectedMs'] ?? 0), null);
+      const { message } = receiveEphemeral({ keys: epoch, window, frame: bytes(vector, 'bytes'), nowMs });
+      const { sender, session, counter, kind, channel, sentMs, maxAgeMs, payload } = message;
+      const place = [sender, toHex(session), counter, kind, toHex(channel)];
+      return [...place, sentMs, maxAgeMs, toHex(payload)].join(' ');
+    },
+    heartbeat: (vector) => {
+      const payload = bytes(vector, 'bytes');
+      const { last, heads } = readHeartbeat({ ...HEARTBEAT, sender: alice.id, payload });
+      const said = last === null ? 'nothing' : `${last.counter}:${toHex(last.link)}`;
+      const seen = [heads.directory, heads.group].map(({ size, root }) => `${size}:${toHex(root)}`);
+      return [said, ...seen].join(' ');
+    },
+    pairwiseBox: (vector) => {
+      const wire = bytes(vector, 'bytes');
+      const kind = parsePairwiseKind(wire);
+      const bobsKey = sealingKeyId(primitives, bob.decapsulator.publicKey);
+      const opened = openBoxMessage(
+        {
+          primitives,
+          verifier: alice.verifier,
+          pair: { org: expected.org, sender: alice.id, recipient: bob.id },
+          sealingKey: (keyId) => (keyId === bobsKey ? bob.decapsulator : null),
+        },
+        wire,
+      );
+      return `${kind} ${toHex(opened.messageId)} ${toHex(opened.plaintext)}`;
+    },
+    preKeyBundle: (vector) => {
+      const owner = { org: expected.org, device: alice.id };
+      const bundle = verifyBundle(primitives, alice.verifier, owner, bytes(vector, 'bytes'));
+      const keys = [bundle.identityKey, bundle.signedPreKey, bundle.kyberPreKey];
+      const hashes = keys.map((publicKey) => toHex(primitives.sha256(publicKey)));
+      return [bundle.createdMs, bundle.notAfterMs, bundle.registrationId, bundle.id, ...hashes].join(' ');
+    },
     printedShare: (vector) => readPrintedShare(vector['text'] ?? '').use(toHex),
     vaultFile: (vector) => {
       const file = parseVaultFile(primitives, bytes(vector, 'bytes'));
@@ -126,6 +170,17 @@ export function formatReaders(
     },
   };
 }
+
+/** The frame that carries a heartbeat, apart from what it says. */
+const HEARTBEAT = {
+  kind: 'heartbeat',
+  channel: new Uint8Array(16),
+  startedMs: 0,
+  sentMs: 0,
+  maxAgeMs: 0,
+  session: new Uint8Array(16),
+  counter: 0,
+} as const;
 
 /** A device of docs/spec, from seeds of one repeated byte. */
 function device(primitives: Primitives, signingSeed: number, sealingSeed: number) {

@@ -5,7 +5,16 @@ import { codeOf } from './code-of.ts';
 import { formatReaders, type FormatCases } from './format-readers.ts';
 import { hex } from './vectors.ts';
 
-const FILES = ['encoding', 'keys-and-sealing', 'epoch', 'envelope', 'printed-share', 'vault'];
+const FILES = [
+  'encoding',
+  'keys-and-sealing',
+  'epoch',
+  'envelope',
+  'printed-share',
+  'vault',
+  'pairwise',
+  'ephemeral',
+];
 
 const vectors: Record<string, FormatCases> = {};
 for (const file of FILES) {

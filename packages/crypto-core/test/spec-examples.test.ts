@@ -27,7 +27,7 @@ import {
 } from '@keytide/crypto-core';
 import { nodePrimitives as primitives, nodeRandom, openFileVault } from '@keytide/crypto-core/node';
 import { sealVaultFile } from '../src/vault/vault-file.ts';
-import { unlockVault } from '../src/vault/vault-key.ts';
+import { bindToDevice, unlockVault } from '../src/vault/vault-key.ts';
 import { argon2id } from '../src/node/argon2id.ts';
 import { specExample, specPage } from './spec-page.ts';
 import * as world from './spec-world.ts';
@@ -157,6 +157,20 @@ describe('docs/spec/vault.md', async () => {
       random: (sizeBytes) => filled(0x5b, sizeBytes),
     });
     expect(toHex(written)).toBe(toHex(bytes));
+  });
+  test('is what is written with a device key', async () => {
+    const header = { kdf: null, needsUnlockShare: false, needsDeviceKey: true, salt: filled(0x5a, 16) };
+    const secrets = { passphrase: null, unlockShare: null };
+    const unlocked = await unlockVault(primitives, null, header, secrets);
+    const written = sealVaultFile({
+      primitives,
+      header,
+      root: bindToDevice(primitives, unlocked, filled(0xdd, 32)),
+      generation: 2,
+      entries: new Map([['device/signing', filled(0x01, 32)]]),
+      random: (sizeBytes) => filled(0x5b, sizeBytes),
+    });
+    expect(toHex(written)).toBe(toHex(specExample('vault', 'device-vault')));
   });
   test('opens', async () => {
     const path = nextPath();

@@ -9,7 +9,7 @@ const KEYS = ['vault', 'key', 'writing'];
 export type KeptKey = Parameters<typeof globalThis.crypto.subtle.sign>[1];
 
 /** One writing of a vault as it lies in IndexedDB. */
-export interface VaultRecords {
+interface VaultRecords {
   readonly vault: Uint8Array;
   readonly key: KeptKey;
   readonly writing: Uint8Array;

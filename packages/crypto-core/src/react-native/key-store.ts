@@ -84,6 +84,7 @@ async function openClaimed(
   if (item === null || !equalBytes(item.salt, newest.salt))
     throw new CryptoError('device-key-lost', 'the keystore has no key for this vault');
   const root = await deriveRoot(ports, options, newest, item.deviceKey);
+  item.deviceKey.fill(0);
   const vault = openNewest(ports, files, root);
   const place = placeOf(ports, name, { header: newest, root, ...vault }, release);
   await blobs.delete(blobName(name, vault.generation + 1)); // left by a crash

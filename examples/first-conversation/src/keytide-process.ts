@@ -95,7 +95,7 @@ export class KeytideProcess {
     for (;;) {
       const found = this.lines.slice(from).find(is);
       if (found !== undefined) return found;
-      if (this.#isOver) throw new Error(`${this.#command} ended too early. ${this.#problem.trim()}`);
+      if (this.#isOver) throw new Error(`${this.#command} ended too early: ${this.#complaint}`);
       await new Promise<void>((resolve) => this.#watchers.add(resolve));
     }
   }
@@ -113,8 +113,7 @@ export class KeytideProcess {
   /** Waits for exit code 0. @throws Error with what it said instead */
   async succeeded(): Promise<void> {
     const code = await this.ended;
-    if (code !== 0)
-      throw new Error(`${this.#command} ended with ${code ?? 'a signal'}. ${this.#problem.trim()}`);
+    if (code !== 0) throw new Error(`${this.#command} ended with ${code ?? 'a signal'}: ${this.#complaint}`);
   }
 
   /** SIGKILL: no chance to save anything. */
@@ -129,6 +128,17 @@ export class KeytideProcess {
     const insisting = setTimeout(() => this.#child.kill('SIGKILL'), TERMINATE_MS);
     await this.ended;
     clearTimeout(insisting);
+  }
+
+  /** What it said on stderr, in words where it was one of its own errors. */
+  get #complaint(): string {
+    try {
+      const { message, next } = (JSON.parse(this.#problem) as { error: { message: string; next: string } })
+        .error;
+      return `${message}. ${next}`;
+    } catch {
+      return this.#problem.trim();
+    }
   }
 
   #changed(): void {

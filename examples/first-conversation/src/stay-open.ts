@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline';
-import { stripVTControlCharacters } from 'node:util';
 import type { Person } from './person.ts';
+import { plainText } from './plain-text.ts';
 import type { WatchedRelay } from './watched-relay.ts';
 
 /** What is there after the story. */
@@ -37,13 +37,8 @@ async function show(ada: Person): Promise<never> {
   for (let from = ada.chat.lines.length; ;) {
     const line = await ada.chat.line((candidate) => candidate['event'] === 'message', from);
     from = ada.chat.lines.indexOf(line) + 1;
-    if (line['own'] !== true) console.log(`${plain(line['handle'])}: ${plain(line['text'])}`);
+    if (line['own'] !== true) console.log(`${plainText(line['handle'])}: ${plainText(line['text'])}`);
   }
-}
-
-/** What others wrote must not steer this terminal. */
-function plain(text: unknown): string {
-  return stripVTControlCharacters(String(text)).replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, ' ');
 }
 
 /** For a POSIX shell. */

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Line, Processes } from './keytide-process.ts';
 import { Person } from './person.ts';
+import { plainText } from './plain-text.ts';
 import { WatchedRelay } from './watched-relay.ts';
 
 /** What the story needs. */
@@ -41,23 +42,25 @@ export async function tellStory({ cast, requestsPath, tell }: StoryOptions): Pro
 
   await relay.start();
   told(`The relay runs at ${relay.url}.`);
-  const { org } = await ada.run('org', 'create', '--relay', relay.url, '--name', 'ada');
-  told(`Ada made the organisation ${short(org)}; her device made its keys and published the public halves.`);
+  await ada.run('org', 'create', '--relay', relay.url, '--name', 'ada');
+  told('Ada made an organisation; her device made its keys and published the public halves.');
   const link = String((await ada.run('invite'))['link']);
   told('Ada made an invite for one person; the secret in it never reaches the relay.');
   await bob.join(link);
   told('Bob joined with it; his device checked every entry of the membership log, and published its keys.');
   const devices = await sameForBoth(cast, devicesOf, 'the devices');
-  told(`Both verified the same two devices: ${devices.map(short).join(' and ')}.`);
+  const names = devices.map(([name]) => name);
+  assertEqual(names, ['ada', 'bob'], 'whose devices there are');
+  told("Both verified the same two devices, Ada's and Bob's, by their keys.");
 
   const chat = await talk(cast, told);
   const { count, refused } = await importRequests(relay, ada, requestsPath);
   const left = refused === 0 ? '' : ` (and ${refused} rows were refused)`;
   told(`Ada imported ${count} requests${left}; in the middle the relay was killed, and came back.`);
-  const [first] = await requestsOf(bob);
-  const id = String(first?.['id']);
+  const [first] = (await requestsOf(bob)) as [Line];
+  const id = String(first['id']);
   await bob.run('requests', 'edit', id, 'status=assigned', 'note=on my way with the boat');
-  told(`Bob took one of them, ${short(id)}: status and note changed.`);
+  told(`Bob took one of them, "${plainText(first['title'])}": status and note changed.`);
 
   const requests = await sameForBoth(cast, requestsOf, 'the requests');
   assertEqual(requests.length, count, 'the number of requests');
@@ -120,11 +123,14 @@ async function importRequests(
   return { count: Number(imported), refused: Number(refused) };
 }
 
-async function devicesOf(person: Person): Promise<readonly string[]> {
+/** Every device with its member's name, by name. */
+async function devicesOf(person: Person): Promise<readonly (readonly [string, string])[]> {
   const { members } = (await person.run('members')) as unknown as {
-    members: readonly { devices: string[] }[];
+    members: readonly { handle: string; devices: readonly string[] }[];
   };
-  return members.flatMap(({ devices }) => devices).toSorted();
+  return members
+    .flatMap(({ handle, devices }) => devices.map((device) => [handle, device] as const))
+    .toSorted(([a], [b]) => (a < b ? -1 : 1));
 }
 
 async function requestsOf(person: Person): Promise<readonly Line[]> {
@@ -152,9 +158,5 @@ function assertEqual(a: unknown, b: unknown, what: string): void {
 }
 
 function hashOf(value: unknown): string {
-  return short(createHash('sha256').update(JSON.stringify(value)).digest('hex'));
-}
-
-function short(id: unknown): string {
-  return `${String(id).slice(0, 12)}…`;
+  return `${createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 12)}…`;
 }

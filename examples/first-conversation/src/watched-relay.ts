@@ -46,18 +46,15 @@ function describe(lines: readonly Line[]): string {
   const add = (count: number, text: string): void => {
     if (count > 0) parts.push(`${count} ${text}${count === 1 ? '' : 's'}`);
   };
-  for (const { org } of of('organisation-created'))
-    parts.push(`a new organisation ${String(org)}… with its first name and public keys`);
+  if (of('organisation-created').length > 0) parts.push('a new organisation, its first name and public keys');
   add(of('login').length, 'login');
   const directory = of('directory').at(-1);
   if (directory !== undefined)
     parts.push(`a membership log of ${String(directory['size'])} signed entries (names, roles, public keys)`);
   const appends = of('append');
-  const count = total(appends, 'count');
-  if (count > 0) {
-    const group = String(appends[0]?.['group']);
-    const bytes = total(appends, 'sizeBytes').toLocaleString('en');
-    parts.push(`${count} sealed ${count === 1 ? 'entry' : 'entries'} of ${bytes} bytes for group ${group}…`);
-  }
+  const epochs = total(appends, 'statements');
+  add(total(appends, 'count') - epochs, 'sealed message');
+  if (epochs > 0) parts.push(`${epochs === 1 ? 'a new key' : `${epochs} new keys`} (sealed to each device)`);
+  if (appends.length > 0) parts.push(`${total(appends, 'sizeBytes').toLocaleString('en')} bytes together`);
   return parts.length === 0 ? 'nothing' : parts.join(', ');
 }

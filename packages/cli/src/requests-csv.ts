@@ -46,13 +46,14 @@ export function parseRequestsCsv(bytes: Uint8Array): RequestsFile {
 function columnsOf({ cells }: CsvRecord): readonly Column[] {
   const names = (cells ?? []).map((cell) => cell.trim());
   const missing = COLUMNS.filter((column) => !names.includes(column));
+  if (missing.length === COLUMNS.length) throw notRequests('its first line names none of the columns');
   if (missing.length > 0) throw notRequests(`its first line does not name ${missing.join(', ')}`);
   if (names.length > COLUMNS.length) throw notRequests('its first line names a column too many');
   return names as Column[];
 }
 
 function notRequests(problem: string): CliError {
-  const next = `The first line must be these names, separated by commas: ${COLUMNS.join(',')}`;
+  const next = `The first line must be these names, separated by commas: ${COLUMNS.join(',')}.`;
   return new CliError('not-a-requests-file', EXIT.usage, `this is not a file of requests: ${problem}`, next);
 }
 

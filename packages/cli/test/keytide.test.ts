@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { cp, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -398,6 +399,20 @@ describe('keytide relay', () => {
       .split('\n')
       .map((line) => (JSON.parse(line) as { event: string }).event);
     expect(events).toEqual(['listening', 'closing']);
+  });
+
+  test('Ctrl-C while it starts breaks it off: exit code 130, and the folder can be used again', async () => {
+    const data = join(folder, 'data 3');
+    const { code, stdout, stderr } = await started(data, [], (child) => {
+      const looking = setInterval(() => {
+        if (!existsSync(data)) return;
+        clearInterval(looking);
+        child.kill('SIGINT');
+      }, 1);
+    });
+    expect({ code, stdout, stderr }).toEqual({ code: EXIT.interrupted, stdout: '', stderr: '' });
+    const again = await started(data, [], (child) => child.stdout?.once('data', () => child.kill('SIGINT')));
+    expect(again.code).toBe(EXIT.ok);
   });
 
   test('a taken port: exit code 2; a folder in use: exit code 3', async () => {

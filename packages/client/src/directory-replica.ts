@@ -123,10 +123,7 @@ export class DirectoryReplica {
     if (wires.length === 0) return;
     const judged = this.#judge(wires);
     if (this.#journal.length !== this.size)
-      throw new ClientError(
-        'store-damaged',
-        'an earlier write to the membership journal failed; open it anew',
-      );
+      throw new ClientError('store-damaged', 'an earlier write to the membership journal failed');
     await this.#journal.append(wires);
     await this.#journal.flush();
     this.#take(judged);

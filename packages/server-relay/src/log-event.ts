@@ -17,6 +17,8 @@ export type LogEvent =
       readonly group: string;
       readonly firstSeq: number;
       readonly count: number;
+      /** How many of them start an epoch. */
+      readonly statements: number;
       readonly sizeBytes: number;
     }
   | { readonly event: 'socket-opened'; readonly sockets: number }

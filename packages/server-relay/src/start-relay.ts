@@ -91,7 +91,8 @@ function assemble(
       const sizeBytes = run.entries.reduce((sum, { bytes }) => sum + bytes.length, 0);
       const { firstSeq, entries } = run;
       const where = { org: shortId(run.org), group: shortId(run.group) };
-      log({ event: 'append', ...where, firstSeq, count: entries.length, sizeBytes });
+      const statements = entries.filter(({ kind }) => kind === 'statement').length;
+      log({ event: 'append', ...where, firstSeq, count: entries.length, statements, sizeBytes });
       hub.publish(run);
     },
     repeated: (org, group, seq) => hub.mention(org, group, seq),

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { nodeRandom } from '@keytide/crypto-core/node';
 import { startRelay } from '@keytide/server-relay';
 import type { Context } from '../context.ts';
+import { patiently } from '../patience.ts';
 import { jsonLine } from '../terminal-text.ts';
 
 /** Options of `keytide relay`. */
@@ -13,7 +14,7 @@ export interface RelayOptions {
   readonly publicUrl?: string;
 }
 
-/** `keytide relay`: runs the relay until Ctrl-C or SIGTERM. Its log is JSON lines: on stderr, with `--json` on stdout. */
+/** `keytide relay`: runs the relay until Ctrl-C or SIGTERM; before it listens those break it off. Its log is JSON lines: on stderr, with `--json` on stdout. */
 export async function runRelay(context: Context, options: RelayOptions): Promise<void> {
   const { output, signal } = context;
   const { host, port, publicUrl } = options;
@@ -22,7 +23,7 @@ export async function runRelay(context: Context, options: RelayOptions): Promise
   delete process.env['KEYTIDE_DATABASE'];
   const folder = resolve(options.data);
   const log = output.json ? process.stdout : process.stderr;
-  const relay = await startRelay({
+  const starting = startRelay({
     database: url === undefined ? { kind: 'pglite', folder } : { kind: 'postgres', url },
     host,
     port,
@@ -33,6 +34,8 @@ export async function runRelay(context: Context, options: RelayOptions): Promise
       log.write(`${jsonLine(event)}\n`);
     },
   });
+  // A start that is broken off leaves nothing that the next one cannot take over, as after a crash.
+  const relay = await patiently(starting, { timeoutMs: Infinity, signal, progress: () => null });
   if (!output.json) {
     const where = url === undefined ? `data in ${folder}` : 'data in PostgreSQL';
     output.result({}, [`relay at ${relay.url}, ${where}; Ctrl-C ends it`]);

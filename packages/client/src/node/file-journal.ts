@@ -92,10 +92,7 @@ async function scan(file: FileHandle, path: string): Promise<number[]> {
   }
   await readFully(file, magic, 0);
   if (!MAGIC.every((byte, i) => magic[i] === byte)) {
-    throw new ClientError(
-      'store-damaged',
-      `${path} is not a Keytide journal; move it away and connect again`,
-    );
+    throw new ClientError('store-damaged', `${path} is not a Keytide journal`);
   }
   const ends = [MAGIC.length];
   let buffer: Uint8Array = new Uint8Array(0);

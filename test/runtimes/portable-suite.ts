@@ -2,6 +2,7 @@ import { fromHex, memoryKeyStore, type Primitives, type Random } from '@keytide/
 import { keyStoreChecks } from '@keytide/testkit/key-store';
 import { formatReaders, type FormatCases } from '../../packages/crypto-core/test/format-readers.ts';
 import { checkAttachments, type AttachmentVectors } from './attachment-checks.ts';
+import { checkChannels } from './channel-checks.ts';
 import { Checks, expectEqual, outcomeOf, type SuiteReport } from './checks.ts';
 import { checkFormats } from './format-checks.ts';
 import { checkQuorum, type QuorumVectors } from './quorum-checks.ts';
@@ -21,7 +22,7 @@ export interface SuiteInput {
 
 /**
  * The one suite of every runtime: published vectors, edge cases, every format of crypto-core against the example
- * bytes of its specification and against bytes that it must refuse, and what is sealed, dealt and stored here.
+ * bytes of its specification and against bytes that it must refuse, and what is sealed, dealt, sent and stored here.
  * `withRandom` makes the same provider with chosen randomness, where that can be done.
  */
 export async function portableSuite(
@@ -45,6 +46,7 @@ export async function portableSuite(
     ...(await checkQuorum(checks, primitives, repeatable(2), input.quorum)),
   };
   await checkRuns(checks, primitives, repeatable(3), statement);
+  await checkChannels(checks, primitives, repeatable(4), statement);
   await checkKeyStore(checks);
   return { provider: primitives.name, passed: checks.passed, failed: checks.failed, made };
 }

@@ -1,0 +1,149 @@
+import { toHex } from '@keytide/crypto-core';
+import {
+  changedHeads,
+  createRemoveMember,
+  createRoleChange,
+  deviceKey,
+  EMPTY_MAP_ROOT,
+  headsOf,
+  mapRoot,
+  memberKey,
+  parseDeviceHead,
+  parseMemberHead,
+  proveLookup,
+  replay,
+  sealingHash,
+  updateMap,
+  verifyLookup,
+  type DeviceHead,
+  type DirectoryState,
+  type MemberHead,
+} from '@keytide/key-directory';
+import { describe, expect, test } from 'vitest';
+import { codeFrom, stranger } from '../forge.ts';
+import { eventfulWorld } from '../history.ts';
+import { NodeStore } from './node-store.ts';
+
+const world = eventfulWorld('heads');
+const { primitives } = world;
+
+/** The state after each entry, built one entry after the other as a relay does. */
+const states = ((): DirectoryState[] => {
+  const list: DirectoryState[] = [];
+  for (const wire of world.wires) list.push(replay(primitives, [wire], list.at(-1) ?? null));
+  return list;
+})();
+const last = states.at(-1) as DirectoryState;
+
+describe('the map of an organisation', () => {
+  test('kept up entry by entry is the map of the state, and each old root can be looked up in', async () => {
+    const store = new NodeStore();
+    const roots: Uint8Array[] = [];
+    for (const [i, state] of states.entries()) {
+      const changes = changedHeads(primitives, states[i - 1] ?? null, state);
+      roots.push(store.keep(await updateMap(primitives, store, roots[i - 1] ?? EMPTY_MAP_ROOT, changes)));
+      expect(toHex(roots[i] as Uint8Array)).toBe(toHex(mapRoot(primitives, headsOf(primitives, state))));
+    }
+    for (const [i, state] of states.entries()) {
+      const root = roots[i] as Uint8Array;
+      for (const id of last.devices.keys()) {
+        const key = deviceKey(primitives, id);
+        const leaf = verifyLookup(primitives, root, key, await proveLookup(primitives, store, root, key));
+        expect(leaf === null).toBe(!state.devices.has(id));
+      }
+    }
+  });
+
+  test('changes only where an entry changed something', () => {
+    for (const [i, state] of states.entries()) {
+      const before = states[i - 1];
+      if (before === undefined) continue;
+      const old = new Map(headsOf(primitives, before).map(({ key, leaf }) => [toHex(key), toHex(leaf)]));
+      const changed = new Set(changedHeads(primitives, before, state).map(({ key }) => toHex(key)));
+      for (const { key, leaf } of headsOf(primitives, state))
+        if (old.get(toHex(key)) !== toHex(leaf)) expect(changed.has(toHex(key))).toBe(true);
+      expect(changed.size).toBeLessThanOrEqual(6);
+    }
+  });
+
+  test('tells of each head the newest entry that changed it', () => {
+    const seen = new Map<string, { text: string; since: number }>();
+    for (const [i, state] of states.entries()) {
+      for (const { key, leaf } of headsOf(primitives, state)) {
+        const { since, ...rest } = headAt(state, toHex(key), leaf);
+        const text = JSON.stringify(rest, (_, value: unknown) =>
+          value instanceof Uint8Array ? toHex(value) : value,
+        );
+        const before = seen.get(toHex(key));
+        const expected = before?.text === text ? before.since : i;
+        expect(since).toBe(expected);
+        seen.set(toHex(key), { text, since: expected });
+      }
+    }
+    expect(seen.size).toBe(last.devices.size + last.members.size);
+  });
+
+  test('proves the current keys of a device with one lookup', () => {
+    for (const device of last.devices.values()) {
+      const item = headsOf(primitives, last).find(
+        ({ key }) => toHex(key) === toHex(deviceKey(primitives, device.id)),
+      );
+      const head = parseDeviceHead(item?.leaf as Uint8Array);
+      const isActive = device.revokedAt === null;
+      expect(head).toMatchObject({
+        member: device.member,
+        role: isActive ? last.members.get(device.member)?.role : null,
+        abilities: device.abilities,
+        revokedAt: device.revokedAt,
+      });
+      expect(toHex(head.sealing)).toBe(
+        toHex(sealingHash(primitives, { device: device.id, ...device.sealing })),
+      );
+      const other = { ...device.sealing, notAfterMs: device.sealing.notAfterMs + 1 };
+      expect(toHex(head.sealing)).not.toBe(toHex(sealingHash(primitives, { device: device.id, ...other })));
+    }
+  });
+
+  test('follows a promotion and a removal into every device', () => {
+    const again = eventfulWorld('heads');
+    const [founder, second] = again.members;
+    const admin = founder.devices[0];
+    const id = second?.id as never;
+    const heads = (): (string | null)[] =>
+      (second?.devices ?? []).map((device) => {
+        const key = toHex(deviceKey(primitives, device.id));
+        const item = headsOf(primitives, again.state).find((one) => toHex(one.key) === key);
+        return parseDeviceHead(item?.leaf as Uint8Array).role;
+      });
+    expect(heads()).toEqual(['member', 'member']);
+    again.append(createRoleChange({ ...again.as(admin), member: id, role: 'exporter' }));
+    expect(heads()).toEqual(['exporter', 'exporter']);
+    again.append(createRemoveMember({ ...again.as(admin), member: id }));
+    expect(heads()).toEqual([null, null]);
+  });
+
+  test('keeps members and devices apart, and knows nobody else', () => {
+    const keys = headsOf(primitives, last).map(({ key }) => toHex(key));
+    expect(new Set(keys).size).toBe(last.devices.size + last.members.size);
+    expect(keys).not.toContain(toHex(deviceKey(primitives, stranger(world).id)));
+  });
+
+  test('has heads that are read in one form only', () => {
+    const [member] = last.members.keys();
+    const leaf = headsOf(primitives, last).find(
+      ({ key }) => toHex(key) === toHex(memberKey(primitives, member as never)),
+    )?.leaf as Uint8Array;
+    expect(parseMemberHead(leaf).handle).toBe('member-0');
+    expect(codeFrom(() => parseDeviceHead(leaf))).toBe('malformed');
+    expect(codeFrom(() => parseMemberHead(Uint8Array.of(...leaf, 0)))).toBe('malformed');
+    expect(codeFrom(() => parseMemberHead(new Uint8Array(4097)))).toBe('too-large');
+    const newer = leaf.slice();
+    newer[1] = 2;
+    expect(codeFrom(() => parseMemberHead(newer))).toBe('unsupported-version');
+  });
+});
+
+function headAt(state: DirectoryState, key: string, leaf: Uint8Array): DeviceHead | MemberHead {
+  const isDevice = [...state.devices.keys()].some((id) => toHex(deviceKey(primitives, id)) === key);
+  return isDevice ? parseDeviceHead(leaf) : parseMemberHead(leaf);
+}

@@ -1,4 +1,4 @@
-import { fromHex, Secret, toHex, type CryptoError, type KeyStore } from '@keytide/crypto-core';
+import { CryptoError, fromHex, Secret, toHex, type KeyStore } from '@keytide/crypto-core';
 import {
   browserPrimitives,
   browserRandom,
@@ -16,6 +16,12 @@ const QUICK_KDF = { memoryKiB: 8, passes: 1, parallelism: 1 };
 declare const IDBDatabase: {
   prototype: {
     transaction(names: string, mode: string, options?: { readonly durability?: string }): unknown;
+  };
+};
+declare const IDBObjectStore: {
+  prototype: {
+    readonly transaction: { abort(): void };
+    put(value: unknown, record: string): unknown;
   };
 };
 interface AskedNavigator {
@@ -60,7 +66,7 @@ async function codeOf(act: () => Promise<unknown>): Promise<string | null> {
     await act();
     return null;
   } catch (error) {
-    return (error as CryptoError).code ?? String(error);
+    return error instanceof CryptoError ? error.code : String(error);
   }
 }
 
@@ -127,6 +133,23 @@ const vaultPage = {
   flip: ({ name, at }: { name: string; at: number }) => flipRawBit(name, at),
   putBack: ({ name, hex }: { name: string; hex: string }) =>
     putRawVault(name, fromHex(hex) ?? new Uint8Array(0)),
+  /** Lets the browser's put of the nth record fail, or abort its transaction, while it runs `write`. */
+  async writeFailing({ at, how }: { at: number; how: 'throws' | 'aborts' }, batch: Record<string, string>) {
+    const { prototype } = IDBObjectStore;
+    const { put } = prototype;
+    let count = 0;
+    prototype.put = function (value, record) {
+      const isHit = count === at;
+      count += 1;
+      if (isHit && how === 'throws') throw new Error('the browser fails');
+      const request = put.call(this, value, record);
+      if (isHit) this.transaction.abort();
+      return request;
+    };
+    const code = await vaultPage.write(batch);
+    prototype.put = put;
+    return code;
+  },
   /** What the browser is asked for while `open` and one writing run. */
   async watch(opening: Opening) {
     const asked: string[] = [];

@@ -190,4 +190,34 @@ describe('a vault in a browser', () => {
     expect(await call.write({ more: 'ab'.repeat(1_000_000) })).toBeNull();
     expect(await call.names('')).toEqual(['kept', 'more']);
   });
+
+  test('of which a record cannot be written stays as it was, whichever it is', async () => {
+    const { call } = await newTab();
+    await call.open(vault);
+    await call.write({ kept: '01' });
+    const before = await call.raw('vault');
+    for (const [at, how, error] of [
+      [0, 'throws', 'the browser fails'],
+      [1, 'throws', 'the browser fails'],
+      [2, 'throws', 'the browser fails'],
+      [2, 'aborts', 'AbortError'],
+      // The put after it finds that all is over.
+      [0, 'aborts', 'TransactionInactiveError'],
+    ] as const) {
+      expect(await call.writeFailing({ at, how }, { kept: '02', more: '03' })).toMatch(error);
+      expect(await call.get('more')).toBeNull();
+      expect(await call.raw('vault')).toEqual(before);
+    }
+    expect(await call.write({ kept: '04' })).toBeNull();
+    await call.close();
+    expect(await call.open(there)).toBeNull();
+    expect(await call.get('kept')).toBe('04');
+  });
+
+  test('is refused on a page that is not secure', async () => {
+    const insecure = await browser.newContext();
+    const { call } = await (await tabsOf(insecure, script, 'http://keytide.example'))();
+    expect(await call.open(vault)).toBe('unsupported-runtime');
+    await insecure.close();
+  });
 });

@@ -7,8 +7,12 @@ export interface VaultTab {
   readonly call: { readonly [Name in keyof VaultPage]: VaultPage[Name] };
 }
 
-/** Opens tabs that all belong to one secure origin; nothing leaves the machine. */
-export async function tabsOf(context: BrowserContext, script: string): Promise<() => Promise<VaultTab>> {
+/** Opens tabs that all belong to one origin; nothing leaves the machine. */
+export async function tabsOf(
+  context: BrowserContext,
+  script: string,
+  origin = 'https://keytide.example',
+): Promise<() => Promise<VaultTab>> {
   await context.route('**', (route) =>
     route.request().url().endsWith('/vault.js')
       ? route.fulfill({ contentType: 'text/javascript', body: script })
@@ -16,7 +20,7 @@ export async function tabsOf(context: BrowserContext, script: string): Promise<(
   );
   return async () => {
     const page = await context.newPage();
-    await page.goto('https://keytide.example/', { waitUntil: 'load' });
+    await page.goto(`${origin}/`, { waitUntil: 'load' });
     await page.waitForFunction('globalThis.vaultPage !== undefined');
     const call = new Proxy({} as VaultTab['call'], {
       get:

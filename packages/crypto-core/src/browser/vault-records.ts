@@ -48,7 +48,9 @@ export function vaultDatabase(name: string): VaultDatabase {
           strictStore,
         );
       } catch (cause) {
-        if ((cause as Error).name !== 'QuotaExceededError') throw cause;
+        const error =
+          (cause as Error | null) ?? new DOMException('the browser undid a writing', 'AbortError');
+        if (error.name !== 'QuotaExceededError') throw error;
         throw new CryptoError('storage-full', 'the browser has no room for the vault', { cause });
       }
     },
@@ -66,7 +68,11 @@ function strictly(store: UseStore): UseStore {
       try {
         return callback(transaction.objectStore(RECORDS));
       } catch (cause) {
-        transaction.abort();
+        try {
+          transaction.abort();
+        } catch {
+          // It is over already.
+        }
         throw cause;
       }
     });

@@ -17,12 +17,12 @@ interface Rival {
 }
 
 /** Every 32 bytes that the devices drew, as they were then and where they are. */
-const drawn: { readonly then: Uint8Array; readonly place: Uint8Array }[] = [];
+const drawn: { readonly key: Uint8Array; readonly place: Uint8Array }[] = [];
 const ports: Ports = {
   ...noonPorts,
   random(sizeBytes) {
     const place = noonPorts.random(sizeBytes);
-    if (sizeBytes === 32) drawn.push({ then: place.slice(), place });
+    if (sizeBytes === 32) drawn.push({ key: place.slice(), place });
     return place;
   },
 };
@@ -97,9 +97,9 @@ function holdAnnouncements(): Rival[] {
 
 /** Where the key of a statement was drawn: it must have been wiped there. */
 function placeOfKey(statement: EpochStatement): Uint8Array | undefined {
-  return drawn.find(({ then }) => {
+  return drawn.find((one) => {
     try {
-      verifyCommitment(primitives, statement, Secret.own(then.slice()));
+      verifyCommitment(primitives, statement, Secret.own(one.key.slice()));
       return true;
     } catch {
       return false;

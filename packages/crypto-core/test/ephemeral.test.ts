@@ -216,6 +216,10 @@ describe('a receiver', () => {
     const { window: forgot } = receive(other.seal(payload, laterMs + 1), laterMs + 1, still.window);
     expect(forgot.sessions.size).toBe(1);
     expect(codeFor(frame, laterMs + 1, forgot)).toBe('expired');
+    // What is forgotten holds up nobody, also before it is cleared away.
+    const older = sessionOf(alice, { nowMs: NOW_MS - 1 }).seal(payload, laterMs + 1);
+    expect(codeFor(older, laterMs, window)).toBe('out-of-order');
+    expect(codeFor(older, laterMs + 1, window)).toBeNull();
   });
 
   test('remembers 16 sessions of one sender, and no refused frame at all', () => {

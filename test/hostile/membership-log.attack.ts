@@ -1,10 +1,10 @@
 import { openMessage, parseEnvelopeHeader, signBytes } from '@keytide/crypto-core';
 import { nodePrimitives as primitives, nodeRandom } from '@keytide/crypto-core/node';
 import {
+  deviceClaim,
   inviteIdOf,
   joinClaim,
   newMemberId,
-  possessionClaim,
   publishKeys,
   signEntry,
   type EntryBody,
@@ -70,12 +70,13 @@ export function contradictoryMembershipLogs(stage: () => Stage): void {
         const keys = publishKeys(primitives, ghost.own);
         const [member] = loot.directory.members.keys();
         const place = { org: loot.directory.org, previousHash: loot.directory.headHash };
-        const claim = possessionClaim({ ...place, member: member as never, ...keys });
-        const possessionSignature = signBytes(primitives, ghost.signer, 'deviceRecordSignature', claim);
-        const body = { kind: 'add-device', member: member as never, ...keys, possessionSignature } as const;
+        const claim = deviceClaim({ ...place, member: member as never, ...keys });
+        const inviteSignature = signBytes(primitives, ghost.signer, 'inviteSignature', claim);
+        const invite = inviteIdOf(primitives, ghost.signer.publicKey);
+        const body = { kind: 'add-device', invite, ...keys, inviteSignature } as const;
         return [...wires.slice(0, 3), sign(loot, ghost.signer, body)];
       });
-      expect(error).toMatchObject({ code: 'relay-forked', cause: { code: 'unknown-author' } });
+      expect(error).toMatchObject({ code: 'relay-forked', cause: { code: 'invite-unknown' } });
     });
 
     test('in which a member takes a right that is not theirs', async () => {

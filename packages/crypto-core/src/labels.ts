@@ -10,7 +10,6 @@ const LABELS = {
   channelId: 'keytide/v1/channel-id',
   entry: 'keytide/v1/membership-entry',
   entrySignature: 'keytide/v1/membership-entry-signature',
-  deviceRecordSignature: 'keytide/v1/device-record-signature',
   sealingRecordSignature: 'keytide/v1/sealing-record-signature',
   mapKey: 'keytide/v1/map-key',
   mapNode: 'keytide/v1/map-node',

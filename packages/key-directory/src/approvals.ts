@@ -68,8 +68,8 @@ function actOf(facts: DirectoryFacts, entry: Entry, author: Author): ApprovalAct
       return body.role === 'admin' || isAdmin(facts.members.get(body.member)) ? 'administration' : null;
     case 'remove-member':
       return isAdmin(facts.members.get(body.member)) ? 'administration' : null;
-    case 'add-device':
-      // A device that one admin gives another would speak for both.
+    case 'invite-device':
+      // A device that one admin lets in for another would speak for both.
       return body.member !== author.member.id && isAdmin(facts.members.get(body.member))
         ? 'administration'
         : null;

@@ -74,13 +74,19 @@ const CODECS: { readonly [K in EntryKind]: BodyCodec<K> } = {
       body.inviteSignature,
     ],
   },
+  'invite-device': {
+    schema: z.tuple([bytes(32), member, timeMs]).transform(([publicKey, owner, expiresMs]) => {
+      return { kind: 'invite-device', publicKey, member: owner, expiresMs };
+    }),
+    fields: (body) => [body.publicKey, idBytes(body.member), body.expiresMs],
+  },
   'add-device': {
     schema: z
-      .tuple([member, anyBytes, anyBytes, bytes(64)])
-      .transform(([owner, deviceRecord, sealingRecord, possessionSignature]) => {
-        return { kind: 'add-device', member: owner, deviceRecord, sealingRecord, possessionSignature };
+      .tuple([invite, anyBytes, anyBytes, bytes(64)])
+      .transform(([id, deviceRecord, sealingRecord, inviteSignature]) => {
+        return { kind: 'add-device', invite: id, deviceRecord, sealingRecord, inviteSignature };
       }),
-    fields: (body) => [idBytes(body.member), body.deviceRecord, body.sealingRecord, body.possessionSignature],
+    fields: (body) => [hexBytes(body.invite), body.deviceRecord, body.sealingRecord, body.inviteSignature],
   },
   'revoke-device': {
     schema: z.tuple([device]).transform(([id]) => ({ kind: 'revoke-device', device: id })),

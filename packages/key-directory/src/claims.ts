@@ -27,10 +27,10 @@ export function joinClaim(claim: JoinClaim): Uint8Array {
 }
 
 /**
- * The bytes that a new device of an existing member signs with its own signing key and the label
- * `deviceRecordSignature`: it has that key, and it wants to belong to this member, here and now.
+ * The bytes that the one-time key of a device's invite signs with the label `inviteSignature`: as `joinClaim`,
+ * one field shorter, for a device of a member who has a name already.
  */
-export function possessionClaim(claim: Omit<JoinClaim, 'handle'>): Uint8Array {
+export function deviceClaim(claim: Omit<JoinClaim, 'handle'>): Uint8Array {
   return encodeCbor([
     idBytes(claim.org),
     idBytes(claim.previousHash),

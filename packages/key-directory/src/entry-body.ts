@@ -36,11 +36,19 @@ export type EntryBody =
       /** 64 bytes, by the invite's key over `joinClaim`. */
       readonly inviteSignature: Uint8Array;
     })
+  | {
+      readonly kind: 'invite-device';
+      /** Ed25519, 32 bytes. */
+      readonly publicKey: Uint8Array;
+      /** Whose device it lets in. */
+      readonly member: MemberId;
+      readonly expiresMs: number;
+    }
   | (DeviceKeys & {
       readonly kind: 'add-device';
-      readonly member: MemberId;
-      /** 64 bytes, by the new device's signing key over `possessionClaim`. */
-      readonly possessionSignature: Uint8Array;
+      readonly invite: InviteId;
+      /** 64 bytes, by the invite's key over `deviceClaim`. */
+      readonly inviteSignature: Uint8Array;
     })
   | { readonly kind: 'revoke-device'; readonly device: DeviceId }
   | { readonly kind: 'remove-member'; readonly member: MemberId }

@@ -116,22 +116,27 @@ export {
 export { approvalsFor, approveEntry, withApprovals, type Proposal } from './builders/approval.ts';
 export { createDeletionReceipt } from './builders/deletion-receipt.ts';
 export { publishKeys, type OwnDevice } from './builders/device-keys.ts';
-export {
-  createAddDevice,
-  createDeviceRequest,
-  createRevokeDevice,
-  type DeviceRequest,
-} from './builders/device.ts';
+export { createRevokeDevice } from './builders/device.ts';
 export { createGenesis, newMemberId, type GenesisInput } from './builders/genesis.ts';
 export { createGrantRecord } from './builders/grant.ts';
-export { createInvite, createRevokeInvite, type CreatedInvite } from './builders/invite.ts';
-export { acceptInvite, type AcceptInviteInput } from './builders/join.ts';
+export {
+  createDeviceInvite,
+  createInvite,
+  createRevokeInvite,
+  type CreatedInvite,
+} from './builders/invite.ts';
+export {
+  acceptDeviceInvite,
+  acceptInvite,
+  type AcceptDeviceInviteInput,
+  type AcceptInviteInput,
+} from './builders/join.ts';
 export { createRemoveMember, createRoleChange } from './builders/member.ts';
 export { createPolicyChange } from './builders/policy.ts';
 export { createRecovery, type RecoveryInput } from './builders/recovery.ts';
 export { signEntry, writeEntry, type WriteContext } from './builders/sign-entry.ts';
 export { createWipe } from './builders/wipe.ts';
-export { joinClaim, possessionClaim, recoveryClaim, type JoinClaim } from './claims.ts';
+export { deviceClaim, joinClaim, recoveryClaim, type JoinClaim } from './claims.ts';
 export { encodeEntry, encodeEntryWire } from './entry.ts';
 export { encodeForkProof } from './evidence/prove-fork.ts';
 export { assertHandle, isNormalisedHandle } from './handle.ts';

@@ -7,7 +7,7 @@ import { addDeviceRule, revokeDeviceRule } from './rules/device.ts';
 import { deletionReceiptRule } from './rules/deletion-receipt.ts';
 import { genesisRule } from './rules/genesis.ts';
 import { grantRule } from './rules/grant.ts';
-import { inviteRule, revokeInviteRule } from './rules/invite.ts';
+import { inviteDeviceRule, inviteRule, revokeInviteRule } from './rules/invite.ts';
 import { joinRule } from './rules/join.ts';
 import { removeMemberRule, roleRule } from './rules/member.ts';
 import { policyRule } from './rules/policy.ts';
@@ -72,6 +72,11 @@ function changeOf(primitives: Primitives, facts: DirectoryFacts | null, entry: E
   requireContinues(facts, entry);
   if (isOf(entry, 'join'))
     return { change: joinRule(primitives, facts, entry, signedByItself(primitives, entry)), author: null };
+  if (isOf(entry, 'add-device'))
+    return {
+      change: addDeviceRule(primitives, facts, entry, signedByItself(primitives, entry)),
+      author: null,
+    };
   if (isOf(entry, 'recovery'))
     return {
       change: recoveryRule(primitives, facts, entry, signedByItself(primitives, entry)),
@@ -88,7 +93,7 @@ function changeOf(primitives: Primitives, facts: DirectoryFacts | null, entry: E
 function changeByAuthor(primitives: Primitives, facts: DirectoryFacts, entry: Entry, author: Author): Change {
   if (isOf(entry, 'invite')) return inviteRule(primitives, facts, entry, author);
   if (isOf(entry, 'revoke-invite')) return revokeInviteRule(facts, entry, author);
-  if (isOf(entry, 'add-device')) return addDeviceRule(primitives, facts, entry, author);
+  if (isOf(entry, 'invite-device')) return inviteDeviceRule(primitives, facts, entry, author);
   if (isOf(entry, 'revoke-device')) return revokeDeviceRule(facts, entry, author);
   if (isOf(entry, 'remove-member')) return removeMemberRule(facts, entry, author);
   if (isOf(entry, 'role')) return roleRule(facts, entry, author);
@@ -107,8 +112,11 @@ function requireContinues(facts: DirectoryFacts, entry: Entry): void {
     throw new DirectoryError('time-went-back', 'dated before the entry it follows');
 }
 
-/** The author of a genesis, a join or a recovery is the device it brings. */
-function signedByItself(primitives: Primitives, entry: EntryOf<'genesis' | 'join' | 'recovery'>): NewDevice {
+/** The author of a genesis, a join, an add-device or a recovery is the device it brings. */
+function signedByItself(
+  primitives: Primitives,
+  entry: EntryOf<'genesis' | 'join' | 'add-device' | 'recovery'>,
+): NewDevice {
   const newDevice = readNewDevice(primitives, entry.body, entry.timeMs);
   if (newDevice.device.id !== entry.author)
     throw new DirectoryError('unknown-author', 'signed by another device than the one it brings');

@@ -43,8 +43,10 @@ export interface Invite {
   readonly id: InviteId;
   /** Ed25519, 32 bytes. */
   readonly publicKey: Uint8Array;
-  /** What the joiner becomes. */
-  readonly role: Role;
+  /** Whom it lets in: a new member with this role, or a device of this member. */
+  readonly lets:
+    | { readonly in: 'member'; readonly role: Role }
+    | { readonly in: 'device'; readonly member: MemberId };
   readonly expiresMs: number;
   /** The device that issued it. */
   readonly issuedBy: DeviceId;
@@ -106,17 +108,19 @@ export function isInviteOpen(state: DirectoryFacts, invite: Invite, timeMs: numb
     invite.usedAt === null &&
     invite.revokedAt === null &&
     timeMs <= invite.expiresMs &&
-    isIssuerStillAdmin(state, invite)
+    isIssuerStillEntitled(state, invite)
   );
 }
 
 /**
  * An invite dies with the rights of its issuer: when the issuing device is revoked (a thief may have made
  * it), when the member is removed, and for good when the member is demoted, also if promoted again later.
+ * An invite for another device of one's own takes no role.
  */
-export function isIssuerStillAdmin(state: DirectoryFacts, invite: Invite): boolean {
+export function isIssuerStillEntitled(state: DirectoryFacts, invite: Invite): boolean {
   const device = state.devices.get(invite.issuedBy);
   if (device === undefined || device.revokedAt !== null) return false;
+  if (invite.lets.in === 'device' && invite.lets.member === device.member) return true;
   const member = state.members.get(device.member);
   // Issuing took the admin role, so a role that has not changed since is admin still.
   return member !== undefined && member.roleSince <= invite.issuedAt;

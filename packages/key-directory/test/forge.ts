@@ -1,17 +1,17 @@
 import { signBytes, type DeviceId, type MemberId } from '@keytide/crypto-core';
 import {
+  acceptDeviceInvite,
   acceptInvite,
   applyEntry,
-  createAddDevice,
-  createDeviceRequest,
+  createDeviceInvite,
   createInvite,
+  deviceClaim,
   DirectoryError,
   encodeEntry,
   encodeEntryWire,
   inviteIdOf,
   joinClaim,
   newMemberId,
-  possessionClaim,
   publishKeys,
   type BodyOf,
   type CreatedInvite,
@@ -127,15 +127,27 @@ export function join(
   });
 }
 
-/** The wire of an honest add-device. */
+/** Appends an invite for a device of `member` by `author`. */
+export function inviteDevice(world: SeededWorld, author: SeededDevice, member: MemberId): CreatedInvite {
+  const expiresMs = world.clock.now() + HOUR_MS;
+  const created = createDeviceInvite({ ...world.as(author), random: world.random, member, expiresMs });
+  world.append(created.wire);
+  return created;
+}
+
+/** Appends an invite for a device of `member` by `author`; the wire of the honest add-device that follows. */
 export function addDevice(
   world: SeededWorld,
   author: SeededDevice,
   member: MemberId,
   device: SeededDevice,
 ): Uint8Array {
-  const request = createDeviceRequest(world.primitives, world.state, member, device.own);
-  return createAddDevice({ ...world.as(author), request });
+  return acceptDevice(world, inviteDevice(world, author, member), device);
+}
+
+/** The wire of an honest add-device. */
+export function acceptDevice(world: SeededWorld, created: CreatedInvite, device: SeededDevice): Uint8Array {
+  return acceptDeviceInvite({ ...world.as(device), seed: created.seed, device: device.own });
 }
 
 /** A join's body that is signed as it should be, apart from what `other` says before or after signing. */
@@ -160,23 +172,32 @@ export function joinBody(
   return { ...body, inviteSignature, ...other.swapped };
 }
 
-/** An add-device body, as `joinBody`. */
+/** An add-device body, as `joinBody`; `member` is whom the invite's key signs for. */
 export function addDeviceBody(
   world: SeededWorld,
-  member: MemberId,
+  created: CreatedInvite,
   device: SeededDevice,
-  other: { signed?: Partial<BodyOf<'add-device'>>; swapped?: Partial<BodyOf<'add-device'>> } = {},
+  other: {
+    member: MemberId;
+    signed?: Partial<BodyOf<'add-device'>>;
+    swapped?: Partial<BodyOf<'add-device'>>;
+  },
 ): BodyOf<'add-device'> {
   const { primitives, state } = world;
+  const key = created.seed.use((seed) => primitives.signer(seed));
   const body = {
     kind: 'add-device' as const,
-    member,
+    invite: created.id,
     ...publishKeys(primitives, device.own),
     ...other.signed,
   };
-  const claim = possessionClaim({ ...body, org: state.org, previousHash: state.headHash });
-  const possessionSignature = signBytes(primitives, device.signer, 'deviceRecordSignature', claim);
-  return { ...body, possessionSignature, ...other.swapped };
+  const claim = deviceClaim({
+    ...body,
+    member: other.member,
+    org: state.org,
+    previousHash: state.headHash,
+  });
+  return { ...body, inviteSignature: signBytes(primitives, key, 'inviteSignature', claim), ...other.swapped };
 }
 
 function codeOf(error: unknown): string {

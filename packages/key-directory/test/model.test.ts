@@ -84,20 +84,28 @@ function bodyOf(world: SeededWorld, actor: SeededDevice, act: Act): EntryBody {
     case 'revoke-invite':
       return { kind: 'revoke-invite', invite: inviteIdOf(primitives, offer.key.publicKey) };
     case 'join': {
-      const created: CreatedInvite = {
-        wire: new Uint8Array(),
-        id: inviteIdOf(primitives, offer.key.publicKey),
-        seed: Secret.own(offer.seed.slice()),
-      };
+      const created = createdOf(offer);
       const signed = { member: person };
       // A relay that puts its own device in the place of the one that the invite's key signed for.
       const victim = devices.at(-1) as SeededDevice;
       const swapped = act.stolen ? publishKeys(primitives, actor.own) : {};
       return joinBody(world, created, act.stolen ? victim : actor, { signed, swapped });
     }
-    case 'add-device':
-      if (act.willing) return addDeviceBody(world, person, target);
-      return addDeviceBody(world, people.at(-1) as MemberId, target, { swapped: { member: person } });
+    case 'invite-device':
+      return {
+        kind: 'invite-device',
+        publicKey: offer.key.publicKey,
+        member: person,
+        expiresMs: act.expires,
+      };
+    case 'add-device': {
+      const created = createdOf(offer);
+      const lets = world.state.invites.get(created.id)?.lets;
+      const member = lets?.in === 'device' ? lets.member : (people.at(-1) as MemberId);
+      const victim = devices.at(-1) as SeededDevice;
+      const swapped = act.stolen ? publishKeys(primitives, actor.own) : {};
+      return addDeviceBody(world, created, act.stolen ? victim : actor, { member, swapped });
+    }
     case 'revoke-device':
       return { kind: 'revoke-device', device: target.id };
     case 'remove-member':
@@ -105,6 +113,11 @@ function bodyOf(world: SeededWorld, actor: SeededDevice, act: Act): EntryBody {
     case 'role':
       return { kind: 'role', member: person, role };
   }
+}
+
+function createdOf({ key, seed }: { key: Signer; seed: Uint8Array }): CreatedInvite {
+  const id = inviteIdOf(primitives, key.publicKey);
+  return { wire: new Uint8Array(), id, seed: Secret.own(seed.slice()) };
 }
 
 function activeInLog(world: SeededWorld): string[] {
@@ -136,10 +149,18 @@ const act: fc.Arbitrary<Act> = fc.oneof(
   {
     weight: 3,
     arbitrary: fc.record({
-      kind: fc.constant('add-device'),
+      kind: fc.constant('invite-device'),
+      offer: among(OFFERS),
       person: among(PEOPLE - 1),
-      device: among(DEVICES),
-      willing: mostly,
+      expires,
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant('add-device'),
+      offer: among(OFFERS),
+      stolen: mostly.map((honest) => !honest),
     }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('revoke-device'), device: among(DEVICES) }) },
@@ -149,7 +170,8 @@ const act: fc.Arbitrary<Act> = fc.oneof(
 const anybody = fc.nat(DEVICES - 2);
 const insider = fc.oneof({ weight: 2, arbitrary: fc.constant(0) }, { weight: 3, arbitrary: fc.nat(3) });
 const attempts = act.chain((what) => {
-  const actor = what.kind === 'join' ? anybody : fc.oneof({ weight: 4, arbitrary: insider }, anybody);
+  const isNewcomer = what.kind === 'join' || what.kind === 'add-device';
+  const actor = isNewcomer ? anybody : fc.oneof({ weight: 4, arbitrary: insider }, anybody);
   return fc.tuple(actor, fc.nat(50)).map(([who, waitMs]) => new Attempt(who, what, waitMs));
 });
 

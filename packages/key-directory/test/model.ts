@@ -22,9 +22,13 @@ interface Person {
 
 interface Offer {
   readonly name: string;
-  readonly role: Role;
+  /** What a newcomer becomes; `null` where it lets in a device of `person`. */
+  readonly role: Role | null;
+  readonly person: string | null;
   readonly expires: number;
+  /** The device that issued it, and whose it was. */
   readonly issuer: string;
+  readonly owner: string;
   readonly step: number;
   state: 'open' | 'spent';
 }
@@ -34,7 +38,8 @@ export type Act =
   | { kind: 'invite'; offer: string; role: Role; expires: number }
   | { kind: 'revoke-invite'; offer: string }
   | { kind: 'join'; offer: string; person: string; stolen: boolean }
-  | { kind: 'add-device'; person: string; device: string; willing: boolean }
+  | { kind: 'invite-device'; offer: string; person: string; expires: number }
+  | { kind: 'add-device'; offer: string; stolen: boolean }
   | { kind: 'revoke-device'; device: string }
   | { kind: 'remove-member'; person: string }
   | { kind: 'role'; person: string; role: Role };
@@ -54,7 +59,8 @@ export function newModel(person: string, device: string, now: number): Model {
 
 /** Whether `device` gets its way; when it does, the model has changed. */
 export function attempt(model: Model, device: string, act: Act): boolean {
-  const allowed = act.kind === 'join' ? tryJoin(model, device, act) : tryAsMember(model, device, act);
+  const isNewcomer = act.kind === 'join' || act.kind === 'add-device';
+  const allowed = isNewcomer ? tryAsNewcomer(model, device, act) : tryAsMember(model, device, act);
   if (allowed) model.step += 1;
   return allowed;
 }
@@ -64,21 +70,34 @@ export function activeDevices(model: Model): string[] {
   return model.people.flatMap(({ devices }) => devices).toSorted();
 }
 
-function tryJoin(model: Model, device: string, act: Act & { kind: 'join' }): boolean {
+function tryAsNewcomer(model: Model, device: string, act: Act & { kind: 'join' | 'add-device' }): boolean {
   const offer = model.offers.find(({ name }) => name === act.offer);
   const issuer = offer && model.people.find(({ devices }) => devices.includes(offer.issuer));
-  if (act.stolen || offer?.state !== 'open' || offer.expires < model.now) return false;
-  if (issuer === undefined || issuer.adminSince === null || issuer.adminSince > offer.step) return false;
-  if (model.gone.has(act.person) || model.people.some(({ name }) => name === act.person)) return false;
+  if (act.stolen || offer?.state !== 'open' || offer.expires < model.now || issuer === undefined)
+    return false;
+  const isForOneself = offer.person === issuer.name;
+  if (!isForOneself && (issuer.adminSince === null || issuer.adminSince > offer.step)) return false;
   if (model.usedDevices.has(device)) return false;
+  if (act.kind === 'join') {
+    if (offer.role === null) return false;
+    if (model.gone.has(act.person) || model.people.some(({ name }) => name === act.person)) return false;
+    const adminSince = offer.role === 'admin' ? model.step : null;
+    model.people.push({ name: act.person, role: offer.role, adminSince, devices: [device] });
+  } else {
+    const owner = model.people.find(({ name }) => name === offer.person);
+    if (owner === undefined) return false;
+    owner.devices.push(device);
+  }
   offer.state = 'spent';
-  const adminSince = offer.role === 'admin' ? model.step : null;
-  model.people.push({ name: act.person, role: offer.role, adminSince, devices: [device] });
   model.usedDevices.add(device);
   return true;
 }
 
-function tryAsMember(model: Model, device: string, act: Exclude<Act, { kind: 'join' }>): boolean {
+function tryAsMember(
+  model: Model,
+  device: string,
+  act: Exclude<Act, { kind: 'join' | 'add-device' }>,
+): boolean {
   const me = model.people.find(({ devices }) => devices.includes(device));
   if (me === undefined) return false;
   const owner = (id: string): Person | undefined => model.people.find(({ devices }) => devices.includes(id));
@@ -91,23 +110,34 @@ function tryAsMember(model: Model, device: string, act: Exclude<Act, { kind: 'jo
       model.offers.push({
         name: act.offer,
         role: act.role,
+        person: null,
         expires: act.expires,
         issuer: device,
+        owner: me.name,
         step: model.step,
         state: 'open',
       });
       return true;
     case 'revoke-invite': {
       const offer = model.offers.find(({ name }) => name === act.offer);
-      if (!isAdmin || offer?.state !== 'open') return false;
+      const issuedByMe = offer !== undefined && offer.owner === me.name;
+      if ((!isAdmin && !issuedByMe) || offer?.state !== 'open') return false;
       offer.state = 'spent';
       return true;
     }
-    case 'add-device':
+    case 'invite-device':
       if (person === undefined || (person !== me && !isAdmin)) return false;
-      if (!act.willing || model.usedDevices.has(act.device)) return false;
-      person.devices.push(act.device);
-      model.usedDevices.add(act.device);
+      if (act.expires < model.now || model.offers.some(({ name }) => name === act.offer)) return false;
+      model.offers.push({
+        name: act.offer,
+        role: null,
+        person: person.name,
+        expires: act.expires,
+        issuer: device,
+        owner: me.name,
+        step: model.step,
+        state: 'open',
+      });
       return true;
     case 'revoke-device': {
       const victim = owner(act.device);

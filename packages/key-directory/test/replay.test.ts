@@ -14,7 +14,7 @@ for (const wire of wires) before.push(applyEntry(primitives, before.at(-1) ?? nu
 
 test('the history has every kind of entry', () => {
   const kinds = new Set(wires.map((wire) => parseEntry(primitives, wire).body.kind));
-  expect(kinds.size).toBe(13);
+  expect(kinds.size).toBe(14);
 });
 
 describe('replay', () => {

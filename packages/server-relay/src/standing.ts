@@ -22,10 +22,10 @@ export function keyOf(state: DirectoryState, subject: Subject, nowMs: number): U
   return state.invites.get(inviteId(subject.id))?.publicKey ?? null;
 }
 
-/** Whether this subject may hand in the entry: an invite its own join; a device any, for entries prove themselves. */
+/** Whether this subject may hand in the entry: an invite its own join or device; a device any, for entries prove themselves. */
 export function mayHandIn(subject: Subject, entry: Entry): boolean {
   if (subject.kind === 'device') return true;
-  return entry.body.kind === 'join' && entry.body.invite === subject.id;
+  return 'invite' in entry.body && entry.body.kind !== 'revoke-invite' && entry.body.invite === subject.id;
 }
 
 /** The devices that were active before and are not any more. */

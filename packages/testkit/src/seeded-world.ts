@@ -12,11 +12,11 @@ import { nodePrimitives } from '@keytide/crypto-core/node';
 import {
   applyEntry,
   createGenesis,
+  deviceClaim,
   inviteIdOf,
   joinClaim,
   newMemberId,
   parseEntry,
-  possessionClaim,
   publishKeys,
   replay,
   signEntry,
@@ -97,7 +97,7 @@ export function seededWorld(options: WorldOptions): SeededWorld {
         ? log.found(first, random, handle, options.policy ?? POLICY)
         : log.admit(founder.devices[0], first, random, { handle, role });
     const more = Array.from({ length: devicesPerMember - 1 }, device);
-    for (const extra of more) log.addDevice(first, id, extra);
+    for (const extra of more) log.addDevice(first, id, extra, random);
     members.push({ id, handle, devices: [first, ...more] });
   }
 
@@ -179,11 +179,16 @@ class WorldLog {
     return member;
   }
 
-  addDevice(author: SeededDevice, member: MemberId, device: SeededDevice): void {
+  addDevice(author: SeededDevice, member: MemberId, device: SeededDevice, random: Random): void {
+    const invite = nodePrimitives.signer(random(32));
     const keys = publishKeys(nodePrimitives, device.own);
-    const claim = possessionClaim({ ...this.#place(), member, ...keys });
-    const possessionSignature = signBytes(nodePrimitives, device.signer, 'deviceRecordSignature', claim);
-    this.#write(author.signer, { kind: 'add-device', member, ...keys, possessionSignature });
+    const { publicKey } = invite;
+    const expiresMs = this.#timeMs + DAY_SECONDS * 1000;
+    this.#write(author.signer, { kind: 'invite-device', publicKey, member, expiresMs });
+    const claim = deviceClaim({ ...this.#place(), member, ...keys });
+    const inviteSignature = signBytes(nodePrimitives, invite, 'inviteSignature', claim);
+    const id = inviteIdOf(nodePrimitives, publicKey);
+    this.#write(device.signer, { kind: 'add-device', invite: id, ...keys, inviteSignature });
   }
 
   #place(): { org: OrgId; previousHash: EntryHash } {

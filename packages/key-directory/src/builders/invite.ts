@@ -1,4 +1,4 @@
-import { Secret, type Random } from '@keytide/crypto-core';
+import { Secret, type MemberId, type Random } from '@keytide/crypto-core';
 import { inviteIdOf, type InviteId } from '../invite-id.ts';
 import type { Role } from '../role.ts';
 import { writeEntry, type WriteContext } from './sign-entry.ts';
@@ -22,6 +22,25 @@ export function createInvite(
   const seed = random(32);
   const { publicKey } = primitives.signer(seed);
   const wire = writeEntry(context, { kind: 'invite', publicKey, role, expiresMs });
+  return { wire, id: inviteIdOf(primitives, publicKey), seed: Secret.own(seed) };
+}
+
+/**
+ * Lets in another device of `member`: one's own, or as an admin anybody's. The link is made and handed over as
+ * that of `createInvite`.
+ * @throws DirectoryError `not-permitted`, `unknown-member`, `invite-expired`, `approval-needed`
+ */
+export function createDeviceInvite(
+  context: WriteContext & {
+    readonly random: Random;
+    readonly member: MemberId;
+    readonly expiresMs: number;
+  },
+): CreatedInvite {
+  const { primitives, random, member, expiresMs } = context;
+  const seed = random(32);
+  const { publicKey } = primitives.signer(seed);
+  const wire = writeEntry(context, { kind: 'invite-device', publicKey, member, expiresMs });
   return { wire, id: inviteIdOf(primitives, publicKey), seed: Secret.own(seed) };
 }
 

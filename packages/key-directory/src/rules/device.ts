@@ -1,9 +1,10 @@
-import { verifyBytes, type Primitives } from '@keytide/crypto-core';
-import { possessionClaim } from '../claims.ts';
+import type { Primitives } from '@keytide/crypto-core';
+import { deviceClaim } from '../claims.ts';
 import { DirectoryError } from '../errors.ts';
 import type { DirectoryFacts } from '../state.ts';
 import type { Change } from './change.ts';
-import { readNewDevice, requireFreshKey } from './new-device.ts';
+import { requireInvited, requireUnspent } from './invite.ts';
+import { requireFreshKey, type NewDevice } from './new-device.ts';
 import { requireAdminOrSelf, requirePresent, type Author, type EntryOf } from './standing.ts';
 
 /**
@@ -13,31 +14,32 @@ import { requireAdminOrSelf, requirePresent, type Author, type EntryOf } from '.
 export const MAX_ACTIVE_DEVICES: number = 32;
 
 /**
- * `add-device`: another device for a present member, by a device of theirs or by an admin; the new device
- * shows that it has its key and agrees.
- * @throws DirectoryError `not-permitted`, `unknown-member`, `too-many-devices`, `id-reused`,
- * `bad-sealing-record`; CryptoError `bad-signature`, `bad-key`, `malformed`
+ * `add-device`: whoever holds the key of a device's invite brings another device of that member in, once.
+ * @throws DirectoryError `invite-unknown`, `invite-used`, `invite-revoked`, `invite-expired`, `not-permitted` (an
+ * invite for a new member), `unknown-member`, `too-many-devices`, `id-reused`; CryptoError `bad-signature`
  */
 export function addDeviceRule(
   primitives: Primitives,
   facts: DirectoryFacts,
   entry: EntryOf<'add-device'>,
-  author: Author,
+  newDevice: NewDevice,
 ): Change {
   const { body } = entry;
-  requireAdminOrSelf(author, body.member);
-  const member = requirePresent(facts, body.member);
+  const invite = requireUnspent(facts, body.invite);
+  const { lets } = invite;
+  if (lets.in !== 'device') throw new DirectoryError('not-permitted', 'this invite lets in a new member');
+  const place = { org: facts.org, previousHash: facts.headHash };
+  requireInvited(primitives, facts, invite, entry, deviceClaim({ ...body, ...place, member: lets.member }));
+  const member = requirePresent(facts, lets.member);
   if (member.activeDevices.length >= MAX_ACTIVE_DEVICES)
     throw new DirectoryError('too-many-devices', `a member has at most ${MAX_ACTIVE_DEVICES} devices`);
-  const newDevice = readNewDevice(primitives, body, entry.timeMs);
   requireFreshKey(primitives, facts, newDevice.verifier.publicKey);
-  const claim = possessionClaim({ ...body, org: facts.org, previousHash: facts.headHash });
-  verifyBytes(primitives, newDevice.verifier, 'deviceRecordSignature', claim, body.possessionSignature);
 
   const { device } = newDevice;
   return {
     members: [{ ...member, activeDevices: [...member.activeDevices, device.id] }],
     devices: [{ ...device, member: member.id, addedAt: entry.index }],
+    invites: [{ ...invite, usedAt: entry.index }],
   };
 }
 

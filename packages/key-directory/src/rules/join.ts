@@ -1,17 +1,17 @@
-import { verifyBytes, type Primitives } from '@keytide/crypto-core';
+import type { Primitives } from '@keytide/crypto-core';
 import { joinClaim } from '../claims.ts';
 import { DirectoryError } from '../errors.ts';
 import { assertHandle } from '../handle.ts';
-import { isIssuerStillAdmin, type DirectoryFacts, type Member } from '../state.ts';
+import type { DirectoryFacts, Member } from '../state.ts';
 import type { Change } from './change.ts';
-import { requireUnspent } from './invite.ts';
+import { requireInvited, requireUnspent } from './invite.ts';
 import { newcomer, requireFreshKey, type NewDevice } from './new-device.ts';
 import type { EntryOf } from './standing.ts';
 
 /**
  * `join`: whoever holds an invite's key brings their own device in, once, with the role the invite names.
  * @throws DirectoryError `invite-unknown`, `invite-used`, `invite-revoked`, `invite-expired`, `already-member`,
- * `id-reused`, `bad-handle`; CryptoError `bad-signature`
+ * `id-reused`, `bad-handle`, `not-permitted` (an invite for a device); CryptoError `bad-signature`
  */
 export function joinRule(
   primitives: Primitives,
@@ -21,23 +21,17 @@ export function joinRule(
 ): Change {
   const { body } = entry;
   const invite = requireUnspent(facts, body.invite);
+  const { lets } = invite;
+  if (lets.in !== 'member')
+    throw new DirectoryError('not-permitted', 'this invite lets in a device of a member');
   const claim = joinClaim({ ...body, org: facts.org, previousHash: facts.headHash });
-  verifyBytes(
-    primitives,
-    primitives.verifier(invite.publicKey),
-    'inviteSignature',
-    claim,
-    body.inviteSignature,
-  );
-  if (!isIssuerStillAdmin(facts, invite))
-    throw new DirectoryError('invite-revoked', 'its issuer has lost the right to invite');
-  if (entry.timeMs > invite.expiresMs) throw new DirectoryError('invite-expired', 'this invite has expired');
+  requireInvited(primitives, facts, invite, entry, claim);
   requireNewMember(facts.members.get(body.member));
   requireFreshKey(primitives, facts, newDevice.verifier.publicKey);
   assertHandle(body.handle);
 
   return {
-    ...newcomer(entry, newDevice, invite.role),
+    ...newcomer(entry, newDevice, lets.role),
     invites: [{ ...invite, usedAt: entry.index }],
   };
 }

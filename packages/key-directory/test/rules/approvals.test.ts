@@ -12,7 +12,7 @@ import {
 } from '@keytide/key-directory';
 import { seededWorld, type SeededDevice, type SeededMember, type SeededWorld } from '@keytide/testkit';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { addDeviceBody, codeFrom, forge, refusal, stranger } from '../forge.ts';
+import { codeFrom, forge, refusal, stranger } from '../forge.ts';
 
 let world: SeededWorld;
 let ada: SeededMember;
@@ -67,7 +67,7 @@ describe('an act that the policy names', () => {
     ['inviting an admin', () => inviteOf('admin')],
     ['removing an admin', () => ({ kind: 'remove-member', member: bo.id })],
     ['removing oneself', () => ({ kind: 'remove-member', member: ada.id })],
-    ['a device for another admin', () => addDeviceBody(world, bo.id, stranger(world))],
+    ['a device for another admin', () => deviceInvite(bo)],
     ['the policy', () => ({ kind: 'policy', policy: { ...world.state.policy, blockSeconds: 60 } })],
   ])('%s is one', (_, body) => {
     const wire = forge(world, ada.devices[0], body());
@@ -80,11 +80,16 @@ describe('an act that the policy names', () => {
     ['inviting a member', () => inviteOf('member')],
     ['removing a member', () => ({ kind: 'remove-member', member: dee.id })],
     ["revoking an admin's device", () => ({ kind: 'revoke-device', device: bo.devices[0].id })],
-    ['a device of one’s own', () => addDeviceBody(world, ada.id, stranger(world))],
-    ['a device for a member', () => addDeviceBody(world, dee.id, stranger(world))],
+    ['a device of one’s own', () => deviceInvite(ada)],
+    ['a device for a member', () => deviceInvite(dee)],
   ])('%s is not', (_, body) => {
     expect(refusal(world, forge(world, ada.devices[0], body()))).toBe(null);
   });
+
+  function deviceInvite(member: SeededMember): EntryBody {
+    const { publicKey } = world.primitives.signer(world.random(32));
+    return { kind: 'invite-device', publicKey, member: member.id, expiresMs: world.clock.now() + 1000 };
+  }
 
   function inviteOf(given: Role): EntryBody {
     const { publicKey } = world.primitives.signer(world.random(32));

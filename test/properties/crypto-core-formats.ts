@@ -35,7 +35,7 @@ import { bodySizeBytes, readBody, writeBody } from '../../packages/crypto-core/s
 import { encodeShare, parseShare } from '../../packages/crypto-core/src/quorum/share.ts';
 import { decodeUtf8, encodeUtf8 } from '../../packages/crypto-core/src/utf8.ts';
 import { longAttachment, messages, sealer, shares, wires } from './corpus.ts';
-import type { Decoder } from './decoder.ts';
+import { through, type Decoder } from './decoder.ts';
 import { bytesOf, textOf } from './text-input.ts';
 
 const READING: readonly CryptoErrorCode[] = ['malformed', 'too-large', 'unsupported-version'];
@@ -53,7 +53,7 @@ export const formats: readonly Decoder[] = [
   reader({
     name: 'CBOR',
     corpus: () => [...Object.values(wires), encodeCbor(VALUE)],
-    rewrite: (bytes) => encodeCbor(decodeCbor(bytes, 16_384)),
+    rewrite: through((bytes) => decodeCbor(bytes, 16_384), encodeCbor),
   }),
   reader(
     {
@@ -90,30 +90,29 @@ export const formats: readonly Decoder[] = [
     {
       name: 'padding',
       corpus: () => [0, 5, 300].map((size) => pad(new Uint8Array(size).fill(1))),
-      rewrite: (bytes) => pad(unpad(bytes)),
+      rewrite: through(unpad, pad),
     },
     ['malformed'],
   ),
   reader({
     name: 'device record',
     corpus: () => [wires.deviceRecord],
-    rewrite: (bytes) => encodeDeviceRecord(parseDeviceRecord(bytes)),
+    rewrite: through(parseDeviceRecord, encodeDeviceRecord),
   }),
   reader({
     name: 'sealing record',
     corpus: () => [wires.sealingRecord],
-    rewrite: (bytes) => {
-      const record = parseSealingRecord(bytes);
-      return createSealingRecord(primitives, signedBefore(bytes), record);
-    },
+    rewrite: through(parseSealingRecord, (record, bytes) =>
+      createSealingRecord(primitives, signedBefore(bytes), record),
+    ),
   }),
   reader({
     name: 'epoch statement',
     corpus: () => [wires.firstStatement, wires.statement],
-    rewrite: (bytes) => {
-      const statement = parseEpochStatement(primitives, bytes);
-      return encodeEpochStatement(primitives, signedBefore(bytes), statement);
-    },
+    rewrite: through(
+      (bytes) => parseEpochStatement(primitives, bytes),
+      (statement, bytes) => encodeEpochStatement(primitives, signedBefore(bytes), statement),
+    ),
   }),
   reader({
     name: 'envelope header',
@@ -138,7 +137,7 @@ export const formats: readonly Decoder[] = [
   reader({
     name: 'attachment descriptor',
     corpus: () => [wires.descriptor, wires.unboundDescriptor],
-    rewrite: (bytes) => encodeAttachmentDescriptor(parseAttachmentDescriptor(bytes)),
+    rewrite: through(parseAttachmentDescriptor, encodeAttachmentDescriptor),
   }),
   reader(
     {

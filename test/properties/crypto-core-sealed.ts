@@ -41,7 +41,7 @@ import {
   shares,
   wires,
 } from './corpus.ts';
-import type { Decoder } from './decoder.ts';
+import { through, type Decoder } from './decoder.ts';
 
 const sealed = (row: Omit<Decoder, 'error' | 'codes'>, codes: readonly CryptoErrorCode[]): Decoder => ({
   error: CryptoError,
@@ -92,12 +92,14 @@ export const sealedFormats: readonly Decoder[] = [
     {
       name: 'envelope',
       corpus: () => messages.slice(0, 3).map(({ envelope }) => envelope),
-      rewrite: (bytes) => {
-        const message = openMessage(epoch, bytes);
-        const { signer, id } = [alice, bob].find((device) => device.id === message.sender) ?? alice;
-        const salt = bytes.slice(46, 62);
-        return sealMessage(epoch, { ...message, signer, sender: id, random: () => salt }).envelope;
-      },
+      rewrite: through(
+        (bytes) => openMessage(epoch, bytes),
+        (message, bytes) => {
+          const { signer, id } = [alice, bob].find((device) => device.id === message.sender) ?? alice;
+          const salt = bytes.slice(46, 62);
+          return sealMessage(epoch, { ...message, signer, sender: id, random: () => salt }).envelope;
+        },
+      ),
     },
     ['wrong-context', 'decryption-failed', 'bad-signature', 'malformed', 'too-large', 'unsupported-version'],
   ),
@@ -106,15 +108,20 @@ export const sealedFormats: readonly Decoder[] = [
       {
         name: `attachment${descriptor.root === null ? ' that its key vouches for' : ''}`,
         corpus: () => [ciphertext],
-        rewrite: (bytes) => {
-          const opener = openAttachment(primitives, descriptor);
-          const content = concatBytes(...opener.push(bytes));
-          opener.end();
-          const random = () => descriptor.key.use((key) => key.slice());
-          const { padded, root } = descriptor;
-          const sealer = sealAttachment({ primitives, random, padded, bound: root !== null });
-          return concatBytes(...sealer.push(content), ...sealer.end());
-        },
+        rewrite: through(
+          (bytes) => {
+            const opener = openAttachment(primitives, descriptor);
+            const content = concatBytes(...opener.push(bytes));
+            opener.end();
+            return content;
+          },
+          (content) => {
+            const random = () => descriptor.key.use((key) => key.slice());
+            const { padded, root } = descriptor;
+            const sealer = sealAttachment({ primitives, random, padded, bound: root !== null });
+            return concatBytes(...sealer.push(content), ...sealer.end());
+          },
+        ),
       },
       ['decryption-failed', 'malformed', 'content-mismatch', 'truncated'],
     ),
@@ -148,10 +155,10 @@ export const sealedFormats: readonly Decoder[] = [
     {
       name: 'quorum set',
       corpus: () => [wires.quorumSet],
-      rewrite: (bytes) => {
-        const set = verifyQuorumSet(primitives, bytes, quorumExpectation);
-        return encodeQuorumSet(primitives, alice.signer, set);
-      },
+      rewrite: through(
+        (bytes) => verifyQuorumSet(primitives, bytes, quorumExpectation),
+        (set) => encodeQuorumSet(primitives, alice.signer, set),
+      ),
     },
     ['bad-signature', 'malformed', 'too-large', 'unsupported-version', 'wrong-context'],
   ),
@@ -159,12 +166,16 @@ export const sealedFormats: readonly Decoder[] = [
     {
       name: 'quorum set, under its signature',
       corpus: () => [quorumSetBytes],
-      rewrite: (bytes) => {
-        const signature = signBytes(primitives, alice.signer, 'quorumSetSignature', bytes);
-        const set = verifyQuorumSet(primitives, encodeCbor([bytes, signature]), quorumExpectation);
-        const wire = encodeQuorumSet(primitives, alice.signer, set);
-        return (decodeCbor(wire, wire.length) as readonly [Uint8Array])[0];
-      },
+      rewrite: through(
+        (bytes) => {
+          const signature = signBytes(primitives, alice.signer, 'quorumSetSignature', bytes);
+          return verifyQuorumSet(primitives, encodeCbor([bytes, signature]), quorumExpectation);
+        },
+        (set) => {
+          const wire = encodeQuorumSet(primitives, alice.signer, set);
+          return (decodeCbor(wire, wire.length) as readonly [Uint8Array])[0];
+        },
+      ),
     },
     ['malformed', 'too-large', 'unsupported-version', 'wrong-context'],
   ),
@@ -185,13 +196,17 @@ export const sealedFormats: readonly Decoder[] = [
     {
       name: 'vault file',
       corpus: () => [vault(vaultContent)],
-      rewrite: (bytes) => {
-        const header = parseVaultFile(primitives, bytes);
-        const { generation, writeSalt } = header;
-        const entries = openVaultFile(primitives, header, root);
-        const random = () => writeSalt;
-        return sealVaultFile({ primitives, random, header, root, generation, entries });
-      },
+      rewrite: through(
+        (bytes) => {
+          const header = parseVaultFile(primitives, bytes);
+          return { header, entries: openVaultFile(primitives, header, root) };
+        },
+        ({ header, entries }) => {
+          const { generation, writeSalt } = header;
+          const random = () => writeSalt;
+          return sealVaultFile({ primitives, random, header, root, generation, entries });
+        },
+      ),
     },
     ['vault-damaged', 'unsupported-version', 'too-large', 'wrong-passphrase'],
   ),
@@ -199,11 +214,10 @@ export const sealedFormats: readonly Decoder[] = [
     {
       name: 'vault file, under its seal',
       corpus: () => [vaultContent],
-      rewrite: (bytes) => {
-        const file = parseVaultFile(primitives, vault(bytes));
-        const entries = [...openVaultFile(primitives, file, root)];
-        return encodeCbor(entries.toSorted(([a], [b]) => (a < b ? -1 : 1)));
-      },
+      rewrite: through(
+        (bytes) => openVaultFile(primitives, parseVaultFile(primitives, vault(bytes)), root),
+        (entries) => encodeCbor([...entries].toSorted(([a], [b]) => (a < b ? -1 : 1))),
+      ),
     },
     ['vault-damaged'],
   ),

@@ -19,3 +19,21 @@ export interface Decoder {
   /** One input in so many, for a reader of files. Default 1. */
   readonly slowness?: number;
 }
+
+/**
+ * A `rewrite` of a reader and its writer. The writer must write whatever the reader accepts: what it throws is
+ * no refusal, so it is not passed on as one.
+ */
+export function through<T>(
+  read: (input: Uint8Array) => T,
+  write: (value: T, input: Uint8Array) => Uint8Array | null,
+): (input: Uint8Array) => Uint8Array | null {
+  return (input) => {
+    const value = read(input);
+    try {
+      return write(value, input);
+    } catch (cause) {
+      throw new Error('what was read cannot be written', { cause });
+    }
+  };
+}

@@ -14,11 +14,12 @@ import {
   replay,
   type DirectoryErrorCode,
   type DirectoryState,
+  type Entry,
   type InviteLink,
 } from '@keytide/key-directory';
 import { Secret } from '@keytide/crypto-core';
 import { eventfulWorld } from '../../packages/key-directory/test/history.ts';
-import type { Decoder } from './decoder.ts';
+import { through, type Decoder } from './decoder.ts';
 import { bytesOf, textOf } from './text-input.ts';
 
 const reader = (
@@ -37,17 +38,28 @@ const signers = new Map<DeviceId, Signer>(
   world.members.flatMap(({ devices }) => devices.map(({ id, signer }) => [id, signer])),
 );
 const entries = wires.map((wire) => parseEntry(primitives, wire));
+/** With approvals of nobody: only the judge looks at them. */
+const approved = ((entry: Entry): Uint8Array => {
+  const approvals = ['0a', 'fa'].map((byte) => ({
+    device: deviceId(byte.repeat(32)),
+    signature: new Uint8Array(64),
+  }));
+  return encodeEntryWire(entry.bytes, [{ device: entry.author, signature: entry.signature }, ...approvals]);
+})(entries.at(-1) as Entry);
 
 /** Readers of key-directory, the judge of whole entries among them. */
 export const directoryDecoders: readonly Decoder[] = [
   reader({
     name: 'membership entry',
-    corpus: () => wires,
-    rewrite: (bytes) => {
-      const { author, signature, approvals, ...fields } = parseEntry(primitives, bytes);
-      const signatures = [{ device: author, signature }, ...approvals];
-      return encodeEntryWire(encodeEntry({ ...fields, author }), signatures);
-    },
+    corpus: () => [...wires, approved],
+    rewrite: through(
+      (bytes) => parseEntry(primitives, bytes),
+      (entry) => {
+        const { author, signature, approvals, ...fields } = entry;
+        const signatures = [{ device: author, signature }, ...approvals];
+        return encodeEntryWire(encodeEntry({ ...fields, author }), signatures);
+      },
+    ),
   }),
   reader(
     {
@@ -68,7 +80,10 @@ export const directoryDecoders: readonly Decoder[] = [
   reader({
     name: 'invite link',
     corpus: () => ['https://relay.example.org', 'http://127.0.0.1:8080', 'http://[::1]'].map(inviteLink),
-    rewrite: (bytes) => bytesOf(formatInviteLink(parseInviteLink(textOf(bytes)))),
+    rewrite: through(
+      (bytes) => parseInviteLink(textOf(bytes)),
+      (link) => bytesOf(formatInviteLink(link)),
+    ),
   }),
   reader(
     {

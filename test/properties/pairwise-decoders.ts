@@ -20,6 +20,7 @@ import {
   createOneTimePreKey,
   verifyBundle,
   verifyOneTimePreKey,
+  type PreKeyBundleFields,
 } from '../../packages/crypto-core/src/libsignal/bundle.ts';
 import { encodeNotice, parseNotice } from '../../packages/crypto-core/src/libsignal/notice.ts';
 import { readPeerState, writePeerState } from '../../packages/crypto-core/src/libsignal/peer-state.ts';
@@ -34,7 +35,7 @@ import { openBoxMessage, sealBoxMessage } from '../../packages/crypto-core/src/p
 import { wireHead } from '../../packages/crypto-core/src/pairwise/wire.ts';
 import * as world from '../../packages/crypto-core/test/spec-world.ts';
 import { random, seeded } from './corpus.ts';
-import type { Decoder } from './decoder.ts';
+import { through, type Decoder } from './decoder.ts';
 
 const { alice, bob, directory, filled, org } = world;
 const READING: readonly CryptoErrorCode[] = ['malformed', 'too-large', 'unsupported-version'];
@@ -149,14 +150,17 @@ export const pairwiseDecoders: readonly Decoder[] = [
         [null, filled(9, 32)].map((original) =>
           encodeContent(primitives, pair, { id: filled(8, 16), original, plaintext: random(30) }),
         ),
-      rewrite: (bytes) => encodeContent(primitives, pair, parseContent(primitives, pair, bytes)),
+      rewrite: through(
+        (bytes) => parseContent(primitives, pair, bytes),
+        (content) => encodeContent(primitives, pair, content),
+      ),
     },
     ['malformed', 'too-large', 'wrong-context'],
   ),
   reader({
     name: 'session notice',
     corpus: () => [encodeNotice({ received: [filled(1, 32), filled(2, 32)], lost: [] })],
-    rewrite: (bytes) => encodeNotice(parseNotice(bytes)),
+    rewrite: through(parseNotice, encodeNotice),
   }),
   reader({
     name: 'stored state of a peer',
@@ -176,7 +180,7 @@ export const pairwiseDecoders: readonly Decoder[] = [
     {
       name: 'pre-key bundle',
       corpus: () => [bundle],
-      rewrite: (bytes) => rewrittenBundle(bytes),
+      rewrite: through(verifiedBundle, createdBundle),
     },
     [...READING, 'bad-signature', 'wrong-context'],
   ),
@@ -184,7 +188,10 @@ export const pairwiseDecoders: readonly Decoder[] = [
     {
       name: 'pre-key bundle, under its signature',
       corpus: () => [insideOf(bundle)],
-      rewrite: (bytes) => insideOf(rewrittenBundle(signed('preKeyBundleSignature', bytes))),
+      rewrite: through(
+        (bytes) => verifiedBundle(signed('preKeyBundleSignature', bytes)),
+        (fields) => insideOf(createdBundle(fields)),
+      ),
     },
     [...READING, 'wrong-context'],
   ),
@@ -192,11 +199,13 @@ export const pairwiseDecoders: readonly Decoder[] = [
     {
       name: 'one-time pre-key, under its signature',
       corpus: () => [insideOf(oneTime)],
-      rewrite: (bytes) => {
-        const wire = signed('oneTimePreKeySignature', bytes);
-        const fields = verifyOneTimePreKey(primitives, alice.verifier, owner, wire);
-        return insideOf(createOneTimePreKey(primitives, alice.signer, owner, fields));
-      },
+      rewrite: through(
+        (bytes) => {
+          const wire = signed('oneTimePreKeySignature', bytes);
+          return verifyOneTimePreKey(primitives, alice.verifier, owner, wire);
+        },
+        (fields) => insideOf(createOneTimePreKey(primitives, alice.signer, owner, fields)),
+      ),
     },
     [...READING, 'wrong-context'],
   ),
@@ -204,29 +213,35 @@ export const pairwiseDecoders: readonly Decoder[] = [
     {
       name: 'ephemeral frame',
       corpus: () => [sealFrame(epoch, alice.signer, frame)],
-      rewrite: (bytes) => {
-        const { message, verify } = unsealFrame(epoch, bytes);
-        verify();
-        return sealFrame(epoch, alice.signer, message);
-      },
+      rewrite: through(
+        (bytes) => {
+          const { message, verify } = unsealFrame(epoch, bytes);
+          verify();
+          return message;
+        },
+        (message) => sealFrame(epoch, alice.signer, message),
+      ),
     },
     [...READING, 'wrong-context', 'decryption-failed', 'bad-signature'],
   ),
   reader({
     name: 'ephemeral body',
     corpus: () => [bodyBytes(frame), bodyBytes({ ...frame, kind: 'heartbeat', channel: filled(0, 16) })],
-    rewrite: (bytes) => bodyBytes(readBody(bytes, 4096)),
+    rewrite: through((bytes) => readBody(bytes, 4096), bodyBytes),
   }),
   reader({
     name: 'heartbeat',
     corpus: () =>
       [null, { counter: 9, link: filled(1, 32) }].map((last) => encodeHeartbeat({ ...heartbeat, last })),
-    rewrite: (payload) => encodeHeartbeat(readHeartbeat({ ...frame, kind: 'heartbeat', payload })),
+    rewrite: through((payload) => readHeartbeat({ ...frame, kind: 'heartbeat', payload }), encodeHeartbeat),
   }),
 ];
 
-function rewrittenBundle(wire: Uint8Array): Uint8Array {
-  const fields = verifyBundle(primitives, alice.verifier, owner, wire);
+function verifiedBundle(wire: Uint8Array): PreKeyBundleFields {
+  return verifyBundle(primitives, alice.verifier, owner, wire);
+}
+
+function createdBundle(fields: PreKeyBundleFields): Uint8Array {
   return createBundle(primitives, alice.signer, owner, fields);
 }
 

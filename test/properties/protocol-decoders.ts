@@ -1,7 +1,7 @@
 import { toBase64Url } from '@keytide/crypto-core';
 import * as protocol from '@keytide/relay-protocol';
 import { FRAME_EXAMPLES } from '../../packages/relay-protocol/test/examples.ts';
-import type { Decoder } from './decoder.ts';
+import { through, type Decoder } from './decoder.ts';
 import { bytesOf, textOf } from './text-input.ts';
 
 const { decodeClientFrame, decodeRelayFrame, encodeClientFrame, encodeRelayFrame, ProtocolError } = protocol;
@@ -41,14 +41,14 @@ export const protocolDecoders: readonly Decoder[] = [
     error: ProtocolError,
     codes: CODES,
     corpus: () => Object.values(FRAME_EXAMPLES).filter(isClientFrame),
-    rewrite: (frame) => encodeClientFrame(decodeClientFrame(frame)),
+    rewrite: through(decodeClientFrame, encodeClientFrame),
   },
   {
     name: 'frame of a relay',
     error: ProtocolError,
     codes: CODES,
     corpus: () => Object.values(FRAME_EXAMPLES).filter((frame) => !isClientFrame(frame)),
-    rewrite: (frame) => encodeRelayFrame(decodeRelayFrame(frame)),
+    rewrite: through(decodeRelayFrame, encodeRelayFrame),
   },
   body('healthResponse', protocol.healthResponse, { status: 'ok', version: '1', name: 'http://a' }),
   body('organisationRequest', protocol.organisationRequest, { entry: bytes(100) }),

@@ -1,6 +1,7 @@
 import {
   connect,
   createOrganisation,
+  DEFAULT_POLICY,
   defineOrganisation,
   join,
   memoryDeviceStore,
@@ -98,6 +99,26 @@ describe('two people', () => {
     });
     await first.close();
     expect(first.unreadable.every(({ code }) => code === 'ask-an-admin')).toBe(true);
+  });
+
+  test('an organisation that was made is not made again: whoever did not hear of it asks again', async () => {
+    const store = { ...memoryDeviceStore(), close: async () => {} };
+    const founding = { definition, ports: nodePorts, store, relayUrl: relay.url, handle: 'eve' };
+    const first = await createOrganisation(founding);
+    await first.close();
+    const again = await createOrganisation(founding);
+    expect([again.org, again.device, again.member]).toEqual([first.org, first.device, first.member]);
+    await again.close();
+    const others = [
+      { handle: 'eva' },
+      { relayUrl: 'http://127.0.0.1:1' },
+      { policy: { ...DEFAULT_POLICY, blockSeconds: 3600 } },
+    ];
+    for (const other of others) {
+      await expect(createOrganisation({ ...founding, ...other })).rejects.toMatchObject({
+        code: 'already-joined',
+      });
+    }
   });
 
   test('an empty store is told what to do', async () => {

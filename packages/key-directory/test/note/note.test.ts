@@ -27,7 +27,9 @@ import {
   type NoteSignature,
 } from '@keytide/key-directory';
 import fc from 'fast-check';
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { cosignedBytes } from '../../src/note/cosignature.ts';
 import { codeFrom } from '../forge.ts';
 
 const NOW = 1_767_225_600;
@@ -261,6 +263,18 @@ describe('signatures', () => {
     const hash = primitives.sha256(concatBytes(asciiBytes(`${key.name}\n`), Uint8Array.of(4), key.publicKey));
     return { keyId: new DataView(hash.buffer, hash.byteOffset).getUint32(0) };
   }
+});
+
+test('no byte string is both a cosignature and what a device signs otherwise', () => {
+  const source = readFileSync(new URL('../../../crypto-core/src/labels.ts', import.meta.url), 'utf8');
+  const labels = Array.from(source.matchAll(/: '([^']+)',/g), ([, label]) => label as string);
+  expect(labels.length).toBeGreaterThan(30);
+  expect(labels.filter((label) => !label.startsWith('keytide/v1/'))).toEqual([]);
+  const cosigned = new TextDecoder().decode(cosignedBytes(asciiBytes(TEXT), NOW));
+  expect(cosigned.split('\n').slice(0, 3)).toEqual(['cosignature/v1', `time ${NOW}`, CHECKPOINT.origin]);
+  // The log's own signature has no first line of its own: a labelled text has a zero byte, and no note has one.
+  expect(labelled('login', new Uint8Array(32))).toContain(0);
+  expect(asciiBytes(TEXT)).not.toContain(0);
 });
 
 describe('a witness policy', () => {

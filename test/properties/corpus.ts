@@ -23,6 +23,7 @@ import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { portablePrimitives } from '@keytide/crypto-core/portable';
 import { seededRandom } from '@keytide/testkit';
 import { sealEpochBox } from '../../packages/crypto-core/src/epoch-box.ts';
+import { encodeEpochStatement } from '../../packages/crypto-core/src/epoch-statement.ts';
 import { bodySizeBytes, writeBody } from '../../packages/crypto-core/src/message-body.ts';
 import * as world from '../../packages/crypto-core/test/spec-world.ts';
 
@@ -129,6 +130,12 @@ export const quorumSet = verifyQuorumSet(primitives, dealt.set, quorumExpectatio
 export const quorumSetBytes = (decodeCbor(dealt.set, 4096) as readonly [Uint8Array])[0];
 export const shares = dealt.shares.map(({ share }) => share.use((bytes) => bytes.slice()));
 
+const senders = [alice, bob].map(({ id }) => ({ device: id, counter: 2, link: filled(0x1a, 32) }));
+const closing = {
+  group: { size: 4, root: filled(0xd2, 32) },
+  senders: senders.toSorted((a, b) => (a.device < b.device ? -1 : 1)),
+};
+
 /** What is CBOR, by name. */
 export const wires = {
   deviceRecord: encodeDeviceRecord({ signingPublicKey: alice.signer.publicKey, abilities: 1 }),
@@ -140,6 +147,7 @@ export const wires = {
   }),
   firstStatement: first.statement,
   statement: world.epoch.statement,
+  longStatement: encodeEpochStatement(primitives, alice.signer, { ...world.statement, closing }),
   descriptor: encodeAttachmentDescriptor(attachments[0].descriptor),
   unboundDescriptor: encodeAttachmentDescriptor(attachments[1].descriptor),
   openingCheckpoint: opening.checkpoint(),

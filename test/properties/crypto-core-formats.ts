@@ -108,10 +108,14 @@ export const formats: readonly Decoder[] = [
   }),
   reader({
     name: 'epoch statement',
-    corpus: () => [wires.firstStatement, wires.statement],
+    corpus: () => [wires.firstStatement, wires.statement, wires.longStatement],
     rewrite: through(
       (bytes) => parseEpochStatement(primitives, bytes),
-      (statement, bytes) => encodeEpochStatement(primitives, signedBefore(bytes), statement),
+      (statement, bytes) => {
+        const senders = statement.closing.senders.toSorted((a, b) => (a.device < b.device ? -1 : 1));
+        const sorted = { ...statement, closing: { ...statement.closing, senders } };
+        return encodeEpochStatement(primitives, signedBefore(bytes), sorted);
+      },
     ),
   }),
   reader({

@@ -5,6 +5,7 @@ import type { Decoder } from './decoder.ts';
 import { directoryDecoders } from './directory-decoders.ts';
 import { pairwiseDecoders } from './pairwise-decoders.ts';
 import { protocolDecoders } from './protocol-decoders.ts';
+import { transparencyDecoders } from './transparency-decoders.ts';
 
 /** Every reader of untrusted bytes that the fuzz suite knows. */
 export const decoders: readonly Decoder[] = [
@@ -12,6 +13,7 @@ export const decoders: readonly Decoder[] = [
   ...sealedFormats,
   ...pairwiseDecoders,
   ...directoryDecoders,
+  ...transparencyDecoders,
   ...protocolDecoders,
   ...clientDecoders,
 ];

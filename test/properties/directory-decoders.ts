@@ -56,7 +56,8 @@ export const directoryDecoders: readonly Decoder[] = [
       (bytes) => parseEntry(primitives, bytes),
       (entry) => {
         const { author, signature, approvals, ...fields } = entry;
-        const signatures = [{ device: author, signature }, ...approvals];
+        const sorted = approvals.toSorted((a, b) => (a.device < b.device ? -1 : 1));
+        const signatures = [{ device: author, signature }, ...sorted];
         return encodeEntryWire(encodeEntry({ ...fields, author }), signatures);
       },
     ),

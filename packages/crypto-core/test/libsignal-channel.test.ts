@@ -78,6 +78,44 @@ describe('session channel', () => {
       if (!answered) await fromAlice.open(await fromBob.seal(hello, keepNothing), keepNothing);
     }
   });
+  test('a message of one kind is not one of another', async () => {
+    const { alice, bob, fromAlice, fromBob } = await makeTwo();
+    const relabelled = (wire: Uint8Array, kind: number) =>
+      concatBytes(Uint8Array.of(1, kind), wire.subarray(2));
+    const start = await fromAlice.seal(hello, keepNothing);
+    expect(await codeOfAsync(() => fromBob.open(relabelled(start, 3), keepNothing))).toBe('bad-signature');
+    await fromBob.open(start, keepNothing);
+    await fromAlice.open(await fromBob.seal(hello, keepNothing), keepNothing);
+    const later = await fromAlice.seal(hello, keepNothing);
+    expect(await codeOfAsync(() => fromBob.open(relabelled(later, 4), keepNothing))).toBe('bad-signature');
+    const { random, org } = alice.endpoint;
+    const box = sealBoxMessage(
+      {
+        primitives,
+        random,
+        signer: alice.signer,
+        peer: bob,
+        kind: 'box',
+        pair: { org, sender: alice.id, recipient: bob.id },
+      },
+      hello,
+    );
+    expect(await codeOfAsync(() => fromBob.openNotice(relabelled(box, 2), keepNothing))).toBe(
+      'decryption-failed',
+    );
+  });
+  test('a repeated message changes nothing', async () => {
+    const { bob, fromAlice, fromBob } = await makeTwo();
+    const wire = await fromAlice.seal(hello, keepNothing);
+    await fromBob.open(wire, keepNothing);
+    const values = async () => {
+      const names = await bob.store.names('');
+      return Promise.all(names.map(async (name) => [name, await bob.store.get(name)]));
+    };
+    const before = await values();
+    expect(await codeOfAsync(() => fromBob.open(wire, keepNothing))).toBe('replayed');
+    expect(await values()).toEqual(before);
+  });
   test('another recipient, another sender and another organisation are refused', async () => {
     const { alice, bob, shelf, fromAlice, fromBob } = await makeTwo();
     const wire = await fromAlice.seal(hello, keepNothing);

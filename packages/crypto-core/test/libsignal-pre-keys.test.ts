@@ -52,11 +52,16 @@ describe('plan of pre-keys', () => {
     expect(plan.oneTime[0]).toBe(101);
     expect(plan.forgetSigned).toEqual([1]);
   });
+  test('more than 96 one-time pairs are not kept: the oldest are forgotten', () => {
+    const oneTime = Array.from({ length: 80 }, (_, at) => at + 1);
+    const stock = { nextId: 100, signed: [{ id: 99, createdMs: START_MS }], oneTime };
+    expect(planPreKeys(stock, 0, START_MS).forgetOneTime).toEqual(oneTime.slice(0, 16));
+  });
   test('never an id twice, and never more kept than allowed, whatever the relay says it has left', () => {
     const call = fc.record({
       published: fc.integer({ min: -5, max: 40 }),
       days: fc.nat(30),
-      used: fc.nat(40),
+      used: fc.nat(8),
     });
     fc.assert(
       fc.property(fc.array(call, { maxLength: 30 }), (calls) => {
@@ -79,6 +84,7 @@ describe('plan of pre-keys', () => {
           stock = { nextId: plan.nextId, signed, oneTime };
           expect(signed.length).toBeGreaterThan(0);
           expect(oneTime.length).toBeLessThanOrEqual(96);
+          expect(plan.oneTime.length).toBeLessThanOrEqual(32);
         }
       }),
       { seed: 3 },

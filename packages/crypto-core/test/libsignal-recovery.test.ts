@@ -43,7 +43,7 @@ async function repaired(receiver: SignalChannel, sender: SignalChannel): Promise
 
 describe('a lost session', () => {
   test('the receiver has no session left: the code says so, and the message comes again, once', async () => {
-    const { alice, bob, fromAlice, fromBob } = await talking();
+    const { alice, bob, clock, fromAlice, fromBob } = await talking();
     await bob.store.write([{ name: `libsignal/session/${alice.id}`, value: null }]);
     const wire = await fromAlice.seal(text('lost'), keepNothing);
     expect(await openCode(fromBob, wire)).toBe('session-lost');
@@ -51,6 +51,12 @@ describe('a lost session', () => {
     expect(again.length).toBe(1);
     expect(await fromBob.open(again[0] as Uint8Array, keepNothing)).toEqual(text('lost'));
     expect(await openCode(fromBob, again[0] as Uint8Array)).toBe('replayed');
+    // Then it is confirmed, and not asked for any more.
+    clock.nowMs += 24 * 60 * MINUTE_MS;
+    expect(await fromAlice.openNotice(await noticeOf(fromBob), keepNothing)).toEqual([]);
+    expect(await alice.store.names('libsignal/sent/')).toEqual([]);
+    clock.nowMs += 24 * 60 * MINUTE_MS;
+    expect(await fromBob.sealNotice(keepNothing)).toBeNull();
     expect(await openCode(fromBob, wire)).toBe('session-lost');
     for (const [from, to] of [
       [fromAlice, fromBob],
@@ -86,6 +92,8 @@ describe('a lost session', () => {
     const back = restored(bob, older, alice, shelf, clock);
     const wire = await fromAlice.seal(text('lost'), keepNothing);
     expect(await openCode(back, wire)).toBe('session-lost');
+    // What it sends from now on is in a session that the other has.
+    expect(await fromAlice.open(await back.seal(text('z'), keepNothing), keepNothing)).toEqual(text('z'));
     expect(await repaired(back, fromAlice)).toEqual([text('lost')]);
     expect(await fromAlice.open(await back.seal(text('on'), keepNothing), keepNothing)).toEqual(text('on'));
   });
@@ -208,7 +216,10 @@ describe('notices', () => {
     expect(await open(sealBoxMessage({ ...input, signer: bob.signer }, content))).toBeNull();
   });
   test('nothing that was confirmed, or never sent, makes a session start anew', async () => {
-    const { alice, bob, fromAlice } = await talking();
+    const { alice, bob, fromAlice, fromBob } = await talking();
+    const confirmed = await fromAlice.seal(text('confirmed'), keepNothing);
+    await fromBob.open(confirmed, keepNothing);
+    await fromAlice.openNotice(await noticeOf(fromBob), keepNothing);
     const { random, org } = alice.endpoint;
     const session = () => alice.store.get(`libsignal/session/${bob.id}`);
     const before = await session();
@@ -221,7 +232,7 @@ describe('notices', () => {
         kind: 'notice',
         pair: { org, sender: bob.id, recipient: alice.id },
       },
-      encodeCbor([1, [], [random(32), random(32)]]),
+      encodeCbor([1, [], [random(32), primitives.sha256(confirmed)]]),
     );
     expect(await fromAlice.openNotice(notice, keepNothing)).toEqual([]);
     expect(await session()).toEqual(before);
@@ -277,9 +288,25 @@ describe('notices', () => {
     );
     const [again] = await fromAlice.openNotice(notice, keepNothing);
     expect(await openCode(fromBob, again as Uint8Array)).toBe('replayed');
-    // The fresh session was taken up all the same.
+    // What comes after it in the fresh session is opened.
     expect(await fromBob.open(await fromAlice.seal(text('on'), keepNothing), keepNothing)).toEqual(
       text('on'),
     );
+  });
+  test('nor is one that was opened before many older ones', async () => {
+    const { alice, bob, fromAlice, fromBob } = await talking();
+    const wires: Uint8Array[] = [];
+    for (let i = 0; i < 70; i += 1) wires.push(await fromAlice.seal(text(`m${i}`), keepNothing));
+    const newest = wires.pop() as Uint8Array;
+    for (const wire of [newest, ...wires]) await fromBob.open(wire, keepNothing);
+    const { random, org } = alice.endpoint;
+    const pair = { org, sender: bob.id, recipient: alice.id };
+    const content = encodeCbor([1, [], [primitives.sha256(newest)]]);
+    const notice = sealBoxMessage(
+      { primitives, random, signer: bob.signer, peer: alice, kind: 'notice', pair },
+      content,
+    );
+    const [again] = await fromAlice.openNotice(notice, keepNothing);
+    expect(await openCode(fromBob, again as Uint8Array)).toBe('replayed');
   });
 });

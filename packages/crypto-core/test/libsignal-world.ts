@@ -1,4 +1,3 @@
-import { toHex } from '@keytide/crypto-core';
 import {
   preparePreKeys,
   signalChannel,
@@ -61,5 +60,3 @@ export async function makePair(alice: TestPeer, bob: TestPeer) {
     fromBob: channelBetween(bob, alice, shelf, clock),
   };
 }
-
-export const keyOf = (bytes: Uint8Array): string => toHex(bytes);

@@ -31,19 +31,17 @@ export async function openInSession(
       throw error;
     });
     const { id, original, plaintext } = parseContent(primitives, incoming, padded);
-    const again = state.opened.some((opened) => equalBytes(opened.id, id));
+    if (state.opened.some((opened) => equalBytes(opened.id, id))) throw replayed();
     const confirmed = original ?? hash;
     const lost = withoutBytes(state.lost, confirmed);
     const next = {
       ...state,
-      opened: again ? state.opened : withOpened(state.opened, { id, hash }),
+      opened: withOpened(state.opened, { id, hash }),
       unconfirmed: withNewest(state.unconfirmed, confirmed),
       lost,
       asks: lost.length === 0 ? 0 : state.asks,
     };
-    // The session moves on in either case, and the peer is told in either case.
-    await commit(context, session, next, again ? [] : await keep(plaintext));
-    if (again) throw replayed();
+    await commit(context, session, next, await keep(plaintext));
     return plaintext;
   });
 }

@@ -61,6 +61,19 @@ export function silentRelays(stage: () => Stage): void {
     });
   });
 
+  test('an HTTP call that is never answered is given up, and made again', async () => {
+    const { ada, bo } = await stage().pair(hurriedPorts());
+    let calls = 0;
+    stage().hostile.attack({
+      victim: bo.client.device,
+      call: (call, forward) => (calls++ === 0 ? new Promise(() => {}) : forward(call)),
+    });
+    for (const link of stage().hostile.linksOf(bo.client.device)) link.cut();
+    await until(() => calls > 1, 'bo to ask again');
+    expect(failureCodes(bo)).toEqual(['offline']);
+    await goesOn(ada, bo);
+  });
+
   describe('HTTP answers that are no answers', () => {
     test('an answer without end is left when it is longer than any true one', async () => {
       let megabytes = 0;

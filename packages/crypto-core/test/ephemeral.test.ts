@@ -210,11 +210,11 @@ describe('a receiver', () => {
     // Its clock was set back meanwhile: the session is still known.
     expect(codeFor(frame, NOW_MS, ephemeralWindow(NOW_MS, window))).toBe('replayed');
     const laterMs = NOW_MS + MAX_EPHEMERAL_AGE_MS;
-    const other = sessionOf(carol, { nowMs: laterMs });
-    const still = receive(other.seal(payload, laterMs), laterMs, window);
+    const opens = (nowMs: number) => sessionOf(carol, { nowMs, channel: random(16) }).seal(payload, nowMs);
+    const still = receive(opens(laterMs), laterMs, window);
     expect(codeFor(frame, laterMs, still.window)).toBe('replayed');
-    const { window: forgot } = receive(other.seal(payload, laterMs + 1), laterMs + 1, still.window);
-    expect(forgot.sessions.size).toBe(1);
+    const { window: forgot } = receive(opens(laterMs + 1), laterMs + 1, still.window);
+    expect(forgot.sessions.size).toBe(2);
     expect(codeFor(frame, laterMs + 1, forgot)).toBe('expired');
     // What is forgotten holds up nobody, also before it is cleared away.
     const older = sessionOf(alice, { nowMs: NOW_MS - 1 }).seal(payload, laterMs + 1);

@@ -61,13 +61,24 @@ export function receiveEphemeral({ keys, window, frame, nowMs }: ReceiveEphemera
   const name = `${sender}/${message.kind}/${toHex(message.channel)}`;
   const live = window.sessions.get(name);
   if (live !== undefined && isRemembered(live, nowMs)) requireNewer(live, message);
-  const sessions = new Map([...window.sessions].filter((entry) => isRemembered(entry[1], nowMs)));
-  const ofSender = [...sessions.values()].filter((other) => other.sender === sender).length;
-  if (!sessions.has(name) && (sessions.size >= MAX_SESSIONS || ofSender >= MAX_SESSIONS_PER_SENDER))
-    throw new CryptoError('too-many-sessions', 'more ephemeral sessions than a receiver remembers');
+  const { sessions } = window;
+  const others = sessions.has(name) ? new Map(sessions) : withRoom(sessions, sender, nowMs);
   verify();
-  sessions.set(name, { sender, session, startedMs, counter, sentMs });
-  return { window: { sinceMs: window.sinceMs, sessions }, message };
+  const newest = { sender, session, startedMs, counter, sentMs };
+  return { window: { sinceMs: window.sinceMs, sessions: others.set(name, newest) }, message };
+}
+
+/** The sessions that are still remembered, if one more of this sender is none too many. */
+function withRoom(
+  sessions: EphemeralWindow['sessions'],
+  sender: DeviceId,
+  nowMs: number,
+): Map<string, LiveSession> {
+  const remembered = [...sessions].filter(([, live]) => isRemembered(live, nowMs));
+  const ofSender = remembered.filter(([, live]) => live.sender === sender).length;
+  if (remembered.length >= MAX_SESSIONS || ofSender >= MAX_SESSIONS_PER_SENDER)
+    throw new CryptoError('too-many-sessions', 'more ephemeral sessions than a receiver remembers');
+  return new Map(remembered);
 }
 
 function requireFresh(window: EphemeralWindow, { sentMs, maxAgeMs }: EphemeralMessage, nowMs: number): void {

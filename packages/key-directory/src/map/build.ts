@@ -44,10 +44,13 @@ export function buildSubtree(
 
 /** Ordered items that agree up to `position`, by their bit there. */
 export function splitAt(items: readonly MapItem[], position: number): [zeros: MapItem[], ones: MapItem[]] {
-  return [
-    items.filter(({ key }) => bitOf(key, position) === 0),
-    items.filter(({ key }) => bitOf(key, position) === 1),
-  ];
+  let [low, high] = [0, items.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (bitOf((items[middle] as MapItem).key, position) === 0) low = middle + 1;
+    else high = middle;
+  }
+  return [items.slice(0, low), items.slice(low)];
 }
 
 function kept(node: StoredNode, keep: (node: StoredNode) => void): Uint8Array {

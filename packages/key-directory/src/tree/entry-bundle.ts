@@ -25,7 +25,6 @@ export function parseEntryBundle(bytes: Uint8Array, width: number): Uint8Array[]
   let at = 0;
   while (at < bytes.length) {
     const start = at + 2;
-    if (start > bytes.length) throw malformed();
     at = start + (((bytes[at] as number) << 8) | (bytes[at + 1] as number));
     if (at > bytes.length) throw malformed();
     wires.push(bytes.slice(start, at));

@@ -3,6 +3,7 @@ import {
   changedHeads,
   createRemoveMember,
   createRoleChange,
+  createWipe,
   deviceKey,
   EMPTY_MAP_ROOT,
   headsOf,
@@ -120,6 +121,24 @@ describe('the map of an organisation', () => {
     expect(heads()).toEqual(['exporter', 'exporter']);
     again.append(createRemoveMember({ ...again.as(admin), member: id }));
     expect(heads()).toEqual([null, null]);
+  });
+
+  test('follows an order to wipe a device that was revoked before', () => {
+    const again = eventfulWorld('heads');
+    const admin = again.members[0].devices[0];
+    const device = [...again.state.devices.values()].find(
+      ({ revokedAt, wipedAt }) => revokedAt !== null && wipedAt === null,
+    );
+    if (device === undefined) throw new Error('the world has a revoked device');
+    const before = again.state;
+    again.append(createWipe({ ...again.as(admin), target: { of: 'device', device: device.id } }));
+    const changed = new Map(
+      changedHeads(primitives, before, again.state).map(({ key, leaf }) => [toHex(key), leaf]),
+    );
+    const head = parseDeviceHead(changed.get(toHex(deviceKey(primitives, device.id))) as Uint8Array);
+    expect(head).toMatchObject({ role: null, wipedAt: before.size, since: before.size });
+    const owner = parseMemberHead(changed.get(toHex(memberKey(primitives, device.member))) as Uint8Array);
+    expect(owner.since).toBe(before.size);
   });
 
   test('keeps members and devices apart, and knows nobody else', () => {

@@ -205,21 +205,40 @@ describe('a proof that a hostile prover makes up', () => {
     ).toBe('too-large');
   });
 
-  test('cannot hang a subtree in a map whose way turns back', async () => {
-    // A map that no honest prover builds: the same position decides twice.
-    const { key, leaf } = target;
+  test('cannot pass off a map in which a leaf lies on the wrong side, or a way turns back', async () => {
+    // No honest prover builds these; a relay that signs what it likes may.
     const { branchNodeHash, leafNodeHash, valueHash } = await import('../../src/map/node.ts');
+    const { key, leaf } = target;
+    const value = valueHash(primitives, leaf);
     const sibling = new Uint8Array(32).fill(9);
-    const side = (hash: Uint8Array): [Uint8Array, Uint8Array] =>
-      ((key[0] as number) & 0x80) === 0 ? [hash, sibling] : [sibling, hash];
-    const inner = branchNodeHash(
-      primitives,
-      key,
-      0,
-      side(leafNodeHash(primitives, key, valueHash(primitives, leaf))),
-    );
-    const root = branchNodeHash(primitives, key, 0, side(inner));
+    const branch = (below: Uint8Array, isRight: boolean): Uint8Array =>
+      branchNodeHash(primitives, key, 0, isRight ? [sibling, below] : [below, sibling]);
+    const isRight = ((key[0] as number) & 0x80) !== 0;
+    const once = branch(leafNodeHash(primitives, key, value), isRight);
+    expect(verdict(once, key, [1, Uint8Array.of(0), sibling, leaf])).toBe(null);
+
+    const twice = branch(once, isRight);
     const joined = Uint8Array.of(...sibling, ...sibling);
-    expect(verdict(root, key, [1, Uint8Array.of(0, 0), joined, leaf])).toBe('bad-proof');
+    expect(verdict(twice, key, [1, Uint8Array.of(0, 0), joined, leaf])).toBe('bad-proof');
+
+    const misplaced = branch(leafNodeHash(primitives, key, value), !isRight);
+    const other = key.map((byte, i) => (i === 0 ? byte ^ 0x80 : byte));
+    expect(verdict(misplaced, other, [1, Uint8Array.of(0), sibling, [key, value]])).toBe('bad-proof');
   });
+});
+
+test('a lookup grows by 33 bytes each time the map doubles', async () => {
+  const sizes: number[] = [];
+  for (const count of [500, 1000, 2000]) {
+    const entries = Array.from({ length: count }, (_, n) => {
+      return { key: primitives.sha256(uint32Bytes(n)), leaf: new Uint8Array(70) };
+    });
+    const [store, root] = await build([entries]);
+    const lookups = await Promise.all(entries.map(({ key }) => proveLookup(primitives, store, root, key)));
+    sizes.push(lookups.reduce((sum, { length }) => sum + length, 0) / count);
+  }
+  const [first, second, third] = sizes as [number, number, number];
+  expect(third).toBeLessThan(475);
+  expect(second - first).toBeCloseTo(33, -1);
+  expect(third - second).toBeCloseTo(33, -1);
 });

@@ -2,6 +2,7 @@ import {
   asciiBytes,
   concatBytes,
   deviceIdOf,
+  labelled,
   orgId,
   type Primitives,
   type Signer,

@@ -28,6 +28,7 @@ describe('the path of a tile', () => {
     'tile/-1/000',
     'tile/0/000.p/0', // an empty tile is not served
     'tile/0/000.p/256', // a full tile has no width
+    'tile/0/000.p/257',
     'tile/0/000.p/08',
     'tile/0/000.p/',
     'tile/0/000/',

@@ -1,4 +1,4 @@
-import { leafHash, uint32Bytes, toHex } from '@keytide/crypto-core';
+import { leafHash, nodeHash, uint32Bytes, toHex } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import {
   proveConsistency,
@@ -130,6 +130,37 @@ describe('proofs from tiles', () => {
     );
   });
 
+  test('are refused by their form alone, also where a dishonest log has made the hashes fit', () => {
+    const [a, b, c] = [leafAt(0), leafAt(1), leafAt(2)];
+    const node = (left: Uint8Array, right: Uint8Array): Uint8Array => nodeHash(primitives, left, right);
+    const short = b.slice(1);
+    const included = (size: number, root: Uint8Array, ...proof: Uint8Array[]): string | null =>
+      codeFrom(() => verifyInclusion(primitives, { leaf: a, index: 0, size, root }, proof));
+    expect(included(2, node(a, b), b)).toBe(null);
+    expect(included(2, node(a, short), short)).toBe('bad-proof');
+    expect(included(1, node(b, a), b)).toBe('bad-proof');
+    expect(included(2, node(c, node(a, b)), b, c)).toBe('bad-proof');
+    expect(included(4, node(a, b), b)).toBe('bad-proof');
+    const grown = (
+      older: Uint8Array,
+      sizes: [number, number],
+      newer: Uint8Array,
+      ...proof: Uint8Array[]
+    ): string | null => {
+      const [from, to] = [
+        { size: sizes[0], root: older },
+        { size: sizes[1], root: newer },
+      ];
+      return codeFrom(() => verifyConsistency(primitives, from, to, proof));
+    };
+    expect(grown(a, [1, 2], node(a, b), b)).toBe(null);
+    expect(grown(short, [1, 2], node(short, b), b)).toBe('bad-proof');
+    expect(grown(a, [1, 2], node(a, short), short)).toBe('bad-proof');
+    expect(grown(node(c, a), [1, 2], node(c, node(a, b)), b, c)).toBe('bad-proof');
+    expect(grown(a, [1, 4], node(a, b), b)).toBe('bad-proof');
+    expect(grown(node(b, short), [3, 4], node(b, node(short, c)), short, c, b)).toBe('bad-proof');
+  });
+
   test('are refused where they have no meaning, or the tiles are gone', async () => {
     const code = async (work: Promise<unknown>): Promise<unknown> =>
       work.then(
@@ -144,6 +175,10 @@ describe('proofs from tiles', () => {
     expect(await code(treeRoot(primitives, full, LEAVES.length + 1))).toBe('not-stored');
     expect(await code(readEdge(full, 70_000))).toBe('not-stored');
     expect(await code(readEdge(full, -1))).toBe('malformed');
+    const early = new TileStore();
+    early.append(primitives, LEAVES.slice(0, 3));
+    expect(await code(readEdge(early, 4))).toBe('not-stored');
+    expect(await code(proveInclusion(primitives, early, 0, 4))).toBe('not-stored');
     expect(await code(proveInclusion(primitives, new TileStore(), 0, 2))).toBe('not-stored');
   });
 });

@@ -143,13 +143,13 @@ describe('proofs from tiles', () => {
     expect(included(4, node(a, b), b)).toBe('bad-proof');
     const grown = (
       older: Uint8Array,
-      sizes: [number, number],
+      between: [number, number],
       newer: Uint8Array,
       ...proof: Uint8Array[]
     ): string | null => {
       const [from, to] = [
-        { size: sizes[0], root: older },
-        { size: sizes[1], root: newer },
+        { size: between[0], root: older },
+        { size: between[1], root: newer },
       ];
       return codeFrom(() => verifyConsistency(primitives, from, to, proof));
     };

@@ -120,6 +120,43 @@ describe.each([
   );
 });
 
+describe.each([false, true])('a crash at the one write, durable: %s', (applied) => {
+  test('of heeding a notice: what is sent again arrives once', async () => {
+    const { alice, bob, shelf, fromAlice, fromBob } = await makePair(makePeer('alice'), makePeer('bob'));
+    const wire = await fromAlice.seal(asciiBytes('lost'), () => []);
+    const bundle = shelf.bundles.get(bob.id) as Uint8Array;
+    await bob.store.write((await bob.store.names('')).map((name) => ({ name, value: null })));
+    expect(await codeOfAsync(() => fromBob.open(wire, () => []))).toBe('session-lost');
+    await shelf.publish(bob, START_MS + 1);
+    expect(shelf.bundles.get(bob.id)).not.toEqual(bundle);
+    const notice = (await fromBob.sealNotice(() => [])) as Uint8Array;
+
+    const keep = (again: Uint8Array) => [{ name: 'outbox/again', value: again }];
+    const failing = alice.restart(crashingStore(alice.store, { left: 1, applied }));
+    await expect(channelBetween(failing, bob, shelf).openNotice(notice, keep)).rejects.toThrow(Crash);
+    const back = channelBetween(alice.restart(alice.store), bob, shelf);
+    expect(await codeOfAsync(() => back.openNotice(notice, keep))).toBe(applied ? 'replayed' : null);
+    const again = (await alice.store.get('outbox/again')) as Uint8Array;
+    expect(await fromBob.open(again, () => [])).toEqual(asciiBytes('lost'));
+    expect(await codeOfAsync(() => fromBob.open(again, () => []))).toBe('replayed');
+    const on = await back.seal(asciiBytes('on'), () => []);
+    expect(await fromBob.open(on, () => [])).toEqual(asciiBytes('on'));
+  });
+  test('of preparing pre-keys: the next are whole, and no id is given twice', async () => {
+    const bob = makePeer('bob');
+    await preparePreKeys(bob.endpoint, 0, START_MS);
+    const failing = bob.restart(crashingStore(bob.store, { left: 1, applied }));
+    await expect(preparePreKeys(failing.endpoint, 0, START_MS)).rejects.toThrow(Crash);
+    const ids = async () => (await bob.store.names('libsignal/pre-key/')).map((name) => name.slice(-10));
+    const before = await ids();
+    expect(before.length).toBe(applied ? 64 : 32);
+    await preparePreKeys(bob.restart(bob.store).endpoint, 0, START_MS);
+    const after = await ids();
+    expect(after.length).toBe(before.length + 32);
+    expect(after.slice(0, before.length)).toEqual(before);
+  });
+});
+
 describe('what a device hands out', () => {
   test('is durable before: wire bytes, plaintext, notices and pre-keys come after the one write', async () => {
     const { alice, bob, fromAlice, fromBob, shelf } = await makePair(makePeer('alice'), makePeer('bob'));

@@ -232,6 +232,20 @@ describe('epoch key', () => {
     expect(epoch.boxes.map(({ device }) => device)).toEqual(many.devices.map(({ id }) => id).toSorted());
   });
 
+  test('lets everything else in the process have its turn between boxes', async () => {
+    const many = makeWorld('many turns', 160);
+    let turns = 0;
+    let isDone = false;
+    const count = (): void => {
+      turns += 1;
+      if (!isDone) setImmediate(count);
+    };
+    setImmediate(count);
+    await createEpoch(many.input);
+    isDone = true;
+    expect(turns).toBeGreaterThanOrEqual(4);
+  });
+
   test('errors of this package are CryptoErrors with the cause kept', () => {
     const error = new CryptoError('malformed', 'message', { cause: 'why' });
     expect([error.name, error.code, error.cause]).toEqual(['CryptoError', 'malformed', 'why']);

@@ -5,7 +5,8 @@ import { benchCrypto } from './src/crypto.ts';
 import { benchPath } from './src/path.ts';
 import { printRows, type BenchOptions, type Row } from './src/rows.ts';
 
-const BENCHES: Record<string, (options: BenchOptions) => Promise<Row[]>> = {
+/** Rows come as soon as there are some, so that a bench which fails late does not lose them. */
+const BENCHES: Record<string, (options: BenchOptions) => AsyncIterable<Row[]>> = {
   path: benchPath,
   crypto: benchCrypto,
 };
@@ -29,5 +30,5 @@ if (bench === undefined) {
   const { json, quick } = values;
   const clock = values['processor-time'] ? processorClock : wallClock;
   const note = (text: string): void => (json ? undefined : console.log(text));
-  printRows(await bench({ quick, clock, note }), json);
+  for await (const rows of bench({ quick, clock, note })) printRows(rows, json);
 }

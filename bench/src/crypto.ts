@@ -23,12 +23,10 @@ const WORKS: Readonly<Record<string, (options: BenchOptions) => Promise<Row[]>>>
 };
 
 /** The cryptography alone, against the best of its peers and against floors that no protocol can go below. */
-export async function benchCrypto(options: BenchOptions): Promise<Row[]> {
+export async function* benchCrypto(options: BenchOptions): AsyncGenerator<Row[]> {
   installPeers();
-  const rows: Row[] = [];
   for (const [title, bench] of Object.entries(WORKS)) {
     options.note(title);
-    rows.push(...(await bench(options)));
+    yield await bench(options);
   }
-  return rows;
 }

@@ -35,14 +35,14 @@ const definition = defineOrganisation({
 type Device = Client<typeof definition>;
 
 /** Groups of 2 and of 100 devices, and an import of 1,500 requests. */
-export async function benchPath({ quick, note }: BenchOptions): Promise<Row[]> {
+export async function* benchPath({ quick, note }: BenchOptions): AsyncGenerator<Row[]> {
   const folder = await mkdtemp(joinPath(tmpdir(), 'keytide-bench-'));
   const relay = await startRelayProcess(folder);
   try {
-    const rows: Row[] = [];
     for (const devices of [2, quick ? 20 : 100]) {
       note(`group of ${devices} devices: joining`);
       const group = await makeGroup(relay.url, devices);
+      const rows: Row[] = [];
       try {
         const work = { bench: 'path', work: `group of ${devices}` };
         note(`group of ${devices} devices: one message at a time`);
@@ -80,8 +80,8 @@ export async function benchPath({ quick, note }: BenchOptions): Promise<Row[]> {
       } finally {
         await Promise.all(group.map((device) => device.close()));
       }
+      yield rows;
     }
-    return rows;
   } finally {
     await relay.stop();
     await rm(folder, { recursive: true, force: true });

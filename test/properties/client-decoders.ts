@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodeCbor, equalBytes } from '@keytide/crypto-core';
@@ -59,27 +59,36 @@ export const clientDecoders: readonly Decoder[] = [
     ...stored,
     name: 'journal file',
     slowness: 20,
-    corpus: async () => {
-      const journal = await openFileJournal(path);
-      await journal.append([Uint8Array.of(1, 2, 3), new Uint8Array(300).fill(7), Uint8Array.of(9)]);
-      await journal.close();
-      return [Uint8Array.from(readFileSync(path))];
-    },
+    corpus: () =>
+      withFile(async () => {
+        const journal = await openFileJournal(path);
+        await journal.append([Uint8Array.of(1, 2, 3), new Uint8Array(300).fill(7), Uint8Array.of(9)]);
+        await journal.close();
+        return [Uint8Array.from(readFileSync(path))];
+      }),
     // Opening cuts off what a crash left; what stays is what the file began with.
-    rewrite: async (bytes) => {
-      writeFileSync(path, bytes);
-      const journal = await openFileJournal(path);
-      const records = await journal.read(0);
-      await journal.clear();
-      await journal.append(records);
-      await journal.close();
-      const kept = Uint8Array.from(readFileSync(path));
-      const isStart = equalBytes(kept, bytes.subarray(0, kept.length)) || records.length === 0;
-      return isStart ? bytes : kept;
-    },
+    rewrite: (bytes) =>
+      withFile(async () => {
+        writeFileSync(path, bytes);
+        const journal = await openFileJournal(path);
+        const records = await journal.read(0);
+        await journal.clear();
+        await journal.append(records);
+        await journal.close();
+        const kept = Uint8Array.from(readFileSync(path));
+        const isStart = equalBytes(kept, bytes.subarray(0, kept.length)) || records.length === 0;
+        return isStart ? bytes : kept;
+      }),
   },
 ];
 
-const folder = mkdtempSync(join(tmpdir(), 'keytide-fuzz-'));
-const path = join(folder, 'a.journal');
-process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+const path = join(tmpdir(), `keytide-fuzz-${process.pid}.journal`);
+
+/** Leaves no file behind. */
+async function withFile<T>(act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } finally {
+    rmSync(path, { force: true });
+  }
+}

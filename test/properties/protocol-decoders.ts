@@ -50,7 +50,12 @@ export const protocolDecoders: readonly Decoder[] = [
     corpus: () => Object.values(FRAME_EXAMPLES).filter((frame) => !isClientFrame(frame)),
     rewrite: through(decodeRelayFrame, encodeRelayFrame),
   },
-  body('healthResponse', protocol.healthResponse, { status: 'ok', version: '1', name: 'http://a' }),
+  body('healthResponse', protocol.healthResponse, {
+    status: 'ok',
+    version: '1',
+    name: 'http://a',
+    key: bytes(32),
+  }),
   body('organisationRequest', protocol.organisationRequest, { entry: bytes(100) }),
   body('organisationResponse', protocol.organisationResponse, { org: id }),
   body('challengeRequest', protocol.challengeRequest, { subject }, { subject: { kind: 'invite', id } }),

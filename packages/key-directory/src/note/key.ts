@@ -50,7 +50,7 @@ export function parseNoteKey(primitives: Primitives, text: string): NoteKey {
   if (bytes[0] !== TYPE_BYTES[type]) throw malformed();
   const key: NoteKey = { name, type, publicKey: bytes.slice(1) };
   const expected = uint32Bytes(keyIdOf(primitives, key));
-  if (id.length !== 8 || fromHex(id)?.join() !== expected.join()) throw malformed();
+  if (fromHex(id)?.join() !== expected.join()) throw malformed();
   return key;
 }
 

@@ -1,3 +1,4 @@
+import { asciiBytes } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import {
   assembleNote,
@@ -17,6 +18,7 @@ import {
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { forkProofBytes } from '../../src/evidence/fork-proof.ts';
+import { keyIdOf } from '../../src/note/key.ts';
 import { codeFrom } from '../forge.ts';
 import {
   admin,
@@ -159,7 +161,13 @@ describe('no fork is proved by', () => {
     expect(code({ ...proof, first: noteBy(at(wires.length), relay, admin), second })).toBe('bad-proof');
     expect(code({ ...proof, keys: [...keys, relayKey] })).toBe('bad-proof');
     const alias: NoteKey = { ...relayKey, name: 'somebody-else' };
-    expect(code({ ...proof, keys: [alias, adminKey, outsiderKey] })).toBe('bad-proof');
+    const byAlias = (list: readonly Uint8Array[]): Uint8Array => {
+      const text = checkpointText(checkpointAt(list, wires.length));
+      const signature = relay.sign(asciiBytes(text));
+      return assembleNote(text, [{ name: alias.name, keyId: keyIdOf(primitives, alias), signature }]);
+    };
+    const notes = { first: byAlias(wires), second: byAlias(otherWires) };
+    expect(code({ ...proof, ...notes, keys: [alias] })).toBe('bad-proof');
   });
 
   test('a file that is too long, of another version, or of another form', () => {

@@ -16,6 +16,8 @@ import {
   deviceNoteName,
   logNoteKey,
   logSignature,
+  noteKeyText,
+  parseNoteKey,
   MAX_NOTE_BYTES,
   orgOf,
   originOf,
@@ -124,6 +126,7 @@ describe('the text of a checkpoint', () => {
   test.each([
     ['two lines', `o\n1\n`],
     ['no newline at the end', `o\n1\n${root}`],
+    ['no newline after the map', `o\n1\n${root}\n${map}`],
     ['an empty origin', `\n1\n${root}\n`],
     ['an empty line', `o\n1\n${root}\n\n${map}\n`],
     ['a leading zero', `o\n01\n${root}\n`],
@@ -173,6 +176,23 @@ describe('the text of a checkpoint', () => {
       `x${originOf(ORG)}`,
     ])
       expect(orgOf(origin)).toBe(null);
+  });
+});
+
+describe('a key for notes', () => {
+  test('is read back, with the type and the length that belong to it', () => {
+    const key = device(1);
+    const text = noteKeyText(primitives, key);
+    expect(parseNoteKey(primitives, text)).toEqual(key);
+    const [name, id, encoded] = text.split('+') as [string, string, string];
+    for (const type of [0, 2, 5, 255]) {
+      const bytes = Buffer.from(encoded, 'base64');
+      bytes[0] = type;
+      const other = `${name}+${id}+${bytes.toString('base64')}`;
+      expect(codeFrom(() => parseNoteKey(primitives, other))).toBe('malformed');
+    }
+    for (const publicKey of [key.publicKey.slice(1), Uint8Array.of(...key.publicKey, 0)])
+      expect(codeFrom(() => noteKeyText(primitives, { ...key, publicKey }))).toBe('malformed');
   });
 });
 
@@ -256,6 +276,12 @@ describe('signatures', () => {
     const keys = [1, 2].map((seed) => ({ ...device(seed), name: 'witness' }));
     const note = noteOf(...[2, 1].map((seed) => ({ ...signed(seed), name: 'witness', keyId: 0 })));
     expect(verifyNote(colliding, note, keys).verified.map(({ key }) => key)).toEqual(keys.toReversed());
+    const bare = [2, 1].map((seed) => {
+      return { name: 'witness', keyId: 0, signature: signer(seed).sign(asciiBytes(TEXT)) };
+    });
+    const bareKeys = keys.map((key): NoteKey => ({ ...key, type: 'signature' }));
+    const found = verifyNote(colliding, noteOf(...bare), bareKeys).verified;
+    expect(found.map(({ key }) => key)).toEqual(bareKeys.toReversed());
     const other = noteOf({ ...signed(3), name: 'witness', keyId: 0 });
     expect(codeFrom(() => verifyNote(colliding, other, keys))).toBe('bad-signature');
   });

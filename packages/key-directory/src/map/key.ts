@@ -4,7 +4,7 @@ const MEMBER = Uint8Array.of(0);
 const DEVICE = Uint8Array.of(1);
 
 /** How many bits a key has. */
-export const KEY_BITS = 256;
+const KEY_BITS = 256;
 
 /** Where a member's head is in the map: 32 bytes. Hashed, because a joiner chooses the id. */
 export function memberKey(primitives: Primitives, member: MemberId): Uint8Array {

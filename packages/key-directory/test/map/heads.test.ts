@@ -141,6 +141,16 @@ describe('the map of an organisation', () => {
     expect(owner.since).toBe(before.size);
   });
 
+  test('looks at a member also when only a device of theirs changed', () => {
+    const [device] = last.devices.values();
+    if (device === undefined) throw new Error('the world has devices');
+    const devices = new Map(last.devices).set(device.id, { ...device, wipedAt: last.size });
+    const changed = changedHeads(primitives, last, { ...last, devices });
+    const expected = [memberKey(primitives, device.member), deviceKey(primitives, device.id)].map(toHex);
+    expect(changed.map(({ key }) => toHex(key))).toEqual(expected);
+    expect(parseMemberHead(changed[0]?.leaf as Uint8Array).since).toBe(last.size);
+  });
+
   test('keeps members and devices apart, and knows nobody else', () => {
     const keys = headsOf(primitives, last).map(({ key }) => toHex(key));
     expect(new Set(keys).size).toBe(last.devices.size + last.members.size);

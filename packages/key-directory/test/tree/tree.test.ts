@@ -156,7 +156,12 @@ describe('proofs from tiles', () => {
     expect(grown(a, [1, 2], node(a, b), b)).toBe(null);
     expect(grown(short, [1, 2], node(short, b), b)).toBe('bad-proof');
     expect(grown(a, [1, 2], node(a, short), short)).toBe('bad-proof');
-    expect(grown(node(c, a), [1, 2], node(c, node(a, b)), b, c)).toBe('bad-proof');
+    const [d, e] = [leafAt(3), leafAt(4)];
+    expect(grown(node(c, a), [3, 4], node(c, node(a, b)), a, b, c)).toBe(null);
+    const [deeper, larger] = [node(e, node(c, a)), node(e, node(c, node(a, b)))];
+    expect(grown(deeper, [3, 4], larger, a, b, c, e)).toBe('bad-proof');
+    expect(grown(node(c, a), [3, 8], node(c, node(a, b)), a, b, c)).toBe('bad-proof');
+    expect(grown(node(c, a), [3, 4], node(c, node(a, b)), a, b, c, d)).toBe('bad-proof');
     expect(grown(a, [1, 4], node(a, b), b)).toBe('bad-proof');
     expect(grown(node(b, short), [3, 4], node(b, node(short, c)), short, c, b)).toBe('bad-proof');
   });

@@ -80,12 +80,12 @@ function requireContradiction(
 function judgeLog(primitives: Primitives, proof: LogFork): ForkVerdict {
   const { checkpoint, signers } = openNote(primitives, proof.note, proof.keys);
   requireEachUsed(proof, signers);
+  // First, because it ends at the first entry that is none, however many follow.
+  const { state, refused } = replayed(primitives, proof.wires);
   let tree = EMPTY_FRONTIER;
   for (const wire of proof.wires) tree = appendLeaf(primitives, tree, leafHash(primitives, wire));
   const prefix = { size: tree.size, root: rootOf(primitives, tree) };
   verifyConsistency(primitives, prefix, checkpoint, proof.consistency);
-
-  const { state, refused } = replayed(primitives, proof.wires);
   const org = orgOf(checkpoint.origin);
   if (org === null || (state !== null && state.org !== org))
     throw badProof('not the log of this organisation');

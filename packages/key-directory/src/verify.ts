@@ -11,8 +11,9 @@ export { MAX_ENTRY_BYTES, parseEntry, type Entry, type EntryFields, type EntrySi
 export { DirectoryError, type DirectoryErrorCode } from './errors.ts';
 export type { CheckpointFork, ForkProof, LogFork } from './evidence/fork-proof.ts';
 export { MAX_FORK_PROOF_BYTES, parseForkProof } from './evidence/fork-proof.ts';
+export type { ForkVerdict } from './evidence/fork-verdict.ts';
 export { proveFork } from './evidence/prove-fork.ts';
-export { verifyForkProof, type ForkVerdict } from './evidence/verify-fork.ts';
+export { verifyForkProof } from './evidence/verify-fork.ts';
 export { inviteId, inviteIdOf, type InviteId } from './invite-id.ts';
 export { mapRoot, type MapItem } from './map/build.ts';
 export {

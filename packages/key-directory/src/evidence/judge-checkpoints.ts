@@ -1,0 +1,35 @@
+import { equalBytes, type Primitives } from '@keytide/crypto-core';
+import { badProof } from '../bad-proof.ts';
+import type { Checkpoint } from '../checkpoint.ts';
+import { isSameKey } from '../note/verify-note.ts';
+import { verifyConsistency } from '../tree/consistency.ts';
+import type { CheckpointFork } from './fork-proof.ts';
+import type { ForkVerdict } from './fork-verdict.ts';
+import { openNote, requireEachUsed } from './open-note.ts';
+
+/** Two signed checkpoints: they prove a fork, or nothing. @throws DirectoryError as `verifyForkProof` */
+export function judgeCheckpoints(primitives: Primitives, proof: CheckpointFork): ForkVerdict {
+  const first = openNote(primitives, proof.first, proof.keys);
+  const second = openNote(primitives, proof.second, proof.keys);
+  const { origin } = first.checkpoint;
+  if (second.checkpoint.origin !== origin) throw badProof('checkpoints of two logs');
+  requireContradiction(primitives, first.checkpoint, second.checkpoint, proof);
+  requireEachUsed(proof, [...first.signers, ...second.signers]);
+  const against = first.signers.filter((key) => second.signers.some((other) => isSameKey(key, other)));
+  return { claim: 'forked', origin, against, signers: [first.signers, second.signers], refused: null };
+}
+
+/** One root over the first entries follows from the later root; the first note must say another. */
+function requireContradiction(
+  primitives: Primitives,
+  first: Checkpoint,
+  second: Checkpoint,
+  { olderRoot, consistency }: CheckpointFork,
+): void {
+  if (first.size === 0) throw badProof('nothing contradicts the empty log');
+  const prefix = first.size === second.size ? second.root : olderRoot;
+  if (prefix === null || (first.size === second.size) !== (olderRoot === null))
+    throw badProof('the root to compare with is missing, or not needed');
+  verifyConsistency(primitives, { size: first.size, root: prefix }, second, consistency);
+  if (equalBytes(first.root, prefix)) throw badProof('the checkpoints agree');
+}

@@ -21,5 +21,12 @@ export async function openPglite(): Promise<TestDatabase> {
 export async function openPostgres(): Promise<TestDatabase> {
   const postgres = await startPostgres();
   const url = await postgres.createDatabase('relay');
-  return { database: { kind: 'postgres', url }, remove: () => postgres.stop() };
+  const folder = await mkdtemp(join(tmpdir(), 'keytide-relay-key-'));
+  return {
+    database: { kind: 'postgres', url, keyFile: join(folder, 'relay-key') },
+    async remove() {
+      await postgres.stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
 }

@@ -93,6 +93,12 @@ const ADVICE: Readonly<Record<string, Readonly<Record<string, Advice>>>> = {
   RelayError: {
     'data-folder-locked': locked('Stop the relay that uses this folder, or give another --data.'),
     'database-in-use': locked('Stop the other relay, or give another database.'),
+    'relay-key-missing': unexpected(
+      'Put the key file back from a backup: with another key, clients refuse this relay.',
+    ),
+    'relay-key-unusable': usage(
+      'With --database, give a --key-file in a folder that exists. The file has 32 bytes, for its owner alone (chmod 600).',
+    ),
     'address-in-use': usage('Give another --port, or 0 for any free one.'),
     'database-newer': unexpected('Update keytide.'),
     'database-failed': unexpected(

@@ -58,6 +58,7 @@ function addRelay(program: Command, run: Run): void {
       '--database <url>',
       'a PostgreSQL database instead; better given as KEYTIDE_DATABASE, out of sight of others',
     )
+    .option('--key-file <path>', "with --database: the file of the relay's key, made at the first start")
     .option('--host <address>', 'listen on this address', '127.0.0.1')
     .option('--port <number>', 'listen on this port; 0 takes a free one', parsePort, 8080)
     .option('--public-url <url>', 'how devices reach it, when that is another address')

@@ -1,5 +1,5 @@
-import { fromBase64Url } from '@keytide/crypto-core';
 import { z } from 'zod';
+import { bytesOf, count, exactBytes, hex32, place } from './json-fields.ts';
 import { LIMITS } from './limits.ts';
 
 /** Who logs in: a device of the organisation, or the holder of an invite. `id` is 32 bytes as hex. */
@@ -8,34 +8,11 @@ export interface Subject {
   readonly id: string;
 }
 
-const hex32 = z.string().regex(/^[0-9a-f]{64}$/);
-const count = z.int().nonnegative();
-
-/** Unpadded base64url text of at most `most` bytes; parses to the bytes. */
-function bytesOf(most: number): z.ZodType<Uint8Array> {
-  return z
-    .string()
-    .max(Math.ceil((most * 4) / 3))
-    .transform((text, context) => {
-      const bytes = fromBase64Url(text);
-      if (bytes !== null && bytes.length <= most) return bytes;
-      context.addIssue('not unpadded base64url');
-      return z.NEVER;
-    });
-}
-
-function exactBytes(size: number): z.ZodType<Uint8Array> {
-  return bytesOf(size).refine((bytes) => bytes.length === size);
-}
-
 const subject: z.ZodType<Subject> = z.strictObject({ kind: z.enum(['device', 'invite']), id: hex32 });
 
-/** `GET /v1/health`. `name` is the origin that logins are bound to. */
-export const healthResponse: z.ZodType<{ status: 'ok'; version: string; name: string }> = z.object({
-  status: z.literal('ok'),
-  version: z.string(),
-  name: z.string(),
-});
+/** `GET /v1/health`. `name` is the origin that logins are bound to, `key` the relay's Ed25519 public key (32 bytes). */
+export const healthResponse: z.ZodType<{ status: 'ok'; version: string; name: string; key: Uint8Array }> =
+  z.object({ status: z.literal('ok'), version: z.string(), name: z.string(), key: exactBytes(32) });
 
 /** `POST /v1/organisations`: the wire of the genesis entry. */
 export const organisationRequest: z.ZodType<{ entry: Uint8Array }> = z.strictObject({
@@ -65,12 +42,7 @@ export const sessionResponse: z.ZodType<{ token: string; expiresAtMs: number }> 
 });
 
 /** Query of `GET /v1/organisations/:org/log`: the index of the first entry wanted. */
-export const logQuery: z.ZodType<{ from: number }> = z.strictObject({
-  from: z
-    .string()
-    .regex(/^(0|[1-9][0-9]{0,9})$/)
-    .transform(Number),
-});
+export const logQuery: z.ZodType<{ from: number }> = z.strictObject({ from: place });
 
 /** Its answer: a page of entry wires from `from` on; the log has `size` entries in all. */
 export const logResponse: z.ZodType<{ entries: Uint8Array[]; size: number }> = z.object({
@@ -97,7 +69,7 @@ export const errorResponse: z.ZodType<ErrorBody> = z.object({
   reason: z.string().max(64).optional(),
 });
 
-/** `code` is a `RefusalCode` or a newer one; `size` comes with `head-moved`, `reason` with `entry-refused`. */
+/** `code` is a `RefusalCode` or a newer one; `size` comes with `head-moved`, `reason` with `entry-refused` and `record-refused`. */
 export interface ErrorBody {
   code: string;
   message: string;

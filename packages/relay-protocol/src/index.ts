@@ -22,6 +22,16 @@ export {
   type AppendItem,
   type ClientFrame,
 } from './client-frames.ts';
+export {
+  cosignatureRequest,
+  cosignatureResponse,
+  lookupResponse,
+  sealingRecordRequest,
+  sealingRecordResponse,
+  sealingRecordsQuery,
+  sealingRecordsResponse,
+  type SealingRecordsBody,
+} from './directory-bodies.ts';
 export { ProtocolError, type ProtocolErrorCode } from './errors.ts';
 export { LIMITS, PROTOCOL_VERSION } from './limits.ts';
 export { loginBytes, type LoginClaim } from './login.ts';

@@ -27,4 +27,14 @@ export const LIMITS = {
   logPageEntries: 500,
   /** A page of the membership log ends at the entry that passes this size. */
   logPageBytes: 1_048_576,
+  /** A checkpoint with its cosignatures. */
+  noteBytes: 131_072,
+  /** A checkpoint that a device hands in with its cosignature. */
+  cosignedNoteBytes: 16_384,
+  /** The proof of one lookup in the directory. */
+  lookupBytes: 16_384,
+  /** One signed sealing record. */
+  sealingRecordBytes: 2048,
+  /** Sealing records in one page. */
+  sealingPageRecords: 512,
 } as const;

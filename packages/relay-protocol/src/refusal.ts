@@ -5,7 +5,7 @@ export const REFUSAL_CODES = [
   'unsupported-version', // another protocol version
   'rate-limited', // too fast; wait and repeat
   'unavailable', // the relay cannot answer now; the outcome is unknown, repeat with the same ids
-  'not-found', // no such route
+  'not-found', // no such route, or a tile that the log does not have yet
   'hello-timeout', // the first frame did not come in time
   'login-refused', // the challenge was not met, whatever the reason
   'session-ended', // no such session, or it has expired; log in again
@@ -22,6 +22,8 @@ export const REFUSAL_CODES = [
   'message-id-reused', // the same message id came with other bytes
   'not-a-recipient', // a box for a device that is not active
   'no-box', // no box for this device in this epoch
+  'no-checkpoint', // no checkpoint that a device has cosigned
+  'record-refused', // a sealing record that may not follow those of its device; `reason` says why
 ] as const;
 
 /** One of `REFUSAL_CODES`. */

@@ -4,7 +4,8 @@
 create table organisations (
   org bytea primary key check (octet_length(org) = 32),
   log_size bigint not null,
-  created_ms bigint not null
+  created_ms bigint not null,
+  record_seq bigint not null
 );
 
 -- The membership log: the exact bytes that travelled.
@@ -14,6 +15,54 @@ create table log_entries (
   wire bytea not null,
   primary key (org, entry_index)
 );
+
+-- The hashes of the membership log's tree, by level and place: what the tiles are cut from. Level 0 has the
+-- leaves, each level above the roots of 256 hashes below. Rows are only ever added: a tile that is rewritten
+-- with each entry would leave 8 KB of dead rows for each, and the embedded engine does not clean up by itself.
+create table tree_hashes (
+  org bytea not null,
+  level smallint not null,
+  place bigint not null,
+  hash bytea not null check (octet_length(hash) = 32),
+  primary key (org, level, place)
+);
+
+-- The nodes of the map from member and device to head, by hash. Older roots stay readable.
+create table map_nodes (
+  org bytea not null,
+  hash bytea not null check (octet_length(hash) = 32),
+  bytes bytea not null,
+  primary key (org, hash)
+);
+
+-- The signed checkpoint of each size that the log has had.
+create table checkpoints (
+  org bytea not null,
+  log_size bigint not null,
+  note bytea not null,
+  primary key (org, log_size)
+);
+
+-- What devices have cosigned: the newest of each device for each checkpoint, for the newest checkpoints.
+create table cosignatures (
+  org bytea not null,
+  log_size bigint not null,
+  device bytea not null check (octet_length(device) = 32),
+  key_id bigint not null,
+  time_seconds bigint not null,
+  signature bytea not null,
+  primary key (org, log_size, device)
+);
+
+-- The newest sealing records of each device, numbered in the order in which they came.
+create table sealing_records (
+  org bytea not null,
+  seq bigint not null,
+  device bytea not null check (octet_length(device) = 32),
+  wire bytea not null,
+  primary key (org, seq)
+);
+create index sealing_records_by_device on sealing_records (org, device, seq);
 
 -- The head of each group's log. A row appears with the group's first epoch and is locked by whoever
 -- appends; room is left in its pages because it is updated with every batch.
@@ -84,8 +133,103 @@ create index challenges_by_expiry on challenges (expires_ms);
 
 -- Ciphertext does not compress: keep the engine from trying.
 alter table log_entries alter column wire set storage external;
+alter table sealing_records alter column wire set storage external;
 alter table entries alter column bytes set storage external;
 alter table boxes alter column box set storage external;
+
+-- Adds an entry to a membership log, and with it all that the log is proved by: the hashes that its tree
+-- gained (32 bytes each, from in_hashes), the nodes that its map gained (cut from in_nodes) and its
+-- checkpoint. in_created_ms starts a log; null goes on with one. False, and nothing done, unless in_index is
+-- the size of the log: the update waits for whoever is adding an entry just now.
+create function append_log_entry(
+  in_org bytea, in_index bigint, in_wire bytea, in_checkpoint bytea, in_created_ms bigint,
+  in_levels int[], in_places bigint[], in_hashes bytea,
+  in_node_hashes bytea, in_starts int[], in_sizes int[], in_nodes bytea
+) returns boolean
+language plpgsql as $$
+begin
+  if in_created_ms is null then
+    update organisations o set log_size = in_index + 1 where o.org = in_org and o.log_size = in_index;
+  else
+    insert into organisations values (in_org, in_index + 1, in_created_ms, 0) on conflict do nothing;
+  end if;
+  if not found then
+    return false;
+  end if;
+  insert into log_entries values (in_org, in_index, in_wire);
+  insert into checkpoints values (in_org, in_index + 1, in_checkpoint);
+  insert into tree_hashes
+    select in_org, h.level, h.place, substring(in_hashes from h.ord::int * 32 - 31 for 32)
+    from unnest(in_levels, in_places) with ordinality as h(level, place, ord);
+  insert into map_nodes
+    select in_org, substring(in_node_hashes from n.ord::int * 32 - 31 for 32),
+           substring(in_nodes from n.start for n.size)
+    from unnest(in_starts, in_sizes) with ordinality as n(start, size, ord)
+    on conflict do nothing;
+  return true;
+end
+$$;
+
+-- The nodes on the ways from a root of the map to keys (32 bytes each, from in_keys), so that a way takes one
+-- question and not one for each branch. A branch is 01, its position, 32 bytes of prefix, left, right; bits
+-- are counted from the highest of a byte, and by get_bit from the lowest. docs/spec/transparency.md
+create function map_ways(in_org bytea, in_root bytea, in_keys bytea)
+returns table (out_hash bytea, out_bytes bytea)
+language plpgsql
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+as $$
+begin
+  return query
+  with recursive way(key, hash, bytes) as (
+    select substring(in_keys from k * 32 - 31 for 32), n.hash, n.bytes
+    from generate_series(1, octet_length(in_keys) / 32) k, map_nodes n
+    where n.org = in_org and n.hash = in_root
+    union all
+    select w.key, n.hash, n.bytes
+    from way w
+    cross join lateral (select get_byte(w.bytes, 1) as position) branch
+    cross join lateral (
+      select m.hash, m.bytes from map_nodes m
+      where m.org = in_org and m.hash = case
+        when get_bit(w.key, branch.position - branch.position % 8 + 7 - branch.position % 8) = 1
+        then substring(w.bytes from 67 for 32)
+        else substring(w.bytes from 35 for 32)
+      end
+      limit 1
+    ) n
+    where get_byte(w.bytes, 0) = 1
+  )
+  select distinct way.hash, way.bytes from way;
+end
+$$;
+
+-- Keeps a sealing record if in_after is the newest of its device (0 for none), and as many of that device as
+-- in_kept. Its seq; null, and nothing done, otherwise. The organisation's row is locked, so seqs become
+-- visible in their order, and two records of a device never cross.
+create function add_sealing_record(
+  in_org bytea, in_device bytea, in_wire bytea, in_after bigint, in_kept int
+) returns bigint
+language plpgsql as $$
+declare
+  next_seq bigint;
+begin
+  select o.record_seq + 1 into next_seq from organisations o where o.org = in_org for update;
+  if not found or in_after <> coalesce(
+    (select max(r.seq) from sealing_records r where r.org = in_org and r.device = in_device), 0
+  ) then
+    return null;
+  end if;
+  update organisations o set record_seq = next_seq where o.org = in_org;
+  insert into sealing_records values (in_org, next_seq, in_device, in_wire);
+  delete from sealing_records r where r.org = in_org and r.device = in_device and r.seq <= (
+    select older.seq from sealing_records older where older.org = in_org and older.device = in_device
+    order by older.seq desc offset in_kept limit 1
+  );
+  return next_seq;
+end
+$$;
 
 -- Appends one envelope. verdict: 0 stored, 1 stored before with the same bytes, 2 the message id has
 -- other bytes, 3 unknown epoch. Head first, then the look for duplicates: each statement of a function

@@ -8,6 +8,8 @@ export type RelayErrorCode =
   | 'database-newer' // the database was made by a newer version of this software
   | 'migration-changed' // an applied migration differs from the file of the same name
   | 'database-failed' // the database is gone or refuses; see `cause`
+  | 'relay-key-missing' // the key file is gone while there are logs that its key signed
+  | 'relay-key-unusable' // the key file is damaged, open to others, or cannot be read or made
   | 'address-in-use'; // the port is taken
 
 /** The one error class of this package. `code` is stable; the message never holds content or tokens. */
@@ -16,7 +18,7 @@ export class RelayError extends Error {
   readonly code: RelayErrorCode;
   /** The size of the membership log, with `head-moved`. */
   readonly size: number | null;
-  /** The membership rule that was broken, with `entry-refused`. */
+  /** The rule that was broken, with `entry-refused` and `record-refused`. */
   readonly reason: string | null;
 
   constructor(

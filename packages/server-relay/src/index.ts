@@ -1,4 +1,14 @@
 export type { Clock } from './clock.ts';
+export type {
+  DirectoryStore,
+  LogGrowth,
+  SealingRecordAddition,
+  SealingRecordsPage,
+  StoredCheckpoint,
+  StoredCosignature,
+  StoredSealingRecord,
+  TreeHash,
+} from './directory-store.ts';
 export { RelayError, type RelayErrorCode } from './errors.ts';
 export { DEFAULT_LIMITS, type RelayLimits } from './limits.ts';
 export type { Log, LogEvent } from './log-event.ts';
@@ -9,6 +19,7 @@ export type {
   AppendVerdict,
   EntriesPage,
   EnvelopeAppend,
+  Genesis,
   LogAddition,
   LogPage,
   RelayStore,

@@ -1,9 +1,10 @@
-import { equalBytes, type OrgId, type Primitives } from '@keytide/crypto-core';
+import { equalBytes, type OrgId, type Primitives, type Signer } from '@keytide/crypto-core';
 import { assertAdmissible, replay, type DirectoryState } from '@keytide/key-directory/verify';
 import type { Subject } from '@keytide/relay-protocol';
 import type { Clock } from './clock.ts';
 import { RelayError } from './errors.ts';
 import { judged, readEntry } from './judge-entry.ts';
+import { EMPTY_TIP, growLog, readTip, type LogTip } from './log-growth.ts';
 import { cutOff, hasStanding, mayHandIn } from './standing.ts';
 import type { RelayStore } from './store.ts';
 
@@ -34,6 +35,8 @@ export interface Organisations {
 export interface OrganisationsOptions {
   readonly store: RelayStore;
   readonly primitives: Primitives;
+  /** Signs checkpoints with the relay's key. */
+  readonly signer: Signer;
   readonly clock: Clock;
   /** How many unpinned organisations stay in memory. */
   readonly idle: number;
@@ -42,6 +45,8 @@ export interface OrganisationsOptions {
 
 interface Held extends Organisation {
   state: DirectoryState;
+  /** Of `state`; `null` until it is needed. */
+  tip: LogTip | null;
   pins: number;
   /** The store may hold more than `state` says. */
   stale: boolean;
@@ -58,7 +63,9 @@ export function createOrganisations(options: OrganisationsOptions): Organisation
   async function load(org: OrgId): Promise<Held | null> {
     try {
       const state = await replayFrom(options, org, null);
-      return state === null ? null : { org, state, pins: 0, stale: false, last: Promise.resolve() };
+      return state === null
+        ? null
+        : { org, state, tip: null, pins: 0, stale: false, last: Promise.resolve() };
     } finally {
       loading.delete(org);
     }
@@ -100,6 +107,7 @@ export function createOrganisations(options: OrganisationsOptions): Organisation
     organisation.stale = false;
     if (state === null || state.size <= organisation.state.size) return;
     organisation.state = state;
+    organisation.tip = null;
     options.grown(organisation);
   }
 
@@ -121,9 +129,12 @@ export function createOrganisations(options: OrganisationsOptions): Organisation
       assertAdmissible(before, entry, nowMs);
       return replay(primitives, [wire], before);
     });
+    const { org } = organisation;
+    organisation.tip ??= await readTip(store, org, before.size);
+    const { growth, tip } = await growLog(options, { before, tip: organisation.tip, wire, after });
     try {
       const ended = cutOff(before, after);
-      await store.appendLogEntry({ org: organisation.org, index: entry.index, wire, ended });
+      await store.appendLogEntry({ org, index: entry.index, wire, growth, ended });
     } catch (error) {
       organisation.stale = true;
       if (!(error instanceof RelayError) || error.code !== 'head-moved') throw error;
@@ -131,6 +142,7 @@ export function createOrganisations(options: OrganisationsOptions): Organisation
       throw new RelayError('head-moved', error.message, { size: organisation.state.size });
     }
     organisation.state = after;
+    organisation.tip = tip;
     options.grown(organisation);
     return entry.index;
   }
@@ -141,8 +153,9 @@ export function createOrganisations(options: OrganisationsOptions): Organisation
         assertAdmissible(null, readEntry(primitives, wire), clock.now());
         return replay(primitives, [wire], null);
       });
-      const created = await store.createOrganisation({ org: state.org, wire, nowMs: clock.now() });
-      if (created) return state.org;
+      const { growth } = await growLog(options, { before: null, tip: EMPTY_TIP, wire, after: state });
+      const nowMs = clock.now();
+      if (await store.createOrganisation({ org: state.org, wire, growth, nowMs })) return state.org;
       const page = await store.readLog(state.org, 0);
       if (!equalBytes(page?.entries[0] ?? new Uint8Array(), wire))
         throw new RelayError('head-moved', 'the organisation exists', { size: page?.size ?? 1 });

@@ -1,11 +1,14 @@
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
-import type { Random } from '@keytide/crypto-core';
+import { join } from 'node:path';
+import type { Random, Signer } from '@keytide/crypto-core';
 import { nodePrimitives, nodeRandom } from '@keytide/crypto-core/node';
 import type { FastifyInstance } from 'fastify';
 import { createAppendQueue } from './append-queue.ts';
 import type { Clock } from './clock.ts';
+import { addDirectoryRoutes } from './directory-routes.ts';
 import { RelayError } from './errors.ts';
+import { createGate } from './gate.ts';
 import { createHttpServer } from './http-server.ts';
 import { createHub } from './hub.ts';
 import { createIntake } from './intake.ts';
@@ -14,8 +17,10 @@ import { shortId, type Log } from './log-event.ts';
 import { createLogins } from './logins.ts';
 import { createOrganisations } from './organisations.ts';
 import { createRateLimit } from './rate-limit.ts';
+import { openRelayKey } from './relay-key.ts';
 import { addRoutes } from './routes.ts';
 import { serveSockets, type Sockets } from './sockets.ts';
+import type { RelayStore } from './store.ts';
 import { openStore, type DatabaseOptions, type OpenedStore } from './sql/open.ts';
 import { createTurnstile } from './turnstile.ts';
 
@@ -50,15 +55,24 @@ const FORGET_MS = 600_000;
 
 /**
  * Starts a relay in this process.
- * @throws RelayError `data-folder-locked`, `database-failed`, `database-newer`, `migration-changed`, `address-in-use`
+ * @throws RelayError `data-folder-locked`, `database-failed`, `database-newer`, `migration-changed`, `address-in-use`,
+ * `relay-key-missing`, `relay-key-unusable`
  */
 export async function startRelay(options: RelayOptions): Promise<Relay> {
   const clock = options.clock ?? { now: () => Date.now() };
   const log = options.log ?? ((event) => void process.stdout.write(`${JSON.stringify(event)}\n`));
   const opened = await openStore(options.database, nodePrimitives, clock.now());
+  const random = options.random ?? nodeRandom;
+  let signer: Signer;
+  try {
+    signer = await openKey(options.database, random, opened.store);
+  } catch (error) {
+    await opened.store.close();
+    throw error;
+  }
   const app = createHttpServer(log);
   const place = { url: '', name: '' };
-  const parts = assemble(app, opened, { ...options, clock, log }, place);
+  const parts = assemble(app, opened, { ...options, clock, log, random, signer }, place);
   try {
     place.url = await listen(app, options.host ?? '127.0.0.1', options.port ?? 8080);
     place.name = new URL(options.publicUrl ?? place.url).origin;
@@ -74,10 +88,10 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
 function assemble(
   app: FastifyInstance,
   { store, lanes }: OpenedStore,
-  options: RelayOptions & { clock: Clock; log: Log },
+  options: RelayOptions & { clock: Clock; log: Log; random: Random; signer: Signer },
   place: { readonly name: string },
 ): { close(): Promise<void> } {
-  const { clock, log } = options;
+  const { clock, log, random, signer } = options;
   const primitives = nodePrimitives;
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const relayName = (): string => place.name;
@@ -101,6 +115,7 @@ function assemble(
   const organisations = createOrganisations({
     store,
     primitives,
+    signer,
     clock,
     idle: limits.idleOrganisations,
     grown({ org, state }) {
@@ -112,13 +127,16 @@ function assemble(
     store,
     organisations,
     primitives,
-    random: options.random ?? nodeRandom,
+    random,
     clock,
     limits,
     relayName,
   });
   const admitStranger = createRateLimit(clock, limits.strangerBurst, limits.strangersPerSecond);
-  addRoutes(app, { store, organisations, logins, clock, log, version, relayName, admitStranger });
+  const gate = createGate(logins, organisations, clock);
+  const key = signer.publicKey;
+  addRoutes(app, { store, organisations, logins, gate, log, version, key, relayName, admitStranger });
+  addDirectoryRoutes(app, { store, gate, primitives, clock });
   const served = serveSockets(app.server, {
     primitives,
     store,
@@ -150,6 +168,12 @@ function assemble(
       await store.close();
     },
   };
+}
+
+async function openKey(database: DatabaseOptions, random: Random, store: RelayStore): Promise<Signer> {
+  if (database.kind === 'memory') return nodePrimitives.signer(random(32));
+  const path = database.kind === 'pglite' ? join(database.folder, 'relay-key') : database.keyFile;
+  return openRelayKey(nodePrimitives, random, { path, isFirstStart: !(await store.hasOrganisations()) });
 }
 
 async function listen(app: FastifyInstance, host: string, port: number): Promise<string> {

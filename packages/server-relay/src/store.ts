@@ -1,5 +1,6 @@
 import type { DeviceId, GroupId, OrgId } from '@keytide/crypto-core';
 import type { AddressedBox, EntryKind, Subject } from '@keytide/relay-protocol';
+import type { DirectoryStore, LogGrowth } from './directory-store.ts';
 
 /**
  * What a relay keeps. Everything a method reports as done is durable. Ids are scoped by organisation; nothing
@@ -7,13 +8,15 @@ import type { AddressedBox, EntryKind, Subject } from '@keytide/relay-protocol';
  * Every method throws RelayError `database-failed` when the store cannot answer; the outcome of a write is
  * then unknown, and repeating it is safe.
  */
-export interface RelayStore {
+export interface RelayStore extends DirectoryStore {
+  /** Whether there is any organisation. */
+  hasOrganisations(): Promise<boolean>;
   /** Starts an organisation with its genesis entry. False, and nothing done, if it exists. */
-  createOrganisation(genesis: { org: OrgId; wire: Uint8Array; nowMs: number }): Promise<boolean>;
+  createOrganisation(genesis: Genesis): Promise<boolean>;
   /** Entries of the membership log from index `from` on, as many as a page holds; `null` without the organisation. */
   readLog(org: OrgId, from: number): Promise<LogPage | null>;
   /**
-   * Adds the entry with this index and ends the named subjects' sessions with it.
+   * Adds the entry with this index, its growth with it, and ends the named subjects' sessions: all or nothing.
    * @throws RelayError `head-moved` unless `index` is the size of the log
    */
   appendLogEntry(addition: LogAddition): Promise<void>;
@@ -44,6 +47,14 @@ export interface RelayStore {
   close(): Promise<void>;
 }
 
+/** The first entry of a membership log. */
+export interface Genesis {
+  readonly org: OrgId;
+  readonly wire: Uint8Array;
+  readonly growth: LogGrowth;
+  readonly nowMs: number;
+}
+
 /** Part of a membership log; `size` counts the whole log. */
 export interface LogPage {
   readonly entries: readonly Uint8Array[];
@@ -55,6 +66,7 @@ export interface LogAddition {
   readonly org: OrgId;
   readonly index: number;
   readonly wire: Uint8Array;
+  readonly growth: LogGrowth;
   readonly ended: readonly Subject[];
 }
 

@@ -45,9 +45,10 @@ test('a device that meets the challenge gets a session', async () => {
   });
 });
 
-test('health tells the name that logins are bound to', async () => {
+test('health tells the name that logins are bound to, and the key of the relay', async () => {
   const { body } = await call(relay, 'GET', '/health');
-  expect(body).toEqual({ status: 'ok', version: expect.any(String), name: relay.url });
+  const key = expect.stringMatching(/^[\w-]{43}$/);
+  expect(body).toEqual({ status: 'ok', version: expect.any(String), name: relay.url, key });
 });
 
 test('a signature by another key is refused', async () => {

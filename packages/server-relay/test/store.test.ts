@@ -30,7 +30,7 @@ async function onPglite() {
 
 async function onPostgres() {
   postgres = await startPostgres();
-  return underTest({ kind: 'postgres', url: postgres.url });
+  return underTest({ kind: 'postgres', url: postgres.url, keyFile: 'not made by a store' });
 }
 
 relayStoreConformance('PGlite', onPglite, { describe, it });

@@ -1,9 +1,20 @@
 import { appendChecks } from './relay-store-appends.ts';
-import type { StoreUnderTest } from './relay-store-check.ts';
+import type { StoreCheck, StoreUnderTest } from './relay-store-check.ts';
+import { directoryChecks } from './relay-store-directory.ts';
 import { epochChecks } from './relay-store-epochs.ts';
 import { logChecks } from './relay-store-log.ts';
 import { loginChecks } from './relay-store-logins.ts';
+import { sealingRecordChecks } from './relay-store-sealing.ts';
 import type { TestRunner } from './test-runner.ts';
+
+const CHECKS: readonly StoreCheck[] = [
+  ...logChecks,
+  ...directoryChecks,
+  ...sealingRecordChecks,
+  ...epochChecks,
+  ...appendChecks,
+  ...loginChecks,
+];
 
 /**
  * What every `RelayStore` owes, whatever it is made of. The checks share the store that `makeStore` makes;
@@ -17,7 +28,7 @@ export function relayStoreConformance(
   describe(`RelayStore: ${name}`, () => {
     let making: Promise<StoreUnderTest> | null = null;
     const current = (): Promise<StoreUnderTest> => (making ??= makeStore());
-    for (const { name: title, check } of [...logChecks, ...epochChecks, ...appendChecks, ...loginChecks]) {
+    for (const { name: title, check } of CHECKS) {
       it(title, async () => {
         const under = await current();
         const store = await check(under);

@@ -1,5 +1,12 @@
 import { deviceId, groupId, orgId, type GroupId, type OrgId, type Random } from '@keytide/crypto-core';
-import type { Announcement, AppendVerdict, EnvelopeAppend, RelayStore } from '@keytide/server-relay';
+import type {
+  Announcement,
+  AppendVerdict,
+  EnvelopeAppend,
+  LogAddition,
+  LogGrowth,
+  RelayStore,
+} from '@keytide/server-relay';
 import { seededRandom } from './seeded-random.ts';
 
 /** A group of an organisation that no other check uses. */
@@ -20,9 +27,24 @@ export function placeOf(seed: string): Place {
 /** A place with an organisation and a first epoch. */
 export async function startedPlace(store: RelayStore, seed: string): Promise<Place> {
   const place = placeOf(seed);
-  await store.createOrganisation({ org: place.org, wire: place.random(100), nowMs: NOW_MS });
+  const growth = growthAt(place, 0);
+  await store.createOrganisation({ org: place.org, wire: place.random(100), growth, nowMs: NOW_MS });
   await store.announceEpoch(announcement(place, 1), NOW_MS);
   return place;
+}
+
+/** What entry `index` might add: a leaf, a node and a checkpoint. A store does not look into them. */
+export function growthAt({ random }: Pick<Place, 'random'>, index: number): LogGrowth {
+  return {
+    hashes: [{ level: 0, place: index, hash: random(32) }],
+    nodes: [{ hash: random(32), bytes: random(98) }],
+    checkpoint: random(300),
+  };
+}
+
+/** An entry for the log of a place. */
+export function addition(place: Pick<Place, 'org' | 'random'>, index: number, wire: Uint8Array): LogAddition {
+  return { org: place.org, index, wire, growth: growthAt(place, index), ended: [] };
 }
 
 /** An envelope-sized item of epoch 1. */

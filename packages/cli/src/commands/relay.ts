@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { nodeRandom } from '@keytide/crypto-core/node';
 import { startRelay } from '@keytide/server-relay';
 import type { Context } from '../context.ts';
@@ -9,6 +9,7 @@ import { jsonLine } from '../terminal-text.ts';
 export interface RelayOptions {
   readonly data: string;
   readonly database?: string;
+  readonly keyFile?: string;
   readonly host: string;
   readonly port: number;
   readonly publicUrl?: string;
@@ -22,9 +23,10 @@ export async function runRelay(context: Context, options: RelayOptions): Promise
   const url = options.database ?? process.env['KEYTIDE_DATABASE'];
   delete process.env['KEYTIDE_DATABASE'];
   const folder = resolve(options.data);
+  const keyFile = resolve(options.keyFile ?? join(folder, 'relay-key'));
   const log = output.json ? process.stdout : process.stderr;
   const starting = startRelay({
-    database: url === undefined ? { kind: 'pglite', folder } : { kind: 'postgres', url },
+    database: url === undefined ? { kind: 'pglite', folder } : { kind: 'postgres', url, keyFile },
     host,
     port,
     ...(publicUrl === undefined ? {} : { publicUrl }),

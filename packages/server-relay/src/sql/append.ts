@@ -1,7 +1,7 @@
 import { concatBytes, idBytes } from '@keytide/crypto-core';
 import { RelayError } from '../errors.ts';
 import type { Announcement, AppendVerdict, EnvelopeAppend } from '../store.ts';
-import { integerArray, type SqlDatabase, type SqlRow } from './database.ts';
+import { integerArray, startsOf, type SqlDatabase, type SqlRow } from './database.ts';
 
 /** Appends in one statement: one item by the short way, many as one byte string that the database cuts. */
 export async function appendEnvelopes(
@@ -80,16 +80,6 @@ function appendMany(
     concatBytes(...items.map(({ envelope }) => envelope)),
     nowMs,
   ]);
-}
-
-/** Where each part begins in the joined bytes; SQL counts from 1. */
-function startsOf(sizes: readonly number[]): number[] {
-  let start = 1;
-  return sizes.map((size) => {
-    const mine = start;
-    start += size;
-    return mine;
-  });
 }
 
 /** The numbers of `out_verdict` in migrations/0001-relay.sql. */

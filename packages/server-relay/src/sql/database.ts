@@ -27,3 +27,13 @@ export interface SqlDatabase {
 export function integerArray(values: readonly number[]): string {
   return `{${values.join(',')}}`;
 }
+
+/** Where each part begins in the joined bytes; SQL counts from 1. */
+export function startsOf(sizes: readonly number[]): number[] {
+  let start = 1;
+  return sizes.map((size) => {
+    const mine = start;
+    start += size;
+    return mine;
+  });
+}

@@ -6,13 +6,19 @@ import { openPglite } from './pglite.ts';
 import { openPostgres } from './postgres.ts';
 import { sqlRelayStore } from './store.ts';
 
-/** Where a relay keeps its data (docs/spec/relay-storage.md). */
+/** Where a relay keeps its data (docs/spec/relay-storage.md) and its key (docs/spec/directory-service.md). */
 export type DatabaseOptions =
-  /** The embedded default: single-node, survives the end of the process, is not safe against a power cut. */
+  /**
+   * The embedded default: single-node, survives the end of the process, is not safe against a power cut. The
+   * key is `relay-key` in the folder.
+   */
   | { readonly kind: 'pglite'; readonly folder: string }
-  /** For production. `url` as libpq takes it: postgres://user:password@host:port/name */
-  | { readonly kind: 'postgres'; readonly url: string }
-  /** Embedded and gone when the process ends: for tests and demonstrations. */
+  /**
+   * For production. `url` as libpq takes it: postgres://user:password@host:port/name. The key is in
+   * `keyFile`, which is made at the first start and to be kept like the database.
+   */
+  | { readonly kind: 'postgres'; readonly url: string; readonly keyFile: string }
+  /** Embedded and gone when the process ends, key and all: for tests and demonstrations. */
   | { readonly kind: 'memory' };
 
 /** An open store, and how many batches it can usefully work on at once. */

@@ -4,6 +4,7 @@ import { RelayError } from '../errors.ts';
 import type { EntriesPage, LogPage, RelayStore } from '../store.ts';
 import { announceEpoch, appendEnvelopes } from './append.ts';
 import type { SqlDatabase } from './database.ts';
+import { addEntry, sqlDirectory } from './directory.ts';
 import { endSessions, sqlLogins } from './logins.ts';
 
 const KINDS: readonly EntryKind[] = ['envelope', 'statement'];
@@ -16,6 +17,9 @@ const PAGE_ENTRIES = 500;
 export function sqlRelayStore(database: SqlDatabase): RelayStore {
   return {
     ...sqlLogins(database),
+    ...sqlDirectory(database),
+    hasOrganisations: async () =>
+      (await database.query('select 1 as one from organisations limit 1')).length > 0,
     createOrganisation: (genesis) => createOrganisation(database, genesis),
     readLog: (org, from) => readLog(database, org, from),
     appendLogEntry: (addition) => appendLogEntry(database, addition),
@@ -30,16 +34,9 @@ export function sqlRelayStore(database: SqlDatabase): RelayStore {
 
 async function createOrganisation(
   database: SqlDatabase,
-  { org, wire, nowMs }: Parameters<RelayStore['createOrganisation']>[0],
+  { org, wire, growth, nowMs }: Parameters<RelayStore['createOrganisation']>[0],
 ): Promise<boolean> {
-  const rows = await database.query(
-    `with made as (
-       insert into organisations values ($1, 1, $3) on conflict do nothing returning org
-     )
-     insert into log_entries select org, 0, $2 from made returning entry_index`,
-    [idBytes(org), wire, nowMs],
-  );
-  return rows.length === 1;
+  return addEntry(database, { org, index: 0, wire }, growth, nowMs);
 }
 
 async function readLog(
@@ -64,19 +61,12 @@ async function readLog(
 
 async function appendLogEntry(
   database: SqlDatabase,
-  { org, index, wire, ended }: Parameters<RelayStore['appendLogEntry']>[0],
+  { org, index, wire, growth, ended }: Parameters<RelayStore['appendLogEntry']>[0],
 ): Promise<void> {
-  const key = idBytes(org);
   await database.transaction(async (runner) => {
-    const rows = await runner.query(
-      `with moved as (
-         update organisations set log_size = log_size + 1 where org = $1 and log_size = $2 returning org
-       )
-       insert into log_entries select org, $2, $3 from moved returning entry_index`,
-      [key, index, wire],
-    );
-    if (rows.length !== 1) throw new RelayError('head-moved', 'the membership log has another size');
-    for (const subject of ended) await endSessions(runner, key, subject);
+    if (!(await addEntry(runner, { org, index, wire }, growth, null)))
+      throw new RelayError('head-moved', 'the membership log has another size');
+    for (const subject of ended) await endSessions(runner, idBytes(org), subject);
   });
 }
 

@@ -1,0 +1,74 @@
+import { deviceId, orgId, type OrgId } from '@keytide/crypto-core';
+import type { Device, DirectoryState } from '@keytide/key-directory/verify';
+import type { FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import type { Clock } from './clock.ts';
+import { RelayError } from './errors.ts';
+import type { Logins, Session } from './logins.ts';
+import type { Organisations } from './organisations.ts';
+import { parsed } from './parsed.ts';
+import { hasStanding } from './standing.ts';
+
+/** Lets requests in by their session and their standing. */
+export interface Gate {
+  /** The session of the bearer token, for the organisation in the path. @throws RelayError `session-ended`, `malformed` */
+  session(request: FastifyRequest): Promise<Session>;
+  /** As `session`, and the subject has standing now. @throws RelayError also `not-a-member` */
+  subject(request: FastifyRequest): Promise<Entered>;
+  /** As `subject`, and it is a device. */
+  device(request: FastifyRequest): Promise<Entered & { readonly device: Device }>;
+}
+
+/** Whoever was let in. */
+export interface Entered {
+  readonly org: OrgId;
+  /** As of the newest entry. */
+  readonly state: DirectoryState;
+}
+
+/** 32 bytes as hex, in a path. */
+export const hex32: z.ZodType<string> = z.string().regex(/^[0-9a-f]{64}$/);
+const orgParams = z.object({ org: hex32 });
+
+/** The organisation in the path of a request. @throws RelayError `malformed` */
+export function orgIn(request: FastifyRequest): OrgId {
+  return orgId(parsed(orgParams, request.params).org);
+}
+
+/** A gate that keeps nothing: every request is asked again. */
+export function createGate(
+  logins: Pick<Logins, 'session'>,
+  organisations: Pick<Organisations, 'find'>,
+  clock: Clock,
+): Gate {
+  async function session(request: FastifyRequest): Promise<Session> {
+    const org = orgIn(request);
+    const [, token] = /^Bearer ([A-Za-z0-9_-]+)$/.exec(request.headers.authorization ?? '') ?? [];
+    if (token === undefined) throw new RelayError('session-ended', 'log in first');
+    const found = await logins.session(token);
+    if (found.org !== org) throw new RelayError('session-ended', 'log in to this organisation');
+    return found;
+  }
+
+  async function enter(request: FastifyRequest): Promise<Entered & Pick<Session, 'subject'>> {
+    const { org, subject } = await session(request);
+    const organisation = await organisations.find(org);
+    if (organisation === null || !hasStanding(organisation.state, subject, clock.now())) throw noRight();
+    return { org, subject, state: organisation.state };
+  }
+
+  return {
+    session,
+    subject: enter,
+    async device(request) {
+      const { org, subject, state } = await enter(request);
+      const device = subject.kind === 'device' ? state.devices.get(deviceId(subject.id)) : undefined;
+      if (device === undefined) throw noRight();
+      return { org, state, device };
+    },
+  };
+}
+
+function noRight(): RelayError {
+  return new RelayError('not-a-member', 'the membership log gives this session no right to that');
+}

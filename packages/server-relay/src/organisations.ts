@@ -112,8 +112,9 @@ export function createOrganisations(options: OrganisationsOptions): Organisation
   }
 
   async function add(organisation: Held, subject: Subject, wire: Uint8Array): Promise<number> {
-    if (organisation.stale) await refresh(organisation);
     const entry = readEntry(primitives, wire);
+    // Whoever builds on more than we know may have it from another relay on this database.
+    if (organisation.stale || entry.index > organisation.state.size) await refresh(organisation);
     if (entry.index < organisation.state.size) {
       const page = await store.readLog(organisation.org, entry.index);
       const stored = page?.entries[0];

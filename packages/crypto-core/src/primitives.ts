@@ -63,5 +63,5 @@ export interface Encapsulator {
   encapsulate(): { ciphertext: Uint8Array; sharedSecret: Uint8Array };
 }
 
-/** The source of randomness: `sizeBytes` fresh bytes, fit for keys. */
+/** The source of randomness: exactly `sizeBytes` fresh bytes, fit for keys, or a throw; never fewer. */
 export type Random = (sizeBytes: number) => Uint8Array;

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
 import { browserPrimitives, browserRandom } from '@keytide/crypto-core/browser';
+import { nodeRandom } from '@keytide/crypto-core/node';
+import { codeOf } from './code-of.ts';
 import { providers } from './providers.ts';
 
 test('randomness of a browser comes in every size, also above what it gives at once', () => {
@@ -10,6 +12,19 @@ test('randomness of a browser comes in every size, also above what it gives at o
     expect(size < 32 || last.some((byte) => byte !== 0)).toBe(true);
   }
   expect(browserRandom(32)).not.toEqual(browserRandom(32));
+});
+
+test.each([
+  ['node', nodeRandom],
+  ['browser', browserRandom],
+])('%s: what is no number of bytes is refused, and spoils nothing that is drawn later', (_, random) => {
+  random(256);
+  for (const size of [-64, -1, 0.5, Number.NaN, Infinity, undefined as never, '32' as never])
+    expect(codeOf(() => random(size))).toBe('malformed');
+  const bytes = random(64);
+  expect(bytes).toHaveLength(64);
+  expect(bytes.some((byte) => byte !== 0)).toBe(true);
+  expect(random(64)).not.toEqual(bytes);
 });
 
 test('libsodium draws for itself where it is given no randomness', async () => {

@@ -1,5 +1,6 @@
 import { randomFillSync } from 'node:crypto';
 import type { Random } from '../primitives.ts';
+import { checkRandomSize } from '../random-size.ts';
 
 const POOL_BYTES = 4096;
 const pool: Uint8Array = new Uint8Array(POOL_BYTES);
@@ -7,9 +8,10 @@ let used = POOL_BYTES;
 
 /**
  * Randomness of the operating system, drawn 4 KiB at a time because a call costs more than the bytes.
- * What has been handed out is wiped from the pool.
+ * What has been handed out is wiped from the pool. @throws CryptoError `malformed` for what is no number of bytes
  */
 export const nodeRandom: Random = (sizeBytes) => {
+  checkRandomSize(sizeBytes);
   if (sizeBytes > POOL_BYTES) return randomFillSync(new Uint8Array(sizeBytes));
   if (used + sizeBytes > POOL_BYTES) {
     randomFillSync(pool);

@@ -1,9 +1,9 @@
 import type { EpochStatementFields } from './epoch-statement.ts';
 import { encodeEpochStatement, parseEpochStatement } from './epoch-statement.ts';
-import { EPOCH_KEY_BYTES, sealEpochBox, type EpochBox } from './epoch-box.ts';
+import { sealEpochBox, type EpochBox } from './epoch-box.ts';
 import { CryptoError } from './errors.ts';
 import { deviceIdOf, type DeviceId } from './ids.ts';
-import { keyCommitment } from './key-commitment.ts';
+import { EPOCH_KEY_BYTES, keyCommitment } from './key-commitment.ts';
 import type { Encapsulator, Primitives, Random, Signer } from './primitives.ts';
 import { recipientsHash, requireRecipient, sortByDevice } from './recipients.ts';
 import { Secret } from './secret.ts';

@@ -3,12 +3,9 @@ import { openBox, sealBox } from './box.ts';
 import type { EpochStatement } from './epoch-statement.ts';
 import { CryptoError } from './errors.ts';
 import { idBytes, type DeviceId } from './ids.ts';
-import { verifyCommitment } from './key-commitment.ts';
+import { EPOCH_KEY_BYTES, verifyCommitment } from './key-commitment.ts';
 import type { Decapsulator, Encapsulator, Primitives } from './primitives.ts';
 import { Secret } from './secret.ts';
-
-/** Length of an epoch key, which is random and never derived from another. */
-export const EPOCH_KEY_BYTES = 32;
 
 /** The sealed epoch key for one device: 1168 bytes, fit to be seen by the relay. */
 export interface EpochBox {

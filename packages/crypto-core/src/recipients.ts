@@ -1,9 +1,12 @@
-import { concatBytes } from './bytes.ts';
 import { CryptoError } from './errors.ts';
 import { labelledHash } from './hash.ts';
 import { idBytes, type DeviceId } from './ids.ts';
 import type { Primitives } from './primitives.ts';
 import { sorted } from './sorted.ts';
+
+const HASH_BYTES = 32;
+/** Device id and hash of the sealing key. */
+const NAMED_BYTES = 2 * HASH_BYTES;
 
 /** A device that receives epoch keys, and the sealing key (X-Wing, 1216 bytes) that its box is sealed to. */
 export interface Recipient {
@@ -17,11 +20,13 @@ export interface Recipient {
  * @throws CryptoError `recipients-mismatch` for a device that is there twice, or an empty set
  */
 export function recipientsHash(primitives: Primitives, recipients: readonly Recipient[]): Uint8Array {
-  const parts = sortByDevice(recipients).flatMap(({ device, sealingPublicKey }) => [
-    idBytes(device),
-    primitives.sha256(sealingPublicKey),
-  ]);
-  return labelledHash(primitives, 'recipients', concatBytes(...parts));
+  const ordered = sortByDevice(recipients);
+  const named = new Uint8Array(ordered.length * NAMED_BYTES);
+  for (const [index, { device, sealingPublicKey }] of ordered.entries()) {
+    named.set(idBytes(device), index * NAMED_BYTES);
+    named.set(primitives.sha256(sealingPublicKey), index * NAMED_BYTES + HASH_BYTES);
+  }
+  return labelledHash(primitives, 'recipients', named);
 }
 
 /** A copy sorted by device id. @throws CryptoError `recipients-mismatch` for a device that is there twice, or an empty set */

@@ -4,7 +4,9 @@ import {
   createEpoch,
   CryptoError,
   decodeCbor,
+  deviceId,
   encodeCbor,
+  keyCommitment,
   openEpoch,
   openEpochBox,
   parseEpochStatement,
@@ -12,6 +14,7 @@ import {
   sealBox,
   Secret,
   signBytes,
+  verifyCommitment,
   verifyEpochStatement,
   type CborValue,
   type CreateEpochInput,
@@ -135,6 +138,14 @@ describe('epoch statement', () => {
     expect(verify(statement, { recipients: recipientsOf(devices.toReversed()) })).toBeNull();
   });
 
+  test('a set that is larger than an argument list can be has a hash', () => {
+    const many = Array.from({ length: 70_000 }, (_, index) => ({
+      device: deviceId(index.toString(16).padStart(64, '0')),
+      sealingPublicKey: new Uint8Array(0),
+    }));
+    expect(recipientsHash(primitives, many)).toHaveLength(32);
+  });
+
   test('an author outside its own epoch is refused by the maker and by the reader', async () => {
     const input = { ...world.input, signer: outsider.signer, author: outsider.id };
     expect(await codeOfAsync(() => createEpoch(input))).toBe('not-a-recipient');
@@ -218,6 +229,12 @@ describe('epoch key', () => {
     );
     const key = Secret.own(world.random(32));
     expect(codeOf(() => openEpoch({ primitives, statement, key, devices: [] }))).toBe('commitment-mismatch');
+  });
+
+  test('a key with a zero behind it, which HMAC takes for the same, is another key', () => {
+    const longer = created.key.use((bytes) => Secret.own(concatBytes(bytes, Uint8Array.of(0))));
+    expect(keyCommitment(primitives, statement, longer)).toEqual(statement.keyCommitment);
+    expect(codeOf(() => verifyCommitment(primitives, statement, longer))).toBe('commitment-mismatch');
   });
 
   test('is fresh in each epoch, and tells its progress', async () => {

@@ -17,7 +17,7 @@ export const REFUSAL_CODES = [
   'wrong-group', // an envelope or statement made for another group or organisation
   'wrong-author', // a statement whose author is not the device of this session
   'epoch-taken', // another statement has this epoch number; adopt it
-  'stale-directory', // a statement made on an older or longer membership log than the relay's; read the log and make a new one
+  'stale-directory', // a statement made on another membership log or other sealing records than the relay's; read both and make a new one
   'statement-refused', // a statement that every receiver would refuse
   'message-id-reused', // the same message id came with other bytes
   'not-a-recipient', // a box for a device that is not active

@@ -49,16 +49,24 @@ export function readAnnouncement(
   return statement;
 }
 
+/** What a statement is measured by. */
+export interface Standing {
+  readonly state: DirectoryState;
+  readonly nowMs: number;
+  /** Recipients who are known to have no key to seal to. */
+  readonly silent: ReadonlySet<DeviceId>;
+}
+
 /**
  * Refuses a statement that every receiver would refuse: stored, it would take the epoch's number and leave
- * the group without a key for good. It must rest on the relay's newest membership log and have one box for
- * each recipient.
+ * the group without a key for good. It must rest on the relay's newest membership log and sealing records, and
+ * have one box for each recipient who has a key to seal to.
  * @param previousWire the statement of the epoch before, `null` for the first
  * @throws RelayError `stale-directory`, `statement-refused`, `not-a-recipient`, `malformed`
  */
 export function checkStatement(
   primitives: Primitives,
-  { state, nowMs }: { state: DirectoryState; nowMs: number },
+  { state, nowMs, silent }: Standing,
   statement: EpochStatement,
   { group, boxes }: HandedIn,
   previousWire: Uint8Array | null,
@@ -88,8 +96,11 @@ export function checkStatement(
   const expected = new Set(recipients.map(({ device }) => device));
   if (boxes.some(({ device }) => !expected.has(device)))
     throw new RelayError('not-a-recipient', 'a box for a device that is not active');
-  if (boxed.size !== boxes.length || boxed.size !== expected.size)
-    throw new RelayError('malformed', 'not one box for each recipient');
+  if (boxed.size !== boxes.length) throw new RelayError('malformed', 'two boxes for one recipient');
+  for (const device of expected) {
+    if (!boxed.has(device) && !silent.has(device))
+      throw new RelayError('stale-directory', 'no box for a recipient who has a key to seal to');
+  }
 }
 
 function inRelayTerms<T>(check: () => T): T {

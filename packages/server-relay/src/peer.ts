@@ -1,4 +1,5 @@
 import { parseEpochStatement, type DeviceId, type GroupId, type Primitives } from '@keytide/crypto-core';
+import { recipientsOf } from '@keytide/key-directory/verify';
 import { encodeRelayFrame, type ClientFrame, type RelayFrame } from '@keytide/relay-protocol';
 import type { AppendQueue } from './append-queue.ts';
 import { checkEnvelopes, checkStatement, readAnnouncement } from './checks.ts';
@@ -6,6 +7,7 @@ import type { Clock } from './clock.ts';
 import { RelayError } from './errors.ts';
 import type { Hub } from './hub.ts';
 import type { Organisation } from './organisations.ts';
+import { silentAmong } from './sealing-records.ts';
 import type { AppendVerdict, RelayStore } from './store.ts';
 import { createSubscription, type Outlet, type Subscription } from './subscription.ts';
 
@@ -75,14 +77,12 @@ export function createPeer(options: PeerOptions): Peer {
     // The store takes the epoch after its newest, which may be newer by then: only a checked one may wait for it.
     if (statement.epoch > newest + 1)
       throw new RelayError('epoch-taken', 'not the epoch that follows the newest');
-    if (statement.epoch === newest + 1)
-      checkStatement(
-        primitives,
-        { state: organisation.state, nowMs: clock.now() },
-        statement,
-        frame,
-        previous,
-      );
+    if (statement.epoch === newest + 1) {
+      const silent = await silentWithoutBox(frame, statement.createdMs);
+      // Nothing may come between this check and the queue: the log could grow meanwhile.
+      const standing = { state: organisation.state, nowMs: clock.now(), silent };
+      checkStatement(primitives, standing, statement, frame, previous);
+    }
     // Any other number is either a repetition, which the store knows, or too late.
     return [
       await queue.announce({
@@ -94,6 +94,13 @@ export function createPeer(options: PeerOptions): Peer {
         boxes,
       }),
     ];
+  }
+
+  function silentWithoutBox({ group, boxes }: Announce, atMs: number): Promise<ReadonlySet<DeviceId>> {
+    const { state } = organisation;
+    const boxed = new Set(boxes.map((box) => box.device));
+    const missing = recipientsOf(state, group).flatMap((to) => (boxed.has(to.device) ? [] : [to.device]));
+    return silentAmong(store, state, missing, atMs);
   }
 
   /** What follows an announcement may be of its epoch, so it waits until the announcement is decided. */

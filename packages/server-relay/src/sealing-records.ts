@@ -3,12 +3,15 @@ import {
   equalBytes,
   parseSealingRecord,
   requireNextSealingRecord,
+  sealingRecordAt,
   verifySealingRecord,
+  type DeviceId,
   type Primitives,
   type SealingRecord,
+  type SealingTimes,
 } from '@keytide/crypto-core';
-import type { Device, Policy } from '@keytide/key-directory/verify';
-import type { DirectoryStore } from './directory-store.ts';
+import type { Device, DirectoryState, Policy } from '@keytide/key-directory/verify';
+import type { DirectoryStore, StoredSealingRecord } from './directory-store.ts';
 import { RelayError } from './errors.ts';
 import type { Entered } from './gate.ts';
 
@@ -39,16 +42,41 @@ export async function acceptSealingRecord(
     const kept = await store.readSealingRecords(org, device.id);
     const repeated = kept.find((stored) => equalBytes(stored.wire, wire));
     if (repeated !== undefined) return repeated.seq;
-    const published = [
-      { device: device.id, ...device.sealing },
-      ...kept.map((one) => parseSealingRecord(one.wire)),
-    ];
+    const published = publishedBy(device, kept);
     inRelayTerms(() => requireNextSealingRecord(published, record, nowMs, timesOf(state.policy)));
     const afterSeq = kept[kept.length - 1]?.seq ?? 0;
     const seq = await store.addSealingRecord({ org, device: device.id, wire, afterSeq });
     if (seq !== null) return seq;
   }
   throw new RelayError('unavailable', 'the device publishes several records at once');
+}
+
+/**
+ * Which of these devices have been silent for so long that there is no key to seal to for an epoch made at
+ * `atMs`. Stops at the first that has one: whoever asks wants all of them to be silent.
+ */
+export async function silentAmong(
+  store: Pick<DirectoryStore, 'readSealingRecords'>,
+  state: DirectoryState,
+  devices: readonly DeviceId[],
+  atMs: number,
+): Promise<ReadonlySet<DeviceId>> {
+  const silent = new Set<DeviceId>();
+  for (const id of devices) {
+    const kept = await store.readSealingRecords(state.org, id);
+    const published = publishedBy(state.devices.get(id) as Device, kept);
+    if (sealingRecordAt(published, atMs, timesOf(state.policy)).kind !== 'silent') break;
+    silent.add(id);
+  }
+  return silent;
+}
+
+/** The record of the log, then those kept. */
+function publishedBy(
+  { id, sealing }: Device,
+  kept: readonly StoredSealingRecord[],
+): [SealingRecord, ...SealingRecord[]] {
+  return [{ device: id, ...sealing }, ...kept.map(({ wire }) => parseSealingRecord(wire))];
 }
 
 /** A record of this device with a key that can be sealed to: one that cannot would stop every epoch. */
@@ -58,7 +86,7 @@ function readRecord(primitives: Primitives, device: Device, wire: Uint8Array): S
   return record;
 }
 
-function timesOf(policy: Policy): Parameters<typeof requireNextSealingRecord>[3] {
+function timesOf(policy: Policy): SealingTimes {
   const { blockSeconds, retentionSeconds, silenceSeconds = blockSeconds } = policy;
   return {
     blockMs: blockSeconds * 1000,

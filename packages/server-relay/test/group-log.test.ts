@@ -151,7 +151,8 @@ test('a statement that every receiver would refuse does not take the number of i
       'stale-directory',
     ],
     [await announceOf(world, author, 1, previous, { org: orgId(world.random(32)) }), 'wrong-group'],
-    [{ ...complete, boxes: complete.boxes.slice(1) }, 'malformed'],
+    [{ ...complete, boxes: complete.boxes.slice(1) }, 'stale-directory'],
+    [{ ...complete, boxes: [] }, 'stale-directory'],
   ] as const) {
     line.send({ ...announce, requestId: 41 });
     expect(await line.next('refused')).toEqual({ type: 'refused', requestId: 41, code });

@@ -8,6 +8,8 @@ import {
 import { sealingRecordResponse, sealingRecordsResponse } from '@keytide/relay-protocol';
 import { seededDevice, seededWorld, type SeededDevice } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { announceOf } from './group.ts';
+import { greet } from './line.ts';
 import {
   appendLog,
   asDevice,
@@ -218,6 +220,37 @@ test('of many at once, the same record is kept once and rivals lose', async () =
   const rivals = await Promise.all([1, 2, 3, 4].map(() => publish(device, recordOf(device, DAY_MS))));
   expect(rivals.map(({ status }) => status).toSorted()).toEqual([201, 409, 409, 409]);
   expect((await list(next)).records).toHaveLength(2);
+});
+
+test('a silent device goes without a box, and nobody else', async () => {
+  const device = await newDevice();
+  const { everyone } = world.state;
+  const recipients = [...world.state.devices.values()]
+    .filter(({ revokedAt }) => revokedAt === null)
+    .map(({ id, sealing }) => ({ device: id, encapsulator: primitives.encapsulator(sealing.publicKey) }));
+  const announce = async (without: readonly string[]) => {
+    const frame = await announceOf(world, founder, 1, null, { recipients });
+    const boxes = frame.boxes.filter((box) => !without.includes(box.device));
+    const line = await greet(relay, await tokenOf(relay, org, founder));
+    line.send({ ...frame, boxes });
+    const answer = await Promise.race([line.next('appended'), line.next('refused')]);
+    line.socket.close();
+    return 'code' in answer ? answer.code : answer.type;
+  };
+  // Those of earlier tests are silent by now, and stay so.
+  const earlier = recipients.map((one) => one.device).filter((id) => id !== device.id && id !== founder.id);
+  clock.advance(2 * DAY_MS - 1);
+  expect(await announce([...earlier, device.id])).toBe('stale-directory');
+  expect(await announce([founder.id])).toBe('stale-directory');
+  seqOf(await publish(device, recordOf(device, 0)));
+  clock.advance(DAY_MS);
+  expect(await announce([...earlier, device.id])).toBe('stale-directory');
+  clock.advance(DAY_MS);
+  expect(await announce([...earlier, device.id, founder.id])).toBe('stale-directory');
+  expect(await announce([device.id])).toBe('appended');
+  const token = await tokenOf(relay, org, device);
+  const box = await call(relay, 'GET', `/organisations/${org}/groups/${everyone}/boxes/1`, { token });
+  expect(outcome(box)).toMatchObject({ status: 404, code: 'no-box' });
 });
 
 test('the log of the relay names no device and holds no key', () => {

@@ -49,6 +49,16 @@ describe('session channel', () => {
     );
     expect(new Set(sizes).size).toBe(1);
   });
+  test('what the caller does to its bytes after the call changes nothing', async () => {
+    const { fromAlice, fromBob } = await makeTwo();
+    const plaintext = hello.slice();
+    const sealing = fromAlice.seal(plaintext, keepNothing);
+    plaintext.fill(0);
+    const wire = await sealing;
+    const opening = fromBob.open(wire, keepNothing);
+    wire.fill(0);
+    expect(await opening).toEqual(hello);
+  });
   test('of several openings at once one succeeds', async () => {
     const { fromAlice, fromBob } = await makeTwo();
     const wire = await fromAlice.seal(hello, keepNothing);

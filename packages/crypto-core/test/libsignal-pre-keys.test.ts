@@ -57,6 +57,10 @@ describe('plan of pre-keys', () => {
     const stock = { nextId: 100, signed: [{ id: 99, createdMs: START_MS }], oneTime };
     expect(planPreKeys(stock, 0, START_MS).forgetOneTime).toEqual(oneTime.slice(0, 16));
   });
+  test('a relay that says no count gets what it gets for none', () => {
+    for (const published of [-1, -Infinity, 2.5, Number.NaN])
+      expect(planPreKeys(empty, published, START_MS)).toEqual(planPreKeys(empty, 0, START_MS));
+  });
   test('never an id twice, and never more kept than allowed, whatever the relay says it has left', () => {
     const call = fc.record({
       published: fc.integer({ min: -5, max: 40 }),
@@ -241,6 +245,17 @@ describe('a relay that tampers with pre-keys', () => {
     ]) {
       shelf.bundles.set(bob.id, createBundle(primitives, bob.signer, owner, mixed));
       expect(await sealing()).toBe('bad-signature');
+    }
+  });
+  test('what a device signs as keys need not be keys', async () => {
+    const { shelf, bob, sealing } = await start();
+    const own = readBundle(bob, shelf.bundles.get(bob.id) as Uint8Array);
+    const owner = { org: bob.endpoint.org, device: bob.id };
+    shelf.oneTime.set(bob.id, []);
+    for (const name of ['identityKey', 'signedPreKey', 'kyberPreKey'] as const) {
+      const noKey = { ...own, [name]: new Uint8Array(own[name].length).fill(9) };
+      shelf.bundles.set(bob.id, createBundle(primitives, bob.signer, owner, noKey));
+      expect(await sealing()).toBe('bad-key');
     }
   });
   test('one-time pairs of an identity that is lost are refused, and are to be dropped', async () => {

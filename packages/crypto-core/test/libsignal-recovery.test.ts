@@ -309,4 +309,44 @@ describe('notices', () => {
     const [again] = await fromAlice.openNotice(notice, keepNothing);
     expect(await openCode(fromBob, again as Uint8Array)).toBe('replayed');
   });
+  test('nor one whose confirmation the relay withholds, and which it repeats when the receiver has forgotten it', async () => {
+    const { alice, clock, fromAlice, fromBob } = await talking();
+    await fromAlice.openNotice(await noticeOf(fromBob), keepNothing);
+    const once = await fromAlice.seal(text('once'), keepNothing);
+    await fromBob.open(once, keepNothing);
+    await noticeOf(fromBob); // withheld
+    for (let i = 0; i < 64; i += 1) {
+      expect((await alice.store.names('libsignal/sent/')).length).toBe(1);
+      await fromBob.open(await fromAlice.seal(text(`m${i}`), keepNothing), keepNothing);
+      await fromAlice.openNotice(await noticeOf(fromBob), keepNothing);
+    }
+    // The plaintext does not wait for ever for a confirmation either.
+    expect(await alice.store.names('libsignal/sent/')).toEqual([]);
+    expect(await openCode(fromBob, once)).toBe('replayed');
+    clock.nowMs += MINUTE_MS;
+    expect(await fromAlice.openNotice(await noticeOf(fromBob), keepNothing)).toEqual([]);
+  });
+  test('nor one that was sent again and is held back until the receiver has forgotten the first', async () => {
+    const { fromAlice, fromBob, alice, bob } = await talking();
+    const once = await fromAlice.seal(text('once'), keepNothing);
+    await fromBob.open(once, keepNothing);
+    const { random, org } = alice.endpoint;
+    const pair = { org, sender: bob.id, recipient: alice.id };
+    const content = encodeCbor([1, [], [primitives.sha256(once)]]);
+    const notice = sealBoxMessage(
+      { primitives, random, signer: bob.signer, peer: alice, kind: 'notice', pair },
+      content,
+    );
+    const [again] = await fromAlice.openNotice(notice, keepNothing);
+    for (let i = 0; i < 64; i += 1)
+      await fromBob.open(await fromAlice.seal(text(`m${i}`), keepNothing), keepNothing);
+    expect(await openCode(fromBob, again as Uint8Array)).toBe('replayed');
+  });
+  test('a message that comes late for the first time is opened, however late', async () => {
+    const { fromAlice, fromBob } = await talking();
+    const late = await fromAlice.seal(text('late'), keepNothing);
+    for (let i = 0; i < 70; i += 1)
+      await fromBob.open(await fromAlice.seal(text(`m${i}`), keepNothing), keepNothing);
+    expect(await fromBob.open(late, keepNothing)).toEqual(text('late'));
+  });
 });

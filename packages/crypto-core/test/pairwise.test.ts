@@ -149,10 +149,34 @@ describe('box channel', () => {
     await fromBob.open(await fromAlice.seal(hello, keepNothing), keepNothing);
     const keyId = sealingKeyId(primitives, bob.encapsulator.publicKey);
     const otherId = sealingKeyId(primitives, alice.encapsulator.publicKey);
-    expect(await forgetSeenMessages(bob.store, otherId)).toEqual([]);
-    const changes = await forgetSeenMessages(bob.store, keyId);
-    await bob.store.write(changes);
-    expect(changes.length).toBe(1);
+    await bob.store.write([{ name: 'sealing', value: hello }]);
+    const deletion = [{ name: 'sealing', value: null }];
+    await forgetSeenMessages(bob.endpoint, otherId, []);
+    expect(await codeOfAsync(() => forgetSeenMessages(bob.endpoint, keyId, deletion))).toBe('wrong-context');
+    expect((await bob.store.names('')).length).toBe(2);
+    await forgetSeenMessages({ ...bob.endpoint, sealingKey: () => null }, keyId, deletion);
+    expect(await bob.store.names('')).toEqual([]);
+  });
+  test('a repetition that waits while its sealing key is deleted is not opened again', async () => {
+    const { alice, bob } = pair();
+    const keyId = sealingKeyId(primitives, bob.encapsulator.publicKey);
+    let isDeleted = false;
+    const endpoint = pairwiseEndpoint({
+      ...bob.endpoint,
+      sealingKey: (wanted) => (isDeleted ? null : bob.endpoint.sealingKey(wanted)),
+    });
+    const fromBob = boxChannel(endpoint, alice);
+    const wire = await boxChannel(alice.endpoint, bob).seal(hello, keepNothing);
+    await fromBob.open(wire, keepNothing);
+    let release = (): void => undefined;
+    const waiting = endpoint.inTurn(() => new Promise<void>((resolve) => (release = resolve)));
+    await null; // its turn has begun
+    const forgotten = forgetSeenMessages(endpoint, keyId, []);
+    const repeated = codeOfAsync(() => fromBob.open(wire, keepNothing));
+    isDeleted = true;
+    release();
+    await Promise.all([waiting, forgotten]);
+    expect(await repeated).toBe('decryption-failed');
     expect(await bob.store.names('')).toEqual([]);
   });
   test('lost, repeated and reordered: each message at most once, and as it was sent', async () => {

@@ -18,7 +18,7 @@ export interface SignalChannel extends PairwiseChannel {
    * @param keep is called for each message that is sent again
    * @returns the messages to send again, if any
    * @throws CryptoError `reset-limited` (the same notice works later), `replayed`, `decryption-failed`, `bad-signature`,
-   * `wrong-context`, `malformed`, `too-large`, `unsupported-version`; of the pre-keys `stale-bundle`
+   * `wrong-context`, `malformed`, `too-large`, `unsupported-version`; of the pre-keys also `stale-bundle`, `bad-key`
    */
   openNotice(wire: Uint8Array, keep: Keep): Promise<Uint8Array[]>;
 }

@@ -41,7 +41,7 @@ export async function openNotice(
   keep: Keep,
 ): Promise<Uint8Array[]> {
   const { endpoint, peer, peerId, verifier, incoming } = context;
-  const { primitives, sealingKey, store } = endpoint;
+  const { primitives, sealingKey } = endpoint;
   if (parsePairwiseKind(wire) !== 'notice')
     throw new CryptoError('wrong-context', 'a message is not a notice');
   const message = openBoxMessage({ primitives, verifier, pair: incoming, sealingKey }, wire);
@@ -49,7 +49,7 @@ export async function openNotice(
 
   const attempt = (offer: PreKeyOffer | null) =>
     inSessionTurn(context, async (session, state) => {
-      const kept: KeyStoreChange[] = [await rememberMessage(store, peerId, message)];
+      const kept: KeyStoreChange[] = [await rememberMessage(endpoint, peerId, message)];
       const isReceived = (hash: Uint8Array): boolean => includesBytes(notice.received, hash);
       for (const hash of state.sent.filter(isReceived)) session.tx.put(sentName(peerId, toHex(hash)), null);
       let next: PeerState = { ...state, sent: state.sent.filter((hash) => !isReceived(hash)) };

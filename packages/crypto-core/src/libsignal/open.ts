@@ -5,7 +5,14 @@ import { parsePairwiseKind } from '../pairwise/wire.ts';
 import { commit, inSessionTurn, storedSession, type SignalContext } from './context.ts';
 import { RENEWAL } from './names.ts';
 import { isAskDue } from './notice.ts';
-import { includesBytes, withNewest, withOpened, withoutBytes, type PeerState } from './peer-state.ts';
+import {
+  includesBytes,
+  isForgotten,
+  withNewest,
+  withOpened,
+  withoutBytes,
+  type PeerState,
+} from './peer-state.ts';
 import { archiveSession, decryptInSession, type SessionMessage } from './session.ts';
 import { parseContent, verifySessionMessage } from './session-wire.ts';
 
@@ -21,8 +28,10 @@ export async function openInSession(
   if (kind === 'box')
     throw new CryptoError('downgraded', 'a sealed box, although both devices can hold sessions');
   if (kind === 'notice') throw new CryptoError('wrong-context', 'a notice is not a message');
-  const message = verifySessionMessage(primitives, verifier, incoming, kind, wire);
-  const hash = primitives.sha256(wire);
+  // libsignal reads it in a later turn; by then the caller may have changed what was checked here.
+  const own = wire.slice();
+  const message = verifySessionMessage(primitives, verifier, incoming, kind, own);
+  const hash = primitives.sha256(own);
   return inSessionTurn(context, async (session, state) => {
     if (state.opened.some((opened) => equalBytes(opened.hash, hash))) throw replayed();
 
@@ -32,6 +41,7 @@ export async function openInSession(
     });
     const { id, original, plaintext } = parseContent(primitives, incoming, padded);
     if (state.opened.some((opened) => equalBytes(opened.id, id))) throw replayed();
+    if (original !== null && isForgotten(state.opened, id)) throw replayed();
     const confirmed = original ?? hash;
     const lost = withoutBytes(state.lost, confirmed);
     const next = {

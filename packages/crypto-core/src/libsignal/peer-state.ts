@@ -13,7 +13,7 @@ const HASH_BYTES = 32;
 /** Length of the id that a message keeps when it is sent again: counter [8] ‖ random [8]. */
 export const MESSAGE_ID_BYTES = 16;
 
-/** How many sent plaintexts are kept for being asked again, and how many ids of opened messages against opening them twice. */
+/** Of how many last messages the plaintexts are kept for being asked again, and how many ids of opened messages against opening them twice. */
 export const KEPT_MESSAGES = 64;
 
 /** What this device remembers of its sessions with one peer, besides the sessions. All hashes are SHA-256 of wire bytes. */
@@ -22,9 +22,9 @@ export interface PeerState {
   readonly bundleMs: number;
   /** The counter of the next message. */
   readonly counter: number;
-  /** What was sent and not confirmed, oldest first. */
+  /** What was sent and not confirmed, of the last messages, oldest first. */
   readonly sent: readonly Uint8Array[];
-  /** What was opened, by id; the lowest are forgotten first, because the peer has forgotten them, too. */
+  /** What was opened, by id; the lowest are forgotten first, and refused when they are sent again. */
   readonly opened: readonly OpenedMessage[];
   /** What was opened since the last notice. */
   readonly unconfirmed: readonly Uint8Array[];
@@ -104,6 +104,15 @@ export function withNewest(list: readonly Uint8Array[], bytes: Uint8Array): Uint
 /** The opened messages with one more; those with the lowest counters are forgotten. */
 export function withOpened(opened: readonly OpenedMessage[], message: OpenedMessage): OpenedMessage[] {
   return sorted([...opened, message], (a, b) => compareBytes(a.id, b.id)).slice(-KEPT_MESSAGES);
+}
+
+/**
+ * Whether this id is below all that are remembered, so that its message may have been opened. libsignal cannot tell
+ * where a message was sent again: that has another key.
+ */
+export function isForgotten(opened: readonly OpenedMessage[], id: Uint8Array): boolean {
+  const [lowest] = opened;
+  return lowest !== undefined && opened.length >= KEPT_MESSAGES && compareBytes(id, lowest.id) < 0;
 }
 
 function readHashes(value: CborValue | undefined): Uint8Array[] {

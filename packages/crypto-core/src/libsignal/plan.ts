@@ -41,14 +41,15 @@ export interface PreKeyPlan {
 /**
  * What a device has to publish now. All ids come from one counter, so none is ever given twice.
  * @param published how many one-time pairs the relay says it has left; a relay that lies gets at most what it
- * is sent anyway, or makes sessions start from the last resort
+ * is sent anyway, or makes sessions start from the last resort; what is no count is taken for 0
  */
 export function planPreKeys(stock: PreKeyStock, published: number, nowMs: number): PreKeyPlan {
   const newest = stock.signed[stock.signed.length - 1];
   const rotate = newest === undefined || nowMs >= newest.createdMs + ROTATE_AFTER_MS;
   const signed = rotate ? stock.nextId : null;
   const first = stock.nextId + (rotate ? 1 : 0);
-  const count = published < LOW_ONE_TIME ? FULL_ONE_TIME - Math.max(0, published) : 0;
+  const left = Number.isSafeInteger(published) ? Math.max(0, published) : 0;
+  const count = left < LOW_ONE_TIME ? FULL_ONE_TIME - left : 0;
   const oneTime = Array.from({ length: count }, (_, at) => first + at);
   const surplus = Math.max(0, stock.oneTime.length + count - KEEP_ONE_TIME);
   return {

@@ -1,4 +1,4 @@
-import { concatBytes, toHex, uint64Bytes } from '../bytes.ts';
+import { concatBytes, readUint64, toHex, uint64Bytes } from '../bytes.ts';
 import { checkPlaintextSize, type Keep } from '../pairwise/channel.ts';
 import { commit, inSessionTurn, type SignalContext } from './context.ts';
 import { sentName } from './names.ts';
@@ -16,12 +16,13 @@ export async function sealInSession(
   keep: Keep,
 ): Promise<Uint8Array> {
   checkPlaintextSize(plaintext);
+  const own = plaintext.slice(); // sealed in a later turn
   const attempt = (offer: PreKeyOffer | null) =>
     inSessionTurn(context, async (session, state) => {
-      if (await isUsable(session)) return sealNew(context, session, state, { plaintext, keep });
+      if (await isUsable(session)) return sealNew(context, session, state, { plaintext: own, keep });
       if (offer === null) return null;
       const started = await startWith(context, session, state, offer);
-      return sealNew(context, session, started, { plaintext, keep });
+      return sealNew(context, session, started, { plaintext: own, keep });
     });
   // The relay is asked between two turns, so that a slow one holds up nothing else.
   return (await attempt(null)) ?? ((await attempt(await context.peer.fetchOffer())) as Uint8Array);
@@ -65,9 +66,26 @@ async function sealNew(
   const wire = await sealContent(context, session, { id, original: null, plaintext });
   const hash = endpoint.primitives.sha256(wire);
   session.tx.put(sentName(peerId, toHex(hash)), concatBytes(id, plaintext));
-  const sent = [...state.sent, hash];
-  for (const old of sent.slice(0, -KEPT_MESSAGES)) session.tx.put(sentName(peerId, toHex(old)), null);
-  const next = { ...state, counter: state.counter + 1, sent: sent.slice(-KEPT_MESSAGES) };
+  const sent = [...(await withinReach(context, session, state)), hash];
+  const next = { ...state, counter: state.counter + 1, sent };
   await commit(context, session, next, await keep(wire));
   return wire;
+}
+
+/**
+ * What was sent and may still be sent again, next to one message more: of the last 64 there are. A peer that has
+ * opened those remembers no older ones, so it refuses them when they come again.
+ */
+async function withinReach(
+  { peerId }: SignalContext,
+  { tx }: Session,
+  { sent, counter }: PeerState,
+): Promise<readonly Uint8Array[]> {
+  for (const [index, hash] of sent.entries()) {
+    const name = sentName(peerId, toHex(hash));
+    const kept = await tx.get(name);
+    if (kept !== null && (readUint64(kept, 0) as number) > counter - KEPT_MESSAGES) return sent.slice(index);
+    tx.put(name, null);
+  }
+  return [];
 }

@@ -65,34 +65,45 @@ export async function archiveSession(session: Session): Promise<void> {
   await session.stores.sessions.saveSession(session.peer, record);
 }
 
-/** Starts a session with pre-keys that have been verified (PQXDH). @throws CryptoError `bad-signature` for keys that their identity has not signed */
+/**
+ * Starts a session with pre-keys that have been verified (PQXDH).
+ * @throws CryptoError `bad-key` for what is no key, `bad-signature` for keys that their identity has not signed
+ */
 export async function startSession(
   session: Session,
   bundle: PreKeyBundleFields,
   oneTime: OneTimePreKeyFields | null,
 ): Promise<void> {
-  const kyber = oneTime ?? bundle;
-  const identityKey = PublicKey.deserialize(ownBytes(bundle.identityKey));
-  const offered = PreKeyBundle.new(
-    bundle.registrationId,
-    DEVICE_NUMBER,
-    oneTime === null ? null : oneTime.id,
-    oneTime === null ? null : PublicKey.deserialize(ownBytes(oneTime.preKey)),
-    bundle.id,
-    PublicKey.deserialize(ownBytes(bundle.signedPreKey)),
-    ownBytes(bundle.signedPreKeySignature),
-    identityKey,
-    kyber.id,
-    KEMPublicKey.deserialize(ownBytes(kyber.kyberPreKey)),
-    ownBytes(kyber.kyberPreKeySignature),
-  );
-  session.tx.put(peerIdentityName(session.peerId), identityKey.serialize());
+  const offered = signalBundle(bundle, oneTime);
+  session.tx.put(peerIdentityName(session.peerId), offered.identityKey().serialize());
   const { sessions, identities } = session.stores;
   try {
     await processPreKeyBundle(offered, session.peer, session.own, sessions, identities, session.now);
   } catch (cause) {
     session.tx.throwFailure();
     throw new CryptoError('bad-signature', 'pre-keys that their identity key has not signed', { cause });
+  }
+}
+
+/** The form of libsignal. The device has signed these bytes, which does not make them keys. @throws CryptoError `bad-key` */
+function signalBundle(bundle: PreKeyBundleFields, oneTime: OneTimePreKeyFields | null): PreKeyBundle {
+  const kyber = oneTime ?? bundle;
+  try {
+    return PreKeyBundle.new(
+      bundle.registrationId,
+      DEVICE_NUMBER,
+      oneTime === null ? null : oneTime.id,
+      oneTime === null ? null : PublicKey.deserialize(ownBytes(oneTime.preKey)),
+      bundle.id,
+      PublicKey.deserialize(ownBytes(bundle.signedPreKey)),
+      ownBytes(bundle.signedPreKeySignature),
+      PublicKey.deserialize(ownBytes(bundle.identityKey)),
+      kyber.id,
+      KEMPublicKey.deserialize(ownBytes(kyber.kyberPreKey)),
+      ownBytes(kyber.kyberPreKeySignature),
+    );
+  } catch (cause) {
+    throw new CryptoError('bad-key', 'pre-keys that are no keys', { cause });
   }
 }
 

@@ -33,7 +33,7 @@ export function boxChannel(endpoint: PairwiseEndpoint, peer: PairwisePeer): Pair
         throw new CryptoError('ability-missing', 'a session message, although a device cannot hold sessions');
       const message = openBoxMessage({ primitives, verifier, pair: incoming, sealingKey }, wire);
       await endpoint.inTurn(async () => {
-        const remembered = await rememberMessage(store, peerId, message);
+        const remembered = await rememberMessage(endpoint, peerId, message);
         await store.write([remembered, ...(await keep(message.plaintext))]);
       });
       return message.plaintext;

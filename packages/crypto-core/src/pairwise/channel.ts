@@ -7,7 +7,8 @@ export const MAX_PAIRWISE_BYTES: number = 60 * 1024;
 /**
  * Says what else is written in the one batch that makes a seal or an open durable: the wire bytes into an
  * outbox, the plaintext (or what it brings, such as keys) to where it is kept. Whatever is not kept is lost if
- * the process ends right then. A throw leaves everything as if the call had not been made.
+ * the process ends right then. A throw leaves everything as if the call had not been made. It must not wait for
+ * another act of this device's channels: that one waits until this one is over.
  */
 export type Keep = (bytes: Uint8Array) => readonly KeyStoreChange[] | Promise<readonly KeyStoreChange[]>;
 
@@ -20,7 +21,9 @@ export interface PairwiseChannel {
   /**
    * Seals up to `MAX_PAIRWISE_BYTES`; when it resolves, its state and what `keep` says are durable.
    * @param keep is given the wire bytes, which the relay may see
-   * @throws CryptoError `too-large`; whatever the store or `keep` throw
+   * @throws CryptoError `too-large`; whatever the store or `keep` throw; with a session also, of the peer's pre-keys,
+   * `stale-bundle`, `bad-key`, `bad-signature`, `wrong-context`, `malformed`, `unsupported-version`, and whatever
+   * fetching them throws
    */
   seal(plaintext: Uint8Array, keep: Keep): Promise<Uint8Array>;
   /**

@@ -1,37 +1,48 @@
-import type { DirectoryState } from '@keytide/key-directory';
+import type { DeviceId, Random, Signer } from '@keytide/crypto-core';
+import { applyEntry, isActive, type WriteContext } from '@keytide/key-directory';
 import type { DirectoryReplica } from './directory-replica.ts';
 import { ClientError } from './errors.ts';
+import type { Ports } from './ports.ts';
 import type { RelayApi } from './relay-api.ts';
 
-/** The membership log here and at the relay. */
+/** The membership log here and at the relay, and the device that adds to it. */
 export interface MembershipLog {
+  readonly ports: Ports;
+  readonly self: { readonly device: DeviceId; readonly signer: Signer };
   readonly api: RelayApi;
   readonly directory: DirectoryReplica;
   pullDirectory(): Promise<void>;
 }
 
-/** An entry, and whether this device may still read the log once it is there. */
-interface Built {
-  readonly wire: Uint8Array;
-  readonly endsOwnAccess?: boolean;
-}
+/** What an entry is built from: the log as it is now, and who adds to it. */
+export type BuildContext = WriteContext & { readonly random: Random };
 
 const ATTEMPTS = 5;
 
+/** What an entry that continues the log as this device knows it is built from. */
+export function buildContext({ ports, self, directory }: MembershipLog): BuildContext {
+  const { primitives, random, clock } = ports;
+  return { primitives, random, state: directory.state, signer: self.signer, nowMs: clock.now() };
+}
+
 /**
- * Adds an entry to the membership log; when others were first, builds it again on the new head.
+ * Adds an entry to the membership log; when others were first, builds it again on the new head. The one way in
+ * which a member's device writes to the log.
  * @throws ClientError `offline`, `relay-refused`, `relay-misbehaved`; whatever `build` throws
  */
-export async function appendEntry<T extends Built>(
-  { api, directory, pullDirectory }: MembershipLog,
-  build: (state: DirectoryState) => T,
+export async function appendEntry<T extends { readonly wire: Uint8Array }>(
+  log: MembershipLog,
+  build: (context: BuildContext) => T,
 ): Promise<T> {
+  const { ports, self, api, directory, pullDirectory } = log;
   for (let attempt = 0; ; attempt += 1) {
     await pullDirectory();
-    const built = build(directory.state);
+    const built = build(buildContext(log));
+    const after = applyEntry(ports.primitives, directory.state, built.wire);
     try {
       await api.appendLog(built.wire);
-      if (built.endsOwnAccess) return built;
+      // Whoever has just ended their own access cannot look any more.
+      if (!isActive(after, self.device)) return built;
       await pullDirectory();
       if (directory.has(built.wire)) return built;
       throw new ClientError('relay-misbehaved', 'the relay took the entry and does not show it in the log');

@@ -1,13 +1,31 @@
-import { deviceIdOf, type DeviceId, type MemberId, type OrgId, type Primitives } from '@keytide/crypto-core';
 import {
+  deviceIdOf,
+  safetyNumber,
+  type DeviceId,
+  type MemberId,
+  type OrgId,
+  type Primitives,
+  type SafetyNumber,
+} from '@keytide/crypto-core';
+import {
+  approveEntry,
   checkpointOf,
+  createDeviceInvite,
   createInvite,
-  createRemoveMember,
+  encodeApproval,
   everyoneGroup,
   formatInviteLink,
+  parseApproval,
+  withApprovals,
+  type CreatedInvite,
+  type InviteId,
+  type Policy,
+  type Proposal,
   type Role,
+  type WipeTarget,
 } from '@keytide/key-directory';
-import { appendEntry, type MembershipLog } from './append-entry.ts';
+import { writeAct, type Act } from './acts.ts';
+import { appendEntry, buildContext, type BuildContext, type MembershipLog } from './append-entry.ts';
 import { Arrivals } from './arrivals.ts';
 import type { ClientEvents, Unreadable } from './client-events.ts';
 import { makeCollections, type AnyCollection, type Collections } from './collection.ts';
@@ -20,23 +38,22 @@ import { ClientError } from './errors.ts';
 import { GroupReplica, type Divergence, type Missing } from './group-replica.ts';
 import { HybridClock } from './hybrid-clock.ts';
 import type { Identity } from './identity.ts';
+import { IdentityWatch } from './identity-watch.ts';
 import type { Submit } from './log-collection.ts';
 import { channelOf, encodeOperation } from './operation.ts';
 import { Outbox } from './outbox.ts';
+import {
+  devicesIn,
+  invitesIn,
+  membersIn,
+  type DeviceView,
+  type InviteView,
+  type MemberView,
+} from './people.ts';
 import type { DeviceStore, Ports } from './ports.ts';
+import { readProposal, type ProposalView } from './proposal.ts';
 import { RelayApi } from './relay-api.ts';
 import { Sync } from './sync.ts';
-
-/** A person in the organisation, with the devices that are active now. */
-export interface MemberView {
-  readonly id: MemberId;
-  /** The name this person chose; the relay sees it. */
-  readonly handle: string;
-  readonly role: Role;
-  readonly devices: readonly DeviceId[];
-  /** Whether this is the member whose device this is. */
-  readonly self: boolean;
-}
 
 /** What `openClient` needs. */
 export interface ClientOptions<D extends Declarations> {
@@ -59,9 +76,10 @@ export class Client<D extends Declarations> {
   readonly #sync: Sync;
   readonly #outbox: Outbox;
   readonly #epochs: EpochRing;
-  readonly #events = new Emitter<ClientEvents>(['missing']);
+  readonly #events = new Emitter<ClientEvents>(['missing', 'identity', 'own-device']);
   readonly #byName: ReadonlyMap<string, AnyCollection>;
   readonly #arrivals: Arrivals;
+  readonly #identities: IdentityWatch;
 
   private constructor(options: ClientOptions<D>, identity: Identity, parts: ClientParts) {
     const { ports } = options;
@@ -73,6 +91,8 @@ export class Client<D extends Declarations> {
     this.device = parts.self.device;
     this.#api = parts.api;
     this.#directory = parts.directory;
+    this.#identities = parts.identities;
+    parts.directory.onGrown = () => this.#lookAtIdentities();
     this.#outbox = parts.outbox;
     const group = everyoneGroup(ports.primitives, identity.org);
     this.#epochs = new EpochRing({
@@ -131,6 +151,7 @@ export class Client<D extends Declarations> {
     const client = new Client(options, identity, {
       self,
       directory,
+      identities: await IdentityWatch.open({ directory, keyStore: store.keys, device: self.device }),
       api: new RelayApi(ports, identity.relayUrl, identity.org, login),
       journal: await store.journal('group'),
       outbox: await Outbox.open(await store.journal('outbox')),
@@ -204,54 +225,146 @@ export class Client<D extends Declarations> {
 
   /** The organisation's current members, by this device's verified log. */
   members(): readonly MemberView[] {
-    const { members, devices } = this.#directory.state;
-    return [...members.values()]
-      .filter((member) => member.removedAt === null)
-      .map((member) => ({
-        id: member.id,
-        handle: member.handle,
-        role: member.role,
-        devices: [...devices.values()]
-          .filter((device) => device.member === member.id && device.revokedAt === null)
-          .map((device) => device.id),
-        self: member.id === this.member,
-      }));
+    return membersIn(this.#directory.state, this.member, (member) => this.#identities.isChanged(member));
+  }
+
+  /** Every device there is or was, by this device's verified log. */
+  devices(): readonly DeviceView[] {
+    return devicesIn(this.#directory.state, this.#self);
+  }
+
+  /** The invites that nobody has used or taken back, by this device's verified log. */
+  invites(): readonly InviteView[] {
+    return invitesIn(this.#directory.state, this.#options.ports.clock.now());
+  }
+
+  /** What the organisation has decided, by this device's verified log. */
+  get policy(): Policy {
+    return this.#directory.state.policy;
   }
 
   /**
    * Makes an invite for one person: a link whose fragment holds a one-time key. Whoever has it can join once.
-   * @throws ClientError `offline`, `relay-refused`, `relay-misbehaved`; DirectoryError `not-permitted` for non-admins
+   * @throws ClientError `offline`, `relay-refused`, `relay-misbehaved`; DirectoryError `not-permitted` for
+   *   non-admins, `approval-needed` for an admin's where the policy says so: then give the role afterwards
    */
-  async invite(options: { role?: Role; validForMs?: number } = {}): Promise<string> {
-    const { primitives, random, clock } = this.#options.ports;
-    const { role = 'member', validForMs = DEFAULT_INVITE_MS } = options;
-    const { seed } = await appendEntry(this.#membershipLog, (state) =>
-      createInvite({
-        primitives,
-        random,
-        state,
-        signer: this.#self.signer,
-        role,
-        nowMs: clock.now(),
-        expiresMs: Math.max(clock.now(), state.timeMs) + validForMs,
-      }),
-    );
-    const checkpoint = checkpointOf(this.#directory.state);
-    return formatInviteLink({ relayUrl: this.relayUrl, org: this.org, checkpoint, seed });
+  invite(options: { role?: Role; validForMs?: number } = {}): Promise<string> {
+    const { role = 'member', validForMs } = options;
+    return this.#invite(validForMs, (context) => createInvite({ ...context, role }));
+  }
+
+  /**
+   * Makes an invite for another device of a member, by default of one's own: a link as `invite` makes it.
+   * @throws as `invite`; DirectoryError `unknown-member`, `approval-needed` for another admin's
+   */
+  inviteDevice(options: { member?: MemberId; validForMs?: number } = {}): Promise<string> {
+    const { member = this.member, validForMs } = options;
+    return this.#invite(validForMs, (context) => createDeviceInvite({ ...context, member }));
+  }
+
+  /** Takes back an invite. @throws as `removeMember`; DirectoryError `invite-unknown`, `invite-used`, `invite-revoked` */
+  revokeInvite(invite: InviteId): Promise<void> {
+    return this.#do({ kind: 'revoke-invite', invite });
+  }
+
+  /**
+   * Ends a device for good: one of one's own, this one included, or as an admin anybody's. It gets no key and no
+   * session from then on. Takes no approval: a stolen phone must not wait.
+   * @throws as `removeMember`; DirectoryError `unknown-device`
+   */
+  revokeDevice(device: DeviceId): Promise<void> {
+    return this.#do({ kind: 'revoke-device', device });
   }
 
   /**
    * Removes a member and all their devices, for good. Works also on a device that a false claim of this member
    * has stopped; open it anew afterwards. An admin can remove themselves while another one stays.
    * @throws ClientError `offline`, `relay-refused`, `relay-misbehaved`; DirectoryError `not-permitted` for
-   *   non-admins, `unknown-member`, `last-admin`
+   *   non-admins, `unknown-member`, `last-admin`, `approval-needed` where the policy says so: then `propose` it
    */
-  async removeMember(member: MemberId): Promise<void> {
-    const { primitives, clock } = this.#options.ports;
-    await appendEntry(this.#membershipLog, (state) => ({
-      wire: createRemoveMember({ primitives, state, signer: this.#self.signer, nowMs: clock.now(), member }),
-      endsOwnAccess: member === this.member,
+  removeMember(member: MemberId): Promise<void> {
+    return this.#do({ kind: 'remove-member', member });
+  }
+
+  /** Gives a member another role. @throws as `removeMember`; DirectoryError `unchanged` */
+  setRole(member: MemberId, role: Role): Promise<void> {
+    return this.#do({ kind: 'role', member, role });
+  }
+
+  /**
+   * Changes the policy, from the next entry on. `change` is called with the policy of the moment, and again when
+   * another admin was faster.
+   * @throws as `removeMember`; DirectoryError `malformed`, `unchanged`, `too-few-admins`, `bad-key`, `id-reused`
+   */
+  setPolicy(change: (policy: Policy) => Policy): Promise<void> {
+    return this.#do({ kind: 'policy', change });
+  }
+
+  /**
+   * Orders devices to destroy what they hold, and ends them: they get no key and no session from then on. The order
+   * is all there is yet; no device destroys anything by itself so far.
+   * @throws as `removeMember`; DirectoryError `unknown-device`, `unchanged`
+   */
+  wipe(target: WipeTarget): Promise<void> {
+    return this.#do({ kind: 'wipe', target });
+  }
+
+  /**
+   * Writes down what takes the approval of other admins: bytes for `approve` and `submit`, good until the
+   * membership log grows.
+   * @throws ClientError `offline`, `relay-forked`; DirectoryError with which the rules refuse the act itself
+   */
+  async propose(act: Act): Promise<Uint8Array> {
+    const log = this.#membershipLog;
+    await log.pullDirectory();
+    return writeAct({ ...buildContext(log), asProposal: true }, act);
+  }
+
+  /**
+   * What a proposal would do, by the log as this device knows it.
+   * @throws DirectoryError `wrong-predecessor` when the log has grown since it was made, or this device is
+   *   behind; otherwise with which the rules refuse it
+   */
+  readProposal(proposal: Uint8Array): ProposalView {
+    return readProposal(this.#asProposal(proposal));
+  }
+
+  /**
+   * An admin's word for another's proposal: bytes for `submit`. Show the person `readProposal` before.
+   * @throws DirectoryError as `readProposal`, and `bad-approval` when this device may not approve it
+   */
+  approve(proposal: Uint8Array): Uint8Array {
+    const approved = { ...this.#asProposal(proposal), signer: this.#self.signer };
+    return encodeApproval(approveEntry(approved));
+  }
+
+  /**
+   * Appends a proposal with its approvals, as many as it takes. Any member may.
+   * @throws as `removeMember`; DirectoryError as `readProposal`, `approval-needed`, `bad-approval`, `bad-signature`
+   *   (an approval of something else)
+   */
+  async submit(proposal: Uint8Array, approvals: readonly Uint8Array[]): Promise<void> {
+    const signatures = approvals.map(parseApproval);
+    await appendEntry(this.#membershipLog, () => ({
+      wire: withApprovals(this.#asProposal(proposal), signatures),
     }));
+  }
+
+  /**
+   * Takes note of a member's devices, once the person has made sure of them: `changed` is false until they change
+   * again. Give the view that was shown: what changed after it is not acknowledged. Durable when it resolves.
+   */
+  acknowledge({ id, asOf }: Pick<MemberView, 'id' | 'asOf'>): Promise<void> {
+    return this.#identities.acknowledge(id, Math.min(asOf, this.#directory.size));
+  }
+
+  /**
+   * What two people compare in person, so that they know of each other's devices. Changes when either one's do.
+   * @throws CryptoError `malformed` for a member without a device
+   */
+  safetyNumber(member: MemberId): SafetyNumber {
+    const { primitives } = this.#options.ports;
+    return safetyNumber(primitives, this.org, this.#keysOf(this.member), this.#keysOf(member));
   }
 
   /** Finishes what is under way, keeps what is not sent, and lets go of the store. */
@@ -261,9 +374,42 @@ export class Client<D extends Declarations> {
     await this.#options.store.close();
   }
 
+  async #do(act: Act): Promise<void> {
+    await appendEntry(this.#membershipLog, (context) => ({ wire: writeAct(context, act) }));
+  }
+
+  async #invite(
+    validForMs: number = DEFAULT_INVITE_MS,
+    create: (context: BuildContext & { readonly expiresMs: number }) => CreatedInvite,
+  ): Promise<string> {
+    const { seed } = await appendEntry(this.#membershipLog, (context) =>
+      create({ ...context, expiresMs: Math.max(context.nowMs, context.state.timeMs) + validForMs }),
+    );
+    const checkpoint = checkpointOf(this.#directory.state);
+    return formatInviteLink({ relayUrl: this.relayUrl, org: this.org, checkpoint, seed });
+  }
+
   get #membershipLog(): MembershipLog {
     const pullDirectory = (): Promise<void> => this.#sync.pullDirectory();
-    return { api: this.#api, directory: this.#directory, pullDirectory };
+    const { ports } = this.#options;
+    return { ports, self: this.#self, api: this.#api, directory: this.#directory, pullDirectory };
+  }
+
+  #asProposal(wire: Uint8Array): Proposal {
+    return { primitives: this.#options.ports.primitives, state: this.#directory.state, wire };
+  }
+
+  #keysOf(member: MemberId): Uint8Array[] {
+    return [...this.#directory.state.devices.values()]
+      .filter((device) => device.member === member && device.revokedAt === null)
+      .map(({ signingPublicKey }) => signingPublicKey);
+  }
+
+  #lookAtIdentities(): void {
+    this.#identities.look({
+      onIdentity: (change) => this.#events.emit('identity', change),
+      onOwnDevice: (own) => this.#events.emit('own-device', own),
+    });
   }
 
   async #loadStored(): Promise<void> {
@@ -280,6 +426,7 @@ interface ClientParts {
   readonly self: Self;
   readonly api: RelayApi;
   readonly directory: DirectoryReplica;
+  readonly identities: IdentityWatch;
   readonly journal: Awaited<ReturnType<DeviceStore['journal']>>;
   readonly outbox: Outbox;
 }

@@ -59,6 +59,8 @@ export class DirectoryReplica {
   #frontier: MerkleFrontier = EMPTY_FRONTIER;
   #state: DirectoryState | null = null;
   #past: DirectoryState | null = null;
+  /** Told after each growth, once it is stored. */
+  onGrown: () => void = () => {};
 
   private constructor({ primitives, journal, keyStore, org }: DirectoryReplicaOptions) {
     this.#primitives = primitives;
@@ -127,9 +129,11 @@ export class DirectoryReplica {
     await this.#journal.append(wires);
     await this.#journal.flush();
     this.#take(judged);
-    if (this.size < (this.#anchor?.size ?? 0)) return;
-    this.#anchor = { size: this.size, root: this.rootAt(this.size) as Uint8Array };
-    await this.#keyStore.write([anchorChange(this.#anchor)]);
+    if (this.size >= (this.#anchor?.size ?? 0)) {
+      this.#anchor = { size: this.size, root: this.rootAt(this.size) as Uint8Array };
+      await this.#keyStore.write([anchorChange(this.#anchor)]);
+    }
+    this.onGrown();
   }
 
   /**

@@ -1,5 +1,6 @@
 import { deviceIdOf, encodeCbor, equalBytes, type MemberId, type Primitives } from '@keytide/crypto-core';
 import {
+  acceptDeviceInvite,
   acceptInvite,
   assertHandle,
   createGenesis,
@@ -8,6 +9,7 @@ import {
   newMemberId,
   parseInviteLink,
   replay,
+  type AcceptInviteInput,
   type OwnDevice,
   type Policy,
 } from '@keytide/key-directory';
@@ -48,8 +50,11 @@ export interface CreateOrganisationOptions<D extends Declarations> extends Clien
 export interface JoinOptions<D extends Declarations> extends ClientOptions<D> {
   /** The invite link, fragment included. */
   readonly link: string;
-  /** The name others see; the relay sees it too. 1 to 64 characters. */
-  readonly handle: string;
+  /**
+   * The name others see; the relay sees it too. 1 to 64 characters. Needed with an invite for a new member; not
+   * looked at with one for another device of somebody who has a name.
+   */
+  readonly handle?: string;
 }
 
 /**
@@ -73,19 +78,20 @@ export async function createOrganisation<D extends Declarations>(
 }
 
 /**
- * Joins an organisation by invite link; resolves once it is online. The membership log is replayed from its
+ * Joins an organisation by invite link, as a new member or as another device of one: the log says which. Resolves
+ * once it is online. The membership log is replayed from its
  * beginning and must pass through the checkpoint in the link, so a relay cannot put another organisation in
  * its place. After a failure, calling it again with the same store and link goes on where it stopped, also
  * with a used-up invite, and changes nothing once it has joined.
- * @throws ClientError `already-joined`, `offline`, `relay-refused`, `relay-forked`; DirectoryError `malformed`
- *   for a link that is not one, `invite-expired`, `invite-used`, `invite-revoked`
+ * @throws ClientError `already-joined`, `offline`, `relay-refused`, `relay-forked`, `handle-needed`; DirectoryError
+ *   `malformed` for a link that is not one, `invite-expired`, `invite-used`, `invite-revoked`
  */
 export async function join<D extends Declarations>(options: JoinOptions<D>): Promise<Client<D>> {
-  const { store, ports, link, handle } = options;
+  const { store, ports, link, handle = null } = options;
   let stored = await loadIdentity(store.keys);
   if (stored === null) {
     const invite = parseInviteLink(link);
-    assertHandle(handle);
+    if (handle !== null) assertHandle(handle);
     const identity = {
       org: invite.org,
       relayUrl: invite.relayUrl,
@@ -96,7 +102,8 @@ export async function join<D extends Declarations>(options: JoinOptions<D>): Pro
     stored = await loadIdentity(store.keys);
   }
   if (stored?.pending?.kind === 'join' && stored.pending.link === link) {
-    return await finish(options, stored.identity, stored.pending);
+    const { pending } = stored;
+    return await finish(options, stored.identity, { ...pending, handle: handle ?? pending.handle });
   }
   if (stored?.pending !== null || !(await wasJoinedBy(store.keys, ports.primitives, link)))
     throw alreadyJoined();
@@ -125,11 +132,12 @@ async function finish<D extends Declarations>(
     const directory = await openDirectory(options, identity);
     if (directory.size === 0) await directory.append([pending.wire]);
   }
-  if (pending?.kind === 'join') await enter(options, identity, pending);
-  const client = await Client.open(options, identity);
+  const member = pending?.kind === 'join' ? await enter(options, identity, pending) : identity.member;
+  const settled = { ...identity, member };
+  const client = await Client.open(options, settled);
   if (pending === null) return client;
   await client.online();
-  await clearPending(options.store.keys, options.ports.primitives, pending);
+  await clearPending(options.store.keys, options.ports.primitives, settled, pending);
   return client;
 }
 
@@ -173,17 +181,21 @@ async function foundOrganisation<D extends Declarations>(
   await saveIdentity(store.keys, identity, { kind: 'genesis', wire }, { size: 1, root });
 }
 
-/** Puts this device into the log. After a crash it may be there already, and the invite used up by itself. */
+/**
+ * Puts this device into the log, and answers whose it is there. After a crash it may be there already, and the
+ * invite used up by itself.
+ */
 async function enter<D extends Declarations>(
   options: ClientOptions<D>,
   identity: Identity,
   pending: Extract<Pending, { kind: 'join' }>,
-): Promise<void> {
+): Promise<MemberId> {
   try {
-    await enterByInvite(options, identity, pending);
+    return await enterByInvite(options, identity, pending);
   } catch (error) {
     if (!isRefusedLogin(error)) throw error;
-    if (await isMember(options, identity)) return;
+    const member = await memberByLog(options, identity);
+    if (member !== null) return member;
     throw new ClientError('relay-refused', 'the invite was used, has expired or was taken back', {
       cause: error,
       relayCode: 'login-refused',
@@ -191,10 +203,11 @@ async function enter<D extends Declarations>(
   }
 }
 
-async function isMember<D extends Declarations>(
+/** Whose active device this is, by the log; `null` when it is nobody's. */
+async function memberByLog<D extends Declarations>(
   options: ClientOptions<D>,
   identity: Identity,
-): Promise<boolean> {
+): Promise<MemberId | null> {
   const { ports } = options;
   const signer = identity.signingSeed.use((seed) => ports.primitives.signer(seed));
   const id = deviceIdOf(ports.primitives, signer.publicKey);
@@ -205,9 +218,9 @@ async function isMember<D extends Declarations>(
   try {
     const directory = await openDirectory(options, identity);
     await directory.pull((from) => api.readLog(from));
-    return isActive(directory.state, id);
+    return isActive(directory.state, id) ? (directory.state.devices.get(id)?.member ?? null) : null;
   } catch (error) {
-    if (isRefusedLogin(error)) return false;
+    if (isRefusedLogin(error)) return null;
     throw error;
   }
 }
@@ -220,37 +233,46 @@ async function enterByInvite<D extends Declarations>(
   options: ClientOptions<D>,
   identity: Identity,
   pending: Extract<Pending, { kind: 'join' }>,
-): Promise<void> {
+): Promise<MemberId> {
   const { ports } = options;
-  const { primitives, random, clock } = ports;
-  const invite = parseInviteLink(pending.link);
+  const { primitives, clock } = ports;
+  const { seed } = parseInviteLink(pending.link);
   const directory = await openDirectory(options, identity);
-  const signer = invite.seed.use((seed) => primitives.signer(seed));
-  const subject = { kind: 'invite', id: inviteIdOf(primitives, signer.publicKey) } as const;
+  const signer = seed.use((bytes) => primitives.signer(bytes));
+  const invite = inviteIdOf(primitives, signer.publicKey);
+  const subject = { kind: 'invite', id: invite } as const;
   const api = new RelayApi(ports, identity.relayUrl, identity.org, { subject, signer });
   for (let attempt = 0; attempt < JOIN_ATTEMPTS; attempt += 1) {
     await directory.pull((from) => api.readLog(from));
-    const device = ownDevice(primitives, identity, Math.max(clock.now(), directory.state.timeMs));
-    if (directory.state.devices.has(deviceIdOf(primitives, device.signer.publicKey))) return;
-    const wire = acceptInvite({
-      primitives,
-      random,
-      state: directory.state,
-      seed: invite.seed,
-      device,
-      handle: pending.handle,
-      member: identity.member,
-      nowMs: clock.now(),
-    });
+    const { state } = directory;
+    const device = ownDevice(primitives, identity, Math.max(clock.now(), state.timeMs));
+    const known = state.devices.get(deviceIdOf(primitives, device.signer.publicKey));
+    if (known !== undefined) return known.member;
+    const accepted = { primitives, state, seed, device, nowMs: clock.now() };
+    const lets = state.invites.get(invite)?.lets;
+    const wire =
+      lets?.in === 'device'
+        ? acceptDeviceInvite(accepted)
+        : acceptInvite({ ...accepted, ...newcomer(options, identity, pending) });
     try {
       await api.appendLog(wire);
       await directory.append([wire]);
-      return;
+      return lets?.in === 'device' ? lets.member : identity.member;
     } catch (error) {
       if (!(error instanceof ClientError && error.relayCode === 'head-moved')) throw error;
     }
   }
   throw new ClientError('relay-misbehaved', 'the membership log moved on at every attempt to join');
+}
+
+function newcomer<D extends Declarations>(
+  { ports }: ClientOptions<D>,
+  { member }: Identity,
+  { handle }: Extract<Pending, { kind: 'join' }>,
+): Pick<AcceptInviteInput, 'random' | 'handle' | 'member'> {
+  if (handle === null)
+    throw new ClientError('handle-needed', 'this invite is for a new member, who needs a name');
+  return { random: ports.random, handle, member };
 }
 
 async function openDirectory<D extends Declarations>(

@@ -8,6 +8,7 @@ export type ClientErrorCode =
   | 'not-ready' // no epoch key yet and the relay is out of reach
   | 'closed' // the client was closed
   | 'no-organisation' // this store holds no organisation
+  | 'handle-needed' // an invite for a new member, and no name was given
   | 'already-joined' // this store already holds an organisation
   | 'invalid-value' // the value does not fit the collection's schema
   | 'unknown-record' // no record with this id

@@ -31,7 +31,7 @@ export interface Identity {
 /** What must still happen before the organisation knows this device. Kept so that a crash loses no invite. */
 export type Pending =
   | { readonly kind: 'genesis'; readonly wire: Uint8Array }
-  | { readonly kind: 'join'; readonly link: string; readonly handle: string };
+  | { readonly kind: 'join'; readonly link: string; readonly handle: string | null };
 
 const IDENTITY = 'identity';
 const PENDING = 'pending';
@@ -50,32 +50,25 @@ export async function saveIdentity(
   pending: Pending,
   anchor: Checkpoint,
 ): Promise<void> {
-  const value = identity.signingSeed.use((signingSeed) =>
-    identity.sealingSeed.use((sealingSeed) =>
-      encodeCbor([
-        1,
-        idBytes(identity.org),
-        identity.relayUrl,
-        idBytes(identity.member),
-        signingSeed,
-        sealingSeed,
-      ]),
-    ),
-  );
   await keyStore.write([
-    { name: IDENTITY, value },
+    { name: IDENTITY, value: encodeIdentity(identity) },
     { name: PENDING, value: encodePending(pending) },
     anchorChange(anchor),
   ]);
 }
 
-/** Marks the device as known to its organisation; a join remembers by which link, not the link itself. */
+/**
+ * Marks the device as known to its organisation, as whose device it turned out to be; a join remembers by which
+ * link, not the link itself.
+ */
 export async function clearPending(
   keyStore: KeyStore,
   primitives: Primitives,
+  identity: Identity,
   pending: Pending,
 ): Promise<void> {
   await keyStore.write([
+    { name: IDENTITY, value: encodeIdentity(identity) },
     { name: PENDING, value: null },
     ...(pending.kind === 'join' ? [{ name: JOINED_BY, value: hashOf(primitives, pending.link) }] : []),
   ]);
@@ -119,6 +112,21 @@ export async function loadIdentity(
   };
 }
 
+function encodeIdentity(identity: Identity): Uint8Array {
+  return identity.signingSeed.use((signingSeed) =>
+    identity.sealingSeed.use((sealingSeed) =>
+      encodeCbor([
+        1,
+        idBytes(identity.org),
+        identity.relayUrl,
+        idBytes(identity.member),
+        signingSeed,
+        sealingSeed,
+      ]),
+    ),
+  );
+}
+
 function encodePending(pending: Pending): Uint8Array {
   return encodeCbor(
     pending.kind === 'genesis' ? [1, 'genesis', pending.wire] : [1, 'join', pending.link, pending.handle],
@@ -128,7 +136,12 @@ function encodePending(pending: Pending): Uint8Array {
 function decodePending(stored: Uint8Array): Pending {
   const [version, kind, first, second] = fields(stored);
   if (version === 1 && kind === 'genesis' && first instanceof Uint8Array) return { kind, wire: first };
-  if (version === 1 && kind === 'join' && typeof first === 'string' && typeof second === 'string') {
+  if (
+    version === 1 &&
+    kind === 'join' &&
+    typeof first === 'string' &&
+    (second === null || typeof second === 'string')
+  ) {
     return { kind, link: first, handle: second };
   }
   throw new ClientError('store-damaged', 'the stored note of an unfinished join is not one');

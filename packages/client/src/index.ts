@@ -1,4 +1,5 @@
-export { Client, type ClientOptions, type MemberView } from './client.ts';
+export type { Act } from './acts.ts';
+export { Client, type ClientOptions } from './client.ts';
 export type { ClientEvents, Unreadable } from './client-events.ts';
 export type { Collections } from './collection.ts';
 export type { SyncState } from './connection.ts';
@@ -22,9 +23,12 @@ export {
 } from './enrol.ts';
 export { ClientError, type ClientErrorCode } from './errors.ts';
 export type { Divergence, Missing, UnreadableCode } from './group-replica.ts';
+export type { IdentityChange, OwnDevice } from './identity-watch.ts';
 export { memoryJournal, type Journal } from './journal.ts';
 export { memoryDeviceStore } from './memory-device-store.ts';
 export type { LogCollection, LogItem } from './log-collection.ts';
 export type { Origin } from './origin.ts';
+export type { DeviceView, InviteView, MemberView } from './people.ts';
 export type { Clock, DeviceStore, Ports } from './ports.ts';
 export type { ImportProgress, RecordChange, RecordCollection, RecordView } from './record-collection.ts';
+export type { ProposalView } from './proposal.ts';

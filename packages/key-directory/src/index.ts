@@ -113,6 +113,7 @@ export {
   type WitnessPolicy,
   type WitnessVerdict,
 } from './verify.ts';
+export { encodeApproval, parseApproval } from './approval.ts';
 export { approvalsFor, approveEntry, withApprovals, type Proposal } from './builders/approval.ts';
 export { createDeletionReceipt } from './builders/deletion-receipt.ts';
 export { publishKeys, type OwnDevice } from './builders/device-keys.ts';

@@ -30,7 +30,12 @@ describe('invite', () => {
     for (const role of ['admin', 'member', 'exporter'] as const) {
       const created = invite(world, role);
       const found = world.state.invites.get(created.id);
-      expect(found).toMatchObject({ lets: { in: 'member', role }, issuedBy: admin.id, usedAt: null, revokedAt: null });
+      expect(found).toMatchObject({
+        lets: { in: 'member', role },
+        issuedBy: admin.id,
+        usedAt: null,
+        revokedAt: null,
+      });
       expect(isInviteOpen(world.state, found as never, world.clock.now())).toBe(true);
       expect(isInviteOpen(world.state, found as never, world.clock.now() + HOUR_MS + 1)).toBe(false);
     }

@@ -1,4 +1,4 @@
-import { toBase64Url } from '@keytide/crypto-core';
+import { decodeUtf8, toBase64Url } from '@keytide/crypto-core';
 import * as protocol from '@keytide/relay-protocol';
 import { FRAME_EXAMPLES } from '../../packages/relay-protocol/test/examples.ts';
 import { through, type Decoder } from './decoder.ts';
@@ -65,16 +65,33 @@ export const protocolDecoders: readonly Decoder[] = [
   body('logResponse', protocol.logResponse, { entries: [bytes(5), bytes(6), ''], size: 3 }),
   body('logAppendRequest', protocol.logAppendRequest, { entry: bytes(7) }),
   body('logAppendResponse', protocol.logAppendResponse, { index: 3 }),
+  body('cosignatureRequest', protocol.cosignatureRequest, { note: 'ü\n1\n\nü a b\n' }),
+  body('cosignatureResponse', protocol.cosignatureResponse, { size: 3 }),
+  body('lookupResponse', protocol.lookupResponse, { checkpoint: 'a\n1\n', lookup: bytes(9) }),
+  body('sealingRecordRequest', protocol.sealingRecordRequest, { record: bytes(8) }),
+  body('sealingRecordResponse', protocol.sealingRecordResponse, { seq: 3 }),
+  body('sealingRecordsResponse', protocol.sealingRecordsResponse, {
+    records: [{ device: id, record: bytes(8) }],
+    next: 3,
+    more: false,
+  }),
   body('boxResponse', protocol.boxResponse, { box: bytes(40) }),
   body('errorResponse', protocol.errorResponse, { code: 'head-moved', message: 'no', size: 3, reason: 'x' }),
 ];
 
-/** Bytes as the base64url that they travel in. */
+/** Fields whose bytes travel as the text that they are. */
+const TEXTS = ['note', 'checkpoint'];
+
+/** Bytes as they travel: as base64url, most of them. */
 function plain(value: unknown): unknown {
   if (value instanceof Uint8Array) return toBase64Url(value);
   if (Array.isArray(value)) return value.map(plain);
   if (value === null || typeof value !== 'object') return value;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plain(item)]));
+  const field = ([key, item]: [string, unknown]): [string, unknown] => [
+    key,
+    TEXTS.includes(key) ? decodeUtf8(item as Uint8Array) : plain(item),
+  ];
+  return Object.fromEntries(Object.entries(value).map(field));
 }
 
 /** JSON whose keys are in one order. */

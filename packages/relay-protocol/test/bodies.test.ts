@@ -1,13 +1,18 @@
 import { toBase64Url } from '@keytide/crypto-core';
 import {
   challengeRequest,
+  cosignatureRequest,
   errorResponse,
   isRefusalCode,
   logAppendRequest,
   logQuery,
   logResponse,
   loginBytes,
+  lookupResponse,
   ProtocolError,
+  sealingRecordRequest,
+  sealingRecordsQuery,
+  sealingRecordsResponse,
   sessionRequest,
 } from '@keytide/relay-protocol';
 import { orgId } from '@keytide/crypto-core';
@@ -50,6 +55,32 @@ test('a place in the log is written in one way', () => {
   expect(logQuery.parse({ from: '500' })).toEqual({ from: 500 });
   for (const from of ['', '-1', '01', '1.0', '1e3', ' 1', '99999999999'])
     expect(logQuery.safeParse({ from }).success).toBe(false);
+});
+
+test('a note travels as text, and comes out as its bytes', () => {
+  const note = 'log\n1\n\n\u2014 log AA==\n';
+  const bytes = new TextEncoder().encode(note);
+  expect(cosignatureRequest.parse({ note })).toEqual({ note: bytes });
+  const lookup = { checkpoint: note, lookup: b64(9) };
+  expect(lookupResponse.parse(lookup).checkpoint).toEqual(bytes);
+  const most = 'x'.repeat(16_384);
+  expect(cosignatureRequest.safeParse({ note: most }).success).toBe(true);
+  for (const bad of [`${most}x`, `${most.slice(1)}\u00fc`, '\ud800', 7])
+    expect(cosignatureRequest.safeParse({ note: bad }).success).toBe(false);
+  expect(lookupResponse.safeParse({ ...lookup, lookup: b64(16_385) }).success).toBe(false);
+});
+
+test('a sealing record has at most 2 KiB, and a page 512 of them', () => {
+  expect(sealingRecordRequest.safeParse({ record: b64(2_048) }).success).toBe(true);
+  expect(sealingRecordRequest.safeParse({ record: b64(2_049) }).success).toBe(false);
+  const page = (records: number) => ({
+    records: Array.from({ length: records }, () => ({ device: id, record: '' })),
+    next: 1,
+    more: false,
+  });
+  expect(sealingRecordsResponse.safeParse(page(512)).success).toBe(true);
+  expect(sealingRecordsResponse.safeParse(page(513)).success).toBe(false);
+  expect(sealingRecordsQuery.parse({ after: '7' })).toEqual({ after: 7 });
 });
 
 test('answers of a newer relay are still read', () => {

@@ -194,6 +194,7 @@ test('a cosignature from the future is refused', async () => {
 test('what is no cosigned checkpoint is malformed', async () => {
   const good = decodeUtf8(noteOf([lineOf(first)])) as string;
   const malformed = { status: 400, code: 'malformed', reason: undefined };
+  const [ownLine] = newest.note.signatures as [NoteSignature];
   for (const note of [
     '',
     'x',
@@ -202,6 +203,7 @@ test('what is no cosigned checkpoint is malformed', async () => {
     good.replace('\n', '\n\n'),
     good.replace('keytide-log', '\ud800'),
     decodeUtf8(newest.bytes) as string,
+    decodeUtf8(noteOf([{ ...ownLine, signature: new Uint8Array(64) }, lineOf(first)])) as string,
     decodeUtf8(assembleNote('not a checkpoint\n', [lineOf(first)])) as string,
     'x'.repeat(16_385),
     'ü'.repeat(10_000),

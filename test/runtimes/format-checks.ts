@@ -89,7 +89,7 @@ export async function checkFormats(
     verifyEpochStatement(primitives, statement, {
       org: input.org,
       group: input.group,
-      previous: input.previous,
+      previous: { epoch: 1, hash: filled(0xf1, 32), createdMs: BLOCK_START_MS },
       authorVerifier: alice.verifier,
       blockMs: BLOCK_END_MS - BLOCK_START_MS,
       recipients: [alice, bob].map(({ id, encapsulator }) => ({

@@ -137,12 +137,11 @@ export class EpochRing {
     const recipients = recipientsOf(state, group);
     const device = recipients.find((recipient) => recipient.device === author);
     if (device === undefined) throw new CryptoError('not-a-recipient', 'the author is not a member device');
-    const previous = this.current;
     verifyEpochStatement(primitives, statement, {
       authorVerifier: primitives.verifier(device.signingPublicKey),
       org: state.org,
       group,
-      previous: previous === null ? null : { epoch: previous.epoch, hash: previous.hash },
+      previous: this.current,
       blockMs: state.policy.blockSeconds * 1000,
       recipients,
     });

@@ -19,8 +19,8 @@ export interface PreviousEpoch {
 export interface EpochExpectation {
   readonly org: OrgId;
   readonly group: GroupId;
-  /** `null`: the statement must be that of epoch 1. */
-  readonly previous: PreviousEpoch | null;
+  /** With the time of its statement; `null`: the statement must be that of epoch 1. */
+  readonly previous: (PreviousEpoch & Pick<EpochStatement, 'createdMs'>) | null;
   /** The signing key of the device that the statement names as its author. */
   readonly authorVerifier: Verifier;
   /** How long a block lasts by the organisation's policy; blocks start at multiples of it since 1970. */
@@ -32,8 +32,8 @@ export interface EpochExpectation {
 /**
  * Checks everything about a statement that can be checked without its key. Whether the author held the
  * right to start an epoch is for the caller, who has the log.
- * @throws CryptoError `wrong-context` (organisation, group, author, not the epoch after `previous`, or not a
- * block of the policy),
+ * @throws CryptoError `wrong-context` (organisation, group, author, not the epoch after `previous`, made before it,
+ * or not a block of the policy),
  * `bad-signature`, `recipients-mismatch` (one missing, one too many, or another key), `not-a-recipient` (the author)
  */
 export function verifyEpochStatement(
@@ -53,6 +53,9 @@ export function verifyEpochStatement(
   )
     throw new CryptoError('wrong-context', 'not the epoch that follows the one before');
   const { blockStartMs, blockEndMs, createdMs } = statement;
+  // Keys are chosen, and deleted, by these times: an epoch in the past would be one that nobody can open.
+  if (createdMs < (previous?.createdMs ?? 0))
+    throw new CryptoError('wrong-context', 'made before the epoch before it');
   const isBlock = blockEndMs - blockStartMs === expected.blockMs && blockStartMs % expected.blockMs === 0;
   if (!isBlock || createdMs < blockStartMs || createdMs >= blockEndMs)
     throw new CryptoError('wrong-context', 'not the block of the policy in which it was made');

@@ -73,7 +73,7 @@ describe('epoch statement', () => {
     expect(verify(statement)).toBeNull();
     expect(statement).toMatchObject({ epoch: 1, reason: 'first', author: author.id, org: world.org });
     expect(statement.hash).toEqual(created.hash);
-    expect(verify(nextStatement, { previous: { epoch: 1, hash: created.hash } })).toBeNull();
+    expect(verify(nextStatement, { previous: statement })).toBeNull();
     expect(nextStatement).toMatchObject({ epoch: 2, closing: secondInput.closing });
   });
 
@@ -85,7 +85,7 @@ describe('epoch statement', () => {
         const code = codeOf(() =>
           verifyEpochStatement(primitives, parseEpochStatement(primitives, altered), {
             ...expectation,
-            previous: { epoch: 1, hash: created.hash },
+            previous: statement,
           }),
         );
         expect(code).not.toBeNull();
@@ -110,9 +110,14 @@ describe('epoch statement', () => {
 
   test('follows exactly the epoch before', () => {
     expect(verify(nextStatement)).toBe('wrong-context');
-    expect(verify(nextStatement, { previous: { epoch: 2, hash: created.hash } })).toBe('wrong-context');
-    expect(verify(nextStatement, { previous: { epoch: 1, hash: world.random(32) } })).toBe('wrong-context');
-    expect(verify(statement, { previous: { epoch: 0, hash: new Uint8Array(32) } })).toBeNull();
+    for (const change of [
+      { epoch: 2 },
+      { hash: world.random(32) },
+      { createdMs: nextStatement.createdMs + 1 },
+    ])
+      expect(verify(nextStatement, { previous: { ...statement, ...change } })).toBe('wrong-context');
+    const none = { epoch: 0, hash: new Uint8Array(32), createdMs: 0 };
+    expect(verify(statement, { previous: none })).toBeNull();
   });
 
   test('lasts for the block of the policy in which it was made', async () => {

@@ -74,7 +74,7 @@ export function formatReaders(
   const expected: EpochExpectation = {
     org: orgId(filled(0x0a, 32)),
     group: groupId(filled(0x0b, 32)),
-    previous: { epoch: 1, hash: filled(0xf1, 32) },
+    previous: { epoch: 1, hash: filled(0xf1, 32), createdMs: 0 },
     authorVerifier: alice.verifier,
     blockMs: 86_400_000,
     recipients: devices.map(({ id, decapsulator }) => ({

@@ -105,7 +105,7 @@ describe('docs/spec/epoch-statement.md', () => {
     verifyEpochStatement(primitives, world.statement, {
       org: world.org,
       group: world.group,
-      previous: { epoch: 1, hash: filled(0xf1, 32) },
+      previous: { epoch: 1, hash: filled(0xf1, 32), createdMs: world.BLOCK_START_MS },
       authorVerifier: alice.verifier,
       blockMs: world.BLOCK_END_MS - world.BLOCK_START_MS,
       recipients,

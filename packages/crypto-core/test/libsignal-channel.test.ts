@@ -59,6 +59,13 @@ describe('session channel', () => {
     wire.fill(0);
     expect(await opening).toEqual(hello);
   });
+  test('two endpoints on one store do not seal with one key', async () => {
+    const { alice, bob, shelf, fromAlice, fromBob } = await makeTwo();
+    await fromBob.open(await fromAlice.seal(hello, keepNothing), keepNothing);
+    const twin = channelBetween(alice.restart(alice.store), bob, shelf);
+    const wires = await Promise.all([fromAlice, twin].map((channel) => channel.seal(hello, keepNothing)));
+    for (const wire of wires) expect(await fromBob.open(wire, keepNothing)).toEqual(hello);
+  });
   test('of several openings at once one succeeds', async () => {
     const { fromAlice, fromBob } = await makeTwo();
     const wire = await fromAlice.seal(hello, keepNothing);

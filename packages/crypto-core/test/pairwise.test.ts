@@ -169,8 +169,8 @@ describe('box channel', () => {
     const wire = await boxChannel(alice.endpoint, bob).seal(hello, keepNothing);
     await fromBob.open(wire, keepNothing);
     let release = (): void => undefined;
-    const waiting = endpoint.inTurn(() => new Promise<void>((resolve) => (release = resolve)));
-    await null; // its turn has begun
+    const busy = new Promise<void>((resolve) => (release = resolve));
+    const waiting = endpoint.inTurn(() => busy);
     const forgotten = forgetSeenMessages(endpoint, keyId, []);
     const repeated = codeOfAsync(() => fromBob.open(wire, keepNothing));
     isDeleted = true;

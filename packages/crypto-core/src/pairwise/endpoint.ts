@@ -19,10 +19,10 @@ export interface PairwiseInput {
   readonly sealingKey: (keyId: string) => Decapsulator | null;
 }
 
-/** This device, as its channels see it. Make one for each store: it keeps their changes from crossing. */
+/** This device, as its channels see it: it keeps their changes of the store from crossing. */
 export interface PairwiseEndpoint extends PairwiseInput {
   readonly device: DeviceId;
-  /** Runs one act after another, also after one has failed. */
+  /** Runs one act on the store after another, also after one has failed, and of whatever endpoint it is. */
   readonly inTurn: <T>(act: () => Promise<T>) => Promise<T>;
 }
 
@@ -32,17 +32,25 @@ export interface PairwisePeer {
   readonly encapsulator: Encapsulator;
 }
 
+/**
+ * The last act on each store. An app that makes two endpoints on one store would otherwise seal two messages with one
+ * key of a session.
+ */
+const lastActs = new WeakMap<KeyStore, Promise<unknown>>();
+
 /** @throws CryptoError `wrong-context` when `signer` is not the key of `record` */
 export function pairwiseEndpoint(input: PairwiseInput): PairwiseEndpoint {
   if (!equalBytes(input.signer.publicKey, input.record.signingPublicKey))
     throw new CryptoError('wrong-context', 'the device record is not that of the signing key');
-  let last: Promise<unknown> = Promise.resolve();
   return {
     ...input,
     device: deviceIdOf(input.primitives, input.signer.publicKey),
     inTurn(act) {
-      const done = last.then(act);
-      last = done.catch(() => undefined);
+      const done = (lastActs.get(input.store) ?? Promise.resolve()).then(act);
+      lastActs.set(
+        input.store,
+        done.catch(() => undefined),
+      );
       return done;
     },
   };

@@ -32,10 +32,15 @@ export function unpad(padded: Uint8Array): Uint8Array {
 
 /** The padded size of `sizeBytes` bytes, which is at least 2: only the leading bits of the size may differ from zero. */
 export function padmeSize(sizeBytes: number): number {
-  const exponent = Math.floor(Math.log2(sizeBytes));
-  const significantBits = Math.floor(Math.log2(exponent)) + 1;
+  const exponent = floorLog2(sizeBytes);
+  const significantBits = floorLog2(exponent) + 1;
   const step = 2 ** (exponent - significantBits);
   return step < 1 ? sizeBytes : Math.ceil(sizeBytes / step) * step;
+}
+
+/** Of a positive integer below 2^63. `Math.log2` is an approximation (ECMA-262 §21.3.2.23), and engines may differ at powers of two. */
+function floorLog2(value: number): number {
+  return value < 2 ** 32 ? 31 - Math.clz32(value) : 63 - Math.clz32(value / 2 ** 32);
 }
 
 function malformed(): CryptoError {

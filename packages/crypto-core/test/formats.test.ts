@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import {
   asciiBytes,
   fromBase64Url,
@@ -51,6 +51,22 @@ describe('PADMÉ', () => {
   });
   test('sizes of the paper', () => {
     expect([9, 100, 1000, 1025, 100_000].map(padmeSize)).toEqual([10, 104, 1024, 1088, 100_352]);
+  });
+  test('is the same where an engine approximates logarithms', () => {
+    const sizes = Array.from({ length: 40 }, (_, exponent) =>
+      [-1, 0, 1].map((by) => 2 ** (exponent + 1) + by),
+    )
+      .flat()
+      .filter((size) => size >= 2);
+    const exact = sizes.map(padmeSize);
+    const spy = vi.spyOn(Math, 'log2').mockImplementation((value) => Math.log(value) / Math.LN2 - 1e-9);
+    try {
+      expect(sizes.map(padmeSize)).toEqual(exact);
+    } finally {
+      spy.mockRestore();
+    }
+    const padding = sizes.map((size, at) => ((exact[at] as number) - size) / size);
+    expect(Math.max(...padding)).toBeLessThan(0.12);
   });
   test('refuses padding that `pad` would not make', () => {
     const padded = pad(new Uint8Array(100).fill(7));

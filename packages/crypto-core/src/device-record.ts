@@ -64,9 +64,10 @@ export function createSealingRecord(
 }
 
 /**
- * Checks the signature on the exact bytes, then reads them, then checks that they speak of the signer's
- * own device. Whether the record is in force at some time is for the caller.
- * @throws CryptoError `malformed`, `too-large`, `unsupported-version`, `bad-signature`, `wrong-context`
+ * Checks the signature on the exact bytes, then reads them, then checks that they speak of the signer's own device,
+ * and that one can seal to the key: nobody could start an epoch for a device whose key is none. Whether the record is
+ * in force at some time is for the caller.
+ * @throws CryptoError `malformed`, `too-large`, `unsupported-version`, `bad-signature`, `wrong-context`, `bad-key`
  */
 export function verifySealingRecord(
   primitives: Primitives,
@@ -78,10 +79,11 @@ export function verifySealingRecord(
   const record = parseRecordBytes(bytes);
   if (record.device !== deviceIdOf(primitives, verifier.publicKey))
     throw new CryptoError('wrong-context', 'a sealing record of another device');
+  primitives.encapsulator(record.publicKey);
   return record;
 }
 
-/** Reads a sealing record WITHOUT checking who signed it. @throws as `verifySealingRecord`, but for the signature */
+/** Reads a sealing record WITHOUT checking who signed it, or that its key is one. @throws CryptoError `malformed`, `too-large`, `unsupported-version` */
 export function parseSealingRecord(wire: Uint8Array): SealingRecord {
   return parseRecordBytes(splitSigned(wire)[0]);
 }

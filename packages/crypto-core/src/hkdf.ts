@@ -11,7 +11,7 @@ export function hkdfExtract(primitives: Primitives, salt: Uint8Array, keyMateria
 
 /**
  * HKDF-Expand with SHA-256 (RFC 5869 §2.3): `sizeBytes` secret bytes from a uniform 32-byte key.
- * @throws CryptoError `malformed` for more than 255 blocks (8,160 bytes)
+ * @throws CryptoError `malformed` for more than 255 blocks (8,160 bytes), and for what is no number of bytes
  */
 export function hkdfExpand(
   primitives: Primitives,
@@ -20,7 +20,8 @@ export function hkdfExpand(
   sizeBytes: number,
 ): Uint8Array {
   const blocks = Math.ceil(sizeBytes / HASH_BYTES);
-  if (blocks > 255) throw new CryptoError('malformed', 'HKDF gives at most 8,160 bytes');
+  if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 0 || blocks > 255)
+    throw new CryptoError('malformed', 'HKDF gives whole bytes, at most 8,160');
   const output = new Uint8Array(blocks * HASH_BYTES);
   let previous: Uint8Array = new Uint8Array(0);
   for (let block = 1; block <= blocks; block += 1) {

@@ -93,6 +93,7 @@ describe('sealing record', () => {
     ['another version', [2, ...fields.slice(1)], 'unsupported-version'],
     ['an end before the start', [...fields.slice(0, 4), 1000], 'malformed'],
     ['a short key', [1, fields[1], record.publicKey.subarray(1), 1000, 2000], 'malformed'],
+    ['a key that is none', [1, fields[1], record.publicKey.map(() => 0xff), 1000, 2000], 'bad-key'],
     ['a time that is text', [...fields.slice(0, 4), '2000'], 'malformed'],
     ['a time that is a fraction', [...fields.slice(0, 4), 2000.5], 'malformed'],
   ])('refuses %s, though it is signed', (_, value, code) => {

@@ -48,7 +48,8 @@ describe('SHA-256, HMAC and HKDF', () => {
   test('HKDF refuses more than 255 blocks', () => {
     const key = new Uint8Array(32);
     expect(hkdfExpand(primitives, key, key, 255 * 32)).toHaveLength(8160);
-    expect(codeOf(() => hkdfExpand(primitives, key, key, 255 * 32 + 1))).toBe('malformed');
+    for (const size of [255 * 32 + 1, -1, 16.5, Number.NaN, undefined as never])
+      expect(codeOf(() => hkdfExpand(primitives, key, key, size))).toBe('malformed');
   });
 });
 

@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -35,6 +36,16 @@ test('the first start makes a file of 32 bytes for its owner alone; later ones r
 test('who starts at the same time gets the same key', async () => {
   const keys = await Promise.all(Array.from({ length: 8 }, () => open()));
   expect(new Set(keys.map(({ publicKey }) => toHex(publicKey))).size).toBe(1);
+  expect(await readdir(folder)).toEqual(['relay-key']);
+});
+
+test('a key that somebody else has just made is taken, and not replaced', async () => {
+  const theirs = nodeRandom(32);
+  const random: Random = (sizeBytes) => {
+    writeFileSync(path, theirs, { mode: 0o600 });
+    return nodeRandom(sizeBytes);
+  };
+  expect((await open(true, random)).publicKey).toEqual(nodePrimitives.signer(theirs).publicKey);
   expect(await readdir(folder)).toEqual(['relay-key']);
 });
 

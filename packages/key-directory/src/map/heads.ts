@@ -23,18 +23,21 @@ export function changedHeads(
 ): MapItem[] {
   const members = new Set<MemberId>();
   const devices = new Set<DeviceId>();
-  const lastDeviceEntry = new Map<MemberId, number>();
   for (const member of after.members.values()) {
     if (before?.members.get(member.id) === member) continue;
     members.add(member.id);
     for (const id of member.activeDevices) devices.add(id);
   }
   for (const device of after.devices.values()) {
-    const entry = Math.max(lastDeviceEntry.get(device.member) ?? 0, newestOf(device));
-    lastDeviceEntry.set(device.member, entry);
     if (before?.devices.get(device.id) === device) continue;
     devices.add(device.id);
     members.add(device.member);
+  }
+  const lastDeviceEntry = new Map<MemberId, number>();
+  for (const device of after.devices.values()) {
+    if (!members.has(device.member)) continue;
+    const entry = Math.max(lastDeviceEntry.get(device.member) ?? 0, newestOf(device));
+    lastDeviceEntry.set(device.member, entry);
   }
   const items: MapItem[] = [];
   for (const id of members) {

@@ -57,11 +57,9 @@ export function forgedStatements(stage: () => Stage): void {
       expect(await shows((await forgeEpoch(cy, { recipients: others })).entry)).toEqual(['tampered']);
     });
 
-    test("with another sealing key in a recipient's place", async () => {
+    test('with another device in the place of a recipient', async () => {
       const recipients = encapsulatorsOf(cy.directory).map((recipient) =>
-        recipient.device === bo.client.device
-          ? { ...recipient, encapsulator: primitives.encapsulator(ghost.own.sealingPublicKey) }
-          : recipient,
+        recipient.device === bo.client.device ? { ...recipient, device: ghost.id } : recipient,
       );
       expect(await shows((await forgeEpoch(cy, { recipients })).entry)).toEqual(['tampered']);
     });

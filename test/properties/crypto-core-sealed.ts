@@ -71,7 +71,7 @@ export const sealedFormats: readonly Decoder[] = [
       name: 'epoch box',
       corpus: () => [epochBox],
       rewrite: (bytes) => {
-        openEpochBox(primitives, bob.decapsulator, statement, bob.id, bytes).dispose();
+        openEpochBox(primitives, [bob.decapsulator], statement, bob.id, bytes).dispose();
         return equalBytes(bytes, otherEpochBox) ? null : epochBox;
       },
     },

@@ -92,14 +92,11 @@ export async function checkFormats(
       previous: { epoch: 1, hash: filled(0xf1, 32), createdMs: BLOCK_START_MS },
       authorVerifier: alice.verifier,
       blockMs: BLOCK_END_MS - BLOCK_START_MS,
-      recipients: [alice, bob].map(({ id, encapsulator }) => ({
-        device: id,
-        sealingPublicKey: encapsulator.publicKey,
-      })),
+      recipients: [alice, bob].map(({ id }) => ({ device: id })),
     });
     const own = created.boxes.find(({ device }) => device === bob.id)?.box ?? filled(0, 1);
     for (const box of [own, example('epoch-statement/box')]) {
-      const key = openEpochBox(primitives, bob.decapsulator, statement, bob.id, box);
+      const key = openEpochBox(primitives, [bob.decapsulator], statement, bob.id, box);
       expectBytes(
         key.use((bytes) => bytes.slice()),
         filled(0xe1, 32),

@@ -53,7 +53,7 @@ function openMadeEpochBox(report: SuiteReport): string {
   const wire = bytesOf(readSuiteInput().examples['epoch-statement/statement']);
   const statement = parseEpochStatement(nodePrimitives, wire);
   const box = bytesOf(report.made['epochBox']);
-  return openEpochBox(nodePrimitives, bob.decapsulator, statement, bob.id, box).use(toHex);
+  return openEpochBox(nodePrimitives, [bob.decapsulator], statement, bob.id, box).use(toHex);
 }
 
 function openMadeAttachment(report: SuiteReport): Uint8Array {

@@ -43,7 +43,7 @@ function epoch({ input, devices }: Awaited<ReturnType<typeof makeWorld>>): Conte
       const parsed = parseEpochStatement(primitives, statement);
       const last = devices[DEVICES - 1] as (typeof devices)[number];
       const box = boxes.find(({ device }) => device === last.id)?.box as Uint8Array;
-      const opened = openEpochBox(primitives, last.decapsulator, parsed, last.id, box);
+      const opened = openEpochBox(primitives, [last.decapsulator], parsed, last.id, box);
       if (boxes.length !== DEVICES || !sameSecret(opened, key)) throw new Error('a device has another key');
     },
   };

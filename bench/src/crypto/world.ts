@@ -45,7 +45,7 @@ export async function makeWorld(primitives: Primitives, random: Random, size: nu
   const created = await createEpoch(input);
   const statement = parseEpochStatement(primitives, created.statement);
   const box = created.boxes.find(({ device }) => device === receiver.id)?.box as Uint8Array;
-  const openKey = () => openEpochBox(primitives, receiver.decapsulator, statement, receiver.id, box);
+  const openKey = () => openEpochBox(primitives, [receiver.decapsulator], statement, receiver.id, box);
   return {
     devices,
     input,

@@ -205,7 +205,7 @@ export class EpochRing {
     const box = await source.box(statement.epoch);
     if (box === null) return 'key-not-yet-arrived';
     try {
-      const key = openEpochBox(primitives, self.decapsulator, statement, self.device, box);
+      const key = openEpochBox(primitives, [self.decapsulator], statement, self.device, box);
       await keyStore.write([{ name, value: key.use((bytes) => bytes.slice()) }]);
       return this.#open(statement, key);
     } catch (error) {

@@ -30,13 +30,16 @@ export interface CreateEpochInput extends Pick<
   readonly signer: Signer;
   /** `null` makes epoch 1. */
   readonly previous: PreviousEpoch | null;
-  /** The devices of the verified log, the author among them; any order, none twice. */
-  readonly recipients: readonly { readonly device: DeviceId; readonly encapsulator: Encapsulator }[];
+  /**
+   * The devices of the verified log, the author among them; any order, none twice. A device that has no sealing
+   * key in force (`null`, see `sealingRecordAt`) is named like the others and gets no box.
+   */
+  readonly recipients: readonly { readonly device: DeviceId; readonly encapsulator: Encapsulator | null }[];
   /** Told after each run of boxes. */
   readonly onProgress?: (sealed: number, total: number) => void;
 }
 
-/** A new epoch: the statement to announce, its hash (32 bytes), the key, and a box for each recipient, sorted by device. */
+/** A new epoch: the statement to announce, its hash (32 bytes), the key, and a box for each recipient that can have one, sorted by device. */
 export interface CreatedEpoch {
   readonly statement: Uint8Array;
   readonly hash: Uint8Array;
@@ -45,7 +48,7 @@ export interface CreatedEpoch {
 }
 
 /**
- * Makes a fresh epoch key, the signed statement about it and a sealed box per recipient. Lets other work
+ * Makes a fresh epoch key, the signed statement about it and the sealed boxes. Lets other work
  * run between boxes.
  * @throws CryptoError `recipients-mismatch`, `not-a-recipient` (the author), `wrong-context` (the signer is
  * not the author), `malformed`
@@ -65,10 +68,7 @@ export async function createEpoch(input: CreateEpochInput): Promise<CreatedEpoch
     previousHash: previous?.hash ?? NO_PREVIOUS_HASH,
     checkpoint: input.checkpoint,
     keyCommitment: keyCommitment(primitives, name, key),
-    recipientsHash: recipientsHash(
-      primitives,
-      recipients.map(({ device, encapsulator }) => ({ device, sealingPublicKey: encapsulator.publicKey })),
-    ),
+    recipientsHash: recipientsHash(primitives, recipients),
     reason: input.reason,
     closing: input.closing,
     author,
@@ -76,13 +76,16 @@ export async function createEpoch(input: CreateEpochInput): Promise<CreatedEpoch
   });
   const { hash } = parseEpochStatement(primitives, statement);
 
+  const sealable = recipients.flatMap(({ device, encapsulator }) =>
+    encapsulator === null ? [] : [{ device, encapsulator }],
+  );
   const boxes: EpochBox[] = [];
-  while (boxes.length < recipients.length) {
+  while (boxes.length < sealable.length) {
     // Started before the work: an engine waits at least a millisecond, which so passes meanwhile.
     const turn = new Promise<void>((resolve) => setTimeout(resolve, 0));
-    for (const recipient of recipients.slice(boxes.length, boxes.length + BOXES_PER_TURN))
+    for (const recipient of sealable.slice(boxes.length, boxes.length + BOXES_PER_TURN))
       boxes.push(sealEpochBox(primitives, hash, recipient, key));
-    input.onProgress?.(boxes.length, recipients.length);
+    input.onProgress?.(boxes.length, sealable.length);
     await turn;
   }
   return { statement, hash, key, boxes };

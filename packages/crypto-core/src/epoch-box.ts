@@ -27,16 +27,18 @@ export function sealEpochBox(
 
 /**
  * Opens this device's box and checks the key against the statement, which must have been verified.
- * @throws CryptoError `decryption-failed`, `commitment-mismatch`, `malformed`, `too-large`; a retry does not help
+ * @param decapsulators the sealing keys that it can be sealed to, the likeliest first; see `boxRecordsAt`
+ * @throws CryptoError `decryption-failed` (with none of them), `commitment-mismatch`, `malformed`, `too-large`;
+ *   a retry does not help
  */
 export function openEpochBox(
   primitives: Primitives,
-  decapsulator: Decapsulator,
+  decapsulators: readonly Decapsulator[],
   statement: EpochStatement,
   device: DeviceId,
   box: Uint8Array,
 ): Secret {
-  const key = Secret.own(openBox(primitives, decapsulator, boxContext(statement.hash, device), box));
+  const key = Secret.own(openWithAny(primitives, decapsulators, boxContext(statement.hash, device), box));
   try {
     if (key.use((bytes) => bytes.length) !== EPOCH_KEY_BYTES)
       throw new CryptoError('malformed', 'an epoch key has 32 bytes');
@@ -46,6 +48,22 @@ export function openEpochBox(
     key.dispose();
     throw cause;
   }
+}
+
+function openWithAny(
+  primitives: Primitives,
+  decapsulators: readonly Decapsulator[],
+  context: Uint8Array,
+  box: Uint8Array,
+): Uint8Array {
+  for (const decapsulator of decapsulators) {
+    try {
+      return openBox(primitives, decapsulator, context, box);
+    } catch (error) {
+      if (!(error instanceof CryptoError && error.code === 'decryption-failed')) throw error;
+    }
+  }
+  throw new CryptoError('decryption-failed', 'sealed to none of these keys');
 }
 
 function boxContext(statementHash: Uint8Array, recipient: DeviceId): Uint8Array {

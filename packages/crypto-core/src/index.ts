@@ -167,6 +167,7 @@ export {
 export { EMPTY_WINDOW, nextWindow, type RunWindow } from './run-window.ts';
 export {
   requireNextSealingRecord,
+  boxRecordsAt,
   sealingKeysToDelete,
   sealingRecordAt,
   type AddressedBox,

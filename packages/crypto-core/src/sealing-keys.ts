@@ -1,6 +1,7 @@
 import { equalBytes } from './bytes.ts';
 import type { SealingRecord } from './device-record.ts';
 import { CryptoError } from './errors.ts';
+import { sorted } from './sorted.ts';
 
 /** The times of an organisation's policy that sealing keys live by, in milliseconds. */
 export interface SealingTimes {
@@ -61,6 +62,19 @@ export function sealingRecordAt(
   if (atMs < notAfterMs) return { kind: 'in-force', record };
   if (atMs < notAfterMs + graceMs) return { kind: 'grace', record };
   return { kind: 'silent', code: 'sealing-key-expired', sinceMs: notAfterMs };
+}
+
+/** Records that a box is tried with at most. */
+const MOST_TRIED = 4;
+
+/**
+ * The records of a device whose key a box of an epoch made at `atMs` can be sealed to, the likeliest first, at
+ * most 4: that of `sealingRecordAt`, then those before it, which an author chooses who has not seen the newest.
+ * @param records the device's, oldest first
+ */
+export function boxRecordsAt(records: readonly SealingRecord[], atMs: number): readonly SealingRecord[] {
+  const started = records.filter(({ notBeforeMs }, index) => index === 0 || notBeforeMs <= atMs);
+  return sorted(started.slice(-MOST_TRIED), (a, b) => b.notBeforeMs - a.notBeforeMs);
 }
 
 /** A box that a device knows of: sealed to which of its keys, and when its epoch's block ends. */

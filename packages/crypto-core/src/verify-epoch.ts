@@ -34,7 +34,7 @@ export interface EpochExpectation {
  * right to start an epoch is for the caller, who has the log.
  * @throws CryptoError `wrong-context` (organisation, group, author, not the epoch after `previous`, made before it,
  * or not a block of the policy),
- * `bad-signature`, `recipients-mismatch` (one missing, one too many, or another key), `not-a-recipient` (the author)
+ * `bad-signature`, `recipients-mismatch` (one missing or one too many), `not-a-recipient` (the author)
  */
 export function verifyEpochStatement(
   primitives: Primitives,

@@ -77,10 +77,7 @@ export function formatReaders(
     previous: { epoch: 1, hash: filled(0xf1, 32), createdMs: 0 },
     authorVerifier: alice.verifier,
     blockMs: 86_400_000,
-    recipients: devices.map(({ id, decapsulator }) => ({
-      device: id,
-      sealingPublicKey: decapsulator.publicKey,
-    })),
+    recipients: devices.map(({ id }) => ({ device: id })),
   };
 
   return {
@@ -107,7 +104,7 @@ export function formatReaders(
       return `${read.epoch} ${read.reason} ${toHex(read.hash)}`;
     },
     epochBox: (vector) =>
-      openEpochBox(primitives, bob.decapsulator, statement, bob.id, bytes(vector, 'bytes')).use(toHex),
+      openEpochBox(primitives, [bob.decapsulator], statement, bob.id, bytes(vector, 'bytes')).use(toHex),
     envelopeHeader: (vector) => {
       const header = parseEnvelopeHeader(bytes(vector, 'bytes'));
       return `${header.group} ${header.epoch} ${toHex(header.slot)} ${toHex(header.salt)}`;

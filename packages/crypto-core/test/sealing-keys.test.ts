@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
+  boxRecordsAt,
   concatBytes,
   deviceId,
   requireNextSealingRecord,
@@ -76,6 +77,27 @@ describe('the key to seal to', () => {
     const silent = { kind: 'silent', code: 'sealing-key-expired', sinceMs: 178 * HOUR_MS };
     expect(chosenAt(202)).toEqual(silent);
     expect(sealingRecordAt([first], 124 * HOUR_MS, { ...times, graceMs: 0 }).kind).toBe('silent');
+  });
+});
+
+describe('the keys that a box can be sealed to', () => {
+  const records = [100, 124, 148, 172, 196, 220].map((hour) => record(hour, hour + 24));
+  const triedAt = (hour: number) => boxRecordsAt(records, hour * HOUR_MS).map((one) => records.indexOf(one));
+
+  test('are those that have started, the newest first, and the first before it has', () => {
+    expect(triedAt(148)).toEqual([2, 1, 0]);
+    expect(triedAt(147.999)).toEqual([1, 0]);
+    expect(triedAt(99)).toEqual([0]);
+  });
+  test('are at most four', () => {
+    expect(triedAt(10_000)).toEqual([5, 4, 3, 2]);
+  });
+  test('begin with the one that an author chooses who knows all of them', () => {
+    const [first, ...rest] = records as [SealingRecord, ...SealingRecord[]];
+    for (const hour of [99, 100, 147, 148, 190, 243]) {
+      const chosen = sealingRecordAt([first, ...rest], hour * HOUR_MS, times);
+      expect(chosen).toMatchObject({ record: boxRecordsAt(records, hour * HOUR_MS)[0] });
+    }
   });
 });
 

@@ -87,7 +87,7 @@ export function openFor(
   boxes: readonly { readonly device: DeviceId; readonly box: Uint8Array }[],
 ): EpochKeys {
   const box = boxes.find((candidate) => candidate.device === device.id)?.box as Uint8Array;
-  const key = openEpochBox(primitives, device.decapsulator, statement, device.id, box);
+  const key = openEpochBox(primitives, [device.decapsulator], statement, device.id, box);
   return openEpoch({
     primitives,
     statement,

@@ -57,7 +57,7 @@ test('each device finds its box, and only its own', async () => {
     const path = `/organisations/${world.org}/groups/${world.state.everyone}/boxes`;
     const { body } = await call(relay, 'GET', `${path}/1`, { token });
     const box = fromBase64Url(body.box) as Uint8Array;
-    openEpochBox(world.primitives, device.decapsulator, statement, device.id, box).dispose();
+    openEpochBox(world.primitives, [device.decapsulator], statement, device.id, box).dispose();
     const none = await call(relay, 'GET', `${path}/2`, { token });
     expect({ status: none.status, code: none.body.code }).toEqual({ status: 404, code: 'no-box' });
   }

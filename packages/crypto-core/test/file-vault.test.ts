@@ -3,9 +3,11 @@ import { dirname, join } from 'node:path';
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
-import { asciiBytes, equalBytes, Secret, toBase64Url, toHex } from '@keytide/crypto-core';
-import { nodeRandom, openFileVault, type FileVaultOptions } from '@keytide/crypto-core/node';
+import { asciiBytes, equalBytes, Secret, toBase64Url, toHex, type Primitives } from '@keytide/crypto-core';
+import { nodePrimitives, nodeRandom, openFileVault, type FileVaultOptions } from '@keytide/crypto-core/node';
 import { keyStoreConformance } from '@keytide/testkit/key-store';
+import { openVaultFile, parseVaultFile, sealVaultFile } from '../src/vault/vault-file.ts';
+import { newVaultHeader } from '../src/vault/vault-key.ts';
 import { codeOfAsync } from './code-of.ts';
 import { QUICK_KDF, vaultFolder } from './vault-folder.ts';
 
@@ -118,6 +120,42 @@ describe('file vault', () => {
     );
     expect(await openCode(path, { unlockShare: unlockShare() })).toBeNull();
     expect(await openCode(await someVault(), { unlockShare: unlockShare() })).toBe('unlock-share-needed');
+  });
+
+  test('what protects nothing makes no vault', async () => {
+    const made = (change: Partial<FileVaultOptions>) =>
+      codeOfAsync(async () => (await openFileVault(optionsFor(nextPath(), change))).close());
+    expect(await made({ passphrase: '' })).toBe('malformed');
+    expect(await made({ unlockShare: Secret.own(new Uint8Array(0)) })).toBe('malformed');
+    expect(await made({ unlockShare: Secret.own(nodeRandom(15)) })).toBe('malformed');
+    expect(await made({ unlockShare: Secret.own(nodeRandom(16)) })).toBeNull();
+  });
+
+  test('leaves neither its keys nor its whole content behind when it was opened', async () => {
+    const secrets = { passphrase: null, unlockShare: null };
+    const header = newVaultHeader(nodeRandom, secrets, { kdf: QUICK_KDF, needsDeviceKey: true });
+    const root = nodeRandom(32);
+    const lent: Uint8Array[] = [];
+    const watched: Primitives = {
+      ...nodePrimitives,
+      aeadOpen(input) {
+        const opened = nodePrimitives.aeadOpen(input);
+        lent.push(input.key, opened);
+        return opened;
+      },
+    };
+    const entries = new Map([['key', asciiBytes('value')]]);
+    const bytes = sealVaultFile({
+      primitives: nodePrimitives,
+      random: nodeRandom,
+      header,
+      root,
+      generation: 1,
+      entries,
+    });
+    expect(openVaultFile(watched, parseVaultFile(watched, bytes), root)).toEqual(entries);
+    expect(lent.length).toBe(4);
+    for (const left of lent) expect(left).toEqual(new Uint8Array(left.length));
   });
 
   test('no writing repeats a key: equal content never looks equal', async () => {

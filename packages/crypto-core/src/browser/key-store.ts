@@ -17,11 +17,11 @@ export interface BrowserKeyStoreOptions {
   readonly create: boolean;
   readonly primitives: Primitives;
   readonly random: Random;
-  /** Without one, whoever can run scripts in this origin, or copy the browser's profile, can open the vault. */
+  /** Not empty. Without one, whoever can run scripts in this origin, or copy the browser's profile, can open the vault. */
   readonly passphrase?: string;
   /** For a new vault with a passphrase; an old one remembers its own. */
   readonly kdf?: VaultKdf;
-  /** A second secret, kept elsewhere, without which the vault does not open. Stays the caller's. */
+  /** A second secret of 16 bytes or more, kept elsewhere, without which the vault does not open. Stays the caller's. */
   readonly unlockShare?: Secret;
 }
 
@@ -30,7 +30,8 @@ export interface BrowserKeyStoreOptions {
  * others wrote, and writings take turns. Asks the browser to keep the data, and goes on whatever it answers.
  * @throws CryptoError `vault-missing` (also from a later call, once another tab has erased it), `wrong-passphrase`
  * (also for one that is not needed, and none where one is), `unlock-share-needed`, `vault-damaged` (also where the
- * browser lost a part), `unsupported-version`, `unsupported-runtime`; `storage-full` from `write`; errors of IndexedDB
+ * browser lost a part), `malformed` (a new vault's cost, passphrase or unlock share), `unsupported-version`,
+ * `unsupported-runtime`; `storage-full` from `write`; errors of IndexedDB
  * as they are
  */
 export async function openBrowserKeyStore(options: BrowserKeyStoreOptions): Promise<KeyStore> {

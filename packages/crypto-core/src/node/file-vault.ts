@@ -16,13 +16,14 @@ import { acquireVaultLock, type VaultLock } from './vault-lock.ts';
 /** Which vault to open, and with what. */
 export interface FileVaultOptions {
   readonly path: string;
+  /** Not empty. */
   readonly passphrase: string;
   /** Whether to make a new vault, and its folder, where there is none. */
   readonly create: boolean;
   readonly random: Random;
   /** For a new vault; an old one remembers its own. */
   readonly kdf?: VaultKdf;
-  /** A second secret, kept elsewhere, without which the vault does not open. Stays the caller's. */
+  /** A second secret of 16 bytes or more, kept elsewhere, without which the vault does not open. Stays the caller's. */
   readonly unlockShare?: Secret;
 }
 
@@ -32,7 +33,7 @@ export interface FileVaultOptions {
  * noticed.
  * @throws CryptoError `vault-missing`, `vault-locked`, `wrong-passphrase` (or wrong unlock share),
  * `unlock-share-needed`, `device-key-lost` (a vault of another kind), `vault-damaged`, `unsupported-version`,
- * `too-large`; errors of the file system as they are
+ * `too-large`, `malformed` (a new vault's cost, passphrase or unlock share); errors of the file system as they are
  */
 export async function openFileVault(input: FileVaultOptions): Promise<KeyStore> {
   if (input.create) await mkdir(dirname(input.path), { recursive: true, mode: 0o700 });

@@ -22,7 +22,7 @@ export interface NativeKeyStoreOptions {
   readonly name: string;
   /** Whether to make a new vault where there is none. Never replaces one that cannot be opened. */
   readonly create: boolean;
-  /** A second secret, kept elsewhere, without which the vault does not open. Stays the caller's. */
+  /** A second secret of 16 bytes or more, kept elsewhere, without which the vault does not open. Stays the caller's. */
   readonly unlockShare?: Secret;
 }
 
@@ -32,7 +32,8 @@ export interface NativeKeyStoreOptions {
  * open the vault of its app.
  * @throws CryptoError `vault-missing`, `vault-locked` (open already), `device-key-lost` (nothing is replaced: the app
  * asks the person, then `eraseNativeKeyStore` and join again), `unlock-share-needed`, `wrong-passphrase` (wrong unlock
- * share), `vault-damaged` (also where the key is there and the blobs are gone), `unsupported-version`, `too-large`;
+ * share), `vault-damaged` (also where the key is there and the blobs are gone), `unsupported-version`, `too-large`,
+ * `malformed` (a new vault's unlock share);
  * errors of the ports as they are, and then a retry may help
  */
 export async function openNativeKeyStore(

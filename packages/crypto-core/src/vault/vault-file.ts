@@ -77,9 +77,10 @@ export function openVaultFile(
   { bytes, kdf, needsUnlockShare }: VaultFile,
   root: Uint8Array,
 ): VaultEntries {
+  const check = checkKey(primitives, root);
   try {
     primitives.aeadOpen({
-      key: checkKey(primitives, root),
+      key: check,
       nonce: ZERO_NONCE,
       associated: bytes.subarray(0, KEY_CHECK_AT),
       data: bytes.subarray(KEY_CHECK_AT, CHECKSUM_AT),
@@ -88,10 +89,14 @@ export function openVaultFile(
     // Where nobody typed or fetched anything, nobody can have been wrong.
     if (kdf === null && !needsUnlockShare) throw damaged(cause);
     throw new CryptoError('wrong-passphrase', 'the vault does not open with this passphrase');
+  } finally {
+    check.fill(0);
   }
+  const key = contentKey(primitives, root, bytes.subarray(WRITE_SALT_AT, SEALED_AT));
+  let content: Uint8Array | null = null;
   try {
-    const content = primitives.aeadOpen({
-      key: contentKey(primitives, root, bytes.subarray(WRITE_SALT_AT, SEALED_AT)),
+    content = primitives.aeadOpen({
+      key,
       nonce: ZERO_NONCE,
       associated: bytes.subarray(0, SEALED_AT),
       data: bytes.subarray(SEALED_AT),
@@ -99,6 +104,9 @@ export function openVaultFile(
     return parseEntries(content);
   } catch (cause) {
     throw damaged(cause);
+  } finally {
+    key.fill(0);
+    content?.fill(0);
   }
 }
 
@@ -126,12 +134,9 @@ export function sealVaultFile(input: SealVaultInput): Uint8Array {
     Uint8Array.of(kdf.parallelism, flags),
     header.salt,
   );
-  const keyCheck = primitives.aeadSeal({
-    key: checkKey(primitives, root),
-    nonce: ZERO_NONCE,
-    associated: start,
-    data: NOTHING,
-  });
+  const check = checkKey(primitives, root);
+  const keyCheck = primitives.aeadSeal({ key: check, nonce: ZERO_NONCE, associated: start, data: NOTHING });
+  check.fill(0);
   const fixed = concatBytes(start, keyCheck);
   const writeSalt = random(32);
   const associated = concatBytes(fixed, checksum(primitives, fixed), uint64Bytes(generation), writeSalt);

@@ -53,16 +53,26 @@ export interface VaultSecrets {
 /** Argon2id of a runtime: 32 bytes of a normalised passphrase. */
 export type Argon2id = (passphrase: string, salt: Uint8Array, kdf: VaultKdf) => Promise<Uint8Array>;
 
-/** The header of a new vault for these secrets. @throws CryptoError `malformed` for a cost out of range */
+/** Bytes of the shortest unlock share; one that can be guessed protects nothing. */
+const MIN_UNLOCK_SHARE_BYTES = 16;
+
+/**
+ * The header of a new vault for these secrets.
+ * @throws CryptoError `malformed` for a cost out of range, an empty passphrase, an unlock share under 16 bytes
+ */
 export function newVaultHeader(
   random: Random,
   secrets: VaultSecrets,
   { kdf, needsDeviceKey }: { readonly kdf: VaultKdf; readonly needsDeviceKey: boolean },
 ): VaultHeader {
   if (!isAcceptableKdf(kdf)) throw new CryptoError('malformed', 'Argon2id parameters out of range');
+  const { passphrase, unlockShare } = secrets;
+  if (passphrase === '') throw new CryptoError('malformed', 'an empty passphrase protects nothing');
+  if (unlockShare !== null && unlockShare.use((share) => share.length) < MIN_UNLOCK_SHARE_BYTES)
+    throw new CryptoError('malformed', `an unlock share has at least ${MIN_UNLOCK_SHARE_BYTES} bytes`);
   return {
-    kdf: secrets.passphrase === null ? null : kdf,
-    needsUnlockShare: secrets.unlockShare !== null,
+    kdf: passphrase === null ? null : kdf,
+    needsUnlockShare: unlockShare !== null,
     needsDeviceKey,
     salt: random(16),
   };

@@ -1,13 +1,15 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { toHex } from '@keytide/crypto-core';
+import { toBase64Url, toHex } from '@keytide/crypto-core';
+import { headsOf, mapRoot, replay, treeRoot } from '@keytide/key-directory';
 import { startRelay } from '@keytide/server-relay';
 import { seededWorld } from '@keytide/testkit';
 import { expect, test } from 'vitest';
+import { directoryReader } from './directory-reader.ts';
 import { announceOf, appendOf } from './group.ts';
 import { greet, seqsOf, type Line } from './line.ts';
-import { settle, tokenOf } from './relay-under-test.ts';
+import { appendLog, call, settle, tokenOf } from './relay-under-test.ts';
 import { spawnRelay, type SpawnedRelay } from './spawned-relay.ts';
 
 test('SIGKILL between acknowledgements loses nothing that was acknowledged', async () => {
@@ -52,6 +54,49 @@ test('SIGKILL between acknowledgements loses nothing that was acknowledged', asy
     // Nothing twice: every entry but the statement was acknowledged under exactly one seq.
     expect(acknowledged.size).toBe(entries.length - 1);
     line.socket.terminate();
+  } finally {
+    await relay.kill();
+    await rm(folder, { recursive: true, force: true });
+  }
+}, 120_000);
+
+test('SIGKILL between entries of the membership log leaves an entry with all that proves it, or none', async () => {
+  const seed = 'crash of a directory';
+  const world = seededWorld({ seed, members: 40, startMs: Date.now() - 60_000 });
+  const { org, primitives, wires } = world;
+  const device = world.members[0].devices[0];
+  const folder = await mkdtemp(join(tmpdir(), 'keytide-crash-'));
+  let relay: SpawnedRelay = await spawnRelay(folder);
+  try {
+    const entry = toBase64Url(wires[0] as Uint8Array);
+    await call({ ...relay, close: relay.kill }, 'POST', '/organisations', { body: { entry } });
+    let acknowledged = 1;
+    for (let life = 0; life < 2; life += 1) {
+      const running = { ...relay, close: relay.kill };
+      const token = await tokenOf(running, org, device);
+      const enough = acknowledged + 5 + ((world.random(1)[0] as number) % 10);
+      while (acknowledged < enough) {
+        expect((await appendLog(running, org, token, wires[acknowledged] as Uint8Array)).status).toBe(201);
+        acknowledged += 1;
+      }
+      const last = appendLog(running, org, token, wires[acknowledged] as Uint8Array).catch(() => null);
+      await new Promise((resolve) => setTimeout(resolve, (world.random(1)[0] as number) % 8));
+      await relay.kill();
+      if ((await last)?.status === 201) acknowledged += 1;
+
+      relay = await spawnRelay(folder);
+      const again = { ...relay, close: relay.kill };
+      const reader = await directoryReader(again, org, await tokenOf(again, org, device));
+      const { size, root, mapRoot: heads } = await reader.checkpoint();
+      expect(size - acknowledged, seed).toBeGreaterThanOrEqual(0);
+      const state = replay(primitives, wires.slice(0, size));
+      expect(toHex(root)).toBe(toHex(state.root));
+      expect(toHex(heads as Uint8Array)).toBe(toHex(mapRoot(primitives, headsOf(primitives, state))));
+      expect(toHex(await treeRoot(primitives, reader.source, size))).toBe(toHex(root));
+      expect(await reader.bundle(0, size)).toEqual(wires.slice(0, size));
+      expect((await reader.device(device.id)).head).not.toBeNull();
+      acknowledged = size;
+    }
   } finally {
     await relay.kill();
     await rm(folder, { recursive: true, force: true });

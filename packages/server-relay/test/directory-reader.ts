@@ -1,4 +1,4 @@
-import { fromBase64Url, type DeviceId, type MemberId, type OrgId } from '@keytide/crypto-core';
+import type { DeviceId, MemberId, OrgId } from '@keytide/crypto-core';
 import { nodePrimitives } from '@keytide/crypto-core/node';
 import {
   deviceKey,
@@ -97,8 +97,4 @@ export async function directoryReader(relay: Relay, org: OrgId, token: string): 
     member: (id) => lookup(`members/${id}`, memberKey(nodePrimitives, id)),
     device: (id) => lookup(`devices/${id}`, deviceKey(nodePrimitives, id)),
   };
-}
-
-export function bytesOf(text: unknown): Uint8Array {
-  return fromBase64Url(text as string) as Uint8Array;
 }

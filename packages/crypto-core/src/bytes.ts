@@ -11,6 +11,11 @@ export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
   return joined;
 }
 
+/** A copy that shares no memory. Not `slice`, which for a Buffer, as apps on Node pass them, is a view. */
+export function copyBytes(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes);
+}
+
 /**
  * Compares in time that depends on the lengths only. The one comparison for secrets and tags,
  * and harmless for everything else.

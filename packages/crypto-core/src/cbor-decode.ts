@@ -1,4 +1,4 @@
-import { compareBytes, readUint64 } from './bytes.ts';
+import { compareBytes, copyBytes, readUint64 } from './bytes.ts';
 import { floatWidth, halfValue } from './cbor-float.ts';
 import type { CborValue } from './cbor-value.ts';
 import { CryptoError } from './errors.ts';
@@ -37,7 +37,7 @@ function readValue(input: Input, depth: number): CborValue {
       if (argument === Number.MAX_SAFE_INTEGER) throw malformed('an integer beyond 2^53');
       return -1 - argument;
     case 2:
-      return take(input, argument).slice();
+      return copyBytes(take(input, argument));
     case 3:
       return readText(input, argument);
     case 4:

@@ -1,3 +1,4 @@
+import { copyBytes } from './bytes.ts';
 import { CryptoError } from './errors.ts';
 import { groupId, type GroupId } from './ids.ts';
 
@@ -36,8 +37,8 @@ export function parseEnvelopeHeader(envelope: Uint8Array): EnvelopeHeader {
   return {
     group: groupId(envelope.subarray(HEADER.group, HEADER.epoch)),
     epoch: epochOf(envelope),
-    slot: envelope.slice(HEADER.slot, HEADER.salt),
-    salt: envelope.slice(HEADER.salt, HEADER.routing),
+    slot: copyBytes(envelope.subarray(HEADER.slot, HEADER.salt)),
+    salt: copyBytes(envelope.subarray(HEADER.salt, HEADER.routing)),
   };
 }
 

@@ -1,3 +1,4 @@
+import { copyBytes } from './bytes.ts';
 import { CryptoError } from './errors.ts';
 import { encodeUtf8 } from './utf8.ts';
 
@@ -30,5 +31,5 @@ export interface KeyStore {
 export function ownBatch(batch: readonly KeyStoreChange[]): readonly KeyStoreChange[] {
   for (const { name } of batch)
     if (encodeUtf8(name) === null) throw new CryptoError('malformed', 'a name that has no UTF-8');
-  return batch.map(({ name, value }) => ({ name, value: value?.slice() ?? null }));
+  return batch.map(({ name, value }) => ({ name, value: value ? copyBytes(value) : null }));
 }

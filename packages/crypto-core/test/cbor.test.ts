@@ -22,6 +22,12 @@ const value: fc.Arbitrary<CborValue> = fc.letrec<{ value: CborValue }>((tie) => 
 })).value;
 
 describe('CBOR', () => {
+  test('gives byte strings that share no memory with the input, also of a Buffer', () => {
+    const input = Buffer.from(encodeCbor([Uint8Array.of(1, 2, 3)]));
+    const decoded = decodeCbor(input, 100);
+    input.fill(0);
+    expect(decoded).toEqual([Uint8Array.of(1, 2, 3)]);
+  });
   test('gives back what was encoded, and only one encoding of it', () => {
     fc.assert(
       fc.property(value, (original) => {

@@ -255,6 +255,10 @@ describe('envelope', () => {
     const { envelope } = seal();
     const header = parseEnvelopeHeader(envelope);
     expect(header).toMatchObject({ group: world.group, epoch: 1 });
+    const buffer = Buffer.from(envelope);
+    const ofBuffer = parseEnvelopeHeader(buffer);
+    buffer.fill(0);
+    expect(ofBuffer).toEqual(header);
     expect([header.slot.length, header.salt.length]).toEqual([8, 16]);
     expect(codeOf(() => parseEnvelopeHeader(envelope.subarray(0, 169)))).toBe('malformed');
   });

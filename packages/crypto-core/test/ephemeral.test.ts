@@ -51,6 +51,15 @@ const codeFor = (frame: Uint8Array, nowMs = NOW_MS, window?: EphemeralWindow) =>
   codeOf(() => receive(frame, nowMs, window));
 
 describe('an ephemeral frame', () => {
+  test('is remembered as it came, whatever happens to the buffer that it came in', () => {
+    const session = sessionOf(alice);
+    const [first, second] = [session.seal(payload, NOW_MS), session.seal(payload, NOW_MS)];
+    const buffer = Buffer.from(second);
+    const { window } = receive(buffer);
+    buffer.fill(0);
+    expect(codeFor(first, NOW_MS, window)).toBe('out-of-order');
+    expect(codeFor(second, NOW_MS, window)).toBe('replayed');
+  });
   test('arrives as it was sent', () => {
     const session = sessionOf(alice);
     session.seal(random(1), NOW_MS);

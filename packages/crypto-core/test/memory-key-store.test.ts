@@ -1,5 +1,5 @@
-import { describe, it } from 'vitest';
-import { memoryKeyStore } from '@keytide/crypto-core';
+import { describe, expect, it } from 'vitest';
+import { asciiBytes, memoryKeyStore } from '@keytide/crypto-core';
 import { keyStoreConformance } from '@keytide/testkit/key-store';
 
 const inMemory = async () => ({
@@ -10,3 +10,12 @@ const inMemory = async () => ({
   kept: null,
 });
 keyStoreConformance('memory', inMemory, { describe, it });
+
+it('keeps what it was given also where that is a Buffer, whose slice is a view', async () => {
+  const store = memoryKeyStore();
+  const value = Buffer.from('value');
+  await store.write([{ name: 'key', value }]);
+  value.fill(0);
+  (await store.get('key'))?.fill(0);
+  expect(await store.get('key')).toEqual(asciiBytes('value'));
+});

@@ -1,4 +1,4 @@
-import { concatBytes, equalBytes, uint32Bytes } from '../bytes.ts';
+import { concatBytes, copyBytes, equalBytes, uint32Bytes } from '../bytes.ts';
 import { requireSender, type EpochKeys } from '../epoch-keys.ts';
 import { CryptoError } from '../errors.ts';
 import { labelledHash } from '../hash.ts';
@@ -78,7 +78,7 @@ export function unsealFrame(keys: EpochKeys, frame: Uint8Array): UnverifiedFrame
     throw new CryptoError('wrong-context', 'an ephemeral frame of another epoch');
   const sender = keys.senderAt(frame, AT.slot);
   if (sender === null) throw new CryptoError('decryption-failed', 'wrong key or altered bytes');
-  const session = frame.slice(AT.session, AT.counter);
+  const session = copyBytes(frame.subarray(AT.session, AT.counter));
   const counter = view.getUint32(AT.counter);
   const content = unpad(openSealed(keys, sender, frame));
   if (content.length < SIGNATURE_BYTES) throw new CryptoError('malformed', 'no room for a signature');

@@ -5,6 +5,7 @@ import { parsePairwiseKind } from '../pairwise/wire.ts';
 import { commit, inSessionTurn, storedSession, type SignalContext } from './context.ts';
 import { RENEWAL } from './names.ts';
 import { isAskDue } from './notice.ts';
+import { ownBytes } from './own-bytes.ts';
 import {
   includesBytes,
   isForgotten,
@@ -29,7 +30,7 @@ export async function openInSession(
     throw new CryptoError('downgraded', 'a sealed box, although both devices can hold sessions');
   if (kind === 'notice') throw new CryptoError('wrong-context', 'a notice is not a message');
   // libsignal reads it in a later turn; by then the caller may have changed what was checked here.
-  const own = wire.slice();
+  const own = ownBytes(wire);
   const message = verifySessionMessage(primitives, verifier, incoming, kind, own);
   const hash = primitives.sha256(own);
   return inSessionTurn(context, async (session, state) => {

@@ -2,6 +2,7 @@ import { concatBytes, readUint64, toHex, uint64Bytes } from '../bytes.ts';
 import { checkPlaintextSize, type Keep } from '../pairwise/channel.ts';
 import { commit, inSessionTurn, type SignalContext } from './context.ts';
 import { sentName } from './names.ts';
+import { ownBytes } from './own-bytes.ts';
 import { verifyOffer, type PreKeyOffer } from './offer.ts';
 import { KEPT_MESSAGES, type PeerState } from './peer-state.ts';
 import { encryptInSession, isUsable, startSession, type Session } from './session.ts';
@@ -16,7 +17,7 @@ export async function sealInSession(
   keep: Keep,
 ): Promise<Uint8Array> {
   checkPlaintextSize(plaintext);
-  const own = plaintext.slice(); // sealed in a later turn
+  const own = ownBytes(plaintext); // sealed in a later turn
   const attempt = (offer: PreKeyOffer | null) =>
     inSessionTurn(context, async (session, state) => {
       if (await isUsable(session)) return sealNew(context, session, state, { plaintext: own, keep });

@@ -1,4 +1,4 @@
-import { concatBytes, equalBytes } from '../bytes.ts';
+import { concatBytes, copyBytes, equalBytes } from '../bytes.ts';
 import { CryptoError } from '../errors.ts';
 import type { SecureItems } from './ports.ts';
 
@@ -29,5 +29,9 @@ export async function keepDeviceKey(items: SecureItems, name: string, item: Devi
 export async function readDeviceKey(items: SecureItems, name: string): Promise<DeviceKeyItem | null> {
   const bytes = await items.get(name);
   if (bytes === null || bytes.length !== ITEM_BYTES || (bytes[0] as number) > 1) return null;
-  return { isComplete: bytes[0] === 1, salt: bytes.slice(1, 17), deviceKey: bytes.slice(17) };
+  return {
+    isComplete: bytes[0] === 1,
+    salt: copyBytes(bytes.subarray(1, 17)),
+    deviceKey: copyBytes(bytes.subarray(17)),
+  };
 }

@@ -1,4 +1,12 @@
-import { asciiBytes, concatBytes, equalBytes, readUint64, uint32Bytes, uint64Bytes } from '../bytes.ts';
+import {
+  asciiBytes,
+  concatBytes,
+  copyBytes,
+  equalBytes,
+  readUint64,
+  uint32Bytes,
+  uint64Bytes,
+} from '../bytes.ts';
 import { decodeCbor, encodeCbor } from '../cbor.ts';
 import { readArray, readBytes } from '../cbor-fields.ts';
 import { CryptoError } from '../errors.ts';
@@ -64,10 +72,10 @@ export function parseVaultFile(primitives: Primitives, bytes: Uint8Array): Vault
     kdf: isWithout ? null : kdf,
     needsUnlockShare: (flags & FLAG_UNLOCK_SHARE) !== 0,
     needsDeviceKey,
-    salt: bytes.slice(18, KEY_CHECK_AT),
+    salt: copyBytes(bytes.subarray(18, KEY_CHECK_AT)),
     bytes,
     generation,
-    writeSalt: bytes.slice(WRITE_SALT_AT, SEALED_AT),
+    writeSalt: copyBytes(bytes.subarray(WRITE_SALT_AT, SEALED_AT)),
   };
 }
 

@@ -5,6 +5,7 @@ import { nodePorts, openFileDeviceStore } from '@keytide/client/node';
 import type { Context } from './context.ts';
 import { CliError } from './errors.ts';
 import { EXIT } from './exit-codes.ts';
+import { noteIdentities } from './note-identities.ts';
 import { organisation } from './organisation.ts';
 import { readPassphrase } from './passphrase.ts';
 import { patiently } from './patience.ts';
@@ -41,6 +42,7 @@ export async function withNewDevice<T>(
   const passphrase = await readPassphrase(context.passphrase, hasVault(context) ? 'unlock' : 'create');
   const store = await openFileDeviceStore({ home: context.home, passphrase });
   const client = await entered(context, store, enter);
+  noteIdentities(context, client);
   try {
     return await patiently(work(client), { ...context, timeoutMs: Infinity, progress: () => null });
   } finally {

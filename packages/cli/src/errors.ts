@@ -11,6 +11,11 @@ export type CliErrorCode =
   | 'not-a-requests-file' // its first line does not name the columns
   | 'unknown-request' // no request, or more than one, with this id
   | 'unknown-member' // no member, or more than one, with this name
+  | 'unknown-device' // no device, or more than one, with this id
+  | 'unknown-invite' // no open invite, or more than one, with this id
+  | 'other-number' // the safety number of the other person is another one
+  | 'file-exists' // a file that would be written is there already
+  | 'proves-nothing' // a file of evidence that does not show what it is said to show
   | 'not-confirmed' // nobody to ask, and no --yes
   | 'unreachable' // the relay refuses connections, or did not answer in time
   | 'queued' // written here, not yet at the relay

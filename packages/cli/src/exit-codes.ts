@@ -8,6 +8,7 @@ export const EXIT = {
   refused: 5,
   rowsRefused: 6,
   misbehaved: 7,
+  notProved: 8,
   interrupted: 130,
 } as const;
 
@@ -21,8 +22,9 @@ export const EXIT_MEANINGS: readonly (readonly [ExitCode, string])[] = [
   [EXIT.usage, 'the command, a value or a file cannot be used as given'],
   [EXIT.locked, 'wrong passphrase, or a store that is in use or damaged'],
   [EXIT.unreachable, 'the relay cannot be reached'],
-  [EXIT.refused, 'refused: no member, no right, or no valid invite'],
+  [EXIT.refused, 'refused: no member, no right, no valid invite, or not enough approvals'],
   [EXIT.rowsRefused, 'some rows of the file were not imported; the others were'],
   [EXIT.misbehaved, 'the relay showed something that cannot be true; nothing more was sent'],
+  [EXIT.notProved, 'the file of evidence proves nothing'],
   [EXIT.interrupted, 'ended by Ctrl-C'],
 ];

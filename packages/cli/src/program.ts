@@ -1,19 +1,15 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
+import { addAdministration, addPeople } from './administration.ts';
 import { chat } from './commands/chat.ts';
-import { invite, ROLES } from './commands/invite.ts';
-import { joinOrg } from './commands/join.ts';
-import { listMembers } from './commands/members.ts';
 import { createOrg } from './commands/org-create.ts';
-import { removeMember } from './commands/remove.ts';
 import { editRequest } from './commands/requests-edit.ts';
 import { importRequests } from './commands/requests-import.ts';
 import { listRequests } from './commands/requests-list.ts';
 import { send } from './commands/send.ts';
 import { showStatus } from './commands/status.ts';
 import type { Context } from './context.ts';
-import { parseDuration } from './duration.ts';
 import { EXIT, EXIT_MEANINGS, type ExitCode } from './exit-codes.ts';
 import { createOutput } from './output.ts';
 import { hiddenPrompt } from './prompt.ts';
@@ -38,6 +34,8 @@ export function createProgram(signal: AbortSignal, finish: (exitCode: ExitCode) 
   };
   addRelay(program, run);
   addOrganisation(program, run);
+  addPeople(program, run);
+  addAdministration(program, run);
   addConversation(program, run);
   addRequests(program, run);
   program
@@ -47,7 +45,8 @@ export function createProgram(signal: AbortSignal, finish: (exitCode: ExitCode) 
   return program;
 }
 
-type Run = (work: Work) => Promise<void>;
+/** Runs a command's work with what every command is given. */
+export type Run = (work: Work) => Promise<void>;
 
 function addRelay(program: Command, run: Run): void {
   program
@@ -80,32 +79,6 @@ function addOrganisation(program: Command, run: Run): void {
     .requiredOption('--relay <url>', 'the relay it lives on')
     .requiredOption('--name <handle>', 'the name that others see, and the relay too')
     .action((options) => run((context) => createOrg(context, options)));
-  program
-    .command('invite')
-    .description('make a link with which one person can join, once')
-    .addOption(new Option('--role <role>', 'what they will be').choices(ROLES).default('member'))
-    .option('--valid <duration>', 'how long the link works', parseDuration, parseDuration('24h'))
-    .action((options) => run((context) => invite(context, options)));
-  program
-    .command('join')
-    .description('join an organisation by an invite link')
-    .argument(
-      '<link>',
-      'the link in quotes; it is a secret until used, so better - to read it from stdin, out of the shell history',
-    )
-    .requiredOption('--name <handle>', 'the name that others see, and the relay too')
-    .action((link, options) => run((context) => joinOrg(context, link, options)));
-  program
-    .command('members')
-    .description('who is in the organisation, with their devices')
-    .option('--offline', 'what this device knows already')
-    .action((options) => run((context) => listMembers(context, options)));
-  program
-    .command('remove')
-    .description('take a member and all their devices out of the organisation, for good')
-    .argument('<name>', 'as `keytide members` shows it')
-    .option('--yes', 'do not ask')
-    .action((name, options) => run((context) => removeMember(context, name, options)));
 }
 
 function addConversation(program: Command, run: Run): void {

@@ -54,7 +54,10 @@ describe('help', () => {
   test('names every command, the passphrase and every exit code', async () => {
     const { code, stdout } = await runKeytide(['--help']);
     expect(code).toBe(EXIT.ok);
-    const names = 'relay org invite join members remove send chat requests status'.split(' ');
+    const names =
+      'relay org invite join members verify device remove role policy wipe approve submit verify-evidence send chat requests status'.split(
+        ' ',
+      );
     for (const name of names) expect(stdout).toMatch(new RegExp(`^  ${name} `, 'm'));
     for (const exitCode of Object.values(EXIT)) expect(stdout).toMatch(new RegExp(`^  ${exitCode} `, 'm'));
     expect(stdout).toContain('--passphrase-fd');
@@ -77,7 +80,7 @@ describe('usage errors', () => {
   test.each([
     ['unknown option', ['send', 'x', '--loud']],
     ['missing argument', ['send']],
-    ['missing option', ['join', 'x']],
+    ['missing option', ['approve', 'x']],
     ['timeout', ['status', '--timeout', 'soon']],
     ['port', ['relay', '--port', '70000']],
     ['role', ['invite', '--role', 'king']],

@@ -262,9 +262,17 @@ export class Client<D extends Declarations> {
     return this.#invite(validForMs, (context) => createDeviceInvite({ ...context, member }));
   }
 
+  /**
+   * Writes what somebody wants to do to the membership log; each of the calls that follow is one of these.
+   * @throws ClientError `offline`, `relay-refused`, `relay-misbehaved`; DirectoryError with which the rules refuse it
+   */
+  async act(act: Act): Promise<void> {
+    await appendEntry(this.#membershipLog, (context) => ({ wire: writeAct(context, act) }));
+  }
+
   /** Takes back an invite. @throws as `removeMember`; DirectoryError `invite-unknown`, `invite-used`, `invite-revoked` */
   revokeInvite(invite: InviteId): Promise<void> {
-    return this.#do({ kind: 'revoke-invite', invite });
+    return this.act({ kind: 'revoke-invite', invite });
   }
 
   /**
@@ -273,7 +281,7 @@ export class Client<D extends Declarations> {
    * @throws as `removeMember`; DirectoryError `unknown-device`
    */
   revokeDevice(device: DeviceId): Promise<void> {
-    return this.#do({ kind: 'revoke-device', device });
+    return this.act({ kind: 'revoke-device', device });
   }
 
   /**
@@ -283,12 +291,12 @@ export class Client<D extends Declarations> {
    *   non-admins, `unknown-member`, `last-admin`, `approval-needed` where the policy says so: then `propose` it
    */
   removeMember(member: MemberId): Promise<void> {
-    return this.#do({ kind: 'remove-member', member });
+    return this.act({ kind: 'remove-member', member });
   }
 
   /** Gives a member another role. @throws as `removeMember`; DirectoryError `unchanged` */
   setRole(member: MemberId, role: Role): Promise<void> {
-    return this.#do({ kind: 'role', member, role });
+    return this.act({ kind: 'role', member, role });
   }
 
   /**
@@ -297,7 +305,7 @@ export class Client<D extends Declarations> {
    * @throws as `removeMember`; DirectoryError `malformed`, `unchanged`, `too-few-admins`, `bad-key`, `id-reused`
    */
   setPolicy(change: (policy: Policy) => Policy): Promise<void> {
-    return this.#do({ kind: 'policy', change });
+    return this.act({ kind: 'policy', change });
   }
 
   /**
@@ -306,7 +314,7 @@ export class Client<D extends Declarations> {
    * @throws as `removeMember`; DirectoryError `unknown-device`, `unchanged`
    */
   wipe(target: WipeTarget): Promise<void> {
-    return this.#do({ kind: 'wipe', target });
+    return this.act({ kind: 'wipe', target });
   }
 
   /**
@@ -372,10 +380,6 @@ export class Client<D extends Declarations> {
     await this.#sync.stop();
     for (const collection of this.#byName.values()) collection.end();
     await this.#options.store.close();
-  }
-
-  async #do(act: Act): Promise<void> {
-    await appendEntry(this.#membershipLog, (context) => ({ wire: writeAct(context, act) }));
   }
 
   async #invite(

@@ -1,6 +1,10 @@
 import type { Context } from '../context.ts';
+import { nameOf } from '../describe-act.ts';
 import { untilOnline, withDevice } from '../device.ts';
-import { clockTime, isoTime } from '../timestamps.ts';
+import { findInvite } from '../find.ts';
+import { shareLink, type ShareOptions } from '../share-link.ts';
+import { formatTable } from '../table.ts';
+import { clockTime } from '../timestamps.ts';
 
 /** Roles that an invite can give. */
 export const ROLES = ['member', 'admin', 'exporter'] as const;
@@ -8,15 +12,41 @@ export const ROLES = ['member', 'admin', 'exporter'] as const;
 /** `keytide invite`: a link for one person. */
 export async function invite(
   context: Context,
-  options: { role: (typeof ROLES)[number]; valid: number },
+  options: ShareOptions & { role: (typeof ROLES)[number] },
 ): Promise<void> {
+  const { role, valid } = options;
   await withDevice(context, async (client) => {
     await untilOnline(context, client);
-    const expiresMs = Date.now() + options.valid;
-    const link = await client.invite({ role: options.role, validForMs: options.valid });
-    context.output.result({ link, role: options.role, expires: isoTime(expiresMs) }, [link]);
-    context.output.note(
-      `Works once, until ${clockTime(expiresMs, Date.now())}. Whoever has it can join: send it over a channel you trust.`,
-    );
+    await shareLink(context, options, { role }, () => client.invite({ role, validForMs: valid }));
   });
 }
+
+/** `keytide invite list`: the invites that nobody has used. */
+export async function listInvites(context: Context): Promise<void> {
+  await withDevice(context, async (client) => {
+    await untilOnline(context, client);
+    const invites = client.invites();
+    const rows = invites.map(({ id, lets, expiresMs, expired }) => [
+      id,
+      lets.in === 'member' ? `a new ${lets.role}` : `a device of ${nameOf(client, lets.member)}`,
+      expired ? 'expired' : clockTime(expiresMs, Date.now()),
+    ]);
+    context.output.result({ invites }, formatTable(COLUMNS, rows));
+  });
+}
+
+/** `keytide invite revoke`: takes an invite back. */
+export async function revokeInvite(context: Context, start: string): Promise<void> {
+  await withDevice(context, async (client) => {
+    await untilOnline(context, client);
+    const { id } = findInvite(client, start);
+    await client.revokeInvite(id);
+    context.output.result({ revoked: id }, [`taken back: ${id}`]);
+  });
+}
+
+const COLUMNS = [
+  { heading: 'INVITE', maxWidth: 64 },
+  { heading: 'LETS IN', maxWidth: 80 },
+  { heading: 'UNTIL', maxWidth: 20 },
+];

@@ -8,11 +8,16 @@ import { readStdinText } from '../stdin-text.ts';
 
 const MAX_LINK_BYTES = 8192;
 
-/** `keytide join`: this device becomes a member's, by an invite link. */
-export async function joinOrg(context: Context, link: string, options: { name: string }): Promise<void> {
+/** `keytide join`: this device becomes a new member's, or another one of a member, by an invite link. */
+export async function joinOrg(context: Context, link: string, options: { name?: string }): Promise<void> {
   await withNewDevice(
     context,
-    async (rest) => join({ ...rest, link: await linkFrom(context, link), handle: options.name }),
+    async (rest) =>
+      join({
+        ...rest,
+        link: await linkFrom(context, link),
+        ...(options.name === undefined ? {} : { handle: options.name }),
+      }),
     async (client) => {
       await untilOnline(context, client);
       const { org, device, member, relayUrl: relay } = client;

@@ -1,3 +1,4 @@
+import type { MemberView } from '@keytide/client';
 import type { Context } from '../context.ts';
 import { untilOnline, withDevice } from '../device.ts';
 import { displayName } from '../names.ts';
@@ -13,16 +14,21 @@ export async function listMembers(context: Context, options: { offline?: true })
         displayName(member, members),
         member.role,
         device,
-        device === client.device ? 'this device' : '',
+        remark(client.device, member, device),
       ]),
     );
     context.output.result({ members }, formatTable(COLUMNS, rows));
   });
 }
 
+function remark(own: string, { changed }: MemberView, device: string): string {
+  if (changed) return device === own ? 'this device; others came' : 'changed';
+  return device === own ? 'this device' : '';
+}
+
 const COLUMNS = [
   { heading: 'NAME', maxWidth: 72 },
   { heading: 'ROLE', maxWidth: 16 },
   { heading: 'DEVICE', maxWidth: 64 },
-  { heading: '', maxWidth: 16 },
+  { heading: '', maxWidth: 32 },
 ];

@@ -1,0 +1,34 @@
+import type { Act } from '@keytide/client';
+import type { Context } from './context.ts';
+import type { Keytide } from './device.ts';
+import { describeAct } from './describe-act.ts';
+import { writeNewFile } from './new-file.ts';
+
+/** What `--propose` gives a command that changes the organisation. */
+export interface ProposeOption {
+  readonly propose?: string;
+}
+
+/** Does it now, or writes it to a file for other admins to approve. */
+export async function decide(
+  context: Context,
+  client: Keytide,
+  act: Act,
+  { propose: path }: ProposeOption,
+): Promise<boolean> {
+  if (path === undefined) {
+    await client.act(act);
+    return true;
+  }
+  const proposal = await client.propose(act);
+  const { body, approvals } = client.readProposal(proposal);
+  await writeNewFile(path, proposal);
+  context.output.result({ proposal: path, kind: body.kind, approvals }, [
+    ...describeAct(client, body),
+    `proposed in ${path}; approvals of other admins: ${approvals}`,
+  ]);
+  context.output.note(
+    'Next: they run `keytide approve`, and somebody `keytide submit`, before anything else changes.',
+  );
+  return false;
+}

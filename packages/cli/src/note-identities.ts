@@ -1,0 +1,24 @@
+import type { Context } from './context.ts';
+import { nameOf } from './describe-act.ts';
+import type { Keytide } from './device.ts';
+
+/** Says when somebody's devices change, and loudly when it is one's own. */
+export function noteIdentities({ output }: Context, client: Keytide): void {
+  client.on('identity', ({ member, added, revoked }) => {
+    const event = { event: 'identity', member, added, revoked };
+    output.event(event);
+    const name = nameOf(client, member);
+    const changes = [
+      ...(added.length > 0 ? [`${added.length} came`] : []),
+      ...(revoked.length > 0 ? [`${revoked.length} ended`] : []),
+    ];
+    output.note(`The devices of ${name} have changed: ${changes.join(', ')}. \`keytide verify\` compares.`);
+  });
+  client.on('own-device', ({ device, invitedBy }) => {
+    const event = { event: 'own-device', device, invitedBy };
+    output.event(event);
+    output.note(
+      `ALARM: a device of yours that was not invited from here: ${device}. If it is not yours: \`keytide device revoke\`, and tell your admin.`,
+    );
+  });
+}

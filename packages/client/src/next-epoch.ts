@@ -27,6 +27,7 @@ export function createNextEpoch(context: NextEpochContext): Promise<CreatedEpoch
   return createEpoch({
     primitives,
     random,
+    now: () => clock.now(),
     signer: self.signer,
     author: self.device,
     org: directory.state.org,

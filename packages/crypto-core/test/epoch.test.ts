@@ -276,18 +276,56 @@ describe('epoch key', () => {
     expect(epoch.boxes.map(({ device }) => device)).toEqual(many.devices.map(({ id }) => id).toSorted());
   });
 
-  test('lets everything else in the process have its turn between boxes', async () => {
+  describe('lets everything else in the process have its turn between boxes', () => {
     const many = makeWorld('many turns', 160);
-    let turns = 0;
-    let isDone = false;
-    const count = (): void => {
-      turns += 1;
-      if (!isDone) setImmediate(count);
+    async function turnsOf(now?: () => number): Promise<number> {
+      let turns = 0;
+      let isDone = false;
+      const count = (): void => {
+        turns += 1;
+        if (!isDone) setImmediate(count);
+      };
+      setImmediate(count);
+      await createEpoch({ ...many.input, ...(now === undefined ? {} : { now }) });
+      isDone = true;
+      return turns;
+    }
+
+    test('without a clock, after so many', async () => {
+      expect(await turnsOf()).toBeGreaterThanOrEqual(4);
+    });
+
+    test('on a phone, where a box takes longer than a turn, after each', async () => {
+      let nowMs = 0;
+      const sealed: number[] = [];
+      const now = (): number => (nowMs += 33);
+      const onProgress = (done: number): void => void sealed.push(done);
+      await createEpoch({ ...many.input, now, onProgress });
+      expect(sealed).toEqual(Array.from({ length: 160 }, (_, index) => index + 1));
+    });
+
+    test('on a server, where the clock moves by less, after 10 ms', async () => {
+      let nowMs = 0;
+      const sealed: number[] = [];
+      const onProgress = (done: number): void => void sealed.push(done);
+      await createEpoch({ ...many.input, now: () => (nowMs += 0.25), onProgress });
+      expect(sealed).toEqual([40, 80, 120, 160]);
+    });
+  });
+
+  test('keeps no key when it fails half-way', async () => {
+    const many = makeWorld('half-way', 3);
+    const drawn: Uint8Array[] = [];
+    const random = (sizeBytes: number): Uint8Array => {
+      const bytes = many.input.random(sizeBytes);
+      drawn.push(bytes);
+      return bytes;
     };
-    setImmediate(count);
-    await createEpoch(many.input);
-    isDone = true;
-    expect(turns).toBeGreaterThanOrEqual(4);
+    const onProgress = (): void => {
+      throw new Error('the screen is gone');
+    };
+    await expect(createEpoch({ ...many.input, random, onProgress })).rejects.toThrow('the screen is gone');
+    expect(drawn[0]).toEqual(new Uint8Array(32));
   });
 
   test('errors of this package are CryptoErrors with the cause kept', () => {

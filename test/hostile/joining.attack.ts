@@ -10,7 +10,7 @@ import {
   replay,
   signEntry,
 } from '@keytide/key-directory';
-import { forgeMembershipLog, hostileRelay, seededDevice } from '@keytide/testkit';
+import { forgeMembershipLog, hostileRelay, signLog, seededDevice } from '@keytide/testkit';
 import { describe, expect, test } from 'vitest';
 import { burgle } from './loot.ts';
 import { noonPorts, now } from './noon-ports.ts';
@@ -102,6 +102,8 @@ export function hijackedJoins(stage: () => Stage): void {
             return { status: 200, body: { challenge: toBase64Url(nodeRandom(32)), expiresAtMs: now() } };
           if (call.path.endsWith('/sessions'))
             return { status: 200, body: { token: 'of-the-attacker', expiresAtMs: now() + 60_000 } };
+          if (call.path.endsWith('/log/checkpoint'))
+            return { status: 200, body: signLog({ ...stage().relayKey, org: ada.client.org }, wires).note };
           if (call.method === 'GET')
             return { status: 200, body: { entries: wires.map(toBase64Url), size: wires.length } };
           second.push(entryOf(call.body));

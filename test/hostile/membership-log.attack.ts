@@ -162,7 +162,8 @@ export function contradictoryMembershipLogs(stage: () => Stage): void {
           return { status: 201, body: { index: 2 + own.length } };
         },
       });
-      forgeMembershipLog(stage().hostile, bo.client.device, (wires) => [...wires.slice(0, 3), ...own]);
+      const { hostile, relayKey } = stage();
+      forgeMembershipLog(hostile, bo.client.device, (wires) => [...wires.slice(0, 3), ...own], relayKey);
       await bo.client.invite();
       await ada.client.invite();
       expect([ada.client.directorySize, bo.client.directorySize]).toEqual([4, 4]);

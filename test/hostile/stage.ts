@@ -14,9 +14,9 @@ import {
   type Ports,
 } from '@keytide/client';
 import { parseEntry } from '@keytide/key-directory';
-import { nodePrimitives } from '@keytide/crypto-core/node';
+import { nodePrimitives, nodeRandom } from '@keytide/crypto-core/node';
 import { startRelay, type Relay } from '@keytide/server-relay';
-import { hostileRelay, type HostileRelay } from '@keytide/testkit';
+import { hostileRelay, type HostileRelay, type RelayKey } from '@keytide/testkit';
 import { z } from 'zod';
 import { noonPorts, now } from './noon-ports.ts';
 
@@ -41,6 +41,8 @@ export interface Person {
 export interface Stage {
   readonly relay: Relay;
   readonly hostile: HostileRelay;
+  /** What the relay signs checkpoints with. The attacker has it, as the relay is the attacker's. */
+  readonly relayKey: RelayKey;
   /** A new organisation whose first admin is ada, who is online. */
   found(ports?: Ports): Promise<Person>;
   /** Somebody new, by an invite of `inviter`. */
@@ -61,6 +63,9 @@ export interface Stage {
 /** Starts both relays; slow enough to be shared by the tests of a file. */
 export async function openStage(): Promise<Stage> {
   let relay: Relay | null = null;
+  const seed = nodeRandom(32);
+  // A relay without a file draws its key first of all.
+  const draws = [seed];
   const hostile = await hostileRelay({
     async target(publicUrl) {
       relay = await startRelay({
@@ -69,6 +74,7 @@ export async function openStage(): Promise<Stage> {
         publicUrl,
         clock: { now },
         log: () => {},
+        random: (sizeBytes) => draws.pop()?.slice() ?? nodeRandom(sizeBytes),
       });
       return relay.url;
     },
@@ -101,6 +107,7 @@ export async function openStage(): Promise<Stage> {
   const stage: Stage = {
     relay: relay as unknown as Relay,
     hostile,
+    relayKey: { primitives: nodePrimitives, signer: nodePrimitives.signer(seed) },
     async found(ports = noonPorts) {
       const store = lastingStore();
       const ada = await settle(

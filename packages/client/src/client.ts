@@ -103,7 +103,7 @@ export class Client<D extends Declarations> {
       keyStore: options.store.keys,
       source: {
         box: (epoch) => parts.api.box(group, epoch),
-        pullDirectory: () => parts.directory.pull((from) => parts.api.readLog(from)),
+        pullDirectory: () => parts.directory.pull(parts.api),
       },
     });
     const clock = new HybridClock();

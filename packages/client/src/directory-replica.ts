@@ -13,11 +13,11 @@ import {
   type Primitives,
 } from '@keytide/crypto-core';
 import { DirectoryError, replay, type Checkpoint, type DirectoryState } from '@keytide/key-directory';
+import { CheckpointKeeper, type OwnLog } from './checkpoint-keeper.ts';
 import { ClientError } from './errors.ts';
 import type { Journal } from './journal.ts';
-
-/** How to get more of the membership log: wires from index `from`, and the size the relay claims. */
-export type ReadLog = (from: number) => Promise<{ entries: readonly Uint8Array[]; size: number }>;
+import type { LogSource } from './log-source.ts';
+import type { SignedCheckpoint } from './signed-checkpoint.ts';
 
 interface DirectoryReplicaOptions {
   readonly primitives: Primitives;
@@ -36,6 +36,8 @@ interface Judged {
 }
 
 const CHECKPOINT = 'checkpoint';
+/** How often a log may grow between reading it and reading its checkpoint. */
+const ATTEMPTS = 8;
 
 /** The change that makes a log pass through `checkpoint` before it is believed: for a join, in one write with the rest. */
 export function anchorChange(checkpoint: Checkpoint): KeyStoreChange {
@@ -51,6 +53,7 @@ export class DirectoryReplica {
   readonly #journal: Journal;
   readonly #keyStore: KeyStore;
   readonly #org: OrgId;
+  readonly #keeper: CheckpointKeeper;
   /** The newest checkpoint that this device knows to be true. */
   #anchor: Checkpoint | null = null;
   readonly #wires: Uint8Array[] = [];
@@ -62,17 +65,21 @@ export class DirectoryReplica {
   /** Told after each growth, once it is stored. */
   onGrown: () => void = () => {};
 
-  private constructor({ primitives, journal, keyStore, org }: DirectoryReplicaOptions) {
+  private constructor(
+    { primitives, journal, keyStore, org }: DirectoryReplicaOptions,
+    keeper: CheckpointKeeper,
+  ) {
     this.#primitives = primitives;
     this.#journal = journal;
     this.#keyStore = keyStore;
     this.#org = org;
+    this.#keeper = keeper;
     this.#roots = [rootOf(primitives, this.#frontier)];
   }
 
   /** Replays what the journal holds. @throws ClientError `store-damaged` */
   static async open(options: DirectoryReplicaOptions): Promise<DirectoryReplica> {
-    const replica = new DirectoryReplica(options);
+    const replica = new DirectoryReplica(options, await CheckpointKeeper.open(options));
     const stored = await options.keyStore.get(CHECKPOINT);
     if (stored !== null) {
       const [size, root] = decodeCbor(stored, 64) as [number, Uint8Array];
@@ -95,6 +102,11 @@ export class DirectoryReplica {
 
   get size(): number {
     return this.#wires.length;
+  }
+
+  /** The newest checkpoint that the relay signed and that this copy bears out; `null` before the first. */
+  get checkpoint(): SignedCheckpoint | null {
+    return this.#keeper.newest;
   }
 
   /** Whether this copy holds exactly this entry. */
@@ -137,48 +149,47 @@ export class DirectoryReplica {
   }
 
   /**
-   * Reads from the relay until this copy holds everything the relay has.
-   * @throws ClientError `relay-forked` when the relay's log is not a continuation of this copy
+   * Reads from the relay until this copy holds everything the relay has; then the relay must have signed exactly
+   * this, where the policy names its key.
+   * @throws ClientError `relay-forked` when the relay's log is not a continuation of this copy, or not the one it
+   *   signed; `relay-misbehaved` when the relay has signed less, more, or nothing
    */
-  async pull(readLog: ReadLog): Promise<void> {
+  async pull(source: LogSource): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      await this.#read(source);
+      const { relayKey } = this.state.policy;
+      if (relayKey === undefined) return;
+      const shown = await this.#keeper.read(source, relayKey);
+      if (shown.size <= this.size || attempt === ATTEMPTS)
+        return await this.#keeper.check(shown, this.#asLog, source);
+    }
+  }
+
+  async #read(source: LogSource): Promise<void> {
     for (;;) {
-      const { entries, size } = await readLog(this.size);
-      if (size < this.size) {
-        throw new ClientError('relay-forked', 'the relay shows an older membership log than before', {
-          evidence: this.#wires.slice(-1),
-        });
-      }
+      const { entries, size } = await source.readLog(this.size);
       try {
+        if (size < this.size) throw olderLog(this.#wires);
         await this.append(entries);
-      } catch (cause) {
-        if (!(cause instanceof DirectoryError)) throw cause;
-        const last = this.#wires.slice(-1);
-        throw new ClientError(
-          'relay-forked',
-          'the relay shows a membership log that does not follow the rules',
-          {
-            cause,
-            evidence: [...last, ...cause.evidence],
-          },
-        );
+        if (this.size >= size) return this.#assertComplete();
+      } catch (error) {
+        const failure = forkOf(error, this.#wires);
+        throw failure === null ? error : await this.#keeper.proven(failure, this.#asLog, entries, source);
       }
-      if (this.size >= size) return this.#assertComplete();
       if (entries.length === 0) {
         throw new ClientError('relay-misbehaved', 'the relay withholds membership entries it says it has');
       }
     }
   }
 
+  get #asLog(): OwnLog {
+    return { wires: this.#wires, state: this.#state, rootAt: (size) => this.rootAt(size) };
+  }
+
   /** @throws ClientError `relay-forked` when the whole log is shorter than it once was */
   #assertComplete(): void {
     if (this.size >= (this.#anchor?.size ?? 0)) return;
-    throw new ClientError(
-      'relay-forked',
-      'the relay shows an older membership log than this device has seen',
-      {
-        evidence: this.#wires.slice(-1),
-      },
-    );
+    throw olderLog(this.#wires);
   }
 
   /**
@@ -209,4 +220,25 @@ export class DirectoryReplica {
     for (const root of roots) this.#roots.push(root);
     for (const wire of wires) this.#wires.push(wire);
   }
+}
+
+/** What the relay shows is shorter than what it has shown before. */
+function olderLog(wires: readonly Uint8Array[]): ClientError {
+  return new ClientError(
+    'relay-forked',
+    'the relay shows an older membership log than this device has seen',
+    {
+      evidence: wires.slice(-1),
+    },
+  );
+}
+
+/** What failed, as the relay's doing; `null` when it is not. `wires`: what was true before. */
+function forkOf(cause: unknown, wires: readonly Uint8Array[]): ClientError | null {
+  if (cause instanceof ClientError) return cause.code === 'relay-forked' ? cause : null;
+  if (!(cause instanceof DirectoryError)) return null;
+  return new ClientError('relay-forked', 'the relay shows a membership log that does not follow the rules', {
+    cause,
+    evidence: [...wires.slice(-1), ...cause.evidence],
+  });
 }

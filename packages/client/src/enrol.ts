@@ -27,6 +27,7 @@ import {
   type Pending,
 } from './identity.ts';
 import { registerOrganisation, RelayApi } from './relay-api.ts';
+import { pinned, pinRelay } from './relay-pin.ts';
 
 /** Blocks of a day; 30 days readable on members' devices; 60 days on the relay. */
 export const DEFAULT_POLICY: Policy = {
@@ -60,8 +61,10 @@ export interface JoinOptions<D extends Declarations> extends ClientOptions<D> {
 /**
  * Makes a new organisation with this device as its first admin; resolves once it is online. After a failure,
  * calling it again with the same store goes on where it stopped; once it is made, calling it again with the
- * same relay, handle and policy changes nothing.
- * @throws ClientError `already-joined`, `offline`, `relay-refused`; DirectoryError for an unusable handle or policy
+ * same relay, handle and policy changes nothing. The key that the relay shows becomes its `relayKey` in the
+ * policy, or has to be the one that the given policy names.
+ * @throws ClientError `already-joined`, `offline`, `relay-refused`, `relay-misbehaved`; DirectoryError for an
+ *   unusable handle or policy
  */
 export async function createOrganisation<D extends Declarations>(
   options: CreateOrganisationOptions<D>,
@@ -161,16 +164,17 @@ async function wasFoundedBy<D extends Declarations>(
   const genesis = directory.stateAt(1);
   return (
     genesis.members.get(identity.member)?.handle === handle &&
-    equalBytes(encodeCbor({ ...genesis.policy }), encodeCbor({ ...policy }))
+    equalBytes(encodeCbor({ ...genesis.policy }), encodeCbor({ ...pinned(policy, genesis.policy.relayKey) }))
   );
 }
 
 async function foundOrganisation<D extends Declarations>(
   options: CreateOrganisationOptions<D>,
 ): Promise<void> {
-  const { ports, store, handle, policy = DEFAULT_POLICY } = options;
+  const { ports, store, handle } = options;
   const { primitives, random, clock } = ports;
   const relayUrl = new URL(options.relayUrl).origin;
+  const policy = await pinRelay(ports, relayUrl, options.policy ?? DEFAULT_POLICY);
   const seeds = createSeeds(random);
   const nowMs = clock.now();
   const device = ownDevice(primitives, seeds, nowMs);
@@ -217,7 +221,7 @@ async function memberByLog<D extends Declarations>(
   });
   try {
     const directory = await openDirectory(options, identity);
-    await directory.pull((from) => api.readLog(from));
+    await directory.pull(api);
     return isActive(directory.state, id) ? (directory.state.devices.get(id)?.member ?? null) : null;
   } catch (error) {
     if (isRefusedLogin(error)) return null;
@@ -243,7 +247,7 @@ async function enterByInvite<D extends Declarations>(
   const subject = { kind: 'invite', id: invite } as const;
   const api = new RelayApi(ports, identity.relayUrl, identity.org, { subject, signer });
   for (let attempt = 0; attempt < JOIN_ATTEMPTS; attempt += 1) {
-    await directory.pull((from) => api.readLog(from));
+    await directory.pull(api);
     const { state } = directory;
     const device = ownDevice(primitives, identity, Math.max(clock.now(), state.timeMs));
     const known = state.devices.get(deviceIdOf(primitives, device.signer.publicKey));

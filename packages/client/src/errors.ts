@@ -21,7 +21,7 @@ export class ClientError extends Error {
   readonly code: ClientErrorCode;
   /** The relay's own code, for `relay-refused`. */
   readonly relayCode: string | null;
-  /** Signed bytes that prove misbehaviour, for `relay-forked`. */
+  /** Signed bytes that prove misbehaviour, for `relay-forked` and `relay-misbehaved`; docs/spec/directory-service.md. */
   readonly evidence: readonly Uint8Array[];
 
   constructor(

@@ -143,7 +143,7 @@ export class Incoming {
 
   async #pullDirectory(): Promise<void> {
     const { directory, api } = this.#options;
-    await directory.pull((from) => api.readLog(from));
+    await directory.pull(api);
   }
 
   async #processJournal(): Promise<void> {

@@ -7,10 +7,13 @@ import {
   type OrgId,
   type Signer,
 } from '@keytide/crypto-core';
+import { tilePath, type TileName } from '@keytide/key-directory';
 import {
   boxResponse,
   challengeResponse,
   errorResponse,
+  healthResponse,
+  LIMITS,
   logAppendResponse,
   loginBytes,
   logResponse,
@@ -18,7 +21,7 @@ import {
   sessionResponse,
   type Subject,
 } from '@keytide/relay-protocol';
-import type { z } from 'zod';
+import { z } from 'zod';
 import { ClientError } from './errors.ts';
 import type { Ports } from './ports.ts';
 
@@ -84,15 +87,30 @@ export class RelayApi {
     }
   }
 
-  async #withSession<T>(method: string, path: string, schema: z.ZodType<T>, body?: unknown): Promise<T> {
+  /** The newest checkpoint of the membership log: a signed note, not verified. */
+  readCheckpoint(): Promise<Uint8Array> {
+    return this.#withSession('GET', '/log/checkpoint', bytesWithin(LIMITS.noteBytes));
+  }
+
+  /** A tile of the membership log's tree, not verified; `null` when the relay has none. */
+  async readTile(tile: TileName): Promise<Uint8Array | null> {
+    try {
+      return await this.#withSession('GET', `/log/${tilePath(tile)}`, bytesWithin(MAX_BODY_BYTES));
+    } catch (error) {
+      if (error instanceof ClientError && error.relayCode === 'not-found') return null;
+      throw error;
+    }
+  }
+
+  async #withSession<T>(method: string, path: string, answer: Answer<T>, body?: unknown): Promise<T> {
     const hadSession = this.#token !== null;
     try {
-      return await this.#call(method, path, schema, body, await this.token());
+      return await this.#call(method, path, answer, body, await this.token());
     } catch (error) {
       // A session can end at any time; a fresh login tells an ended session from a lost right.
       if (!hadSession || !(error instanceof ClientError) || error.relayCode !== 'session-ended') throw error;
       this.forgetSession();
-      return await this.#call(method, path, schema, body, await this.token());
+      return await this.#call(method, path, answer, body, await this.token());
     }
   }
 
@@ -105,9 +123,9 @@ export class RelayApi {
     return (await this.#call('POST', '/sessions', sessionResponse, answer)).token;
   }
 
-  #call<T>(method: string, path: string, schema: z.ZodType<T>, body?: unknown, token?: string): Promise<T> {
+  #call<T>(method: string, path: string, answer: Answer<T>, body?: unknown, token?: string): Promise<T> {
     const url = `${this.#origin}/v1/organisations/${this.#org}${path}`;
-    return callRelay(this.#ports, { method, url, body, token: token ?? null }, schema);
+    return callRelay(this.#ports, { method, url, body, token: token ?? null }, answer);
   }
 }
 
@@ -122,6 +140,25 @@ export async function registerOrganisation(
   return (await callRelay(ports, request, organisationResponse)).org;
 }
 
+/** The Ed25519 key (32 bytes) that the relay says is its own; `null` from one that has none. */
+export async function readRelayKey(ports: Ports, relayUrl: string): Promise<Uint8Array | null> {
+  const url = `${new URL(relayUrl).origin}/v1/health`;
+  const { key } = await callRelay(ports, { method: 'GET', url, body: undefined, token: null }, health);
+  return key ?? null;
+}
+
+const health = z.union([
+  healthResponse,
+  z.object({ status: z.literal('ok'), key: z.undefined().optional() }),
+]);
+
+/** How an answer is read: JSON by its schema, or bytes as they are; `null` for what it is not. */
+type Answer<T> = z.ZodType<T> | ((bytes: Uint8Array) => T | null);
+
+function bytesWithin(most: number): Answer<Uint8Array> {
+  return (bytes) => (bytes.length <= most ? bytes : null);
+}
+
 interface Request {
   readonly method: string;
   readonly url: string;
@@ -129,9 +166,9 @@ interface Request {
   readonly token: string | null;
 }
 
-async function callRelay<T>(ports: Ports, request: Request, schema: z.ZodType<T>): Promise<T> {
+async function callRelay<T>(ports: Ports, request: Request, answer: Answer<T>): Promise<T> {
   let status: number;
-  let text: string | null;
+  let bytes: Uint8Array | null;
   const done = new AbortController();
   const late = new AbortController();
   void ports.clock.wait(TIMEOUT_MS, done.signal).then(() => late.abort());
@@ -147,7 +184,7 @@ async function callRelay<T>(ports: Ports, request: Request, schema: z.ZodType<T>
       signal: late.signal,
     });
     status = response.status;
-    text = await readText(response);
+    bytes = await readBytes(response);
   } catch (cause) {
     throw new ClientError('offline', `the relay at ${new URL(request.url).origin} cannot be reached`, {
       cause,
@@ -157,12 +194,17 @@ async function callRelay<T>(ports: Ports, request: Request, schema: z.ZodType<T>
   }
   if (status >= 500)
     throw new ClientError('offline', `the relay has a problem of its own (status ${status})`);
-  const value = text === null ? null : parseJson(text);
-  if (status >= 400) throw refusedBy(value);
-  const parsed = schema.safeParse(value);
-  if (!parsed.success)
+  if (status >= 400) throw refusedBy(parseJson(bytes));
+  const value = bytes === null ? null : readAnswer(answer, bytes);
+  if (value === null)
     throw new ClientError('relay-misbehaved', 'the relay answered with something else than asked for');
-  return parsed.data;
+  return value;
+}
+
+function readAnswer<T>(answer: Answer<T>, bytes: Uint8Array): T | null {
+  if (typeof answer === 'function') return answer(bytes);
+  const parsed = answer.safeParse(parseJson(bytes));
+  return parsed.success ? parsed.data : null;
 }
 
 /** An error page of whatever stands between here and the relay is no refusal: it passes. */
@@ -175,19 +217,19 @@ function refusedBy(value: unknown): ClientError {
   return new ClientError('relay-refused', `the relay refused: ${code}${because}`, { relayCode: code });
 }
 
-/** An answer's text; `null` when it is longer than any answer of the protocol, or no UTF-8. */
-async function readText(response: Response): Promise<string | null> {
-  // React Native gives no stream: there the whole text is in memory before it can be measured.
+/** An answer's bytes; `null` when they are more than any answer of the protocol has. */
+async function readBytes(response: Response): Promise<Uint8Array | null> {
+  // React Native gives no stream: there all of it is in memory before it can be measured.
   const reader = response.body?.getReader();
   if (reader === undefined) {
-    const text = await response.text();
-    return text.length > MAX_BODY_BYTES ? null : text;
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    return bytes.length > MAX_BODY_BYTES ? null : bytes;
   }
   const chunks: Uint8Array[] = [];
   let sizeBytes = 0;
   for (;;) {
     const { done, value } = await reader.read();
-    if (done) return decodeUtf8(concatBytes(...chunks));
+    if (done) return concatBytes(...chunks);
     sizeBytes += value.length;
     if (sizeBytes > MAX_BODY_BYTES) {
       await reader.cancel();
@@ -197,9 +239,10 @@ async function readText(response: Response): Promise<string | null> {
   }
 }
 
-function parseJson(text: string): unknown {
+function parseJson(bytes: Uint8Array | null): unknown {
+  const text = bytes === null ? null : decodeUtf8(bytes);
   try {
-    return JSON.parse(text);
+    return text === null ? null : JSON.parse(text);
   } catch {
     return null;
   }

@@ -27,7 +27,7 @@ export interface Policy {
   readonly archiveKey?: Uint8Array;
   /** Ed25519, 32 bytes: the key that a quorum recombines to put a new admin in. Left out: no recovery. */
   readonly recoveryKey?: Uint8Array;
-  /** Ed25519, 32 bytes: the key with which the relay signs deletion receipts. */
+  /** Ed25519, 32 bytes: the key with which the relay signs checkpoints and deletion receipts. */
   readonly relayKey?: Uint8Array;
   /** How many admin devices must have cosigned a checkpoint, and how lately. Left out: none. */
   readonly witnesses?: { readonly needed: number; readonly maxAgeSeconds: number };

@@ -47,7 +47,8 @@ async function answer(host: CallsHost, request: IncomingMessage): Promise<Hostil
     const received = new Uint8Array(await response.arrayBuffer());
     host.saw(Buffer.from(JSON.stringify([...response.headers])));
     host.saw(received);
-    const value = parseJson(received);
+    const isJson = response.headers.get('content-type')?.startsWith('application/json') ?? false;
+    const value = isJson ? parseJson(received) : received;
     const login = tokenOf(value);
     if (login !== null && who !== null) host.owners.set(login, who);
     return { status: response.status, body: value };

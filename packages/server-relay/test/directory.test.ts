@@ -70,7 +70,7 @@ describe.each([
     founder = world.members[0].devices[0];
     place = await open();
     await start(true);
-  });
+  }, 120_000);
   afterAll(async () => {
     await relay?.close();
     await place?.remove();

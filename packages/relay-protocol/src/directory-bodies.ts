@@ -34,7 +34,7 @@ export const sealingRecordsQuery: z.ZodType<{ after: number }> = z.strictObject(
 /** Its answer: records in the order in which they came; `next` is what to ask after, `more` whether that yields more now. */
 export const sealingRecordsResponse: z.ZodType<SealingRecordsBody> = z.object({
   records: z
-    .array(z.object({ device: hex32, record: bytesOf(LIMITS.sealingRecordBytes) }))
+    .array(z.strictObject({ device: hex32, record: bytesOf(LIMITS.sealingRecordBytes) }))
     .max(LIMITS.sealingPageRecords),
   next: count,
   more: z.boolean(),

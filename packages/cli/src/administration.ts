@@ -2,6 +2,7 @@ import { Argument, Option, type Command } from 'commander';
 import { inviteDevice, listDevices, revokeDevice } from './commands/device.ts';
 import { invite, listInvites, revokeInvite, ROLES } from './commands/invite.ts';
 import { joinOrg } from './commands/join.ts';
+import { showCheckpoint } from './commands/directory.ts';
 import { listMembers } from './commands/members.ts';
 import { setPolicy, showPolicy } from './commands/policy.ts';
 import { approve, submit } from './commands/proposals.ts';
@@ -112,6 +113,13 @@ export function addAdministration(program: Command, run: Run): void {
     .argument('<file>', 'what --propose wrote')
     .argument('[approval...]', 'what `keytide approve` wrote')
     .action((file, approvals) => run((context) => submit(context, file, approvals)));
+  program
+    .command('directory')
+    .description('what the relay has signed of the membership log')
+    .command('checkpoint')
+    .description('print the newest checkpoint that this device has found true, a signed note')
+    .option('--offline', 'what this device knows already')
+    .action((options) => run((context) => showCheckpoint(context, options)));
   program
     .command('verify-evidence')
     .description(

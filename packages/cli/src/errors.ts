@@ -15,6 +15,7 @@ export type CliErrorCode =
   | 'unknown-invite' // no open invite, or more than one, with this id
   | 'other-number' // the safety number of the other person is another one
   | 'file-exists' // a file that would be written is there already
+  | 'no-checkpoint' // the relay has signed none that this device knows
   | 'proves-nothing' // a file of evidence that does not show what it is said to show
   | 'not-confirmed' // nobody to ask, and no --yes
   | 'unreachable' // the relay refuses connections, or did not answer in time

@@ -2,7 +2,14 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
-import { encodeForkProof, noteKeyText } from '@keytide/key-directory';
+import {
+  encodeForkProof,
+  noteKeyText,
+  parseNote,
+  verifyNote,
+  logNoteKey,
+  parseCheckpointText,
+} from '@keytide/key-directory';
 import { startRelay, type Relay } from '@keytide/server-relay';
 import jsQR from 'jsqr';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -56,6 +63,19 @@ beforeAll(async () => {
 afterAll(async () => {
   await relay?.close();
   await rm(folder, { recursive: true, force: true });
+});
+
+test('the newest checkpoint is printed as the relay signed it, and known offline', async () => {
+  const { size, note } = await json('ada', ['directory', 'checkpoint']);
+  const lines = (await on('ada', ['directory', 'checkpoint', '--offline'])).stdout;
+  expect(lines).toBe(note);
+  const signed = parseNote(new TextEncoder().encode(lines));
+  const { origin, size: signedSize } = parseCheckpointText(signed.text);
+  const health = (await (await fetch(`${relay.url}/v1/health`)).json()) as { key: string };
+  const key = logNoteKey(origin, new Uint8Array(Buffer.from(health.key, 'base64url')));
+  expect(verifyNote(primitives, signed, [key]).verified).toHaveLength(1);
+  expect(signedSize).toBe(size);
+  expect(signedSize).toBe(5);
 });
 
 describe('devices', () => {

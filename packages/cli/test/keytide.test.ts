@@ -55,7 +55,7 @@ describe('help', () => {
     const { code, stdout } = await runKeytide(['--help']);
     expect(code).toBe(EXIT.ok);
     const names =
-      'relay org invite join members verify device remove role policy wipe approve submit verify-evidence send chat requests status'.split(
+      'relay org invite join members verify device remove role policy wipe approve submit directory verify-evidence send chat requests status'.split(
         ' ',
       );
     for (const name of names) expect(stdout).toMatch(new RegExp(`^  ${name} `, 'm'));

@@ -181,6 +181,15 @@ export class Client<D extends Declarations> {
     return this.#directory.size;
   }
 
+  /**
+   * The newest checkpoint of the membership log that the relay has signed and this device has found true: the signed
+   * note, fit to be shown to others and compared. `null` before the first, and where the policy names no relay's key.
+   */
+  get checkpoint(): { readonly size: number; readonly note: Uint8Array } | null {
+    const newest = this.#directory.checkpoint;
+    return newest === null ? null : { size: newest.size, note: newest.note.slice() };
+  }
+
   /** Everything that cannot be read, in the order it was found. */
   get unreadable(): readonly Unreadable[] {
     return this.#arrivals.unreadable;

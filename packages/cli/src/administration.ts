@@ -11,8 +11,8 @@ import { changeRole } from './commands/role.ts';
 import { verifyEvidence } from './commands/verify-evidence.ts';
 import { verifyMember } from './commands/verify.ts';
 import { wipe, WIPE_TARGETS } from './commands/wipe.ts';
+import type { Run } from './context.ts';
 import { parseDuration } from './duration.ts';
-import type { Run } from './program.ts';
 
 /** Who comes in, with which devices. */
 export function addPeople(program: Command, run: Run): void {

@@ -1,3 +1,4 @@
+import type { ExitCode } from './exit-codes.ts';
 import type { Output } from './output.ts';
 import type { PassphraseSources } from './passphrase.ts';
 
@@ -12,3 +13,9 @@ export interface Context {
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
 }
+
+/** A command's work: its exit code, or nothing for 0. */
+export type Work = (context: Context) => Promise<ExitCode | void>;
+
+/** Runs a command's work with what every command is given. */
+export type Run = (work: Work) => Promise<void>;

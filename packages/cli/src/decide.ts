@@ -1,6 +1,6 @@
 import type { Act } from '@keytide/client';
 import type { Context } from './context.ts';
-import type { Keytide } from './device.ts';
+import type { Keytide } from './organisation.ts';
 import { describeAct } from './describe-act.ts';
 import { writeNewFile } from './new-file.ts';
 

@@ -1,5 +1,5 @@
 import type { EntryBody, Policy, WipeTarget } from '@keytide/key-directory';
-import type { Keytide } from './device.ts';
+import type { Keytide } from './organisation.ts';
 import { displayName } from './names.ts';
 import { policyChanges } from './policy-keys.ts';
 import { usageError } from './usage.ts';

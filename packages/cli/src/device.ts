@@ -1,17 +1,15 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { connect, type Client, type ClientOptions, type DeviceStore, type SyncState } from '@keytide/client';
+import { connect, type ClientOptions, type DeviceStore, type SyncState } from '@keytide/client';
 import { nodePorts, openFileDeviceStore } from '@keytide/client/node';
 import type { Context } from './context.ts';
 import { CliError } from './errors.ts';
 import { EXIT } from './exit-codes.ts';
 import { noteIdentities } from './note-identities.ts';
-import { organisation } from './organisation.ts';
+import { organisation, type Keytide } from './organisation.ts';
 import { readPassphrase } from './passphrase.ts';
 import { patiently } from './patience.ts';
 
-/** A client of the organisation that `keytide` knows. */
-export type Keytide = Client<typeof organisation>;
 type Options = ClientOptions<typeof organisation>;
 
 /** How long closing may take before the process ends anyway. */

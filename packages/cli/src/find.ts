@@ -1,5 +1,5 @@
 import type { DeviceView, InviteView, MemberView } from '@keytide/client';
-import type { Keytide } from './device.ts';
+import type { Keytide } from './organisation.ts';
 import { CliError } from './errors.ts';
 import { EXIT } from './exit-codes.ts';
 import { displayName } from './names.ts';

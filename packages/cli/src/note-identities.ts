@@ -1,6 +1,6 @@
 import type { Context } from './context.ts';
 import { nameOf } from './describe-act.ts';
-import type { Keytide } from './device.ts';
+import type { Keytide } from './organisation.ts';
 
 /** Says when somebody's devices change, and loudly when it is one's own. */
 export function noteIdentities({ output }: Context, client: Keytide): void {

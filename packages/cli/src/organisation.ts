@@ -1,4 +1,10 @@
-import { defineOrganisation, sensitive, type LogDeclaration, type RecordDeclaration } from '@keytide/client';
+import {
+  defineOrganisation,
+  sensitive,
+  type Client,
+  type LogDeclaration,
+  type RecordDeclaration,
+} from '@keytide/client';
 import { z } from 'zod';
 
 /** How far a request has come. */
@@ -46,3 +52,6 @@ export const organisation: {
   chat: sensitive.log(chatMessage),
   requests: sensitive.record(requestSchema),
 });
+
+/** A device of an organisation as every `keytide` command opens it. */
+export type Keytide = Client<typeof organisation>;

@@ -9,7 +9,7 @@ import { importRequests } from './commands/requests-import.ts';
 import { listRequests } from './commands/requests-list.ts';
 import { send } from './commands/send.ts';
 import { showStatus } from './commands/status.ts';
-import type { Context } from './context.ts';
+import type { Context, Run, Work } from './context.ts';
 import { EXIT, EXIT_MEANINGS, type ExitCode } from './exit-codes.ts';
 import { createOutput } from './output.ts';
 import { hiddenPrompt } from './prompt.ts';
@@ -22,9 +22,6 @@ interface GlobalOptions {
   readonly timeout: number;
   readonly passphraseFd?: number;
 }
-
-/** A command's work: its exit code, or nothing for 0. */
-type Work = (context: Context) => Promise<ExitCode | void>;
 
 /** The whole command line; parsing it runs the command and hands its exit code to `finish`. */
 export function createProgram(signal: AbortSignal, finish: (exitCode: ExitCode) => void): Command {
@@ -44,9 +41,6 @@ export function createProgram(signal: AbortSignal, finish: (exitCode: ExitCode) 
     .action(() => run(showStatus));
   return program;
 }
-
-/** Runs a command's work with what every command is given. */
-export type Run = (work: Work) => Promise<void>;
 
 function addRelay(program: Command, run: Run): void {
   program

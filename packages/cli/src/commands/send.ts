@@ -1,5 +1,6 @@
 import type { Context } from '../context.ts';
-import { untilOnline, untilSettled, withDevice, type Keytide } from '../device.ts';
+import { untilOnline, untilSettled, withDevice } from '../device.ts';
+import type { Keytide } from '../organisation.ts';
 import { CliError } from '../errors.ts';
 import { readStdinText } from '../stdin-text.ts';
 import { usageError } from '../usage.ts';

@@ -3,7 +3,8 @@ import { confirm } from '../confirm.ts';
 import type { Context } from '../context.ts';
 import { decide, type ProposeOption } from '../decide.ts';
 import { describeAct } from '../describe-act.ts';
-import { untilOnline, withDevice, type Keytide } from '../device.ts';
+import { untilOnline, withDevice } from '../device.ts';
+import type { Keytide } from '../organisation.ts';
 import { findDevice, findMember } from '../find.ts';
 import { usageError } from '../usage.ts';
 

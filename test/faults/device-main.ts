@@ -36,7 +36,8 @@ early.forEach(obey);
 /** Enters as a person would: again and again with the same home, until the relay is there. */
 async function enter(): Promise<Device> {
   const { blockSeconds } = life;
-  const policy = { blockSeconds, retentionSeconds: 86_400, exportSeconds: 86_400 };
+  // A machine that is busy and devices that are killed must not count as silent.
+  const policy = { blockSeconds, retentionSeconds: 86_400, exportSeconds: 86_400, silenceSeconds: 86_400 };
   const options = { definition: organisation, ports, store, handle: life.handle };
   for (;;) {
     try {

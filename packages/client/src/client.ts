@@ -4,7 +4,6 @@ import {
   type DeviceId,
   type MemberId,
   type OrgId,
-  type Primitives,
   type SafetyNumber,
 } from '@keytide/crypto-core';
 import {
@@ -42,6 +41,7 @@ import { IdentityWatch } from './identity-watch.ts';
 import type { Submit } from './log-collection.ts';
 import { channelOf, encodeOperation } from './operation.ts';
 import { Outbox } from './outbox.ts';
+import { OwnSealingKeys } from './own-sealing-keys.ts';
 import {
   devicesIn,
   invitesIn,
@@ -53,6 +53,7 @@ import {
 import type { DeviceStore, Ports } from './ports.ts';
 import { readProposal, type ProposalView } from './proposal.ts';
 import { RelayApi } from './relay-api.ts';
+import { SealingRecords } from './sealing-records.ts';
 import { Sync } from './sync.ts';
 
 /** What `openClient` needs. */
@@ -140,16 +141,34 @@ export class Client<D extends Declarations> {
     identity: Identity,
   ): Promise<Client<D>> {
     const { ports, store } = options;
-    const self = selfOf(ports.primitives, identity);
+    const { primitives } = ports;
+    const signer = identity.signingSeed.use((seed) => primitives.signer(seed));
+    const device = deviceIdOf(primitives, signer.publicKey);
     const directory = await DirectoryReplica.open({
-      primitives: ports.primitives,
+      primitives,
       journal: await store.journal('membership'),
       keyStore: store.keys,
       org: identity.org,
     });
+    const sealing = await OwnSealingKeys.open({
+      primitives,
+      random: ports.random,
+      keyStore: store.keys,
+      directory,
+      device,
+      signer,
+      firstSeed: identity.sealingSeed,
+    });
+    const self = { device, signer, sealing };
     const login = { subject: { kind: 'device', id: self.device }, signer: self.signer } as const;
     const client = new Client(options, identity, {
       self,
+      sealing,
+      sealingRecords: await SealingRecords.open({
+        primitives,
+        journal: await store.journal('sealing-records'),
+        directory,
+      }),
       directory,
       identities: await IdentityWatch.open({ directory, keyStore: store.keys, device: self.device }),
       api: new RelayApi(ports, identity.relayUrl, identity.org, login),
@@ -438,6 +457,8 @@ export class Client<D extends Declarations> {
 interface ClientParts {
   readonly self: Self;
   readonly api: RelayApi;
+  readonly sealing: OwnSealingKeys;
+  readonly sealingRecords: SealingRecords;
   readonly directory: DirectoryReplica;
   readonly identities: IdentityWatch;
   readonly journal: Awaited<ReturnType<DeviceStore['journal']>>;
@@ -445,9 +466,3 @@ interface ClientParts {
 }
 
 const DEFAULT_INVITE_MS = 24 * 60 * 60 * 1000;
-
-function selfOf(primitives: Primitives, identity: Identity): Self {
-  const signer = identity.signingSeed.use((seed) => primitives.signer(seed));
-  const decapsulator = identity.sealingSeed.use((seed) => primitives.decapsulator(seed));
-  return { device: deviceIdOf(primitives, signer.publicKey), signer, decapsulator };
-}

@@ -28,6 +28,7 @@ import {
 } from './identity.ts';
 import { registerOrganisation, RelayApi } from './relay-api.ts';
 import { pinned, pinRelay } from './relay-pin.ts';
+import { sealingTimesOf } from './sealing-times.ts';
 
 /** Blocks of a day; 30 days readable on members' devices; 60 days on the relay. */
 export const DEFAULT_POLICY: Policy = {
@@ -36,8 +37,6 @@ export const DEFAULT_POLICY: Policy = {
   exportSeconds: 60 * 86_400,
 };
 
-/** A device's sealing key is valid this long after it was made. */
-const SEALING_KEY_MS = 400 * 86_400_000;
 const JOIN_ATTEMPTS = 8;
 
 export interface CreateOrganisationOptions<D extends Declarations> extends ClientOptions<D> {
@@ -177,7 +176,7 @@ async function foundOrganisation<D extends Declarations>(
   const policy = await pinRelay(ports, relayUrl, options.policy ?? DEFAULT_POLICY);
   const seeds = createSeeds(random);
   const nowMs = clock.now();
-  const device = ownDevice(primitives, seeds, nowMs);
+  const device = ownDevice(primitives, seeds, nowMs, policy);
   const wire = createGenesis({ primitives, random, device, handle, policy, nowMs });
   const { org, members, root } = replay(primitives, [wire]);
   const [member] = members.keys();
@@ -246,12 +245,14 @@ async function enterByInvite<D extends Declarations>(
   const invite = inviteIdOf(primitives, signer.publicKey);
   const subject = { kind: 'invite', id: invite } as const;
   const api = new RelayApi(ports, identity.relayUrl, identity.org, { subject, signer });
+  const own = identity.signingSeed.use((bytes) => primitives.signer(bytes));
+  const id = deviceIdOf(primitives, own.publicKey);
   for (let attempt = 0; attempt < JOIN_ATTEMPTS; attempt += 1) {
     await directory.pull(api);
     const { state } = directory;
-    const device = ownDevice(primitives, identity, Math.max(clock.now(), state.timeMs));
-    const known = state.devices.get(deviceIdOf(primitives, device.signer.publicKey));
+    const known = state.devices.get(id);
     if (known !== undefined) return known.member;
+    const device = ownDevice(primitives, identity, Math.max(clock.now(), state.timeMs), state.policy);
     const accepted = { primitives, state, seed, device, nowMs: clock.now() };
     const lets = state.invites.get(invite)?.lets;
     const wire =
@@ -287,17 +288,20 @@ async function openDirectory<D extends Declarations>(
   return await DirectoryReplica.open({ primitives: ports.primitives, journal, keyStore: store.keys, org });
 }
 
+/** The first sealing key is in force for a block, like the others; they are published without the log. */
 function ownDevice(
   primitives: Primitives,
-  seeds: Pick<Identity, 'signingSeed' | 'sealingSeed'>,
+  { signingSeed, sealingSeed }: Pick<Identity, 'signingSeed' | 'sealingSeed'>,
   nowMs: number,
+  policy: Policy,
 ): OwnDevice {
+  if (sealingSeed === null) throw new ClientError('store-damaged', 'the first sealing key is gone too early');
   return {
-    signer: seeds.signingSeed.use((seed) => primitives.signer(seed)),
+    signer: signingSeed.use((seed) => primitives.signer(seed)),
     abilities: 0,
-    sealingPublicKey: seeds.sealingSeed.use((seed) => primitives.decapsulator(seed)).publicKey,
+    sealingPublicKey: sealingSeed.use((seed) => primitives.decapsulator(seed)).publicKey,
     notBeforeMs: nowMs,
-    notAfterMs: nowMs + SEALING_KEY_MS,
+    notAfterMs: nowMs + sealingTimesOf(policy).blockMs,
   };
 }
 

@@ -26,7 +26,13 @@ import { ClientError } from './errors.ts';
 export interface Self {
   readonly device: DeviceId;
   readonly signer: Signer;
-  readonly decapsulator: Decapsulator;
+  readonly sealing: BoxKeys;
+}
+
+/** This device's sealing keys, as far as opening boxes goes; see `OwnSealingKeys`. */
+interface BoxKeys {
+  keysFor(statement: Pick<EpochStatement, 'author' | 'createdMs'>): readonly Decapsulator[];
+  wasSilent(atMs: number): boolean;
 }
 
 /** What the ring asks of the relay. Both throw ClientError `offline` when it is out of reach. */
@@ -51,7 +57,7 @@ interface KnownEpoch {
 }
 
 /** Why this device has no key of an epoch. */
-export type KeylessReason = 'ask-an-admin' | 'key-not-yet-arrived' | 'tampered';
+export type KeylessReason = 'ask-an-admin' | 'sealing-key-expired' | 'key-not-yet-arrived' | 'tampered';
 
 /** The epochs of one group that this device has verified, and the keys it holds of them. */
 export class EpochRing {
@@ -80,6 +86,13 @@ export class EpochRing {
   /** The keys of an epoch, or why there are none. */
   keysOf(epoch: number): EpochKeys | KeylessReason {
     return this.#epochs[epoch - 1]?.keys ?? 'tampered';
+  }
+
+  /** The epochs whose keys a box to this device may still bring. */
+  get unopened(): readonly EpochStatement[] {
+    return this.#epochs
+      .filter(({ keys }) => keys === 'key-not-yet-arrived' || keys === 'tampered')
+      .map(({ statement }) => statement);
   }
 
   isCurrentRecipient(device: DeviceId): boolean {
@@ -203,9 +216,11 @@ export class EpochRing {
     const stored = await keyStore.get(name);
     if (stored !== null) return this.#open(statement, Secret.own(stored));
     const box = await source.box(statement.epoch);
-    if (box === null) return 'key-not-yet-arrived';
+    if (box === null)
+      return self.sealing.wasSilent(statement.createdMs) ? 'sealing-key-expired' : 'key-not-yet-arrived';
     try {
-      const key = openEpochBox(primitives, [self.decapsulator], statement, self.device, box);
+      const keys = self.sealing.keysFor(statement);
+      const key = openEpochBox(primitives, keys, statement, self.device, box);
       await keyStore.write([{ name, value: key.use((bytes) => bytes.slice()) }]);
       return this.#open(statement, key);
     } catch (error) {

@@ -5,18 +5,24 @@ import type { EpochRing, Self } from './epoch-ring.ts';
 import { ClientError } from './errors.ts';
 import type { GroupReplica } from './group-replica.ts';
 import { createNextEpoch } from './next-epoch.ts';
+import type { OwnSealingKeys } from './own-sealing-keys.ts';
 import type { Ports } from './ports.ts';
+import type { RelayApi } from './relay-api.ts';
+import type { SealingRecords } from './sealing-records.ts';
 import type { Serial } from './serial.ts';
 
 /** What epochs are started with. */
 interface EpochRotationOptions {
   readonly ports: Ports;
+  readonly api: RelayApi;
   readonly connection: Connection;
   readonly self: Self;
   readonly group: GroupId;
   readonly directory: DirectoryReplica;
   readonly epochs: EpochRing;
   readonly replica: GroupReplica;
+  readonly sealing: OwnSealingKeys;
+  readonly sealingRecords: SealingRecords;
   /** Shared with whoever writes: nobody writes while an epoch is being started. */
   readonly writing: Serial;
   pullDirectory(): Promise<void>;
@@ -70,13 +76,14 @@ export class EpochRotation {
 
   /** Whether there is a new epoch afterwards is for the caller to see. */
   async #tryOnce(): Promise<void> {
-    const { ports, connection, group, epochs, pullDirectory } = this.#options;
+    const { ports, api, connection, group, epochs, sealingRecords, pullDirectory } = this.#options;
     const { socket } = connection;
     if (socket === null) return;
     const before = epochs.current?.epoch ?? 0;
     const isThere = (): boolean => (epochs.current?.epoch ?? 0) > before;
     try {
       await pullDirectory();
+      await sealingRecords.pull((after) => api.readSealingRecords(after));
       const { key, statement, boxes } = await createNextEpoch(this.#options);
       key.dispose();
       await socket.request({ type: 'announce', group, messageId: ports.random(16), statement, boxes });

@@ -31,6 +31,7 @@ import { examineEnvelopes, type Examined } from './examine.ts';
 /** Why an entry of the group's log shows nothing, in a code a person can act on (docs/spec/errors.md). */
 export type UnreadableCode =
   | 'ask-an-admin' // written before this device was a recipient
+  | 'sealing-key-expired' // this device had let its sealing keys run out when the epoch was made
   | 'key-not-yet-arrived' // this device is a recipient, and the relay has not given its box
   | 'device-not-certified' // the sender is not a recipient of the epoch
   | 'removed' // the sender had been removed by then

@@ -24,8 +24,8 @@ export interface Identity {
   readonly member: MemberId;
   /** Ed25519 seed, 32 bytes. */
   readonly signingSeed: Secret;
-  /** X-Wing seed, 32 bytes. */
-  readonly sealingSeed: Secret;
+  /** Seed of the first sealing key (X-Wing), 32 bytes; `null` once its time was over. */
+  readonly sealingSeed: Secret | null;
 }
 
 /** What must still happen before the organisation knows this device. Kept so that a crash loses no invite. */
@@ -39,7 +39,7 @@ const JOINED_BY = 'joined-by';
 const MAX_BYTES = 128 * 1024;
 
 /** Fresh seeds for a new device. */
-export function createSeeds(random: Random): Pick<Identity, 'signingSeed' | 'sealingSeed'> {
+export function createSeeds(random: Random): { signingSeed: Secret; sealingSeed: Secret } {
   return { signingSeed: Secret.own(random(32)), sealingSeed: Secret.own(random(32)) };
 }
 
@@ -67,10 +67,21 @@ export async function clearPending(
   identity: Identity,
   pending: Pending,
 ): Promise<void> {
+  // From what is stored: the first sealing key can have been deleted since this identity was read.
+  const stored = (await loadIdentity(keyStore))?.identity ?? identity;
   await keyStore.write([
-    { name: IDENTITY, value: encodeIdentity(identity) },
+    { name: IDENTITY, value: encodeIdentity({ ...stored, member: identity.member }) },
     { name: PENDING, value: null },
     ...(pending.kind === 'join' ? [{ name: JOINED_BY, value: hashOf(primitives, pending.link) }] : []),
+  ]);
+}
+
+/** Deletes the seed of the first sealing key. */
+export async function forgetSealingSeed(keyStore: KeyStore): Promise<void> {
+  const stored = await loadIdentity(keyStore);
+  if (stored === null) return;
+  await keyStore.write([
+    { name: IDENTITY, value: encodeIdentity({ ...stored.identity, sealingSeed: null }) },
   ]);
 }
 
@@ -97,7 +108,7 @@ export async function loadIdentity(
     typeof relayUrl === 'string' &&
     member instanceof Uint8Array &&
     signingSeed instanceof Uint8Array &&
-    sealingSeed instanceof Uint8Array;
+    (sealingSeed === null || sealingSeed instanceof Uint8Array);
   if (!isIdentity) throw new ClientError('store-damaged', 'the stored identity is not one');
   const pending = await keyStore.get(PENDING);
   return {
@@ -106,25 +117,17 @@ export async function loadIdentity(
       relayUrl,
       member: memberId(member),
       signingSeed: Secret.own(signingSeed),
-      sealingSeed: Secret.own(sealingSeed),
+      sealingSeed: sealingSeed === null ? null : Secret.own(sealingSeed),
     },
     pending: pending === null ? null : decodePending(pending),
   };
 }
 
 function encodeIdentity(identity: Identity): Uint8Array {
-  return identity.signingSeed.use((signingSeed) =>
-    identity.sealingSeed.use((sealingSeed) =>
-      encodeCbor([
-        1,
-        idBytes(identity.org),
-        identity.relayUrl,
-        idBytes(identity.member),
-        signingSeed,
-        sealingSeed,
-      ]),
-    ),
-  );
+  const { org, relayUrl, member, signingSeed, sealingSeed } = identity;
+  const encode = (sealing: Uint8Array | null): Uint8Array =>
+    signingSeed.use((signing) => encodeCbor([1, idBytes(org), relayUrl, idBytes(member), signing, sealing]));
+  return sealingSeed === null ? encode(null) : sealingSeed.use(encode);
 }
 
 function encodePending(pending: Pending): Uint8Array {

@@ -1,9 +1,11 @@
-import { createEpoch, type CreatedEpoch, type GroupId } from '@keytide/crypto-core';
-import { recipientsOf } from '@keytide/key-directory';
+import { createEpoch, type CreatedEpoch, type DeviceId, type GroupId } from '@keytide/crypto-core';
+import { recipientsOf, type Device } from '@keytide/key-directory';
 import type { DirectoryReplica } from './directory-replica.ts';
 import type { EpochRing, Self } from './epoch-ring.ts';
 import type { GroupReplica } from './group-replica.ts';
+import type { OwnSealingKeys } from './own-sealing-keys.ts';
 import type { Ports } from './ports.ts';
+import type { SealingRecords } from './sealing-records.ts';
 
 interface NextEpochContext {
   readonly ports: Ports;
@@ -12,11 +14,13 @@ interface NextEpochContext {
   readonly directory: DirectoryReplica;
   readonly epochs: EpochRing;
   readonly replica: GroupReplica;
+  readonly sealing: Pick<OwnSealingKeys, 'newest'>;
+  readonly sealingRecords: Pick<SealingRecords, 'choiceAt'>;
 }
 
 /** The epoch after the newest one, for the devices that this device's membership log names now. */
 export function createNextEpoch(context: NextEpochContext): Promise<CreatedEpoch> {
-  const { ports, self, group, directory, epochs, replica } = context;
+  const { ports, self, group, directory, epochs, replica, sealing } = context;
   const { primitives, random, clock } = ports;
   const previous = epochs.current;
   const nowMs = Math.max(clock.now(), previous?.createdMs ?? 0);
@@ -42,9 +46,20 @@ export function createNextEpoch(context: NextEpochContext): Promise<CreatedEpoch
       group: { size: replica.size, root: replica.rootAt(replica.size) as Uint8Array },
       senders: previous === null ? [] : replica.senderHeads(),
     },
-    recipients: recipientsOf(directory.state, group).map(({ device, sealingPublicKey }) => ({
-      device,
-      encapsulator: primitives.encapsulator(sealingPublicKey),
-    })),
+    recipients: recipientsOf(directory.state, group).map(({ device }) => {
+      const publicKey =
+        device === self.device ? sealing.newest?.publicKey : othersKeyAt(context, device, nowMs);
+      return { device, encapsulator: publicKey === undefined ? null : primitives.encapsulator(publicKey) };
+    }),
   });
+}
+
+/** `undefined` for a device that is silent. */
+function othersKeyAt(
+  { directory, sealingRecords }: NextEpochContext,
+  device: DeviceId,
+  nowMs: number,
+): Uint8Array | undefined {
+  const choice = sealingRecords.choiceAt(directory.state.devices.get(device) as Device, nowMs);
+  return choice.kind === 'silent' ? undefined : choice.record.publicKey;
 }

@@ -18,7 +18,10 @@ import {
   loginBytes,
   logResponse,
   organisationResponse,
+  sealingRecordResponse,
+  sealingRecordsResponse,
   sessionResponse,
+  type SealingRecordsBody,
   type Subject,
 } from '@keytide/relay-protocol';
 import { z } from 'zod';
@@ -100,6 +103,17 @@ export class RelayApi {
       if (error instanceof ClientError && error.relayCode === 'not-found') return null;
       throw error;
     }
+  }
+
+  /** Hands in this device's next sealing record; the same bytes again are harmless. @throws ClientError `relay-refused` with `record-refused` */
+  async publishSealingRecord(record: Uint8Array): Promise<void> {
+    const body = { record: toBase64Url(record) };
+    await this.#withSession('POST', '/sealing-records', sealingRecordResponse, body);
+  }
+
+  /** Sealing records of all devices after a place in the relay's list, as many as one page holds. */
+  readSealingRecords(after: number): Promise<SealingRecordsBody> {
+    return this.#withSession('GET', `/sealing-records?after=${after}`, sealingRecordsResponse);
   }
 
   async #withSession<T>(method: string, path: string, answer: Answer<T>, body?: unknown): Promise<T> {

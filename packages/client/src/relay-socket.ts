@@ -99,6 +99,11 @@ export class RelaySocket {
     return this.#closed;
   }
 
+  /** When something came from the relay last, by this device's clock. */
+  get heardMs(): number {
+    return this.#heard;
+  }
+
   send(frame: ClientFrame): void {
     if (this.#socket.readyState === 1) this.#socket.send(encodeClientFrame(frame) as Uint8Array<ArrayBuffer>);
   }

@@ -9,9 +9,12 @@ import type { GroupReplica, Outcome } from './group-replica.ts';
 import { Incoming } from './incoming.ts';
 import type { Journal } from './journal.ts';
 import type { Outbox } from './outbox.ts';
+import type { OwnSealingKeys } from './own-sealing-keys.ts';
 import type { Ports } from './ports.ts';
 import type { RelayApi } from './relay-api.ts';
 import { RelaySocket } from './relay-socket.ts';
+import type { SealingRecords } from './sealing-records.ts';
+import { SealingRotation } from './sealing-rotation.ts';
 import { Sender } from './sender.ts';
 import { Serial } from './serial.ts';
 
@@ -23,6 +26,8 @@ interface SyncOptions {
   readonly directory: DirectoryReplica;
   readonly epochs: EpochRing;
   readonly replica: GroupReplica;
+  readonly sealing: OwnSealingKeys;
+  readonly sealingRecords: SealingRecords;
   readonly journal: Journal;
   readonly outbox: Outbox;
   onOutcome(outcome: Outcome): void;
@@ -39,7 +44,9 @@ export class Sync {
   readonly #incoming: Incoming;
   readonly #rotation: EpochRotation;
   readonly #sender: Sender;
+  readonly #sealingRotation: SealingRotation;
   readonly #writing = new Serial();
+  #rotating: Promise<void> = Promise.resolve();
 
   constructor(options: SyncOptions) {
     this.#options = options;
@@ -61,9 +68,11 @@ export class Sync {
       onCaughtUp: () => {
         void this.#sender.resume();
         void this.#rotation.coverExposure();
+        void this.#sealingRotation.tick();
       },
       onDirectory: () => void this.#rotation.coverExposure(),
     });
+    this.#sealingRotation = new SealingRotation({ ...shared, idle: () => this.#incoming.idle() });
     this.#rotation = new EpochRotation({ ...shared, pullDirectory: () => this.pullDirectory() });
     this.#sender = new Sender({ ...shared, rotation: this.#rotation });
   }
@@ -84,12 +93,15 @@ export class Sync {
 
   /** Starts to connect, and stays connected until `stop`. */
   start(): void {
+    this.#rotating = this.#sealingRotation.run();
     this.#connection.start();
   }
 
   /** Ends the connection and finishes what is under way. */
   async stop(): Promise<void> {
     await this.#connection.stop();
+    await this.#rotating;
+    await this.#sealingRotation.tick();
     await this.#writing.run(async () => {});
     await this.#incoming.idle();
     await this.#compactOutbox();

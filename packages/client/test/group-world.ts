@@ -87,7 +87,8 @@ export async function groupWorld() {
       box: async () => created.boxes[0]?.box ?? null,
       pullDirectory: () => pull(directory),
     };
-    const self = { device, signer, decapsulator };
+    const sealing = { keysFor: () => [decapsulator], wasSilent: () => false };
+    const self = { device, signer, sealing };
     const epochs = new EpochRing({ primitives, group, directory, self, keyStore, source });
     return new GroupReplica(primitives, group, epochs);
   }

@@ -1,0 +1,112 @@
+import type { Connection } from './connection.ts';
+import type { DirectoryReplica } from './directory-replica.ts';
+import type { EpochRing } from './epoch-ring.ts';
+import { ClientError } from './errors.ts';
+import type { OwnSealingKeys } from './own-sealing-keys.ts';
+import type { Ports } from './ports.ts';
+import type { RelayApi } from './relay-api.ts';
+import { sealingTimesOf } from './sealing-times.ts';
+import { Serial } from './serial.ts';
+
+interface SealingRotationOptions {
+  readonly ports: Ports;
+  readonly api: RelayApi;
+  readonly connection: Connection;
+  readonly directory: DirectoryReplica;
+  readonly epochs: EpochRing;
+  readonly sealing: OwnSealingKeys;
+  /** Resolves when everything that has come is processed. */
+  idle(): Promise<void>;
+}
+
+/**
+ * How far ahead a key starts that follows none in force: the relay refuses what starts before it came, by its
+ * own clock. Tried in turn, at most a quarter of a block.
+ */
+const LEADS_MS = [5_000, 300_000, 3_600_000] as const;
+const STEP_MS = { least: 250, most: 600_000 };
+
+/**
+ * Publishes this device's next sealing key before the current one ends, and deletes the secrets whose time is
+ * over: whenever it has caught up with the relay, and on a timer.
+ */
+export class SealingRotation {
+  readonly #options: SealingRotationOptions;
+  readonly #ticks = new Serial();
+  /** Devices that let their keys begin together do not publish together. */
+  readonly #share: number;
+  #syncedMs = 0;
+
+  constructor(options: SealingRotationOptions) {
+    this.#options = options;
+    this.#share = (options.ports.random(1)[0] as number) / 255;
+  }
+
+  /** Ticks until the connection is stopped. */
+  async run(): Promise<void> {
+    const { ports, connection, directory } = this.#options;
+    while (!connection.signal.aborted) {
+      const stepMs = directory.size === 0 ? 0 : sealingTimesOf(directory.state.policy).blockMs / 16;
+      await ports.clock.wait(Math.min(STEP_MS.most, Math.max(STEP_MS.least, stepMs)), connection.signal);
+      if (!connection.signal.aborted) await this.tick();
+    }
+  }
+
+  /** Does what is due. What the relay keeps it from is done at the next tick. */
+  tick(): Promise<void> {
+    return this.#ticks.run(async () => {
+      if (this.#options.directory.size === 0) return;
+      try {
+        if (this.#options.connection.state.kind === 'online') await this.#publish();
+      } catch (error) {
+        if (!(error instanceof ClientError)) throw error;
+      }
+      await this.#deleteExpired();
+    });
+  }
+
+  async #publish(): Promise<void> {
+    const { ports, directory, sealing } = this.#options;
+    const { blockMs } = sealingTimesOf(directory.state.policy);
+    if (sealing.unpublished !== null) await this.#tryPublish();
+    for (const leadMs of LEADS_MS) {
+      const { newest } = sealing;
+      const nowMs = this.#nowMs();
+      if (newest === null || nowMs < newest.notAfterMs - blockMs * (0.25 + this.#share / 4)) return;
+      const fromMs = Math.max(newest.notAfterMs, nowMs + Math.min(leadMs, blockMs / 4));
+      if (sealing.unpublished !== null || ports.clock.now() + blockMs < fromMs) return;
+      await sealing.add(fromMs);
+      if (await this.#tryPublish()) return;
+    }
+  }
+
+  /** Whether the relay has taken the record that was waiting. @throws ClientError when its answer is unknown */
+  async #tryPublish(): Promise<boolean> {
+    const { api, sealing } = this.#options;
+    const wire = sealing.unpublished as Uint8Array;
+    try {
+      await api.publishSealingRecord(wire);
+    } catch (error) {
+      if (!(error instanceof ClientError) || error.relayCode !== 'record-refused') throw error;
+      await sealing.withdraw(wire);
+      return false;
+    }
+    await sealing.confirm(wire);
+    return true;
+  }
+
+  async #deleteExpired(): Promise<void> {
+    const { connection, epochs, sealing, idle } = this.#options;
+    // What the relay had when it was heard last has come; then it must be opened before anything is deleted.
+    const heardMs = connection.state.kind === 'online' ? (connection.socket?.heardMs ?? 0) : 0;
+    if (heardMs > 0) await idle();
+    if (connection.state.kind === 'online') this.#syncedMs = Math.max(this.#syncedMs, heardMs);
+    await sealing.deleteExpired({ nowMs: this.#nowMs(), syncedMs: this.#syncedMs }, epochs.unopened);
+  }
+
+  /** A clock that was set back must not keep a key alive, nor must one that is fast open an old one again. */
+  #nowMs(): number {
+    const { ports, directory } = this.#options;
+    return Math.max(ports.clock.now(), directory.state.timeMs);
+  }
+}

@@ -1,0 +1,185 @@
+import { memoryKeyStore, Secret, verifySealingRecord, type KeyStore } from '@keytide/crypto-core';
+import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
+import { seededWorld } from '@keytide/testkit';
+import { expect, test } from 'vitest';
+import { DirectoryReplica } from '../src/directory-replica.ts';
+import { loadIdentity, saveIdentity } from '../src/identity.ts';
+import { memoryJournal } from '../src/journal.ts';
+import { OwnSealingKeys } from '../src/own-sealing-keys.ts';
+
+const world = seededWorld({ seed: 'own sealing keys', members: 1 });
+const { random, state, org } = world;
+const [{ id: member, devices }] = world.members;
+const [own] = devices;
+const blockMs = state.policy.blockSeconds * 1000;
+const retentionMs = state.policy.retentionSeconds * 1000;
+const startMs = own.own.notAfterMs;
+const at = (blocks: number) => startMs + blocks * blockMs;
+
+/** A store in which a write can fail, before it has happened or after. */
+function crashingStore() {
+  const store = memoryKeyStore();
+  let fails: 'before' | 'after' | null = null;
+  const keyStore: KeyStore = {
+    ...store,
+    get: (name) => store.get(name),
+    names: (prefix) => store.names(prefix),
+    async write(batch) {
+      const how = fails;
+      fails = null;
+      if (how === 'before') throw new Error('crash');
+      await store.write(batch);
+      if (how === 'after') throw new Error('crash');
+    },
+  };
+  return { keyStore, failNext: (how: 'before' | 'after') => void (fails = how) };
+}
+
+async function made() {
+  const { keyStore, failNext } = crashingStore();
+  const identity = {
+    org,
+    relayUrl: 'https://relay.example.org',
+    member,
+    signingSeed: Secret.own(own.signingSeed.slice()),
+    sealingSeed: Secret.own(own.sealingSeed.slice()),
+  };
+  await saveIdentity(
+    keyStore,
+    identity,
+    { kind: 'join', link: 'l', handle: null },
+    { size: 1, root: state.root },
+  );
+  /** As after a start of the process. */
+  const open = async (): Promise<OwnSealingKeys> => {
+    const directory = await DirectoryReplica.open({
+      primitives,
+      journal: memoryJournal(),
+      keyStore: memoryKeyStore(),
+      org,
+    });
+    await directory.append(world.wires);
+    const stored = await loadIdentity(keyStore);
+    const firstSeed = stored?.identity.sealingSeed ?? null;
+    const { id: device, signer } = own;
+    return OwnSealingKeys.open({ primitives, random, keyStore, directory, device, signer, firstSeed });
+  };
+  return { keyStore, failNext, open };
+}
+
+const publicKeysOf = (keys: OwnSealingKeys, createdMs: number) =>
+  keys.keysFor({ author: 'somebody' as never, createdMs }).map(({ publicKey }) => publicKey);
+
+/** Adds a key and publishes it. */
+async function publish(keys: OwnSealingKeys, fromMs: number): Promise<void> {
+  await keys.add(fromMs);
+  await keys.confirm(keys.unpublished as Uint8Array);
+}
+
+test('the next key is signed by this device, in force for a block, and waits to be published', async () => {
+  const { open } = await made();
+  const keys = await open();
+  expect(keys.newest).toMatchObject({ publicKey: own.decapsulator.publicKey });
+  await keys.add(at(0));
+  const record = verifySealingRecord(
+    primitives,
+    primitives.verifier(own.signer.publicKey),
+    keys.unpublished as Uint8Array,
+  );
+  expect(record).toEqual(keys.newest);
+  expect([record.notBeforeMs, record.notAfterMs]).toEqual([at(0), at(1)]);
+  await keys.confirm(keys.unpublished as Uint8Array);
+  expect(keys.unpublished).toBeNull();
+});
+
+test('a crash before a key is stored leaves none; one after it, the key, to be published', async () => {
+  for (const [how, count] of [
+    ['before', 0],
+    ['after', 1],
+  ] as const) {
+    const { open, failNext, keyStore } = await made();
+    const keys = await open();
+    failNext(how);
+    await expect(keys.add(at(0))).rejects.toThrow('crash');
+    expect(keys.unpublished).toBeNull();
+    const again = await open();
+    expect(await keyStore.names('sealing/')).toHaveLength(count);
+    expect(again.unpublished === null).toBe(count === 0);
+    expect(publicKeysOf(again, at(0.5))).toHaveLength(1 + count);
+  }
+});
+
+test('a key is durable before anybody can know of it, and opens boxes also while the answer is out', async () => {
+  const { open, failNext } = await made();
+  const keys = await open();
+  await keys.add(at(0));
+  const wire = keys.unpublished as Uint8Array;
+  failNext('before');
+  await expect(keys.confirm(wire)).rejects.toThrow('crash');
+  const again = await open();
+  expect(again.unpublished).toEqual(wire);
+  expect(publicKeysOf(again, at(0.5))[0]).toEqual(again.newest?.publicKey);
+});
+
+test('a record that the relay refuses takes its secret with it', async () => {
+  const { open, keyStore } = await made();
+  const keys = await open();
+  await keys.add(at(0));
+  await keys.withdraw(keys.unpublished as Uint8Array);
+  expect(await keyStore.names('sealing/')).toEqual([]);
+  expect(keys.newest).toMatchObject({ publicKey: own.decapsulator.publicKey });
+});
+
+test('secrets go when nothing can come for them any more, the first one too, for good', async () => {
+  const { open, keyStore } = await made();
+  const keys = await open();
+  for (const block of [0, 1, 2]) await publish(keys, at(block));
+  await keys.deleteExpired({ nowMs: at(0.9), syncedMs: at(0.9) }, []);
+  expect((await loadIdentity(keyStore))?.identity.sealingSeed).not.toBeNull();
+  await keys.deleteExpired({ nowMs: at(2.1), syncedMs: at(2.1) }, []);
+  expect((await loadIdentity(keyStore))?.identity.sealingSeed).toBeNull();
+  expect(publicKeysOf(keys, at(0.5))).toHaveLength(0);
+  expect(publicKeysOf(keys, at(1.5))).toHaveLength(1);
+  const again = await open();
+  expect(publicKeysOf(again, at(0.5))).toHaveLength(0);
+  expect(publicKeysOf(again, at(2.5))).toHaveLength(2);
+  // The newest goes as well, when its grace and a block are over; its record stays, to be continued.
+  await again.deleteExpired({ nowMs: at(6), syncedMs: at(6) }, []);
+  expect(publicKeysOf(again, Infinity)).toHaveLength(0);
+  expect(again.newest?.notAfterMs).toBe(at(3));
+  expect((await open()).newest?.notAfterMs).toBe(at(3));
+});
+
+test('a secret stays while an epoch whose key is missing may still come, and no longer', async () => {
+  const { open } = await made();
+  const keys = await open();
+  for (const block of [0, 1, 2, 3]) await publish(keys, at(block));
+  const missing = [{ createdMs: at(0.5), blockEndMs: at(1) }];
+  await keys.deleteExpired({ nowMs: at(3.5), syncedMs: at(3.5) }, missing);
+  expect(publicKeysOf(keys, at(0.5)).length).toBeGreaterThan(0);
+  const lateMs = at(1) + retentionMs;
+  await keys.deleteExpired({ nowMs: lateMs, syncedMs: lateMs }, missing);
+  expect(publicKeysOf(keys, at(0.5))).toHaveLength(0);
+});
+
+test('a crash while secrets are deleted leaves each of them whole or gone', async () => {
+  for (const how of ['before', 'after'] as const) {
+    const { open, failNext } = await made();
+    const keys = await open();
+    for (const block of [0, 1, 2]) await publish(keys, at(block));
+    failNext(how);
+    await expect(keys.deleteExpired({ nowMs: at(2.1), syncedMs: at(2.1) }, [])).rejects.toThrow('crash');
+    const again = await open();
+    await again.deleteExpired({ nowMs: at(2.1), syncedMs: at(2.1) }, []);
+    expect(publicKeysOf(again, at(0.5))).toHaveLength(0);
+    expect(publicKeysOf(again, at(2.5))).toHaveLength(2);
+  }
+});
+
+test('says when nobody could seal to this device', async () => {
+  const { open } = await made();
+  const keys = await open();
+  expect([keys.wasSilent(at(0.9)), keys.wasSilent(at(1.1))]).toEqual([false, true]);
+  await publish(keys, at(3));
+  expect([keys.wasSilent(at(2)), keys.wasSilent(at(3.5))]).toEqual([true, false]);
+});

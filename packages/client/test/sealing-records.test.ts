@@ -1,0 +1,130 @@
+import { createSealingRecord, deviceIdOf, type SealingRecord, type Signer } from '@keytide/crypto-core';
+import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
+import { memoryKeyStore } from '@keytide/crypto-core';
+import { seededWorld } from '@keytide/testkit';
+import { expect, test } from 'vitest';
+import { DirectoryReplica } from '../src/directory-replica.ts';
+import { memoryJournal, type Journal } from '../src/journal.ts';
+import { SealingRecords } from '../src/sealing-records.ts';
+
+const world = seededWorld({ seed: 'sealing records', members: 2 });
+const { random, state } = world;
+const [ada, bo] = world.members.map(({ devices }) => devices[0]) as readonly Keys[] as [Keys, Keys];
+interface Keys {
+  readonly id: ReturnType<typeof deviceIdOf>;
+  readonly signer: Signer;
+}
+const blockMs = state.policy.blockSeconds * 1000;
+const first = (keys: Keys): SealingRecord => ({ device: keys.id, ...deviceOf(keys).sealing });
+const deviceOf = (keys: Keys) => state.devices.get(keys.id) ?? expect.unreachable();
+/** A record of a device, `blocks` after the end of its first. */
+function recordOf(
+  keys: Keys,
+  blocks: number,
+  signer = keys.signer,
+): { record: SealingRecord; wire: Uint8Array } {
+  const notBeforeMs = first(keys).notAfterMs + blocks * blockMs;
+  const { publicKey } = primitives.decapsulator(random(32));
+  const record = { device: keys.id, publicKey, notBeforeMs, notAfterMs: notBeforeMs + blockMs };
+  return { record, wire: createSealingRecord(primitives, signer, record) };
+}
+
+async function opened(journal: Journal = memoryJournal()) {
+  const keyStore = memoryKeyStore();
+  const directory = await DirectoryReplica.open({
+    primitives,
+    journal: memoryJournal(),
+    keyStore,
+    org: world.org,
+  });
+  await directory.append(world.wires);
+  const records = await SealingRecords.open({ primitives, journal, directory });
+  const asked: number[] = [];
+  const give = (...wires: Uint8Array[]) =>
+    records.pull(async (after) => {
+      asked.push(after);
+      const page = wires.map((record) => ({ device: ada.id, record }));
+      return { records: page, next: after + wires.length, more: false };
+    });
+  const choice = (keys: Keys, blocks: number) =>
+    records.choiceAt(deviceOf(keys), first(keys).notAfterMs + blocks * blockMs);
+  return { records, give, choice, asked, directory };
+}
+
+const [one, two, three] = [recordOf(bo, 0), recordOf(bo, 1), recordOf(bo, 2)];
+
+test('boxes go to the newest record that has started, and to nobody after the grace', async () => {
+  const { give, choice } = await opened();
+  expect(choice(bo, -0.5)).toEqual({ kind: 'in-force', record: first(bo) });
+  await give(one.wire, two.wire);
+  expect(choice(bo, 0.5)).toEqual({ kind: 'in-force', record: one.record });
+  expect(choice(bo, 1.5)).toEqual({ kind: 'in-force', record: two.record });
+  expect(choice(bo, 2.5)).toEqual({ kind: 'grace', record: two.record });
+  expect(choice(bo, 3.5)).toMatchObject({ kind: 'silent' });
+  expect(choice(ada, 0.5)).toEqual({ kind: 'grace', record: first(ada) });
+});
+
+test.each<[string, () => Uint8Array]>([
+  ['signed by another device', () => recordOf(bo, 1, ada.signer).wire],
+  ['of a device that signed it itself and is in no log', () => recordOf({ ...bo, signer: stranger }, 1).wire],
+  ['that is older than the newest known', () => one.wire],
+  ['that was given before', () => two.wire],
+  ['that overlaps the newest known', () => recordOf(bo, 1.5).wire],
+  ['that lasts for long', () => lasting(10)],
+  ['with a key that cannot be sealed to', () => withKey(new Uint8Array(1216).fill(0xff))],
+  ['altered', () => recordOf(bo, 3).wire.map((byte, i) => (i === 400 ? byte ^ 1 : byte))],
+  ['that is none', () => random(100)],
+])('a record %s changes nothing', async (_, wire) => {
+  const { give, choice } = await opened();
+  await give(two.wire);
+  await give(wire());
+  expect(choice(bo, 2.5)).toEqual({ kind: 'grace', record: two.record });
+  expect(choice(ada, 2.5)).toMatchObject({ kind: 'silent' });
+  await give(three.wire);
+  expect(choice(bo, 2.5)).toEqual({ kind: 'in-force', record: three.record });
+});
+
+test('what was known stays known when the device starts again, and is not asked for again', async () => {
+  const journal = memoryJournal();
+  const before = await opened(journal);
+  await before.give(one.wire, two.wire);
+  await before.give(three.wire);
+  const after = await opened(journal);
+  await after.give(one.wire);
+  expect(after.asked).toEqual([3]);
+  expect(after.choice(bo, 2.5)).toEqual({ kind: 'in-force', record: three.record });
+});
+
+test('many pages leave a short journal that says the same', async () => {
+  const journal = memoryJournal();
+  const { give } = await opened(journal);
+  const wires = Array.from({ length: 70 }, (_, i) => recordOf(bo, i));
+  for (const { wire } of wires) await give(wire);
+  expect(journal.length).toBeLessThan(40);
+  const after = await opened(journal);
+  expect(after.choice(bo, 69.5)).toEqual({ kind: 'in-force', record: wires[69]?.record });
+  await after.give();
+  expect(after.asked).toEqual([70]);
+});
+
+test('a list that goes back, or says that there is more and does not go on, is refused', async () => {
+  const { give, records } = await opened();
+  await give(one.wire);
+  for (const page of [
+    { records: [], next: 0, more: false },
+    { records: [], next: 1, more: true },
+  ])
+    await expect(records.pull(async () => page)).rejects.toMatchObject({ code: 'relay-misbehaved' });
+});
+
+const stranger = primitives.signer(random(32));
+
+function lasting(blocks: number): Uint8Array {
+  const { record } = recordOf(bo, 2);
+  const long = { ...record, notAfterMs: record.notBeforeMs + blocks * blockMs };
+  return createSealingRecord(primitives, bo.signer, long);
+}
+
+function withKey(publicKey: Uint8Array): Uint8Array {
+  return createSealingRecord(primitives, bo.signer, { ...recordOf(bo, 2).record, publicKey });
+}

@@ -30,11 +30,15 @@ import { registerOrganisation, RelayApi } from './relay-api.ts';
 import { pinned, pinRelay } from './relay-pin.ts';
 import { sealingTimesOf } from './sealing-times.ts';
 
-/** Blocks of a day; 30 days readable on members' devices; 60 days on the relay. */
+/**
+ * Blocks of a day; 30 days readable on members' devices; 60 days on the relay; a device that was away receives
+ * keys for a week after its sealing key has ended, so that nobody loses messages over a long weekend.
+ */
 export const DEFAULT_POLICY: Policy = {
   blockSeconds: 86_400,
   retentionSeconds: 30 * 86_400,
   exportSeconds: 60 * 86_400,
+  silenceSeconds: 7 * 86_400,
 };
 
 const JOIN_ATTEMPTS = 8;

@@ -96,7 +96,9 @@ export class EpochRotation {
         // The HTTP side may notice first that the relay is gone: from here on this device is offline.
         connection.giveUp(socket, error);
         await connection.until(() => connection.socket !== socket);
-      } else if (error.relayCode !== 'stale-directory') {
+      } else if (error.relayCode === 'stale-directory') {
+        sealingRecords.startOver();
+      } else {
         throw error;
       }
     }

@@ -82,6 +82,14 @@ export class SealingRecords {
     if (journal.length > COMPACT_AT) await this.#compact();
   }
 
+  /**
+   * Asks for the whole list the next time, and still never goes back behind what is known: the place is the
+   * relay's word, so one that lied about it, or was restored, would otherwise hide what comes for good.
+   */
+  startOver(): void {
+    this.#next = 0;
+  }
+
   /** What to seal this device's box to in an epoch made at `atMs`. */
   choiceAt({ id, sealing }: Pick<Device, 'id' | 'sealing'>, atMs: number): SealingChoice {
     const later = (this.#known.get(id) ?? []).map(({ record }) => record);

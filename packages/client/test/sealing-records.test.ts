@@ -117,6 +117,23 @@ test('a list that goes back, or says that there is more and does not go on, is r
     await expect(records.pull(async () => page)).rejects.toMatchObject({ code: 'relay-misbehaved' });
 });
 
+test('a place too far on, once told, hides nothing for good', async () => {
+  const journal = memoryJournal();
+  const { give, choice, records } = await opened(journal);
+  await give(one.wire);
+  await records.pull(async () => ({ records: [], next: 1_000_000, more: false }));
+  const honest = async (after: number) => {
+    const page = [one.wire, two.wire].slice(after).map((record) => ({ device: bo.id, record }));
+    return { records: page, next: Math.max(after, 2), more: false };
+  };
+  await records.pull(honest);
+  expect(choice(bo, 1.5)).toMatchObject({ kind: 'grace' });
+  records.startOver();
+  await records.pull(honest);
+  expect(choice(bo, 1.5)).toEqual({ kind: 'in-force', record: two.record });
+  expect((await opened(journal)).choice(bo, 1.5)).toEqual({ kind: 'in-force', record: two.record });
+});
+
 const stranger = primitives.signer(random(32));
 
 function lasting(blocks: number): Uint8Array {

@@ -1,4 +1,4 @@
-import { verifyBytes, type Primitives } from '@keytide/crypto-core';
+import { verifyBytes, type DeviceId, type Primitives } from '@keytide/crypto-core';
 import type { Entry } from './entry.ts';
 import { DirectoryError } from './errors.ts';
 import { adminsNeeded, type ApprovalAct } from './policy.ts';
@@ -45,8 +45,8 @@ export function approvalsNeeded(facts: DirectoryFacts, entry: Entry, author: Aut
 }
 
 /** The device, where it could approve now. @throws DirectoryError `bad-approval` */
-export function requireApprover(facts: DirectoryFacts, id: string): Author {
-  const device = facts.devices.get(id as Author['device']['id']);
+export function requireApprover(facts: DirectoryFacts, id: DeviceId): Author {
+  const device = facts.devices.get(id);
   const member = device === undefined ? undefined : facts.members.get(device.member);
   if (device === undefined || device.revokedAt !== null || member?.role !== 'admin')
     throw new DirectoryError('bad-approval', 'not by an active device of an admin');

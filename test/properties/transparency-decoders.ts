@@ -14,6 +14,7 @@ import {
   parseMemberHead,
   parseNote,
   parseNoteKey,
+  parseOrganisationHead,
   parseTilePath,
   proveLookup,
   replay,
@@ -25,7 +26,11 @@ import {
   type MapItem,
 } from '@keytide/key-directory';
 import { forkProofBytes } from '../../packages/key-directory/src/evidence/fork-proof.ts';
-import { encodeDeviceHead, encodeMemberHead } from '../../packages/key-directory/src/map/head.ts';
+import {
+  encodeDeviceHead,
+  encodeMemberHead,
+  encodeOrganisationHead,
+} from '../../packages/key-directory/src/map/head.ts';
 import { readNode, storedNode } from '../../packages/key-directory/src/map/node.ts';
 import { fromBase64, toBase64 } from '../../packages/key-directory/src/note/base64.ts';
 import * as evidence from '../../packages/key-directory/test/evidence/case.ts';
@@ -153,6 +158,11 @@ export const transparencyDecoders: readonly Decoder[] = [
     name: 'head of a member',
     corpus: () => leavesOf(parseMemberHead),
     rewrite: through(parseMemberHead, encodeMemberHead),
+  }),
+  reader({
+    name: 'head of an organisation',
+    corpus: () => leavesOf(parseOrganisationHead),
+    rewrite: through(parseOrganisationHead, encodeOrganisationHead),
   }),
   reader(
     {

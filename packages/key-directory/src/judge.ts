@@ -49,7 +49,7 @@ interface Considered {
 
 function consider(primitives: Primitives, facts: DirectoryFacts | null, entry: Entry): Considered {
   const considered = changeOf(primitives, facts, entry);
-  if (actingAdminsAfter(facts, considered.change) === 0)
+  if (actingAdminsAfter(facts, considered.change).length === 0)
     throw new DirectoryError('last-admin', 'no admin with an active device would be left');
   return considered;
 }

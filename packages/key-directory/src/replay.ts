@@ -18,7 +18,7 @@ import { parseEntry, type Entry } from './entry.ts';
 import { DirectoryError } from './errors.ts';
 import type { InviteId } from './invite-id.ts';
 import { judge } from './judge.ts';
-import { actingAdminsAfter, type Change } from './rules/change.ts';
+import { activeDevicesAfter, actingAdminsAfter, type Change } from './rules/change.ts';
 import type { Device, DirectoryFacts, DirectoryState, Invite, Member } from './state.ts';
 
 /**
@@ -83,6 +83,13 @@ function draftOf(state: DirectoryState): Draft {
 function advance(primitives: Primitives, draft: Draft | null, entry: Entry, change: Change): Draft {
   const org = draft?.org ?? orgId(entry.hash);
   const tree = draft?.tree ?? EMPTY_FRONTIER;
+  const actingAdmins = actingAdminsAfter(draft, change);
+  const activeDevices = activeDevicesAfter(draft, change);
+  const isOrganisationSame =
+    draft !== null &&
+    change.policy === undefined &&
+    actingAdmins === draft.actingAdmins &&
+    activeDevices === draft.activeDevices;
   const next: Draft = {
     org,
     size: entry.index + 1,
@@ -91,7 +98,10 @@ function advance(primitives: Primitives, draft: Draft | null, entry: Entry, chan
     tree: appendLeaf(primitives, tree, leafHash(primitives, entry.wire)),
     policy: change.policy ?? (draft as Draft).policy,
     everyone: draft?.everyone ?? everyoneGroup(primitives, org),
-    actingAdmins: actingAdminsAfter(draft, change),
+    policyAt: change.policy === undefined ? (draft as Draft).policyAt : entry.index,
+    actingAdmins,
+    activeDevices,
+    organisationSince: isOrganisationSame ? draft.organisationSince : entry.index,
     members: draft?.members ?? new Map<MemberId, Member>(),
     devices: draft?.devices ?? new Map<DeviceId, Device>(),
     invites: draft?.invites ?? new Map<InviteId, Invite>(),

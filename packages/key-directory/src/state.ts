@@ -75,8 +75,14 @@ export interface DirectoryFacts {
   readonly grants: ReadonlySet<string>;
   /** Of each group, up to which sequence number the relay has said that it deleted the log. */
   readonly deletedUpTo: ReadonlyMap<GroupId, number>;
-  /** How many members could sign as admin: admins with an active device. Never 0. */
-  readonly actingAdmins: number;
+  /** The members who could sign as admin: admins with an active device, in byte order. Never empty. */
+  readonly actingAdmins: readonly MemberId[];
+  /** How many devices are active. */
+  readonly activeDevices: number;
+  /** The entry that set the present policy; 0 for the genesis. */
+  readonly policyAt: number;
+  /** The newest entry that changed the policy, how many devices are active, or who could sign as admin. */
+  readonly organisationSince: number;
 }
 
 /** An organisation as of some entry of its verified log. Never changed in place. */

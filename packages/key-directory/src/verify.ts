@@ -19,12 +19,14 @@ export { mapRoot, type MapItem } from './map/build.ts';
 export {
   parseDeviceHead,
   parseMemberHead,
+  parseOrganisationHead,
   sealingHash,
   type DeviceHead,
   type MemberHead,
+  type OrganisationHead,
 } from './map/head.ts';
 export { changedHeads, headsOf } from './map/heads.ts';
-export { deviceKey, memberKey } from './map/key.ts';
+export { deviceKey, memberKey, organisationKey } from './map/key.ts';
 export { MAX_LOOKUP_BYTES, proveLookup, verifyLookup } from './map/lookup.ts';
 export { EMPTY_MAP_ROOT, type NodeSource, type StoredNode } from './map/node.ts';
 export { updateMap, type MapUpdate } from './map/update.ts';

@@ -17,6 +17,7 @@ import {
   mapRoot,
   memberKey,
   noteKeyText,
+  organisationKey,
   originOf,
   proveConsistency,
   proveInclusion,
@@ -64,6 +65,8 @@ export const examples: Readonly<Record<string, Uint8Array | readonly Uint8Array[
   'device-key': deviceKey(primitives, bobsDevice),
   'device-head': headAt(deviceKey(primitives, bobsDevice)),
   'member-head': headAt(memberKey(primitives, BOB)),
+  'organisation-key': organisationKey(primitives),
+  'organisation-head': headAt(organisationKey(primitives)),
   'map-root': root,
   lookup: await proveLookup(primitives, nodes, root, deviceKey(primitives, bobsDevice)),
   'fork-proof': encodeForkProof(primitives, {

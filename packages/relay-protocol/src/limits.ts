@@ -32,7 +32,7 @@ export const LIMITS = {
   /** A checkpoint that a device hands in with its cosignature. */
   cosignedNoteBytes: 16_384,
   /** The proof of one lookup in the directory. */
-  lookupBytes: 16_384,
+  lookupBytes: 32_768,
   /** One signed sealing record. */
   sealingRecordBytes: 2048,
   /** Sealing records in one page. */

@@ -15,8 +15,10 @@ import { z } from 'zod';
 import { DirectoryError, inDirectoryTerms } from '../errors.ts';
 import { ROLES, type Role } from '../role.ts';
 
-/** The longest head that is read. */
+/** The longest head of a member or device that is read. */
 const MAX_HEAD_BYTES = 4 * 1024;
+/** The longest head of an organisation that is read: 1,200 admins. */
+const MAX_ORGANISATION_HEAD_BYTES = 20 * 1024;
 const VERSION = 1;
 
 /** What a lookup says of a device: whose it is, what it may do, and which keys are its current ones. */
@@ -49,6 +51,18 @@ export interface MemberHead {
   readonly since: number;
 }
 
+/** What a lookup says of the organisation as a whole: which policy is in force, how large it is, and who may speak for it. */
+export interface OrganisationHead {
+  /** The entry that set the present policy; 0 for the genesis. */
+  readonly policyAt: number;
+  /** How many devices are active. */
+  readonly activeDevices: number;
+  /** The members who could sign as admin: admins with an active device, in byte order of their ids. */
+  readonly admins: readonly MemberId[];
+  /** The newest entry that changed this head. */
+  readonly since: number;
+}
+
 /** h(sealing-record, device [32] ‖ u64 start ‖ u64 end ‖ sealing key [1216]): 32 bytes. */
 export function sealingHash(primitives: Primitives, record: SealingRecord): Uint8Array {
   const { device, notBeforeMs, notAfterMs, publicKey } = record;
@@ -66,6 +80,12 @@ export function encodeDeviceHead(head: DeviceHead): Uint8Array {
 export function encodeMemberHead(head: MemberHead): Uint8Array {
   const { handle, role, devices, addedAt, removedAt, since } = head;
   return encodeCbor([VERSION, handle, role, devices.map(idBytes), addedAt, removedAt, since]);
+}
+
+/** CBOR `[1, policy at, active devices, [admin, …], since]`. */
+export function encodeOrganisationHead(head: OrganisationHead): Uint8Array {
+  const { policyAt, activeDevices, admins, since } = head;
+  return encodeCbor([VERSION, policyAt, activeDevices, admins.map(idBytes), since]);
 }
 
 const bytes = (sizeBytes: number): z.ZodType<Uint8Array> =>
@@ -92,6 +112,13 @@ const memberSchema = z.tuple([
   index.nullable(),
   index,
 ]);
+const organisationSchema = z.tuple([
+  z.literal(VERSION),
+  index,
+  z.int().min(1),
+  z.array(bytes(16).transform(memberId)).min(1).refine(isSorted),
+  index,
+]);
 
 /** Reads what `verifyLookup` answered for a device. @throws DirectoryError `malformed`, `too-large`, `unsupported-version` */
 export function parseDeviceHead(leaf: Uint8Array): DeviceHead {
@@ -105,8 +132,20 @@ export function parseMemberHead(leaf: Uint8Array): MemberHead {
   return { handle, role: given, devices, addedAt, removedAt, since };
 }
 
-function read<T>(schema: z.ZodType<T>, leaf: Uint8Array): T {
-  const value = inDirectoryTerms(() => decodeCbor(leaf, MAX_HEAD_BYTES));
+/** Reads what `verifyLookup` answered for `organisationKey`. @throws DirectoryError `malformed`, `too-large`, `unsupported-version` */
+export function parseOrganisationHead(leaf: Uint8Array): OrganisationHead {
+  const fields = read(organisationSchema, leaf, MAX_ORGANISATION_HEAD_BYTES);
+  const [, policyAt, activeDevices, admins, since] = fields;
+  return { policyAt, activeDevices, admins, since };
+}
+
+/** Ids are hexadecimal, so the order of the texts is that of the bytes. */
+function isSorted(ids: readonly MemberId[]): boolean {
+  return ids.every((id, i) => i === 0 || (ids[i - 1] as MemberId) < id);
+}
+
+function read<T>(schema: z.ZodType<T>, leaf: Uint8Array, maxBytes: number = MAX_HEAD_BYTES): T {
+  const value = inDirectoryTerms(() => decodeCbor(leaf, maxBytes));
   if (Array.isArray(value) && typeof value[0] === 'number' && value[0] !== VERSION)
     throw new DirectoryError('unsupported-version', 'a head of a version that this build does not know');
   const fields = schema.safeParse(value).data;

@@ -1,12 +1,12 @@
 import type { DeviceId, MemberId, Primitives } from '@keytide/crypto-core';
 import type { Device, DirectoryState, Member } from '../state.ts';
 import type { MapItem } from './build.ts';
-import { encodeDeviceHead, encodeMemberHead, sealingHash } from './head.ts';
-import { deviceKey, memberKey } from './key.ts';
+import { encodeDeviceHead, encodeMemberHead, encodeOrganisationHead, sealingHash } from './head.ts';
+import { deviceKey, memberKey, organisationKey } from './key.ts';
 
 /**
- * What the map of a state holds: a head for every member and device that ever was. A function of the state
- * alone, so whoever replays the log can check a map root.
+ * What the map of a state holds: a head for every member and device that ever was, and one for the
+ * organisation. A function of the state alone, so whoever replays the log can check a map root.
  */
 export function headsOf(primitives: Primitives, state: DirectoryState): MapItem[] {
   return changedHeads(primitives, null, state);
@@ -50,6 +50,8 @@ export function changedHeads(
     const leaf = deviceLeaf(primitives, device, after.members.get(device.member) as Member);
     items.push({ key: deviceKey(primitives, id), leaf });
   }
+  if (before?.organisationSince !== after.organisationSince)
+    items.push({ key: organisationKey(primitives), leaf: organisationLeaf(after) });
   return items;
 }
 
@@ -66,6 +68,11 @@ function deviceLeaf(primitives: Primitives, device: Device, owner: Member): Uint
     wipedAt,
     since: isActive ? Math.max(newestOf(device), owner.roleSince) : newestOf(device),
   });
+}
+
+function organisationLeaf(state: DirectoryState): Uint8Array {
+  const { policyAt, activeDevices, actingAdmins: admins, organisationSince: since } = state;
+  return encodeOrganisationHead({ policyAt, activeDevices, admins, since });
 }
 
 function memberLeaf(member: Member, lastDeviceEntry: number): Uint8Array {

@@ -2,6 +2,7 @@ import { idBytes, labelledHash, type DeviceId, type MemberId, type Primitives } 
 
 const MEMBER = Uint8Array.of(0);
 const DEVICE = Uint8Array.of(1);
+const ORGANISATION = Uint8Array.of(2);
 
 /** How many bits a key has. */
 const KEY_BITS = 256;
@@ -14,6 +15,11 @@ export function memberKey(primitives: Primitives, member: MemberId): Uint8Array 
 /** Where a device's head is in the map: 32 bytes. */
 export function deviceKey(primitives: Primitives, device: DeviceId): Uint8Array {
   return labelledHash(primitives, 'mapKey', DEVICE, idBytes(device));
+}
+
+/** Where the organisation's own head is in the map: 32 bytes. */
+export function organisationKey(primitives: Primitives): Uint8Array {
+  return labelledHash(primitives, 'mapKey', ORGANISATION);
 }
 
 /** Bit `position` of a key, 0 being the first: 0 or 1. */

@@ -14,7 +14,7 @@ import {
 } from './node.ts';
 
 /** The longest proof that is read: 256 branches and the longest head. */
-export const MAX_LOOKUP_BYTES: number = 16 * 1024;
+export const MAX_LOOKUP_BYTES: number = 32 * 1024;
 
 const VERSION = 1;
 const HASH_BYTES = 32;

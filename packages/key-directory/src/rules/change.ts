@@ -1,4 +1,4 @@
-import type { GroupId } from '@keytide/crypto-core';
+import { sorted, type GroupId, type MemberId } from '@keytide/crypto-core';
 import type { Policy } from '../policy.ts';
 import type { Device, DirectoryFacts, Invite, Member } from '../state.ts';
 import { isActingAdmin } from '../state.ts';
@@ -15,13 +15,25 @@ export interface Change {
   readonly deleted?: { readonly group: GroupId; readonly upTo: number };
 }
 
-/** How many members could sign as admin once the change is made. */
-export function actingAdminsAfter(facts: DirectoryFacts | null, change: Change): number {
-  let count = facts?.actingAdmins ?? 0;
+/** Who could sign as admin once the change is made, in byte order: the same list where nothing changes about it. */
+export function actingAdminsAfter(facts: DirectoryFacts | null, change: Change): readonly MemberId[] {
+  let admins = facts?.actingAdmins ?? [];
   for (const after of change.members ?? []) {
     const before = facts?.members.get(after.id);
-    if (before !== undefined && isActingAdmin(before)) count -= 1;
-    if (isActingAdmin(after)) count += 1;
+    const wasActing = before !== undefined && isActingAdmin(before);
+    if (isActingAdmin(after) === wasActing) continue;
+    const others = admins.filter((id) => id !== after.id);
+    admins = wasActing ? others : sorted([...others, after.id]);
+  }
+  return admins;
+}
+
+/** How many devices are active once the change is made. */
+export function activeDevicesAfter(facts: DirectoryFacts | null, change: Change): number {
+  let count = facts?.activeDevices ?? 0;
+  for (const after of change.devices ?? []) {
+    if (facts?.devices.get(after.id)?.revokedAt === null) count -= 1;
+    if (after.revokedAt === null) count += 1;
   }
   return count;
 }

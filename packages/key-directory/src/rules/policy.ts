@@ -21,7 +21,7 @@ export function policyRule(
   requireAdmin(author);
   if (equalBytes(encodeCbor(policyMap(policy)), encodeCbor(policyMap(facts.policy))))
     throw new DirectoryError('unchanged', 'this is the policy already');
-  requireSoundPolicy(primitives, policy, facts.actingAdmins);
+  requireSoundPolicy(primitives, policy, facts.actingAdmins.length);
   requireFreshPolicyKeys(primitives, facts, policy);
   return { policy };
 }

@@ -44,6 +44,6 @@ export function recoveryRule(
     members: [...members, ...removed.flatMap((gone) => gone.members)],
     devices: [...devices, ...removed.flatMap((gone) => gone.devices)],
   };
-  requireSoundPolicy(primitives, body.policy, actingAdminsAfter(facts, change));
+  requireSoundPolicy(primitives, body.policy, actingAdminsAfter(facts, change).length);
   return change;
 }

@@ -37,7 +37,14 @@ test('the founder becomes admin, and the hash of the entry the organisation', ()
   const state = applyEntry(primitives, null, genesis);
   const entry = parseEntry(primitives, genesis);
   expect(state.org).toBe(entry.hash);
-  expect(state).toMatchObject({ size: 1, headHash: entry.hash, timeMs: nowMs, policy, actingAdmins: 1 });
+  expect(state).toMatchObject({
+    size: 1,
+    headHash: entry.hash,
+    timeMs: nowMs,
+    policy,
+    policyAt: 0,
+    activeDevices: 1,
+  });
   expect(state.everyone).toBe(everyoneGroup(primitives, state.org));
   expect([...state.members.values()]).toMatchObject([
     { handle: 'ada', role: 'admin', removedAt: null, activeDevices: [device.id] },

@@ -42,7 +42,7 @@ describe('join', () => {
       const recipients = recipientsOf(world.state, world.state.everyone);
       expect(recipients.map((recipient) => recipient.device)).toContain(device.id);
     }
-    expect(world.state.actingAdmins).toBe(3);
+    expect(world.state.actingAdmins).toHaveLength(3);
   });
 
   test('works once', () => {

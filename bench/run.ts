@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { processorClock, wallClock } from './src/clock.ts';
 import { benchCrypto } from './src/crypto.ts';
+import { benchDirectory } from './src/directory.ts';
 import { benchPath } from './src/path.ts';
 import { printRows, type BenchOptions, type Row } from './src/rows.ts';
 
@@ -9,6 +10,7 @@ import { printRows, type BenchOptions, type Row } from './src/rows.ts';
 const BENCHES: Record<string, (options: BenchOptions) => AsyncIterable<Row[]>> = {
   path: benchPath,
   crypto: benchCrypto,
+  directory: benchDirectory,
 };
 
 const { values, positionals } = parseArgs({

@@ -1,0 +1,93 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { deviceIdOf, fromHex } from '@keytide/crypto-core';
+import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
+import { nodePorts } from '@keytide/client/node';
+import type { DirectoryReplica } from '../../../packages/client/src/directory-replica.ts';
+import { RelayApi } from '../../../packages/client/src/relay-api.ts';
+import type { Secrets } from './organisation.ts';
+
+/** A relay's folder with a log, a device that has all of it, and what comes after, day by day. */
+export interface RelayWorld {
+  readonly replica: DirectoryReplica;
+  readonly secrets: Secrets;
+  readonly folder: string;
+  readonly days: readonly (readonly Uint8Array[])[];
+}
+
+/** Times in ms. */
+export interface MeasuredRelay {
+  /** From the first log-in after a relay's start to its session: the relay reads and replays the log. */
+  readonly firstLoginMs: number;
+  /** What the relay holds for the organisation. */
+  readonly relayBytes: number;
+  /** How long the entries of each day took, one after another. */
+  readonly appendMs: readonly number[];
+  /** How long a device took to log in and to have the day's changes, verified. */
+  readonly loginMs: readonly number[];
+  /** What it got and sent meanwhile, without HTTP's own headers. */
+  readonly loginBytes: readonly number[];
+}
+
+const MAIN = fileURLToPath(new URL('relay-main.ts', import.meta.url));
+
+/** Starts the relay on its folder, appends each day over HTTP, and logs the device in after it. */
+export async function measureDays({ replica, secrets, folder, days }: RelayWorld): Promise<MeasuredRelay> {
+  const relay = fork(MAIN, [folder], { execArgv: ['--expose-gc'] });
+  const ask = async <T>(): Promise<T> => ((await once(relay, 'message')) as [T])[0];
+  const held = async (): Promise<number> => {
+    relay.send({});
+    return (await ask<{ heldBytes: number }>()).heldBytes;
+  };
+  const { url } = await ask<{ url: string }>();
+  const before = await held();
+  const signer = primitives.signer(fromHex(secrets.adminSeeds[0] as string) as Uint8Array);
+  const subject = { kind: 'device', id: deviceIdOf(primitives, signer.publicKey) } as const;
+  const counted = { bytes: 0 };
+  const newApi = (): RelayApi =>
+    new RelayApi({ ...nodePorts, fetch: countingFetch(counted) }, url, secrets.org, { subject, signer });
+
+  const start = performance.now();
+  const admin = newApi();
+  while (!(await isIn(admin)));
+  const firstLoginMs = performance.now() - start;
+  const relayBytes = (await held()) - before;
+
+  const [appendMs, loginMs, loginBytes]: [number[], number[], number[]] = [[], [], []];
+  for (const day of days) {
+    const appending = performance.now();
+    for (const wire of day) await admin.appendLog(wire);
+    appendMs.push(performance.now() - appending);
+    counted.bytes = 0;
+    const loggingIn = performance.now();
+    await replica.pull(newApi());
+    loginMs.push(performance.now() - loggingIn);
+    loginBytes.push(counted.bytes);
+  }
+  relay.disconnect();
+  await once(relay, 'exit');
+  return { firstLoginMs, relayBytes, appendMs, loginMs, loginBytes };
+}
+
+/** A device gives up after 20 seconds and tries again, while the relay goes on replaying. */
+async function isIn(api: RelayApi): Promise<boolean> {
+  try {
+    await api.token();
+    return true;
+  } catch (error) {
+    if ((error as { code?: string }).code === 'offline') return false;
+    throw error;
+  }
+}
+
+/** Counts the bodies of requests and answers. */
+function countingFetch(counted: { bytes: number }): typeof globalThis.fetch {
+  return async (input, init) => {
+    if (typeof init?.body === 'string') counted.bytes += init.body.length;
+    const answer = await fetch(input, init);
+    const body = await answer.arrayBuffer();
+    counted.bytes += body.byteLength;
+    return new Response(body, answer);
+  };
+}

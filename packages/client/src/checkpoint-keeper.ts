@@ -6,10 +6,11 @@ import {
   type OrgId,
   type Primitives,
 } from '@keytide/crypto-core';
-import { headsOf, mapRoot, type DirectoryState } from '@keytide/key-directory';
+import type { DirectoryState } from '@keytide/key-directory';
 import { ClientError } from './errors.ts';
 import { forkEvidence } from './fork-evidence.ts';
 import type { LogSource } from './log-source.ts';
+import { OwnMap } from './own-map.ts';
 import { isSameCheckpoint, openCheckpoint, type SignedCheckpoint } from './signed-checkpoint.ts';
 
 interface CheckpointKeeperOptions {
@@ -35,10 +36,12 @@ const MAX_BYTES = 256 * 1024;
  */
 export class CheckpointKeeper {
   readonly #options: CheckpointKeeperOptions;
+  readonly #map: OwnMap;
   #kept: SignedCheckpoint | null = null;
 
   private constructor(options: CheckpointKeeperOptions) {
     this.#options = options;
+    this.#map = new OwnMap(options.primitives);
   }
 
   /** Loads the checkpoint kept before. @throws ClientError `store-damaged` */
@@ -91,7 +94,7 @@ export class CheckpointKeeper {
     }
     if (shown.mapRoot === null)
       throw new ClientError('relay-misbehaved', 'the relay shows a checkpoint without the map');
-    if (!equalBytes(this.#mapRoot(log.state as DirectoryState), shown.mapRoot))
+    if (!equalBytes(await this.#map.rootOf(log.state as DirectoryState), shown.mapRoot))
       throw await this.#forked('map', shown, log, source);
     const value = encodeCbor([shown.key.publicKey, shown.note]);
     await this.#options.keyStore.write([{ name: NEWEST, value }]);
@@ -148,11 +151,6 @@ export class CheckpointKeeper {
   /** Both notes, the one that was true before first. */
   #notes(shown: SignedCheckpoint): Uint8Array[] {
     return this.#kept === null ? [shown.note] : [this.#kept.note, shown.note];
-  }
-
-  #mapRoot(state: DirectoryState): Uint8Array {
-    const { primitives } = this.#options;
-    return mapRoot(primitives, headsOf(primitives, state));
   }
 }
 

@@ -183,17 +183,16 @@ export function createOrganisations(options: OrganisationsOptions): Organisation
   };
 }
 
+/** Page by page, so that a long log is never in memory whole, and others have their turn in between. */
 async function replayFrom(
   { store, primitives }: OrganisationsOptions,
   org: OrgId,
   from: DirectoryState | null,
 ): Promise<DirectoryState | null> {
-  const wires: Uint8Array[] = [];
-  for (;;) {
-    const page = await store.readLog(org, (from?.size ?? 0) + wires.length);
+  for (let state = from; ;) {
+    const page = await store.readLog(org, state?.size ?? 0);
     if (page === null) return null;
-    wires.push(...page.entries);
-    if ((from?.size ?? 0) + wires.length >= page.size || page.entries.length === 0) break;
+    if (page.entries.length > 0) state = replay(primitives, page.entries, state);
+    if ((state?.size ?? 0) >= page.size || page.entries.length === 0) return state;
   }
-  return wires.length === 0 ? from : replay(primitives, wires, from);
 }

@@ -111,7 +111,10 @@ export class DirectoryReplica {
 
   /** Whether this copy holds exactly this entry. */
   has(wire: Uint8Array): boolean {
-    return this.#wires.some((held) => equalBytes(held, wire));
+    // Newest first: who asks has just handed it in.
+    for (let index = this.#wires.length - 1; index >= 0; index -= 1)
+      if (equalBytes(this.#wires[index] as Uint8Array, wire)) return true;
+    return false;
   }
 
   /** The log's root at `size`, or `null` when this copy is shorter. */

@@ -18,7 +18,7 @@ import {
   type Primitives,
   type Signer,
 } from '@keytide/crypto-core';
-import { isActive, recipientsOf } from '@keytide/key-directory';
+import { isActive, recipientsOf, type DirectoryState } from '@keytide/key-directory';
 import type { DirectoryReplica } from './directory-replica.ts';
 import { ClientError } from './errors.ts';
 
@@ -63,6 +63,8 @@ export type KeylessReason = 'ask-an-admin' | 'sealing-key-expired' | 'key-not-ye
 export class EpochRing {
   readonly #options: EpochRingOptions;
   readonly #epochs: KnownEpoch[] = [];
+  /** Who would receive an epoch's key, as of the log that was last asked about: every message asks. */
+  #recipients: { readonly state: DirectoryState; readonly hash: Uint8Array } | null = null;
 
   constructor(options: EpochRingOptions) {
     this.#options = options;
@@ -121,10 +123,10 @@ export class EpochRing {
     const { primitives, directory, group } = this.#options;
     const { current, currentKeys } = this;
     if (current === null || currentKeys === null || nowMs >= current.blockEndMs) return true;
-    return !equalBytes(
-      current.recipientsHash,
-      recipientsHash(primitives, recipientsOf(directory.state, group)),
-    );
+    const { state } = directory;
+    if (this.#recipients?.state !== state)
+      this.#recipients = { state, hash: recipientsHash(primitives, recipientsOf(state, group)) };
+    return !equalBytes(current.recipientsHash, this.#recipients.hash);
   }
 
   /**

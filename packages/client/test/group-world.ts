@@ -8,6 +8,7 @@ import {
   Secret,
   type DeviceId,
   type EpochKeys,
+  type Primitives,
 } from '@keytide/crypto-core';
 import { nodePrimitives as primitives, nodeRandom as random } from '@keytide/crypto-core/node';
 import { createGenesis, createInvite, recipientsOf, replay } from '@keytide/key-directory';
@@ -72,9 +73,11 @@ export async function groupWorld() {
     expiresMs: NOW_MS + DAY_MS,
   });
 
-  async function makeReplica(
+  /** A device's ring without an epoch yet, and the log that it looks at. */
+  async function makeRing(
+    counted: Primitives = primitives,
     pull: (directory: DirectoryReplica) => Promise<void> = async () => {},
-  ): Promise<GroupReplica> {
+  ): Promise<{ epochs: EpochRing; directory: DirectoryReplica }> {
     const keyStore = memoryKeyStore();
     const directory = await DirectoryReplica.open({
       primitives,
@@ -89,11 +92,16 @@ export async function groupWorld() {
     };
     const sealing = { keysFor: () => [decapsulator], wasSilent: () => false };
     const self = { device, signer, sealing };
-    const epochs = new EpochRing({ primitives, group, directory, self, keyStore, source });
+    const options = { primitives: counted, group, directory, self, keyStore, source };
+    return { epochs: new EpochRing(options), directory };
+  }
+
+  async function makeReplica(pull?: (directory: DirectoryReplica) => Promise<void>): Promise<GroupReplica> {
+    const { epochs } = await makeRing(primitives, pull);
     return new GroupReplica(primitives, group, epochs);
   }
 
-  return { device, signer, genesis, secondEntry, state, statement, keys, makeReplica };
+  return { device, signer, genesis, secondEntry, state, statement, keys, makeRing, makeReplica };
 }
 export type GroupWorld = Awaited<ReturnType<typeof groupWorld>>;
 

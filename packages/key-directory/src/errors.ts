@@ -35,6 +35,7 @@ export type DirectoryErrorCode =
   | 'last-admin' // nobody would be left who can administer the organisation
   | 'bad-proof' // a proof or a file of evidence that does not show what it is said to show
   | 'not-stored' // a tile or a node that a proof needs is not in the store, or not any more
+  | 'unwitnessed' // too few admins have cosigned a checkpoint lately: ask again once more have
   | 'forked' // two logs for one organisation; the evidence holds both sides
   | 'rolled-back'; // a log shorter than one already seen; the evidence holds what is missing
 

@@ -145,3 +145,17 @@ export { encodeEntry, encodeEntryWire } from './entry.ts';
 export { encodeForkProof } from './evidence/prove-fork.ts';
 export { assertHandle, isNormalisedHandle } from './handle.ts';
 export { formatInviteLink, parseInviteLink, type InviteLink } from './invite-link.ts';
+export { advanceAnchor } from './trust/advance.ts';
+export {
+  encodeAnchor,
+  openMapNote,
+  parseAnchor,
+  settle,
+  witnessedUntil,
+  type Anchor,
+} from './trust/anchor.ts';
+export { auditPast, randomSize, type KnownHead } from './trust/audit.ts';
+export type { Cosigner } from './trust/cosigners.ts';
+export { readHeads, readKeys, type ProvenKeys } from './trust/read-heads.ts';
+export type { HeadName, MapCheckpoint, ProofSource, ProofTools } from './trust/source.ts';
+export { anchorByInvite, type InvitedTo } from './trust/start.ts';

@@ -1,12 +1,15 @@
-import { uint32Bytes } from '@keytide/crypto-core';
+import { deviceIdOf, uint32Bytes, type MemberId } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import {
   checkpointText,
   DirectoryError,
   EMPTY_MAP_ROOT,
+  encodeAnchor,
   entryBundle,
   headsOf,
   noteKeyText,
+  openMapNote,
+  parseAnchor,
   parseCheckpointText,
   parseDeviceHead,
   parseEntryBundle,
@@ -22,6 +25,7 @@ import {
   updateMap,
   verifyForkProof,
   verifyLookup,
+  type Anchor,
   type DirectoryErrorCode,
   type MapItem,
 } from '@keytide/key-directory';
@@ -73,6 +77,22 @@ const nodes = new NodeStore();
 const mapRoot = nodes.keep(await updateMap(primitives, nodes, EMPTY_MAP_ROOT, heads));
 const { key } = heads[0] as MapItem;
 const lookup = await proveLookup(primitives, nodes, mapRoot, key);
+
+const { policy, policyAt, activeDevices, actingAdmins: admins, size: since } = replay(primitives, wires);
+const cosigner = {
+  member: admins[0] as MemberId,
+  device: deviceIdOf(primitives, adminKey.publicKey),
+  signingPublicKey: adminKey.publicKey,
+  timeSeconds: 1_893_456_000,
+};
+const organisation = { policyAt, activeDevices, admins, since };
+const anchor: Anchor = {
+  checkpoint: openMapNote(note).checkpoint,
+  note,
+  organisation,
+  policy,
+  cosigners: [cosigner],
+};
 
 /** Readers of what makes a membership log public: notes, tiles, the map and evidence. */
 export const transparencyDecoders: readonly Decoder[] = [
@@ -183,6 +203,14 @@ export const transparencyDecoders: readonly Decoder[] = [
         verifyLookup(primitives, mapRoot, key, bytes);
         return lookup;
       },
+    },
+    ['bad-proof', 'malformed', 'too-large', 'unsupported-version'],
+  ),
+  reader(
+    {
+      name: 'anchor of trust',
+      corpus: () => [encodeAnchor(anchor), encodeAnchor({ ...anchor, cosigners: [] })],
+      rewrite: through((bytes) => parseAnchor(primitives, bytes), encodeAnchor),
     },
     ['bad-proof', 'malformed', 'too-large', 'unsupported-version'],
   ),

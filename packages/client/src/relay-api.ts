@@ -7,7 +7,7 @@ import {
   type OrgId,
   type Signer,
 } from '@keytide/crypto-core';
-import { tilePath, type TileName } from '@keytide/key-directory';
+import { tilePath, type HeadName, type TileName } from '@keytide/key-directory';
 import {
   boxResponse,
   challengeResponse,
@@ -17,6 +17,7 @@ import {
   logAppendResponse,
   loginBytes,
   logResponse,
+  lookupResponse,
   organisationResponse,
   sealingRecordResponse,
   sealingRecordsResponse,
@@ -90,9 +91,22 @@ export class RelayApi {
     }
   }
 
-  /** The newest checkpoint of the membership log: a signed note, not verified. */
-  readCheckpoint(): Promise<Uint8Array> {
-    return this.#withSession('GET', '/log/checkpoint', bytesWithin(LIMITS.noteBytes));
+  /** The checkpoint of the membership log's first `size` entries, or its newest: a signed note, not verified. */
+  readCheckpoint(size?: number): Promise<Uint8Array> {
+    const query = size === undefined ? '' : `?size=${size}`;
+    return this.#withSession('GET', `/log/checkpoint${query}`, bytesWithin(LIMITS.noteBytes));
+  }
+
+  /** The way to a head in the map of the checkpoint of `size`, not verified. */
+  async readLookup(name: HeadName, size: number): Promise<Uint8Array> {
+    const path = name.of === 'organisation' ? name.of : `${name.of}s/${name.id}`;
+    return (await this.#withSession('GET', `/directory/${path}?size=${size}`, lookupResponse)).lookup;
+  }
+
+  /** One entry of the membership log, not verified; `null` when the relay has none. */
+  async readEntry(index: number): Promise<Uint8Array | null> {
+    const { entries } = await this.#withSession('GET', `/log?from=${index}&count=1`, logResponse);
+    return entries[0] ?? null;
   }
 
   /** A tile of the membership log's tree, not verified; `null` when the relay has none. */

@@ -41,8 +41,11 @@ export const sessionResponse: z.ZodType<{ token: string; expiresAtMs: number }> 
   expiresAtMs: count,
 });
 
-/** Query of `GET /v1/organisations/:org/log`: the index of the first entry wanted. */
-export const logQuery: z.ZodType<{ from: number }> = z.strictObject({ from: place });
+/** Query of `GET /v1/organisations/:org/log`: the index of the first entry wanted, and how many at most; left out: a page. */
+export const logQuery: z.ZodType<{ from: number; count?: number }> = z.strictObject({
+  from: place,
+  count: place.pipe(z.int().min(1).max(LIMITS.logPageEntries)).exactOptional(),
+});
 
 /** Its answer: a page of entry wires from `from` on; the log has `size` entries in all. */
 export const logResponse: z.ZodType<{ entries: Uint8Array[]; size: number }> = z.object({

@@ -10,8 +10,11 @@ export const cosignatureRequest: z.ZodType<{ note: Uint8Array }> = z.strictObjec
 /** Its answer: the size of the log in the checkpoint. */
 export const cosignatureResponse: z.ZodType<{ size: number }> = z.object({ size: count });
 
+/** Query of a checkpoint or a lookup: how many entries the log had; left out: the newest. */
+export const checkpointQuery: z.ZodType<{ size?: number }> = z.strictObject({ size: place.exactOptional() });
+
 /**
- * `GET /v1/organisations/:org/directory/members/:id` and `…/devices/:id`: the newest checkpoint, a signed
+ * `GET /v1/organisations/:org/directory/members/:id`, `…/devices/:id` and `…/organisation`: a checkpoint, a signed
  * note, and the proof of what the map under its root holds for the id. Nothing in it is true until
  * `verifyNote` and `verifyLookup` of key-directory say so.
  */

@@ -23,6 +23,7 @@ export {
   type ClientFrame,
 } from './client-frames.ts';
 export {
+  checkpointQuery,
   cosignatureRequest,
   cosignatureResponse,
   lookupResponse,

@@ -5,7 +5,7 @@ export const REFUSAL_CODES = [
   'unsupported-version', // another protocol version
   'rate-limited', // too fast; wait and repeat
   'unavailable', // the relay cannot answer now; the outcome is unknown, repeat with the same ids
-  'not-found', // no such route, or a tile that the log does not have yet
+  'not-found', // no such route, or a tile or a checkpoint that the log does not have
   'hello-timeout', // the first frame did not come in time
   'login-refused', // the challenge was not met, whatever the reason
   'session-ended', // no such session, or it has expired; log in again

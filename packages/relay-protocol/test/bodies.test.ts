@@ -1,6 +1,7 @@
 import { toBase64Url } from '@keytide/crypto-core';
 import {
   challengeRequest,
+  checkpointQuery,
   cosignatureRequest,
   errorResponse,
   isRefusalCode,
@@ -53,8 +54,15 @@ test('an entry has at most 64 KiB', () => {
 
 test('a place in the log is written in one way', () => {
   expect(logQuery.parse({ from: '500' })).toEqual({ from: 500 });
+  expect(logQuery.parse({ from: '0', count: '1' })).toEqual({ from: 0, count: 1 });
   for (const from of ['', '-1', '01', '1.0', '1e3', ' 1', '99999999999'])
     expect(logQuery.safeParse({ from }).success).toBe(false);
+  for (const count of ['', '0', '501', '01', undefined])
+    expect(logQuery.safeParse({ from: '0', count }).success).toBe(false);
+  expect(checkpointQuery.parse({})).toEqual({});
+  expect(checkpointQuery.parse({ size: '7' })).toEqual({ size: 7 });
+  for (const query of [{ size: '-1' }, { size: '07' }, { size: undefined }, { size: '1', more: '1' }])
+    expect(checkpointQuery.safeParse(query).success).toBe(false);
 });
 
 test('a note travels as text, and comes out as its bytes', () => {

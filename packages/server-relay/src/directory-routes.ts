@@ -12,10 +12,16 @@ import {
   EMPTY_MAP_ROOT,
   entryBundle,
   memberKey,
+  organisationKey,
   parseTilePath,
   proveLookup,
 } from '@keytide/key-directory/verify';
-import { cosignatureRequest, sealingRecordRequest, sealingRecordsQuery } from '@keytide/relay-protocol';
+import {
+  checkpointQuery,
+  cosignatureRequest,
+  sealingRecordRequest,
+  sealingRecordsQuery,
+} from '@keytide/relay-protocol';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
 import type { Clock } from './clock.ts';
@@ -46,7 +52,7 @@ export function addDirectoryRoutes(app: FastifyInstance, options: DirectoryRoute
 
   app.get(`${ORG}/log/checkpoint`, async (request, reply) => {
     const { org } = await gate.subject(request);
-    return sendText(reply, await newestNote(store, org));
+    return sendText(reply, await noteAt(store, org, request.query));
   });
 
   app.get(`${ORG}/log/checkpoint/witnessed`, async (request, reply) => {
@@ -72,13 +78,18 @@ export function addDirectoryRoutes(app: FastifyInstance, options: DirectoryRoute
   app.get(`${ORG}/directory/members/:id`, async (request) => {
     const { org } = await gate.subject(request);
     const id = memberId(parsed(memberParams, request.params).id);
-    return lookup({ store, primitives, org }, memberKey(primitives, id));
+    return lookup({ store, primitives, org }, request.query, memberKey(primitives, id));
   });
 
   app.get(`${ORG}/directory/devices/:id`, async (request) => {
     const { org } = await gate.subject(request);
     const id = deviceId(parsed(deviceParams, request.params).id);
-    return lookup({ store, primitives, org }, deviceKey(primitives, id));
+    return lookup({ store, primitives, org }, request.query, deviceKey(primitives, id));
+  });
+
+  app.get(`${ORG}/directory/organisation`, async (request) => {
+    const { org } = await gate.subject(request);
+    return lookup({ store, primitives, org }, request.query, organisationKey(primitives));
   });
 
   app.post(`${ORG}/sealing-records`, async (request, reply) => {
@@ -100,11 +111,13 @@ export function addDirectoryRoutes(app: FastifyInstance, options: DirectoryRoute
   });
 }
 
-/** The newest checkpoint of an organisation that there is. */
-async function newestNote(store: DirectoryStore, org: OrgId): Promise<Uint8Array> {
-  const checkpoint = await store.readCheckpoint(org, 'newest');
-  if (checkpoint === null) throw new RelayError('database-failed', 'a log without its checkpoint');
-  return cosignedNote(checkpoint);
+/** The checkpoint of the size that is asked for, or the newest. @throws RelayError `not-found`, `malformed` */
+async function noteAt(store: DirectoryStore, org: OrgId, query: unknown): Promise<Uint8Array> {
+  const { size = 'newest' } = parsed(checkpointQuery, query);
+  const checkpoint = await store.readCheckpoint(org, size);
+  if (checkpoint !== null) return cosignedNote(checkpoint);
+  if (size === 'newest') throw new RelayError('database-failed', 'a log without its checkpoint');
+  throw new RelayError('not-found', 'the log has no checkpoint of this size');
 }
 
 async function readTile(store: DirectoryStore, org: OrgId, path: string): Promise<Uint8Array> {
@@ -121,12 +134,13 @@ async function readTile(store: DirectoryStore, org: OrgId, path: string): Promis
   throw new RelayError('not-found', 'the log does not have this tile yet');
 }
 
-/** Both of one moment: the proof is under the root of the checkpoint that it comes with. */
+/** Both of one moment: the proof is under the root of the checkpoint that it comes with, which may be an old one. */
 async function lookup(
   { store, primitives, org }: Pick<DirectoryRoutesOptions, 'store' | 'primitives'> & { readonly org: OrgId },
+  query: unknown,
   key: Uint8Array,
 ): Promise<{ checkpoint: string | null; lookup: string }> {
-  const note = await newestNote(store, org);
+  const note = await noteAt(store, org, query);
   const root = mapRootOf(note) ?? EMPTY_MAP_ROOT;
   const proof = await proveLookup(primitives, await waysOf(store, org, root, [key]), root, key);
   return { checkpoint: decodeUtf8(note), lookup: toBase64Url(proof) };

@@ -80,8 +80,8 @@ export function addRoutes(app: FastifyInstance, options: RoutesOptions): void {
 
   app.get('/v1/organisations/:org/log', async (request) => {
     const { org } = await gate.subject(request);
-    const { from } = parsed(logQuery, request.query);
-    const page = await store.readLog(org, from);
+    const { from, count } = parsed(logQuery, request.query);
+    const page = await store.readLog(org, from, count);
     return { entries: page?.entries.map(toBase64Url) ?? [], size: page?.size ?? 0 };
   });
 

@@ -13,8 +13,11 @@ export interface RelayStore extends DirectoryStore {
   hasOrganisations(): Promise<boolean>;
   /** Starts an organisation with its genesis entry. False, and nothing done, if it exists. */
   createOrganisation(genesis: Genesis): Promise<boolean>;
-  /** Entries of the membership log from index `from` on, as many as a page holds; `null` without the organisation. */
-  readLog(org: OrgId, from: number): Promise<LogPage | null>;
+  /**
+   * Entries of the membership log from index `from` on, as many as a page holds, or at most `count`; `null` without
+   * the organisation.
+   */
+  readLog(org: OrgId, from: number, count?: number): Promise<LogPage | null>;
   /**
    * Adds the entry with this index, its growth with it, and ends the named subjects' sessions: all or nothing.
    * @throws RelayError `head-moved` unless `index` is the size of the log

@@ -4,6 +4,7 @@ import {
   deviceKey,
   logNoteKey,
   memberKey,
+  organisationKey,
   originOf,
   parseCheckpointText,
   parseEntryBundle,
@@ -31,8 +32,9 @@ export interface DirectoryReader {
   checkpoint(which?: '/witnessed'): Promise<ReadCheckpoint>;
   bundle(index: number, width: number): Promise<Uint8Array[]>;
   /** The head under the root of the checkpoint that came with it; `null` for a proof of absence. */
-  member(id: MemberId): Promise<{ checkpoint: ReadCheckpoint; head: Uint8Array | null }>;
-  device(id: DeviceId): Promise<{ checkpoint: ReadCheckpoint; head: Uint8Array | null }>;
+  member(id: MemberId, size?: number): Promise<{ checkpoint: ReadCheckpoint; head: Uint8Array | null }>;
+  device(id: DeviceId, size?: number): Promise<{ checkpoint: ReadCheckpoint; head: Uint8Array | null }>;
+  organisation(size?: number): Promise<{ checkpoint: ReadCheckpoint; head: Uint8Array | null }>;
 }
 
 /** Any GET: status, type and bytes. */
@@ -72,8 +74,9 @@ export async function directoryReader(relay: Relay, org: OrgId, token: string): 
     return answer.bytes;
   }
 
-  async function lookup(path: string, mapKey: Uint8Array) {
-    const { status, body } = await call(relay, 'GET', `${at}/directory/${path}`, { token });
+  async function lookup(path: string, mapKey: Uint8Array, size?: number) {
+    const query = size === undefined ? '' : `?size=${size}`;
+    const { status, body } = await call(relay, 'GET', `${at}/directory/${path}${query}`, { token });
     if (status !== 200) throw new Error(`lookup: ${status}`);
     const answer = lookupResponse.parse(body);
     const checkpoint = verified(answer.checkpoint);
@@ -94,7 +97,8 @@ export async function directoryReader(relay: Relay, org: OrgId, token: string): 
       const bytes = await bytesAt(`/log/${path}`, 'application/octet-stream');
       return parseEntryBundle(bytes as Uint8Array, width);
     },
-    member: (id) => lookup(`members/${id}`, memberKey(nodePrimitives, id)),
-    device: (id) => lookup(`devices/${id}`, deviceKey(nodePrimitives, id)),
+    member: (id, size) => lookup(`members/${id}`, memberKey(nodePrimitives, id), size),
+    device: (id, size) => lookup(`devices/${id}`, deviceKey(nodePrimitives, id), size),
+    organisation: (size) => lookup('organisation', organisationKey(nodePrimitives), size),
   };
 }

@@ -1,17 +1,21 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { deviceId, equalBytes, leafHash, memberId, toHex } from '@keytide/crypto-core';
+import { deviceId, equalBytes, leafHash, memberId, toBase64Url, toHex } from '@keytide/crypto-core';
 import { nodePrimitives } from '@keytide/crypto-core/node';
 import {
   deviceKey,
   headsOf,
   mapRoot,
   memberKey,
+  parseCheckpointText,
   parseDeviceHead,
   parseMemberHead,
+  parseNote,
+  parseOrganisationHead,
   proveConsistency,
   proveInclusion,
+  replay,
   treeRoot,
   verifyConsistency,
   verifyInclusion,
@@ -169,6 +173,44 @@ describe.each([
     expect((await reader.member(memberId(world.random(16)))).head).toBeNull();
   });
 
+  test('every old root can be looked up in, and sizes that never were are refused', async () => {
+    const { state, wires } = world;
+    const eighth = world.members[7] as (typeof world.members)[0];
+    const addedAt = state.members.get(eighth.id)?.addedAt as number;
+    for (const size of [addedAt, addedAt + 1, 1, state.size]) {
+      const then = replay(nodePrimitives, wires.slice(0, size));
+      const { checkpoint, head } = await reader.member(eighth.id, size);
+      expect(checkpoint).toMatchObject({ size, root: then.root });
+      expect(toHex(checkpoint.mapRoot as Uint8Array)).toBe(
+        toHex(mapRoot(nodePrimitives, headsOf(nodePrimitives, then))),
+      );
+      expect(head === null).toBe(size <= addedAt);
+      const organisation = parseOrganisationHead((await reader.organisation(size)).head as Uint8Array);
+      expect(organisation.activeDevices).toBe(then.activeDevices);
+    }
+    expect((await reader.organisation()).checkpoint.size).toBe(state.size);
+    const at = `/organisations/${world.org}`;
+    const answer = await fetchBytes(relay, `${at}/log/checkpoint?size=2`, token);
+    expect(parseCheckpointText(parseNote(answer.bytes).text).size).toBe(2);
+    const paths = ['/log/checkpoint', '/directory/organisation', `/directory/devices/${founder.id}`];
+    for (const path of paths) {
+      for (const [query, code] of [
+        ['size=0', 'not-found'],
+        [`size=${state.size + 1}`, 'not-found'],
+        ['size=9999999999', 'not-found'],
+        ['size=x', 'malformed'],
+        ['size=', 'malformed'],
+        ['sizes=1', 'malformed'],
+      ])
+        expect((await call(relay, 'GET', `${at}${path}?${query}`, { token })).body.code, path + query).toBe(
+          code,
+        );
+    }
+    const entry = await call(relay, 'GET', `${at}/log?from=9&count=1`, { token });
+    expect(entry.body).toEqual({ entries: [toBase64Url(wires[9] as Uint8Array)], size: state.size });
+    expect((await call(relay, 'GET', `${at}/log?from=9&count=0`, { token })).body.code).toBe('malformed');
+  });
+
   test('all of it is there after a restart, under the same key, and grows on', async () => {
     const before = await reader.checkpoint();
     const key = await keyOf(relay);
@@ -193,6 +235,7 @@ describe.each([
       '/log/checkpoint/witnessed',
       tile,
       `/directory/members/${world.members[0].id}`,
+      '/directory/organisation',
     ];
     reads.push(`/directory/devices/${founder.id}`, '/sealing-records?after=0');
     for (const path of reads) {

@@ -32,6 +32,8 @@ export const logChecks: readonly StoreCheck[] = [
       await store.appendLogEntry(addition(place, 1, wire));
       const page = await store.readLog(org, 1);
       assert.deepEqual(page, { entries: [wire], size: 2 });
+      const first = (await store.readLog(org, 0))?.entries.slice(0, 1);
+      assert.deepEqual(await store.readLog(org, 0, 1), { entries: first, size: 2 });
       const nobody = placeOf('nobody');
       await assert.rejects(store.appendLogEntry(addition(nobody, 0, wire)), {
         code: 'head-moved',

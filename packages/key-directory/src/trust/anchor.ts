@@ -1,4 +1,12 @@
-import { decodeCbor, deviceIdOf, encodeCbor, idBytes, memberId, type Primitives } from '@keytide/crypto-core';
+import {
+  decodeCbor,
+  deviceIdOf,
+  encodeCbor,
+  idBytes,
+  memberId,
+  sorted,
+  type Primitives,
+} from '@keytide/crypto-core';
 import { z } from 'zod';
 import { badProof } from '../bad-proof.ts';
 import { policyMap } from '../body-codec.ts';
@@ -64,7 +72,10 @@ export async function settle(
 export function witnessedUntil({ organisation, policy, cosigners }: Anchor): number {
   const { witnesses } = policy;
   if (witnesses === undefined) return 0;
-  const times = cosigners.map(({ timeSeconds }) => timeSeconds).sort((a, b) => b - a);
+  const times = sorted(
+    cosigners.map(({ timeSeconds }) => timeSeconds),
+    (a, b) => b - a,
+  );
   const oldest = times[Math.min(witnesses.needed, organisation.admins.length) - 1];
   return oldest === undefined ? 0 : oldest + witnesses.maxAgeSeconds;
 }

@@ -5,6 +5,7 @@ import {
   headsOf,
   parseDeviceHead,
   parseMemberHead,
+  publishKeys,
   randomSize,
   readHeads,
   readKeys,
@@ -15,7 +16,7 @@ import {
 } from '@keytide/key-directory';
 import { seededRandom, type SeededWorld } from '@keytide/testkit';
 import { describe, expect, test } from 'vitest';
-import { invite, join, stranger } from '../forge.ts';
+import { forge, invite, join, joinBody, stranger } from '../forge.ts';
 import { answering, refusalOf, ShownLog, witnessedWorld } from './shown-log.ts';
 
 /** Three members, and a fourth who comes later and becomes an exporter later still. */
@@ -85,6 +86,12 @@ describe('heads', () => {
     expect(await refusalOf(readKeys(tools, late.id, { ...head, addedAt: log.size }))).toBe('not-stored');
     const sealing = new Uint8Array(32);
     expect(await refusalOf(readKeys(tools, late.id, { ...head, sealing }))).toBe('bad-proof');
+    // An entry that was never in the log, with another signing key beside the sealing key that the head names.
+    const { signer } = stranger(world);
+    const keys = publishKeys(primitives, { ...late.own, signer });
+    const wire = forge(world, late, { ...joinBody(world, invite(world), late), ...keys });
+    const forging = { readTile: log.readTile, readLookup: log.readLookup, readEntry: async () => wire };
+    expect(await refusalOf(readKeys({ primitives, source: forging }, late.id, head))).toBe('bad-proof');
   });
 });
 
@@ -167,7 +174,7 @@ describe('an audit of the past', () => {
   test('chooses every size', () => {
     const random = seededRandom('sizes');
     const drawn = Array.from({ length: 400 }, () => randomSize(random, 3, 12));
-    expect([...new Set(drawn)].sort((a, b) => a - b)).toEqual([3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+    expect([...new Set(drawn)].toSorted((a, b) => a - b)).toEqual([3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
     expect(randomSize(random, 7, 7)).toBe(7);
     const biased = [new Uint8Array(6).fill(255), new Uint8Array(6)];
     expect(randomSize(() => biased.shift() as Uint8Array, 0, 9)).toBe(0);

@@ -5,6 +5,8 @@ import {
   checkpointOf,
   DirectoryError,
   type Anchor,
+  type HashTileName,
+  type HeadName,
   type InvitedTo,
 } from '@keytide/key-directory';
 import type { SeededDevice, SeededWorld } from '@keytide/testkit';
@@ -123,6 +125,27 @@ describe('the first anchor of who is invited', () => {
       note,
       now,
     );
+    expect(await refusalOf(start)).toBe('bad-proof');
+  });
+
+  test('is refused where the note is of another branch than the link, whoever has cosigned it', async () => {
+    const { world, log, inviter, invited, now } = await stage('branch');
+    const fork = witnessedWorld({ seed: 'branch', members: 3, admins: 2 });
+    invite(fork, 'member', fork.members[1]?.devices[0]);
+    invite(fork);
+    const other = await new ShownLog().grow(fork);
+    expect(other.size).toBeLessThanOrEqual(log.size);
+    expect(world.org).toBe(fork.org);
+    let isLookedUp = false;
+    const source = {
+      readTile: (tile: HashTileName) => (isLookedUp ? other : log).readTile(tile),
+      readLookup: (name: HeadName, size: number) => {
+        isLookedUp = true;
+        return other.readLookup(name, size);
+      },
+      readEntry: log.readEntry,
+    };
+    const start = anchorByInvite({ primitives, source }, invited, other.note([inviter], now), now);
     expect(await refusalOf(start)).toBe('bad-proof');
   });
 

@@ -21,7 +21,7 @@ export function sqlRelayStore(database: SqlDatabase): RelayStore {
     hasOrganisations: async () =>
       (await database.query('select 1 as one from organisations limit 1')).length > 0,
     createOrganisation: (genesis) => createOrganisation(database, genesis),
-    readLog: (org, from) => readLog(database, org, from),
+    readLog: (org, from, count) => readLog(database, org, from, count),
     appendLogEntry: (addition) => appendLogEntry(database, addition),
     appendEnvelopes: (items, nowMs) => appendEnvelopes(database, items, nowMs),
     announceEpoch: (announcement, nowMs) => announceEpoch(database, announcement, nowMs),
@@ -43,6 +43,7 @@ async function readLog(
   database: SqlDatabase,
   org: Parameters<RelayStore['readLog']>[0],
   from: number,
+  count: number = LIMITS.logPageEntries,
 ): Promise<LogPage | null> {
   const [head] = await database.query('select log_size from organisations where org = $1', [idBytes(org)]);
   if (head === undefined) return null;
@@ -50,9 +51,9 @@ async function readLog(
     `select wire from (
        select entry_index, wire, sum(octet_length(wire)) over (order by entry_index) - octet_length(wire) as before
        from (select entry_index, wire from log_entries where org = $1 and entry_index >= $2
-             order by entry_index limit ${LIMITS.logPageEntries}) page
+             order by entry_index limit $3) page
      ) sized where before < ${LIMITS.logPageBytes} order by entry_index`,
-    [idBytes(org), from],
+    [idBytes(org), from, count],
   );
   // The log may have grown between the two statements; the page is then newer than the size.
   const size = Math.max(head['log_size'] as number, rows.length === 0 ? 0 : from + rows.length);

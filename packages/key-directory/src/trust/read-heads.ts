@@ -1,14 +1,12 @@
-import { equalBytes, type DeviceId, type MemberId, type Primitives } from '@keytide/crypto-core';
+import { equalBytes, type DeviceId, type Primitives } from '@keytide/crypto-core';
 import { badProof } from '../bad-proof.ts';
 import { parseEntry } from '../entry.ts';
 import { inDirectoryTerms } from '../errors.ts';
 import {
   parseDeviceHead,
-  parseMemberHead,
   parseOrganisationHead,
   sealingHash,
   type DeviceHead,
-  type MemberHead,
   type OrganisationHead,
 } from '../map/head.ts';
 import { verifyLookup } from '../map/lookup.ts';
@@ -40,16 +38,6 @@ export async function readOrganisation(
   const [leaf] = await readHeads(tools, checkpoint, [{ of: 'organisation' }]);
   if (leaf === null || leaf === undefined) throw badProof('a map without a head of the organisation');
   return parseOrganisationHead(leaf);
-}
-
-/** A member's head; `null`, proved, for who was never a member. @throws DirectoryError as `verifyLookup` */
-export async function readMember(
-  tools: ProofTools,
-  checkpoint: MapCheckpoint,
-  id: MemberId,
-): Promise<MemberHead | null> {
-  const [leaf] = await readHeads(tools, checkpoint, [{ of: 'member', id }]);
-  return leaf === null || leaf === undefined ? null : parseMemberHead(leaf);
 }
 
 /** A device's head; `null`, proved, for what was never a device. @throws DirectoryError as `verifyLookup` */

@@ -1,23 +1,24 @@
-import { createOrganisation, memoryDeviceStore, type ClientError } from '@keytide/client';
-import { equalBytes, toBase64Url } from '@keytide/crypto-core';
+import { createOrganisation, memoryDeviceStore } from '@keytide/client';
+import { equalBytes } from '@keytide/crypto-core';
 import { nodePrimitives as primitives, nodeRandom } from '@keytide/crypto-core/node';
 import {
   checkpointText,
   createInvite,
-  logNoteKey,
   logSignature,
-  noteKeyText,
-  originOf,
   parseCheckpointText,
   parseNote,
   assembleNote,
-  signEntry,
-  verifyForkProof,
-  verifyNote,
   type LogCheckpoint,
 } from '@keytide/key-directory';
-import { forgeMembershipLog } from '@keytide/testkit';
+import {
+  forgeCheckpoint,
+  forgeEntry,
+  forgeMembershipLog,
+  rollBackMembershipLog,
+  swapRelayKey,
+} from '@keytide/testkit/hostile-relay';
 import { describe, expect, test } from 'vitest';
+import { sizesIn, verdictOf } from './evidence.ts';
 import { burgle, type Loot } from './loot.ts';
 import { noonPorts, now } from './noon-ports.ts';
 import { definition, failureCodes, goesOn, says, stops, until, type Person, type Stage } from './stage.ts';
@@ -28,17 +29,7 @@ type Checkpoint = LogCheckpoint;
 export function contradictoryCheckpoints(stage: () => Stage): void {
   /** Shows a person another note in place of the relay's newest, from now on, and lets the log grow. */
   async function shows(victim: Person, ada: Person, note: (true_: Uint8Array) => Uint8Array | null) {
-    const relent = stage().hostile.attack({
-      victim: victim.client.device,
-      async call(call, forward) {
-        if (!call.path.endsWith('/log/checkpoint')) return await forward(call);
-        const answer = await forward(call);
-        const body = note(answer.body as Uint8Array);
-        return body === null
-          ? { status: 404, body: { code: 'not-found', message: '' } }
-          : { status: 200, body };
-      },
-    });
+    const relent = forgeCheckpoint(stage().hostile, victim.client.device, note);
     await ada.client.invite();
     return relent;
   }
@@ -53,25 +44,6 @@ export function contradictoryCheckpoints(stage: () => Stage): void {
         { ...logSignature(primitives, key, changed), name, keyId },
       ]);
     };
-  }
-
-  /** What the evidence proves to anybody who knows the relay's key and nothing else. */
-  function verdictOf(error: ClientError, { client }: Person) {
-    const verdict = verifyForkProof(primitives, error.evidence[0] as Uint8Array);
-    const relayKey = logNoteKey(originOf(client.org), stage().relayKey.signer.publicKey);
-    const keys = verdict.against.map((key) => noteKeyText(primitives, key));
-    expect(keys).toEqual([noteKeyText(primitives, relayKey)]);
-    return verdict;
-  }
-
-  /** The sizes of the logs in notes that the relay's key signed. */
-  function sizesIn(notes: readonly Uint8Array[], { client }: Person): number[] {
-    const relayKey = logNoteKey(originOf(client.org), stage().relayKey.signer.publicKey);
-    return notes.map((bytes) => {
-      const note = parseNote(bytes);
-      expect(verifyNote(primitives, note, [relayKey]).verified).toHaveLength(1);
-      return parseCheckpointText(note.text).size;
-    });
   }
 
   /** An invite by the holder of ada's key, which continues the log. */
@@ -116,7 +88,7 @@ export function contradictoryCheckpoints(stage: () => Stage): void {
       await ada.client.invite();
       await until(() => bo.failures.length > 0, 'bo to go offline');
       expect(failureCodes(bo)).toEqual(['relay-misbehaved']);
-      expect(sizesIn(bo.failures[0]?.evidence ?? [], bo)).toEqual([5, 4]);
+      expect(sizesIn(stage(), bo.failures[0]?.evidence ?? [], bo)).toEqual([5, 4]);
       relent();
       await goesOn(ada, bo);
     });
@@ -130,7 +102,7 @@ export function contradictoryCheckpoints(stage: () => Stage): void {
       );
       const error = await stops(bo);
       expect(error.code).toBe('relay-forked');
-      expect(verdictOf(error, bo)).toMatchObject({ claim: 'forked' });
+      expect(verdictOf(stage(), error, bo)).toMatchObject({ claim: 'forked' });
       await expect(says(bo, 'to whom?')).rejects.toMatchObject({ code: 'relay-forked' });
     });
 
@@ -143,19 +115,17 @@ export function contradictoryCheckpoints(stage: () => Stage): void {
       );
       const error = await stops(bo);
       expect(error.code).toBe('relay-forked');
-      expect(verdictOf(error, bo)).toMatchObject({ claim: 'wrong-map' });
+      expect(verdictOf(stage(), error, bo)).toMatchObject({ claim: 'wrong-map' });
     });
 
     test('over an entry that no rule allows: proved, by the log itself', async () => {
       const { ada, bo } = await stage().pair();
       const { directory } = await burgle(ada);
       const thief = await burgle(bo);
-      const forged = signEntry(primitives, thief.signer, {
-        org: directory.org,
-        index: directory.size,
-        previousHash: directory.headHash,
-        timeMs: directory.timeMs + 1,
-        body: { kind: 'role', member: bo.client.member, role: 'admin' },
+      const forged = forgeEntry(primitives, directory, thief.signer, {
+        kind: 'role',
+        member: bo.client.member,
+        role: 'admin',
       });
       const { hostile, relayKey } = stage();
       // Another entry follows, so that the refused one is not the last that was signed.
@@ -164,7 +134,7 @@ export function contradictoryCheckpoints(stage: () => Stage): void {
       await ada.client.invite();
       const error = await stops(bo);
       expect(error).toMatchObject({ code: 'relay-forked', cause: { code: 'not-permitted' } });
-      expect(verdictOf(error, bo)).toMatchObject({
+      expect(verdictOf(stage(), error, bo)).toMatchObject({
         claim: 'refused-entry',
         refused: { index: 3, code: 'not-permitted' },
       });
@@ -185,7 +155,7 @@ export function contradictoryCheckpoints(stage: () => Stage): void {
       const again = await stage().reopen(bo);
       const error = await stops(again);
       expect(error.code).toBe('relay-forked');
-      expect(verdictOf(error, bo)).toMatchObject({ claim: 'forked' });
+      expect(verdictOf(stage(), error, bo)).toMatchObject({ claim: 'forked' });
     });
 
     test('the relay rolled back, with the note of then: refused, with both notes', async () => {
@@ -194,10 +164,10 @@ export function contradictoryCheckpoints(stage: () => Stage): void {
       await ada.client.invite();
       await until(() => bo.client.directorySize === 4, 'bo to take the entry');
       await goesOn(ada, bo);
-      forgeMembershipLog(hostile, bo.client.device, (wires) => wires.slice(0, 3), relayKey);
+      rollBackMembershipLog(hostile, bo.client.device, 3, relayKey);
       const error = await stops(await stage().reopen(bo));
       expect(error.code).toBe('relay-forked');
-      expect(sizesIn(error.evidence.slice(0, 2), bo)).toEqual([4, 3]);
+      expect(sizesIn(stage(), error.evidence.slice(0, 2), bo)).toEqual([4, 3]);
     });
 
     test('the relay rolled back and grown anew: proved', async () => {
@@ -211,21 +181,12 @@ export function contradictoryCheckpoints(stage: () => Stage): void {
       forgeMembershipLog(hostile, bo.client.device, (w) => [...w.slice(0, 3), own], relayKey);
       const error = await stops(await stage().reopen(bo));
       expect(error.code).toBe('relay-forked');
-      expect(verdictOf(error, bo)).toMatchObject({ claim: 'forked' });
+      expect(verdictOf(stage(), error, bo)).toMatchObject({ claim: 'forked' });
     });
   });
 
   describe('the relay’s key', () => {
-    const swap = () => {
-      const other = primitives.signer(nodeRandom(32));
-      return stage().hostile.attack({
-        async call(call, forward) {
-          const answer = await forward(call);
-          if (call.path !== '/v1/health') return answer;
-          return { status: 200, body: { ...(answer.body as object), key: toBase64Url(other.publicKey) } };
-        },
-      });
-    };
+    const swap = () => swapRelayKey(stage().hostile, primitives.signer(nodeRandom(32)).publicKey);
     const options = () => ({
       definition,
       ports: noonPorts,

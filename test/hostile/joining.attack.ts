@@ -1,17 +1,18 @@
 import { fromBase64Url, toBase64Url } from '@keytide/crypto-core';
 import { createOrganisation, join, memoryDeviceStore } from '@keytide/client';
 import { nodePrimitives as primitives, nodeRandom } from '@keytide/crypto-core/node';
+import { createInvite, replay } from '@keytide/key-directory';
 import {
-  createInvite,
-  inviteIdOf,
-  parseEntry,
-  parseInviteLink,
-  publishKeys,
-  replay,
-  signEntry,
-} from '@keytide/key-directory';
-import { forgeMembershipLog, hostileRelay, signLog, seededDevice } from '@keytide/testkit';
+  claimSize,
+  forgeMembershipLog,
+  hostileRelay,
+  seededDevice,
+  signLog,
+  swallowEntries,
+  swapKeysAtJoin,
+} from '@keytide/testkit/hostile-relay';
 import { describe, expect, test } from 'vitest';
+import { inviteOf } from './invite-of.ts';
 import { burgle } from './loot.ts';
 import { noonPorts, now } from './noon-ports.ts';
 import { rawLogin } from './raw-session.ts';
@@ -65,23 +66,11 @@ export function hijackedJoins(stage: () => Stage): void {
       const { ada, bo } = await stage().pair();
       const ghost = seededDevice(primitives, nodeRandom, now());
       const link = await ada.client.invite();
-      const swapped: Uint8Array[] = [];
-      stage().hostile.attack({
-        victim: inviteOf(link),
-        async call(call, forward) {
-          if (call.method !== 'POST' || !call.path.endsWith('/log')) return await forward(call);
-          const entry = parseEntry(primitives, entryOf(call.body));
-          if (entry.body.kind !== 'join') return await forward(call);
-          const body = { ...entry.body, ...publishKeys(primitives, ghost.own) };
-          swapped.push(signEntry(primitives, ghost.signer, { ...entry, body }));
-          return await forward({ ...call, body: { entry: toBase64Url(swapped[0] as Uint8Array) } });
-        },
-      });
+      const swapped = swapKeysAtJoin(stage().hostile, inviteOf(link), { primitives, ghost });
       // An honest relay refuses the swapped entry, so its accomplice must show it to the members itself.
       await expect(join(joiner(link))).rejects.toMatchObject({ relayCode: 'entry-refused' });
-      forgeMembershipLog(stage().hostile, bo.client.device, (wires) => [...wires, ...swapped]);
-      const [live] = stage().hostile.linksOf(bo.client.device);
-      live?.toClient({ type: 'directory', size: 5 });
+      forgeMembershipLog(stage().hostile, bo.client.device, (wires) => [...wires, ...swapped.entries]);
+      claimSize(stage().hostile, bo.client.device, 5);
       const error = await stops(bo);
       expect(error).toMatchObject({ code: 'relay-forked', cause: { code: 'bad-signature' } });
       expect(bo.client.members().map(({ handle }) => handle)).toEqual(['ada', 'bo']);
@@ -117,8 +106,7 @@ export function hijackedJoins(stage: () => Stage): void {
       expect(second).toHaveLength(1);
       await goesOn(ada, bo);
       forgeMembershipLog(stage().hostile, bo.client.device, (all) => [...all, ...second]);
-      const [live] = stage().hostile.linksOf(bo.client.device);
-      live?.toClient({ type: 'directory', size: 6 });
+      claimSize(stage().hostile, bo.client.device, 6);
       expect(await stops(bo)).toMatchObject({ code: 'relay-forked' });
       expect(bo.client.members().map(({ handle }) => handle)).toEqual(['ada', 'bo', 'cy']);
     });
@@ -126,13 +114,7 @@ export function hijackedJoins(stage: () => Stage): void {
     test('with a relay that takes the entry and drops it', async () => {
       const { ada, bo } = await stage().pair();
       const link = await ada.client.invite();
-      const relent = stage().hostile.attack({
-        victim: inviteOf(link),
-        call: async (call, forward) =>
-          call.method === 'POST' && call.path.endsWith('/log')
-            ? { status: 201, body: { index: 4 } }
-            : await forward(call),
-      });
+      const relent = swallowEntries(stage().hostile, inviteOf(link), 4);
       await expect(join(joiner(link))).rejects.toMatchObject({ relayCode: 'login-refused' });
       relent();
       await goesOn(ada, bo);
@@ -142,13 +124,7 @@ export function hijackedJoins(stage: () => Stage): void {
   describe('who invites', () => {
     test('is told when the relay drops the invite', async () => {
       const { ada, bo } = await stage().pair();
-      const relent = stage().hostile.attack({
-        victim: ada.client.device,
-        call: async (call, forward) =>
-          call.method === 'POST' && call.path.endsWith('/log')
-            ? { status: 201, body: { index: 3 } }
-            : await forward(call),
-      });
+      const relent = swallowEntries(stage().hostile, ada.client.device, 3);
       await expect(ada.client.invite()).rejects.toMatchObject({ code: 'relay-misbehaved' });
       relent();
       await goesOn(ada, bo);
@@ -185,11 +161,6 @@ export function hijackedJoins(stage: () => Stage): void {
       }
     });
   });
-}
-
-function inviteOf(link: string): string {
-  const { publicKey } = parseInviteLink(link).seed.use((seed) => primitives.signer(seed));
-  return inviteIdOf(primitives, publicKey);
 }
 
 function entryOf(body: unknown): Uint8Array {

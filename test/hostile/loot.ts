@@ -1,6 +1,5 @@
 import {
   createEpoch,
-  decodeCbor,
   deviceIdOf,
   openEpoch,
   openMessage,
@@ -19,6 +18,7 @@ import {
 import { nodePrimitives as primitives, nodeRandom as random } from '@keytide/crypto-core/node';
 import { recipientsOf, replay, type DirectoryState } from '@keytide/key-directory';
 import type { GroupEntry } from '@keytide/relay-protocol';
+import { seedsIn } from './seeds.ts';
 import type { Person } from './stage.ts';
 
 /** Everything on a device, in a thief's hands: to forge what only its owner could. */
@@ -41,9 +41,8 @@ export interface Loot {
 /** Takes a copy of what a device holds. */
 export async function burgle(person: Person): Promise<Loot> {
   const { store, client } = person;
-  const identity = decodeCbor((await store.keys.get('identity')) as Uint8Array, 65_536);
-  const [, , , , signingSeed, sealingSeed] = identity as unknown as Uint8Array[];
-  const signer = primitives.signer(signingSeed as Uint8Array);
+  const [signingSeed, sealingSeed] = await seedsIn(store);
+  const signer = primitives.signer(signingSeed);
   const wires = await (await store.journal('membership')).read(0);
   const directory = replay(primitives, wires);
   const group = directory.everyone;
@@ -55,8 +54,8 @@ export async function burgle(person: Person): Promise<Loot> {
   return {
     device: deviceIdOf(primitives, signer.publicKey),
     signer,
-    decapsulator: primitives.decapsulator(sealingSeed as Uint8Array),
-    secrets: [signingSeed, sealingSeed, ...epochKeys] as Uint8Array[],
+    decapsulator: primitives.decapsulator(sealingSeed),
+    secrets: [signingSeed, sealingSeed, ...(epochKeys as Uint8Array[])],
     wires,
     directory,
     group,

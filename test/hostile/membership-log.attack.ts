@@ -1,16 +1,12 @@
-import { openMessage, parseEnvelopeHeader, signBytes } from '@keytide/crypto-core';
+import { openMessage, parseEnvelopeHeader, type MemberId } from '@keytide/crypto-core';
 import { nodePrimitives as primitives, nodeRandom } from '@keytide/crypto-core/node';
 import {
-  deviceClaim,
-  inviteIdOf,
-  joinClaim,
-  newMemberId,
-  publishKeys,
-  signEntry,
-  type EntryBody,
-} from '@keytide/key-directory';
-import { forgeMembershipLog, seededDevice } from '@keytide/testkit';
-import type { Signer } from '@keytide/crypto-core';
+  forgeAddDevice,
+  forgeEntry,
+  forgeJoin,
+  forgeMembershipLog,
+  seededDevice,
+} from '@keytide/testkit/hostile-relay';
 import { describe, expect, test } from 'vitest';
 import { burgle, stolenEpoch, type Loot } from './loot.ts';
 import { remove } from './removal.ts';
@@ -56,8 +52,7 @@ export function contradictoryMembershipLogs(stage: () => Stage): void {
     test('with a ghost that joined by nobody’s invite', async () => {
       const ghost = seededDevice(primitives, nodeRandom, now());
       const { error } = await stopsAt((loot) => (wires) => {
-        const invite = primitives.signer(nodeRandom(32));
-        return [...wires.slice(0, 3), forgedJoin(loot, ghost, invite)];
+        return [...wires.slice(0, 3), forgeJoin(primitives, loot.directory, ghost)];
       });
       expect(error).toMatchObject({ code: 'relay-forked', cause: { code: 'invite-unknown' } });
       // The last true entry, and the signed one that contradicts it.
@@ -67,14 +62,8 @@ export function contradictoryMembershipLogs(stage: () => Stage): void {
     test('with a ghost device given to a true member', async () => {
       const ghost = seededDevice(primitives, nodeRandom, now());
       const { error } = await stopsAt((loot) => (wires) => {
-        const keys = publishKeys(primitives, ghost.own);
         const [member] = loot.directory.members.keys();
-        const place = { org: loot.directory.org, previousHash: loot.directory.headHash };
-        const claim = deviceClaim({ ...place, member: member as never, ...keys });
-        const inviteSignature = signBytes(primitives, ghost.signer, 'inviteSignature', claim);
-        const invite = inviteIdOf(primitives, ghost.signer.publicKey);
-        const body = { kind: 'add-device', invite, ...keys, inviteSignature } as const;
-        return [...wires.slice(0, 3), sign(loot, ghost.signer, body)];
+        return [...wires.slice(0, 3), forgeAddDevice(primitives, loot.directory, ghost, member as MemberId)];
       });
       expect(error).toMatchObject({ code: 'relay-forked', cause: { code: 'invite-unknown' } });
     });
@@ -85,7 +74,11 @@ export function contradictoryMembershipLogs(stage: () => Stage): void {
       const { error } = await stopsAt(
         (loot) => (wires) => [
           ...wires.slice(0, 3),
-          sign(loot, thief.signer, { kind: 'role', member: bo.client.member as never, role: 'admin' }),
+          forgeEntry(primitives, loot.directory, thief.signer, {
+            kind: 'role',
+            member: bo.client.member,
+            role: 'admin',
+          }),
         ],
         { ada, bo },
       );
@@ -173,33 +166,6 @@ export function contradictoryMembershipLogs(stage: () => Stage): void {
       expect(error.evidence).toHaveLength(1);
       expect(heard(ada)).not.toContain('signed over another log');
     });
-  });
-}
-
-function sign({ directory }: Loot, signer: Signer, body: EntryBody): Uint8Array {
-  const { org, size, headHash, timeMs } = directory;
-  return signEntry(primitives, signer, {
-    org,
-    index: size,
-    previousHash: headHash,
-    timeMs: timeMs + 1,
-    body,
-  });
-}
-
-/** A join by the rules but for its invite, which nobody issued. */
-function forgedJoin(loot: Loot, ghost: ReturnType<typeof seededDevice>, invite: Signer): Uint8Array {
-  const { org, headHash } = loot.directory;
-  const member = newMemberId(nodeRandom);
-  const keys = publishKeys(primitives, ghost.own);
-  const claim = joinClaim({ org, previousHash: headHash, member, handle: 'ghost', ...keys });
-  return sign(loot, ghost.signer, {
-    kind: 'join',
-    invite: inviteIdOf(primitives, invite.publicKey),
-    member,
-    handle: 'ghost',
-    ...keys,
-    inviteSignature: signBytes(primitives, invite, 'inviteSignature', claim),
   });
 }
 

@@ -47,3 +47,17 @@ export async function rawAppend(login: RawLogin, wire: Uint8Array): Promise<RawA
   const url = `${login.url}/v1/organisations/${login.org}/log`;
   return await rawCall(url, { entry: toBase64Url(wire) }, body.token as string);
 }
+
+/** The membership log as a relay shows it to whoever logs in; `null` for who may not. */
+export async function rawLog(login: RawLogin): Promise<Uint8Array[] | null> {
+  const { body } = await rawLogin(login);
+  if (typeof body.token !== 'string') return null;
+  const wires: Uint8Array[] = [];
+  for (;;) {
+    const url = `${login.url}/v1/organisations/${login.org}/log?from=${wires.length}`;
+    const { status, body: page } = await rawCall(url, undefined, body.token as string);
+    if (status !== 200) return null;
+    wires.push(...(page.entries as string[]).map((entry) => fromBase64Url(entry) as Uint8Array));
+    if (wires.length >= page.size) return wires;
+  }
+}

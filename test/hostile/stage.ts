@@ -1,4 +1,4 @@
-import type { DeviceId } from '@keytide/crypto-core';
+import type { DeviceId, OrgId } from '@keytide/crypto-core';
 import {
   connect,
   createOrganisation,
@@ -19,6 +19,8 @@ import { startRelay, type Relay } from '@keytide/server-relay';
 import { hostileRelay, type HostileRelay, type RelayKey } from '@keytide/testkit';
 import { z } from 'zod';
 import { noonPorts, now } from './noon-ports.ts';
+import { rawLog } from './raw-session.ts';
+import { signerIn } from './seeds.ts';
 
 /** What every device of these tests runs. */
 export const definition = defineOrganisation({
@@ -55,13 +57,17 @@ export interface Stage {
   pair(ports?: Ports): Promise<{ ada: Person; bo: Person }>;
   /** Closes a person's client, and opens it again on the same store. */
   reopen(person: Person): Promise<Person>;
-  /** Ends all attacks and closes every client. @throws when a device that is in nobody's log was sent a key */
+  /**
+   * Ends all attacks and closes every client.
+   * @throws when a key was sealed to a device that neither is one of these people's nor came in at the real relay:
+   *   whatever a victim was made to believe counts for nothing
+   */
   clear(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Starts both relays; slow enough to be shared by the tests of a file. */
-export async function openStage(): Promise<Stage> {
+/** Starts both relays, the real one by this clock; slow enough to be shared by the tests of a file. */
+export async function openStage(clock: { now(): number } = { now }): Promise<Stage> {
   let relay: Relay | null = null;
   const seed = nodeRandom(32);
   // A relay without a file draws its key first of all.
@@ -72,7 +78,7 @@ export async function openStage(): Promise<Stage> {
         database: { kind: 'memory' },
         port: 0,
         publicUrl,
-        clock: { now },
+        clock,
         log: () => {},
         random: (sizeBytes) => draws.pop()?.slice() ?? nodeRandom(sizeBytes),
       });
@@ -142,13 +148,11 @@ export async function openStage(): Promise<Stage> {
     async clear() {
       hostile.relent();
       watchBoxes();
-      const known = new Set<DeviceId>();
-      for (const { client, store } of people.splice(0)) {
-        for (const wire of await (await store.journal('membership')).read(0)) {
-          known.add(parseEntry(nodePrimitives, wire).author);
-        }
-        await client.close();
+      const known = new Set(people.map(({ client }) => client.device));
+      for (const wire of await trueLogs(people, stage.relay.url, hostile.url)) {
+        known.add(parseEntry(nodePrimitives, wire).author);
       }
+      for (const { client } of people.splice(0)) await client.close();
       const strangers = [...boxed].filter((device) => !known.has(device));
       boxed.clear();
       if (strangers.length > 0) throw new Error(`a key was sealed to ${strangers.join(' and ')}`);
@@ -160,6 +164,19 @@ export async function openStage(): Promise<Stage> {
     },
   };
   return stage;
+}
+
+/** The membership logs of these people as the real relay has them, whatever they were shown. */
+async function trueLogs(people: readonly Person[], url: string, relayName: string): Promise<Uint8Array[]> {
+  const logs = new Map<OrgId, Uint8Array[]>();
+  for (const person of people) {
+    const { org, device } = person.client;
+    if (logs.has(org)) continue;
+    const subject = { kind: 'device', id: device } as const;
+    const wires = await rawLog({ url, relayName, org, subject, signer: await signerIn(person.store) });
+    if (wires !== null) logs.set(org, wires);
+  }
+  return [...logs.values()].flat();
 }
 
 /** A store in memory that a client can be opened on again after it was closed. */

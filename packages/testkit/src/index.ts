@@ -1,9 +1,9 @@
 export { fakeClock, type FakeClock } from './fake-clock.ts';
-export type { Attack, Forward, HostileAnswer, HostileCall, HostileLink, Instead } from './hostile-attack.ts';
+export type { Attack, Forward, HostileAnswer, HostileCall, HostileLink, Instead } from './hostile/attack.ts';
 export { holdTable, type HeldTable } from './hold-table.ts';
-export { forgeGroupLog, type ForgedGroupLog } from './hostile-group-log.ts';
-export { forgeMembershipLog, type RelayKey } from './hostile-membership-log.ts';
-export { hostileRelay, type HostileRelay, type HostileRelayOptions } from './hostile-relay.ts';
+export { forgeGroupLog, type ForgedGroupLog } from './hostile/group-log.ts';
+export { forgeMembershipLog, type RelayKey } from './hostile/membership-log.ts';
+export { hostileRelay, type HostileRelay, type HostileRelayOptions } from './hostile/relay.ts';
 export { startPostgres, type TestPostgres } from './postgres.ts';
 export type { StoreCheck, StoreUnderTest } from './relay-store-check.ts';
 export { relayStoreConformance } from './relay-store-conformance.ts';

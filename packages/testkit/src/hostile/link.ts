@@ -7,7 +7,7 @@ import {
 } from '@keytide/relay-protocol';
 import type { ClientFrame, RelayFrame } from '@keytide/relay-protocol';
 import { WebSocket, type RawData } from 'ws';
-import type { Attack, HostileLink, Instead } from './hostile-attack.ts';
+import type { Attack, HostileLink, Instead } from './attack.ts';
 
 /** What a link needs from the relay it belongs to. */
 export interface LinkHost {

@@ -1,7 +1,7 @@
 import { fromBase64Url, orgId, toBase64Url, type Primitives, type Signer } from '@keytide/crypto-core';
-import type { Forward, HostileAnswer, HostileCall } from './hostile-attack.ts';
-import type { HostileRelay } from './hostile-relay.ts';
-import { signLog } from './signed-log.ts';
+import type { Forward, HostileAnswer, HostileCall } from './attack.ts';
+import type { HostileRelay } from './relay.ts';
+import { signLog } from '../signed-log.ts';
 
 /** What a forger signs checkpoints with: the relay's own key. */
 export interface RelayKey {
@@ -13,6 +13,9 @@ export interface RelayKey {
  * Shows one device (or the holder of an invite) another membership log: `rewrite` gets all entries of the true
  * one at each read, and answers all that the victim is to see. With the relay's key, checkpoint and tiles are
  * those of what is shown; without, the true ones. The returned function ends it.
+ *
+ * A sound client replays every entry by the rules, so nothing that is shown is believed unless a device signed it
+ * that held the right at that point of the log.
  */
 export function forgeMembershipLog(
   relay: HostileRelay,
@@ -27,9 +30,9 @@ export function forgeMembershipLog(
       if (call.method !== 'GET' || start === undefined || what === undefined) return await forward(call);
       if (what.startsWith('/')) {
         if (key === undefined) return await forward(call);
-        return signedAnswer(call, rewrite(await readAll(call, start, forward)), key, what.slice(1));
+        return signedAnswer(call, rewrite(await readMembershipLog(call, start, forward)), key, what.slice(1));
       }
-      const wires = rewrite(await readAll(call, start, forward));
+      const wires = rewrite(await readMembershipLog(call, start, forward));
       const entries = wires.slice(Number(what.slice('?from='.length))).map(toBase64Url);
       return { status: 200, body: { entries, size: wires.length } };
     },
@@ -48,7 +51,12 @@ function signedAnswer(
   return body === null ? { status: 404, body: { code: 'not-found', message: '' } } : { status: 200, body };
 }
 
-async function readAll(call: HostileCall, start: string, forward: Forward): Promise<Uint8Array[]> {
+/** All entries of the true log, with the session of `call`; `start` is the path up to `…/log`. */
+export async function readMembershipLog(
+  call: HostileCall,
+  start: string,
+  forward: Forward,
+): Promise<Uint8Array[]> {
   const wires: Uint8Array[] = [];
   for (;;) {
     const { body } = await forward({ ...call, path: `${start}?from=${wires.length}` });

@@ -1,6 +1,6 @@
 import type { GroupId } from '@keytide/crypto-core';
 import type { GroupEntry, RelayFrame } from '@keytide/relay-protocol';
-import type { HostileRelay } from './hostile-relay.ts';
+import type { HostileRelay } from './relay.ts';
 
 /** A group's log as one device is shown it. */
 export interface ForgedGroupLog {
@@ -15,6 +15,9 @@ export interface ForgedGroupLog {
  * true log with its true seq, once and in order, and answers what stands in its place: `[]` withholds it, two
  * entries insert one. The shown entries are numbered without a gap, also across reconnects, so that no number
  * gives the attack away.
+ *
+ * The attacker needs nothing to withhold, repeat or reorder, and stolen keys to write. A sound client goes by
+ * signatures, each sender's chain, and what others say to have been shown; never by the numbers.
  */
 export function forgeGroupLog(
   relay: HostileRelay,

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Attack, Forward, HostileAnswer, HostileCall } from './hostile-attack.ts';
+import type { Attack, Forward, HostileAnswer, HostileCall } from './attack.ts';
 
 /** What the HTTP half of a hostile relay needs from the whole. */
 export interface CallsHost {

@@ -54,6 +54,9 @@ const ADVICE: Readonly<Record<string, Readonly<Record<string, Advice>>>> = {
   ClientError: {
     offline: unreachable(RETRY),
     'not-ready': unreachable('Connect this device to the relay once: run `keytide status`.'),
+    unwitnessed: refused(
+      'Too few admins have been online lately: ask them to open their devices, or end those of one who left.',
+    ),
     'relay-refused': refused('Ask an admin.'),
     'relay-misbehaved': misbehaved(TELL_ADMIN),
     'relay-forked': misbehaved(TELL_ADMIN),

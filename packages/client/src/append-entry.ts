@@ -4,6 +4,8 @@ import type { DirectoryReplica } from './directory-replica.ts';
 import { ClientError } from './errors.ts';
 import type { Ports } from './ports.ts';
 import type { RelayApi } from './relay-api.ts';
+import { takesWitnesses } from './witness-demand.ts';
+import type { Witnessing } from './witnessing.ts';
 
 /** The membership log here and at the relay, and the device that adds to it. */
 export interface MembershipLog {
@@ -11,6 +13,7 @@ export interface MembershipLog {
   readonly self: { readonly device: DeviceId; readonly signer: Signer };
   readonly api: RelayApi;
   readonly directory: DirectoryReplica;
+  readonly witnessing: Pick<Witnessing, 'demand' | 'tick'>;
   pullDirectory(): Promise<void>;
 }
 
@@ -18,6 +21,7 @@ export interface MembershipLog {
 export type BuildContext = WriteContext & { readonly random: Random };
 
 const ATTEMPTS = 5;
+const WITNESS_WAITS = 8;
 
 /** What an entry that continues the log as this device knows it is built from. */
 export function buildContext({ ports, self, directory }: MembershipLog): BuildContext {
@@ -28,23 +32,28 @@ export function buildContext({ ports, self, directory }: MembershipLog): BuildCo
 /**
  * Adds an entry to the membership log; when others were first, builds it again on the new head. The one way in
  * which a member's device writes to the log.
- * @throws ClientError `offline`, `relay-refused`, `relay-misbehaved`; whatever `build` throws
+ * @throws ClientError `offline`, `relay-refused`, `relay-misbehaved`, `unwitnessed`; whatever `build` throws
  */
 export async function appendEntry<T extends { readonly wire: Uint8Array }>(
   log: MembershipLog,
   build: (context: BuildContext) => T,
 ): Promise<T> {
-  const { ports, self, api, directory, pullDirectory } = log;
+  const { ports, self, api, directory, witnessing, pullDirectory } = log;
   for (let attempt = 0; ; attempt += 1) {
     await pullDirectory();
     const built = build(buildContext(log));
     const after = applyEntry(ports.primitives, directory.state, built.wire);
+    if (takesWitnesses(ports.primitives, directory.state, built.wire)) await witnessing.demand(WITNESS_WAITS);
     try {
       await api.appendLog(built.wire);
       // Whoever has just ended their own access cannot look any more.
       if (!isActive(after, self.device)) return built;
       await pullDirectory();
-      if (directory.has(built.wire)) return built;
+      if (directory.has(built.wire)) {
+        // An admin's word about what they have just done need not wait for anybody.
+        await witnessing.tick();
+        return built;
+      }
       throw new ClientError('relay-misbehaved', 'the relay took the entry and does not show it in the log');
     } catch (error) {
       const lost = error instanceof ClientError && error.relayCode === 'head-moved';

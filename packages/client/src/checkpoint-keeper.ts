@@ -83,10 +83,7 @@ export class CheckpointKeeper {
    */
   async check(shown: SignedCheckpoint, log: OwnLog, source: LogSource): Promise<void> {
     if (this.#kept !== null && isSameCheckpoint(this.#kept, shown) && shown.size === log.wires.length) return;
-    const root = log.rootAt(shown.size);
-    if (root === null)
-      throw new ClientError('relay-misbehaved', 'the relay withholds membership entries it has signed');
-    if (!equalBytes(root, shown.root)) throw await this.#forked('log', shown, log, source);
+    await this.compare(shown, log, source);
     if (shown.size < log.wires.length) {
       throw new ClientError('relay-misbehaved', 'the relay shows a checkpoint that is out of date', {
         evidence: this.#notes(shown),
@@ -99,6 +96,17 @@ export class CheckpointKeeper {
     const value = encodeCbor([shown.key.publicKey, shown.note]);
     await this.#options.keyStore.write([{ name: NEWEST, value }]);
     this.#kept = shown;
+  }
+
+  /**
+   * Compares one of any age with this device's log, the tree alone; keeps nothing.
+   * @throws ClientError `relay-misbehaved` for one of a longer log; `relay-forked` for one of another
+   */
+  async compare(shown: SignedCheckpoint, log: OwnLog, source: LogSource): Promise<void> {
+    const root = log.rootAt(shown.size);
+    if (root === null)
+      throw new ClientError('relay-misbehaved', 'the relay withholds membership entries it has signed');
+    if (!equalBytes(root, shown.root)) throw await this.#forked('log', shown, log, source);
   }
 
   /**

@@ -1,6 +1,7 @@
 import type { SyncState } from './connection.ts';
 import type { Divergence, Missing, UnreadableCode } from './group-replica.ts';
 import type { IdentityChange, OwnDevice } from './identity-watch.ts';
+import type { Witnesses } from './witness-demand.ts';
 
 /** An entry of the group's log that shows nothing, and why. */
 export interface Unreadable {
@@ -17,6 +18,8 @@ export type ClientEvents = {
   readonly missing: Missing;
   /** Proof that the relay shows members different logs of the group. Told once a device. */
   readonly divergence: Divergence;
+  /** Whether as many admins have cosigned the membership log as the policy demands has changed. */
+  readonly witnesses: Witnesses;
   /** Another member's devices have changed. The first listener also gets those so far. */
   readonly identity: IdentityChange;
   /** An alarm: one's own member has a device that this one did not invite. The first listener also gets those so far. */

@@ -29,6 +29,7 @@ import { Arrivals } from './arrivals.ts';
 import type { ClientEvents, Unreadable } from './client-events.ts';
 import { makeCollections, type AnyCollection, type Collections } from './collection.ts';
 import type { SyncState } from './connection.ts';
+import { Cosigner } from './cosigner.ts';
 import type { Declarations } from './declare.ts';
 import { DirectoryReplica } from './directory-replica.ts';
 import { Emitter } from './emitter.ts';
@@ -55,6 +56,8 @@ import { readProposal, type ProposalView } from './proposal.ts';
 import { RelayApi } from './relay-api.ts';
 import { SealingRecords } from './sealing-records.ts';
 import { Sync } from './sync.ts';
+import type { Witnesses } from './witness-demand.ts';
+import { WitnessLedger } from './witness-ledger.ts';
 
 /** What `openClient` needs. */
 export interface ClientOptions<D extends Declarations> {
@@ -132,6 +135,7 @@ export class Client<D extends Declarations> {
       replica: new GroupReplica(ports.primitives, group, this.#epochs),
       onOutcome: (outcome) => this.#arrivals.take(outcome),
       onState: (state) => this.#events.emit('state', state),
+      onWitnesses: (witnesses) => this.#events.emit('witnesses', witnesses),
     });
   }
 
@@ -172,6 +176,8 @@ export class Client<D extends Declarations> {
       directory,
       identities: await IdentityWatch.open({ directory, keyStore: store.keys, device: self.device }),
       api: new RelayApi(ports, identity.relayUrl, identity.org, login),
+      ledger: await WitnessLedger.open(store.keys),
+      cosigner: await Cosigner.open({ primitives, keyStore: store.keys, signer }),
       journal: await store.journal('group'),
       outbox: await Outbox.open(await store.journal('outbox')),
     });
@@ -207,6 +213,14 @@ export class Client<D extends Declarations> {
   get checkpoint(): { readonly size: number; readonly note: Uint8Array } | null {
     const newest = this.#directory.checkpoint;
     return newest === null ? null : { size: newest.size, note: newest.note.slice() };
+  }
+
+  /**
+   * Which admins have lately cosigned the membership log that this device holds, and whether they are as many as the
+   * policy demands. Until they are, no epoch starts here and nobody is let in; what takes rights away goes on.
+   */
+  get witnesses(): Witnesses {
+    return this.#sync.witnessing.witnesses;
   }
 
   /** Everything that cannot be read, in the order it was found. */
@@ -273,8 +287,8 @@ export class Client<D extends Declarations> {
 
   /**
    * Makes an invite for one person: a link whose fragment holds a one-time key. Whoever has it can join once.
-   * @throws ClientError `offline`, `relay-refused`, `relay-misbehaved`; DirectoryError `not-permitted` for
-   *   non-admins, `approval-needed` for an admin's where the policy says so: then give the role afterwards
+   * @throws ClientError `offline`, `relay-refused`, `relay-misbehaved`, `unwitnessed` while too few admins have
+   *   cosigned the log lately; DirectoryError `not-permitted` for non-admins, `approval-needed` for an admin's where the policy says so: then give the role afterwards
    */
   invite(options: { role?: Role; validForMs?: number } = {}): Promise<string> {
     const { role = 'member', validForMs } = options;
@@ -292,7 +306,8 @@ export class Client<D extends Declarations> {
 
   /**
    * Writes what somebody wants to do to the membership log; each of the calls that follow is one of these.
-   * @throws ClientError `offline`, `relay-refused`, `relay-misbehaved`; DirectoryError with which the rules refuse it
+   * @throws ClientError `offline`, `relay-refused`, `relay-misbehaved`, `unwitnessed` unless it takes rights away;
+   *   DirectoryError with which the rules refuse it
    */
   async act(act: Act): Promise<void> {
     await appendEntry(this.#membershipLog, (context) => ({ wire: writeAct(context, act) }));
@@ -424,7 +439,8 @@ export class Client<D extends Declarations> {
   get #membershipLog(): MembershipLog {
     const pullDirectory = (): Promise<void> => this.#sync.pullDirectory();
     const { ports } = this.#options;
-    return { ports, self: this.#self, api: this.#api, directory: this.#directory, pullDirectory };
+    const { witnessing } = this.#sync;
+    return { ports, self: this.#self, api: this.#api, directory: this.#directory, witnessing, pullDirectory };
   }
 
   #asProposal(wire: Uint8Array): Proposal {
@@ -461,6 +477,8 @@ interface ClientParts {
   readonly sealingRecords: SealingRecords;
   readonly directory: DirectoryReplica;
   readonly identities: IdentityWatch;
+  readonly ledger: WitnessLedger;
+  readonly cosigner: Cosigner;
   readonly journal: Awaited<ReturnType<DeviceStore['journal']>>;
   readonly outbox: Outbox;
 }

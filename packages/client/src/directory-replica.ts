@@ -168,6 +168,14 @@ export class DirectoryReplica {
     }
   }
 
+  /**
+   * Compares a checkpoint of any age with this copy.
+   * @throws ClientError `relay-misbehaved` for one of a longer log; `relay-forked` for one of another
+   */
+  compare(shown: SignedCheckpoint, source: LogSource): Promise<void> {
+    return this.#keeper.compare(shown, this.#asLog, source);
+  }
+
   async #read(source: LogSource): Promise<void> {
     for (;;) {
       const { entries, size } = await source.readLog(this.size);

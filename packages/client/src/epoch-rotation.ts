@@ -26,6 +26,8 @@ interface EpochRotationOptions {
   /** Shared with whoever writes: nobody writes while an epoch is being started. */
   readonly writing: Serial;
   pullDirectory(): Promise<void>;
+  /** @throws ClientError `unwitnessed` */
+  demandWitnesses(): Promise<void>;
 }
 
 const ATTEMPTS = 5;
@@ -41,7 +43,7 @@ export class EpochRotation {
 
   /**
    * The keys to write under: those of a new epoch where one is due. Call it as a job of `writing`.
-   * @throws ClientError `not-ready`, `closed`, `relay-misbehaved`, or the reason why sync stopped
+   * @throws ClientError `not-ready`, `unwitnessed`, `closed`, `relay-misbehaved`, or the reason why sync stopped
    */
   async keys(): Promise<EpochKeys> {
     const { connection, epochs, ports } = this.#options;
@@ -59,7 +61,14 @@ export class EpochRotation {
       if (attempt === ATTEMPTS) {
         throw new ClientError('relay-misbehaved', 'the relay does not let a new epoch start');
       }
-      await this.#tryOnce();
+      try {
+        await this.#tryOnce();
+      } catch (error) {
+        // As when the relay is out of reach, but not for longer than the epoch's time.
+        if (!(error instanceof ClientError) || error.code !== 'unwitnessed') throw error;
+        if (epochs.currentKeys === null || epochs.isExposed || ports.clock.now() >= epochs.endMs) throw error;
+        break;
+      }
     }
     return epochs.currentKeys as EpochKeys;
   }
@@ -76,13 +85,15 @@ export class EpochRotation {
 
   /** Whether there is a new epoch afterwards is for the caller to see. */
   async #tryOnce(): Promise<void> {
-    const { ports, api, connection, group, epochs, sealingRecords, pullDirectory } = this.#options;
+    const { ports, api, connection, group, epochs, sealingRecords, pullDirectory, demandWitnesses } =
+      this.#options;
     const { socket } = connection;
     if (socket === null) return;
     const before = epochs.current?.epoch ?? 0;
     const isThere = (): boolean => (epochs.current?.epoch ?? 0) > before;
     try {
       await pullDirectory();
+      await demandWitnesses();
       await sealingRecords.pull((after) => api.readSealingRecords(after));
       const { key, statement, boxes } = await createNextEpoch(this.#options);
       key.dispose();

@@ -6,6 +6,7 @@ export type ClientErrorCode =
   | 'relay-forked' // the relay showed two truths; `evidence` carries the signed bytes
   | 'not-a-member' // this device is not, or no longer, in the organisation
   | 'not-ready' // no epoch key yet and the relay is out of reach
+  | 'unwitnessed' // too few admins have cosigned the membership log lately
   | 'closed' // the client was closed
   | 'no-organisation' // this store holds no organisation
   | 'handle-needed' // an invite for a new member, and no name was given
@@ -21,17 +22,25 @@ export class ClientError extends Error {
   readonly code: ClientErrorCode;
   /** The relay's own code, for `relay-refused`. */
   readonly relayCode: string | null;
-  /** Signed bytes that prove misbehaviour, for `relay-forked` and `relay-misbehaved`; docs/spec/directory-service.md. */
+  /** The rule that the relay names with its code, or `null`. */
+  readonly relayReason: string | null;
+  /** Signed bytes that prove misbehaviour, for `relay-forked` and `relay-misbehaved`, or what there is, for `unwitnessed`; docs/spec/directory-service.md. */
   readonly evidence: readonly Uint8Array[];
 
   constructor(
     code: ClientErrorCode,
     message: string,
-    options: { cause?: unknown; relayCode?: string; evidence?: readonly Uint8Array[] } = {},
+    options: {
+      cause?: unknown;
+      relayCode?: string;
+      relayReason?: string | null;
+      evidence?: readonly Uint8Array[];
+    } = {},
   ) {
     super(message, 'cause' in options ? { cause: options.cause } : {});
     this.code = code;
     this.relayCode = options.relayCode ?? null;
+    this.relayReason = options.relayReason ?? null;
     this.evidence = options.evidence ?? [];
   }
 }

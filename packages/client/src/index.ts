@@ -32,3 +32,4 @@ export type { DeviceView, InviteView, MemberView } from './people.ts';
 export type { Clock, DeviceStore, Ports } from './ports.ts';
 export type { ImportProgress, RecordChange, RecordCollection, RecordView } from './record-collection.ts';
 export type { ProposalView } from './proposal.ts';
+export type { AdminWitness, Witnesses } from './witness-demand.ts';

@@ -11,6 +11,8 @@ import { tilePath, type HeadName, type TileName } from '@keytide/key-directory';
 import {
   boxResponse,
   challengeResponse,
+  cosignatureResponse,
+  cosignedResponse,
   errorResponse,
   healthResponse,
   LIMITS,
@@ -107,6 +109,20 @@ export class RelayApi {
   async readEntry(index: number): Promise<Uint8Array | null> {
     const { entries } = await this.#withSession('GET', `/log?from=${index}&count=1`, logResponse);
     return entries[0] ?? null;
+  }
+
+  /** Of each device that has cosigned, the newest checkpoint it did: signed notes, not verified, the newest first. */
+  async readCosigned(): Promise<readonly Uint8Array[]> {
+    return (await this.#withSession('GET', '/log/cosignatures', cosignedResponse)).notes;
+  }
+
+  /**
+   * Hands in a checkpoint with this device's cosignature; a newer one takes its place.
+   * @throws ClientError `relay-refused` with `entry-refused` and the reason
+   */
+  async handInCosignature(note: Uint8Array): Promise<void> {
+    const body = { note: decodeUtf8(note) };
+    await this.#withSession('POST', '/log/cosignatures', cosignatureResponse, body);
   }
 
   /** A tile of the membership log's tree, not verified; `null` when the relay has none. */
@@ -242,7 +258,10 @@ function refusedBy(value: unknown): ClientError {
     return new ClientError('relay-misbehaved', 'refused by something that is not the relay');
   const { code, reason } = error;
   const because = reason === undefined ? '' : ` (${reason})`;
-  return new ClientError('relay-refused', `the relay refused: ${code}${because}`, { relayCode: code });
+  return new ClientError('relay-refused', `the relay refused: ${code}${because}`, {
+    relayCode: code,
+    relayReason: reason ?? null,
+  });
 }
 
 /** An answer's bytes; `null` when they are more than any answer of the protocol has. */

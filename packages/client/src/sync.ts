@@ -1,5 +1,6 @@
 import type { GroupId } from '@keytide/crypto-core';
 import { Connection, type SyncState } from './connection.ts';
+import type { Cosigner } from './cosigner.ts';
 import type { DirectoryReplica } from './directory-replica.ts';
 import type { Draft } from './draft.ts';
 import type { EpochRing, Self } from './epoch-ring.ts';
@@ -17,6 +18,9 @@ import type { SealingRecords } from './sealing-records.ts';
 import { SealingRotation } from './sealing-rotation.ts';
 import { Sender } from './sender.ts';
 import { Serial } from './serial.ts';
+import type { Witnesses } from './witness-demand.ts';
+import type { WitnessLedger } from './witness-ledger.ts';
+import { Witnessing } from './witnessing.ts';
 
 interface SyncOptions {
   readonly ports: Ports;
@@ -30,8 +34,11 @@ interface SyncOptions {
   readonly sealingRecords: SealingRecords;
   readonly journal: Journal;
   readonly outbox: Outbox;
+  readonly ledger: WitnessLedger;
+  readonly cosigner: Cosigner;
   onOutcome(outcome: Outcome): void;
   onState(state: SyncState): void;
+  onWitnesses(witnesses: Witnesses): void;
 }
 
 /**
@@ -39,6 +46,8 @@ interface SyncOptions {
  * is written goes to the outbox, then to the relay. Reconnects by itself.
  */
 export class Sync {
+  /** Who vouches for the membership log. */
+  readonly witnessing: Witnessing;
   readonly #options: SyncOptions;
   readonly #connection: Connection;
   readonly #incoming: Incoming;
@@ -46,7 +55,7 @@ export class Sync {
   readonly #sender: Sender;
   readonly #sealingRotation: SealingRotation;
   readonly #writing = new Serial();
-  #rotating: Promise<void> = Promise.resolve();
+  #running: Promise<unknown> = Promise.resolve();
 
   constructor(options: SyncOptions) {
     this.#options = options;
@@ -69,11 +78,28 @@ export class Sync {
         void this.#sender.resume();
         void this.#rotation.coverExposure();
         void this.#sealingRotation.tick();
+        this.witnessing.wake();
       },
-      onDirectory: () => void this.#rotation.coverExposure(),
+      onDirectory: () => {
+        void this.#rotation.coverExposure();
+        this.witnessing.wake();
+      },
     });
     this.#sealingRotation = new SealingRotation({ ...shared, idle: () => this.#incoming.idle() });
-    this.#rotation = new EpochRotation({ ...shared, pullDirectory: () => this.pullDirectory() });
+    const pullDirectory = (): Promise<void> => this.pullDirectory();
+    this.witnessing = new Witnessing({
+      ...shared,
+      pullDirectory,
+      onWitnesses: (witnesses) => {
+        options.onWitnesses(witnesses);
+        // What had to wait for witnesses goes on.
+        if (!witnesses.isMet) return;
+        void this.#rotation.coverExposure();
+        void this.#sender.resume();
+      },
+    });
+    const demandWitnesses = (): Promise<void> => this.witnessing.demand();
+    this.#rotation = new EpochRotation({ ...shared, pullDirectory, demandWitnesses });
     this.#sender = new Sender({ ...shared, rotation: this.#rotation });
   }
 
@@ -93,14 +119,15 @@ export class Sync {
 
   /** Starts to connect, and stays connected until `stop`. */
   start(): void {
-    this.#rotating = this.#sealingRotation.run();
+    this.#running = Promise.all([this.#sealingRotation.run(), this.witnessing.run()]);
     this.#connection.start();
   }
 
   /** Ends the connection and finishes what is under way. */
   async stop(): Promise<void> {
     await this.#connection.stop();
-    await this.#rotating;
+    this.witnessing.wake();
+    await this.#running;
     await this.#sealingRotation.tick();
     await this.#writing.run(async () => {});
     await this.#incoming.idle();

@@ -14,6 +14,14 @@ export const cosignatureResponse: z.ZodType<{ size: number }> = z.object({ size:
 export const checkpointQuery: z.ZodType<{ size?: number }> = z.strictObject({ size: place.exactOptional() });
 
 /**
+ * `GET /v1/organisations/:org/log/cosignatures`: signed notes, the newest first: of each device that has cosigned,
+ * the newest checkpoint it did. Not verified.
+ */
+export const cosignedResponse: z.ZodType<{ notes: Uint8Array[] }> = z.object({
+  notes: z.array(noteOf(LIMITS.noteBytes)).max(LIMITS.cosignedNotes),
+});
+
+/**
  * `GET /v1/organisations/:org/directory/members/:id`, `…/devices/:id` and `…/organisation`: a checkpoint, a signed
  * note, and the proof of what the map under its root holds for the id. Nothing in it is true until
  * `verifyNote` and `verifyLookup` of key-directory say so.

@@ -26,6 +26,7 @@ export {
   checkpointQuery,
   cosignatureRequest,
   cosignatureResponse,
+  cosignedResponse,
   lookupResponse,
   sealingRecordRequest,
   sealingRecordResponse,

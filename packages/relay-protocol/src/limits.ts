@@ -31,6 +31,8 @@ export const LIMITS = {
   noteBytes: 131_072,
   /** A checkpoint that a device hands in with its cosignature. */
   cosignedNoteBytes: 16_384,
+  /** Checkpoints in one answer about who cosigned what. */
+  cosignedNotes: 64,
   /** The proof of one lookup in the directory. */
   lookupBytes: 32_768,
   /** One signed sealing record. */

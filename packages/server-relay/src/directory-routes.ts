@@ -62,6 +62,12 @@ export function addDirectoryRoutes(app: FastifyInstance, options: DirectoryRoute
     return sendText(reply, cosignedNote(checkpoint));
   });
 
+  app.get(`${ORG}/log/cosignatures`, async (request) => {
+    const { org } = await gate.subject(request);
+    const checkpoints = await store.readCosigned(org);
+    return { notes: checkpoints.map((checkpoint) => decodeUtf8(cosignedNote(checkpoint))) };
+  });
+
   app.post(`${ORG}/log/cosignatures`, async (request, reply) => {
     const device = await gate.device(request);
     const { note } = parsed(cosignatureRequest, request.body);

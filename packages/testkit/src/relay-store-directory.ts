@@ -152,6 +152,41 @@ export const directoryChecks: readonly StoreCheck[] = [
       assert.equal((await store.readCheckpoint(org, 1))?.cosignatures.length, 0);
       assert.equal((await store.readCheckpoint(org, 2))?.cosignatures.length, 1);
       assert.equal((await store.readCheckpoint(org, 'witnessed'))?.size, 70);
+      assert.deepEqual(
+        (await store.readCosigned(org)).map(({ size }) => size),
+        [70],
+      );
+    },
+  },
+  {
+    name: 'hands out the newest checkpoint that each device has cosigned',
+    async check({ store }) {
+      const place = placeOf('cosigned by each');
+      const { org, random } = place;
+      const added = await fill(store, place, 6);
+      assert.deepEqual(await store.readCosigned(org), []);
+      const by = (of: number, size: number): StoredCosignature => {
+        const device = deviceId(new Uint8Array(32).fill(of));
+        return { device, keyId: 1, timeSeconds: size, signature: random(72) };
+      };
+      const cosigned: [number, number][] = [
+        [1, 2],
+        [2, 2],
+        [3, 3],
+        [1, 6],
+        [3, 5],
+      ];
+      for (const [of, size] of cosigned) await store.putCosignature(org, size, by(of, size));
+      const found = await store.readCosigned(org);
+      assert.deepEqual(
+        found.map(({ size, cosignatures }) => [size, cosignatures.length]),
+        [
+          [6, 1],
+          [5, 1],
+          [2, 2],
+        ],
+      );
+      assert.deepEqual(found[0]?.note, added[5]?.growth.checkpoint);
     },
   },
   {

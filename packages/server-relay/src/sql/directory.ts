@@ -1,6 +1,6 @@
 import { concatBytes, deviceId, idBytes, type OrgId } from '@keytide/crypto-core';
 import { TILE_WIDTH } from '@keytide/key-directory/verify';
-import type { DirectoryStore, LogGrowth, StoredCosignature } from '../directory-store.ts';
+import type { DirectoryStore, LogGrowth, StoredCheckpoint, StoredCosignature } from '../directory-store.ts';
 import { integerArray, startsOf, type SqlDatabase, type SqlRow, type SqlRunner } from './database.ts';
 import { sqlSealingRecords } from './sealing-records.ts';
 
@@ -12,20 +12,35 @@ const HASH_BYTES = 32;
 
 /** The part of the store that keeps what membership logs are proved by. */
 export function sqlDirectory(database: SqlDatabase): DirectoryStore {
-  return {
-    ...sqlSealingRecords(database),
-    async readCheckpoint(org, which) {
-      const rows = await database.query(
-        `select c.log_size, c.note, s.device, s.key_id, s.time_seconds, s.signature
+  async function readCheckpoint(
+    org: OrgId,
+    which: number | 'newest' | 'witnessed',
+  ): Promise<StoredCheckpoint | null> {
+    const rows = await database.query(
+      `select c.log_size, c.note, s.device, s.key_id, s.time_seconds, s.signature
          from (${CHECKPOINTS[typeof which === 'number' ? 'sized' : which]}) c
          left join cosignatures s on s.org = $1 and s.log_size = c.log_size
          order by s.time_seconds desc, s.device limit ${COSIGNATURES_OF_A_NOTE}`,
-        typeof which === 'number' ? [idBytes(org), which] : [idBytes(org)],
+      typeof which === 'number' ? [idBytes(org), which] : [idBytes(org)],
+    );
+    const [first] = rows;
+    if (first === undefined) return null;
+    const cosignatures = rows.filter((row) => row['device'] !== null).map(cosignatureIn);
+    return { size: first['log_size'] as number, note: first['note'] as Uint8Array, cosignatures };
+  }
+
+  return {
+    ...sqlSealingRecords(database),
+    readCheckpoint,
+    async readCosigned(org) {
+      const rows = await database.query(
+        `select distinct log_size from (
+           select distinct on (device) log_size from cosignatures where org = $1 order by device, log_size desc
+         ) newest order by log_size desc`,
+        [idBytes(org)],
       );
-      const [first] = rows;
-      if (first === undefined) return null;
-      const cosignatures = rows.filter((row) => row['device'] !== null).map(cosignatureIn);
-      return { size: first['log_size'] as number, note: first['note'] as Uint8Array, cosignatures };
+      const found = await Promise.all(rows.map((row) => readCheckpoint(org, row['log_size'] as number)));
+      return found.flatMap((checkpoint) => checkpoint ?? []);
     },
     async putCosignature(org, size, { device, keyId, timeSeconds, signature }) {
       await database.query(

@@ -32,6 +32,7 @@ export interface Self {
 /** This device's sealing keys, as far as opening boxes goes; see `OwnSealingKeys`. */
 interface BoxKeys {
   keysFor(statement: Pick<EpochStatement, 'author' | 'createdMs'>): readonly Decapsulator[];
+  hasDeleted(statement: Pick<EpochStatement, 'author' | 'createdMs'>): boolean;
   wasSilent(atMs: number): boolean;
 }
 
@@ -226,8 +227,8 @@ export class EpochRing {
       await keyStore.write([{ name, value: key.use((bytes) => bytes.slice()) }]);
       return this.#open(statement, key);
     } catch (error) {
-      if (error instanceof CryptoError) return 'tampered';
-      throw error;
+      if (!(error instanceof CryptoError)) throw error;
+      return self.sealing.hasDeleted(statement) ? 'sealing-key-expired' : 'tampered';
     }
   }
 

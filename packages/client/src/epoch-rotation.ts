@@ -2,7 +2,7 @@ import type { EpochKeys, GroupId } from '@keytide/crypto-core';
 import type { Connection, SyncState } from './connection.ts';
 import type { DirectoryReplica } from './directory-replica.ts';
 import type { EpochRing, Self } from './epoch-ring.ts';
-import { ClientError } from './errors.ts';
+import { ClientError, type ClientErrorCode } from './errors.ts';
 import type { GroupReplica } from './group-replica.ts';
 import { createNextEpoch } from './next-epoch.ts';
 import type { OwnSealingKeys } from './own-sealing-keys.ts';
@@ -28,10 +28,14 @@ interface EpochRotationOptions {
   pullDirectory(): Promise<void>;
   /** @throws ClientError `unwitnessed` */
   demandWitnesses(): Promise<void>;
+  /** Makes sure of this device's own sealing key. @throws ClientError `not-ready` */
+  sealingReady(): Promise<void>;
 }
 
 const ATTEMPTS = 5;
 const COVER_MS = 2_000;
+/** What keeps a device from starting an epoch, and not from writing. */
+const WAITING: ReadonlySet<ClientErrorCode> = new Set(['unwitnessed', 'not-ready']);
 
 /** Starts epochs where the block is over or the members have changed. */
 export class EpochRotation {
@@ -65,7 +69,7 @@ export class EpochRotation {
         await this.#tryOnce();
       } catch (error) {
         // As when the relay is out of reach, but not for longer than the epoch's time.
-        if (!(error instanceof ClientError) || error.code !== 'unwitnessed') throw error;
+        if (!(error instanceof ClientError) || !WAITING.has(error.code)) throw error;
         if (epochs.currentKeys === null || epochs.isExposed || ports.clock.now() >= epochs.endMs) throw error;
         break;
       }
@@ -85,8 +89,8 @@ export class EpochRotation {
 
   /** Whether there is a new epoch afterwards is for the caller to see. */
   async #tryOnce(): Promise<void> {
-    const { ports, api, connection, group, epochs, sealingRecords, pullDirectory, demandWitnesses } =
-      this.#options;
+    const { ports, api, connection, group, epochs, sealingRecords } = this.#options;
+    const { pullDirectory, demandWitnesses, sealingReady } = this.#options;
     const { socket } = connection;
     if (socket === null) return;
     const before = epochs.current?.epoch ?? 0;
@@ -95,6 +99,7 @@ export class EpochRotation {
       await pullDirectory();
       await demandWitnesses();
       await sealingRecords.pull((after) => api.readSealingRecords(after));
+      await sealingReady();
       const { key, statement, boxes } = await createNextEpoch(this.#options);
       key.dispose();
       await socket.request({ type: 'announce', group, messageId: ports.random(16), statement, boxes });

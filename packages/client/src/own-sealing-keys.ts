@@ -83,6 +83,12 @@ export class OwnSealingKeys {
     return this.#later[this.#later.length - 1]?.record ?? this.#firstRecord;
   }
 
+  /** Whether there is a newest key whose secret is still here. */
+  get hasNewest(): boolean {
+    const { newest } = this;
+    return newest !== null && this.#decapsulatorOf(newest) !== null;
+  }
+
   /** A signed record that is durable here and that the relay has not confirmed; `null` where there is none. */
   get unpublished(): Uint8Array | null {
     return this.#later.find(({ isPublished }) => !isPublished)?.wire ?? null;
@@ -95,6 +101,13 @@ export class OwnSealingKeys {
   keysFor({ author, createdMs }: Pick<EpochStatement, 'author' | 'createdMs'>): readonly Decapsulator[] {
     const atMs = author === this.#options.device ? Infinity : createdMs;
     return boxRecordsAt(this.#records(), atMs).flatMap((record) => this.#decapsulatorOf(record) ?? []);
+  }
+
+  /** Whether the secret that a box of this epoch should be sealed to is gone, so that it cannot be opened any more. */
+  hasDeleted({ author, createdMs }: Pick<EpochStatement, 'author' | 'createdMs'>): boolean {
+    const atMs = author === this.#options.device ? Infinity : createdMs;
+    const [likeliest] = boxRecordsAt(this.#records(), atMs);
+    return likeliest !== undefined && this.#decapsulatorOf(likeliest) === null;
   }
 
   /** Whether no author could seal to this device then. */
@@ -153,10 +166,15 @@ export class OwnSealingKeys {
     const times = sealingTimesOf(this.#options.directory.state.policy);
     const records = this.#published();
     const boxes = unopened.flatMap(({ createdMs, blockEndMs }) =>
-      boxRecordsAt(records, createdMs).map(({ publicKey }) => ({ publicKey, endMs: blockEndMs })),
+      boxRecordsAt(this.#records(), createdMs).map(({ publicKey }) => ({ publicKey, endMs: blockEndMs })),
     );
-    const input = { ...times, records, unopened: boxes, syncedMs, nowMs };
-    const expired = new Set(sealingKeysToDelete(input));
+    const input = { ...times, unopened: boxes, syncedMs, nowMs };
+    // A record whose answer is out can be with the relay: its secret has its time, and ends no other's.
+    const waiting = this.#later.filter(({ isPublished }) => !isPublished).map(({ record }) => record);
+    const expired = new Set([
+      ...sealingKeysToDelete({ ...input, records }),
+      ...waiting.flatMap((record) => sealingKeysToDelete({ ...input, records: [record] })),
+    ]);
     if (this.#first !== null && records.some((record, i) => i === 0 && expired.has(record)))
       await this.#deleteFirst();
     // The records stay for as long as they tell why an epoch has no key here; the newest, to be continued.
@@ -167,9 +185,10 @@ export class OwnSealingKeys {
         expired.has(record) &&
         (decapsulator !== null || (record.notAfterMs < forgottenMs && record !== newest)),
     );
-    await this.#replace(due, (key) =>
-      key.record.notAfterMs < forgottenMs && key.record !== newest ? null : { ...key, decapsulator: null },
-    );
+    await this.#replace(due, (key) => {
+      const isForgotten = key.record.notAfterMs < forgottenMs && key.record !== newest;
+      return isForgotten || !key.isPublished ? null : { ...key, decapsulator: null };
+    });
   }
 
   get #firstRecord(): SealingRecord | null {

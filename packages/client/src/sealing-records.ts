@@ -44,7 +44,7 @@ const COMPACT_AT = 64;
  */
 export class SealingRecords {
   readonly #options: SealingRecordsOptions;
-  readonly #known = new Map<DeviceId, readonly Known[]>();
+  #known = new Map<DeviceId, readonly Known[]>();
   #next = 0;
 
   private constructor(options: SealingRecordsOptions) {
@@ -71,10 +71,17 @@ export class SealingRecords {
     const { journal } = this.#options;
     for (;;) {
       const { records, next, more } = await read(this.#next);
-      const wires = records.map(({ record }) => record).filter((wire) => this.#take(wire));
-      if (next < this.#next || (more && next === this.#next))
+      if (next < this.#next || (more && (next === this.#next || records.length === 0)))
         throw new ClientError('relay-misbehaved', 'the list of sealing records does not go on');
-      if (next > this.#next) await journal.append([encodeCbor([1, next, wires])]);
+      const before = new Map(this.#known);
+      const wires = records.map(({ record }) => record).filter((wire) => this.#take(wire));
+      try {
+        if (next > this.#next || wires.length > 0) await journal.append([encodeCbor([1, next, wires])]);
+      } catch (error) {
+        // What is not kept here must be new again when the relay shows it again.
+        this.#known = before;
+        throw error;
+      }
       this.#next = next;
       if (!more) break;
     }
@@ -106,8 +113,11 @@ export class SealingRecords {
       const record = verifySealingRecord(primitives, primitives.verifier(device.signingPublicKey), wire);
       const known = this.#known.get(device.id) ?? [];
       const before = [{ device: device.id, ...device.sealing }, ...known.map((one) => one.record)];
-      // When it was published is the relay's word, so only the order of a device's own times counts here.
-      requireNextSealingRecord(before, record, record.notBeforeMs, sealingTimesOf(directory.state.policy));
+      // When it was published is the relay's word, so only the order of a device's own times counts here; and blocks
+      // can have been longer then, but a key that outlives X would open what must be gone.
+      const times = sealingTimesOf(directory.state.policy);
+      const mostMs = { ...times, blockMs: times.retentionMs };
+      requireNextSealingRecord(before, record, record.notBeforeMs, mostMs);
       this.#known.set(device.id, [...known, { record, wire }].slice(-KEPT));
       return true;
     } catch (error) {

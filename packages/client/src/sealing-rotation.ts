@@ -1,4 +1,4 @@
-import type { Connection } from './connection.ts';
+import type { SyncState } from './connection.ts';
 import type { DirectoryReplica } from './directory-replica.ts';
 import type { EpochRing } from './epoch-ring.ts';
 import { ClientError } from './errors.ts';
@@ -8,12 +8,24 @@ import type { RelayApi } from './relay-api.ts';
 import { sealingTimesOf } from './sealing-times.ts';
 import { Serial } from './serial.ts';
 
+/** What the rotation asks of a `Connection`. */
+interface Line {
+  readonly state: Pick<SyncState, 'kind'>;
+  readonly signal: AbortSignal;
+  readonly socket: Heard | null;
+  giveUp(socket: Heard, error: unknown): void;
+}
+
+interface Heard {
+  readonly heardMs: number;
+}
+
 interface SealingRotationOptions {
-  readonly ports: Ports;
-  readonly api: RelayApi;
-  readonly connection: Connection;
-  readonly directory: DirectoryReplica;
-  readonly epochs: EpochRing;
+  readonly ports: Pick<Ports, 'clock' | 'random'>;
+  readonly api: Pick<RelayApi, 'publishSealingRecord'>;
+  readonly connection: Line;
+  readonly directory: Pick<DirectoryReplica, 'size' | 'state'>;
+  readonly epochs: Pick<EpochRing, 'unopened'>;
   readonly sealing: OwnSealingKeys;
   /** Resolves when everything that has come is processed. */
   idle(): Promise<void>;
@@ -52,17 +64,36 @@ export class SealingRotation {
     }
   }
 
-  /** Does what is due. What the relay keeps it from is done at the next tick. */
+  /**
+   * Does what is due, and never rejects. What the relay keeps it from is done at the next tick; a store that fails
+   * ends the connection, so that the person is told.
+   */
   tick(): Promise<void> {
+    const { connection, directory } = this.#options;
     return this.#ticks.run(async () => {
-      if (this.#options.directory.size === 0) return;
+      if (directory.size === 0) return;
       try {
-        if (this.#options.connection.state.kind === 'online') await this.#publish();
+        if (connection.state.kind === 'online') await this.#publish().catch(unlessRelay);
+        await this.#deleteExpired();
       } catch (error) {
-        if (!(error instanceof ClientError)) throw error;
+        const { socket } = connection;
+        if (socket !== null) connection.giveUp(socket, error);
       }
-      await this.#deleteExpired();
     });
+  }
+
+  /**
+   * Makes sure that this device can open what is sealed to its newest key, as each epoch that it starts itself is.
+   * @throws ClientError `not-ready`
+   */
+  async ready(): Promise<void> {
+    const { sealing } = this.#options;
+    if (!sealing.hasNewest) await this.tick();
+    if (!sealing.hasNewest)
+      throw new ClientError(
+        'not-ready',
+        'the relay takes no sealing key of this device; is its clock right?',
+      );
   }
 
   async #publish(): Promise<void> {
@@ -72,7 +103,10 @@ export class SealingRotation {
     for (const leadMs of LEADS_MS) {
       const { newest } = sealing;
       const nowMs = this.#nowMs();
-      if (newest === null || nowMs < newest.notAfterMs - blockMs * (0.25 + this.#share / 4)) return;
+      if (newest === null) return;
+      const isDue = nowMs >= newest.notAfterMs - blockMs * (0.25 + this.#share / 4);
+      // A secret can be gone before its key has ended: by a clock that was fast and was put right.
+      if (!isDue && sealing.hasNewest) return;
       const fromMs = Math.max(newest.notAfterMs, nowMs + Math.min(leadMs, blockMs / 4));
       if (sealing.unpublished !== null || ports.clock.now() + blockMs < fromMs) return;
       await sealing.add(fromMs);
@@ -100,8 +134,11 @@ export class SealingRotation {
     // What the relay had when it was heard last has come; then it must be opened before anything is deleted.
     const heardMs = connection.state.kind === 'online' ? (connection.socket?.heardMs ?? 0) : 0;
     if (heardMs > 0) await idle();
-    if (connection.state.kind === 'online') this.#syncedMs = Math.max(this.#syncedMs, heardMs);
-    await sealing.deleteExpired({ nowMs: this.#nowMs(), syncedMs: this.#syncedMs }, epochs.unopened);
+    const nowMs = this.#nowMs();
+    const heard = connection.state.kind === 'online' ? [this.#syncedMs, heardMs] : [this.#syncedMs];
+    // What is dated ahead is from a clock that was fast: nobody knows when it was, and it would close keys to come.
+    this.#syncedMs = Math.max(0, ...heard.filter((ms) => ms <= nowMs));
+    await sealing.deleteExpired({ nowMs, syncedMs: this.#syncedMs }, epochs.unopened);
   }
 
   /** A clock that was set back must not keep a key alive, nor must one that is fast open an old one again. */
@@ -109,4 +146,9 @@ export class SealingRotation {
     const { ports, directory } = this.#options;
     return Math.max(ports.clock.now(), directory.state.timeMs);
   }
+}
+
+/** What the relay refuses or does not answer passes. @throws anything else */
+function unlessRelay(error: unknown): void {
+  if (!(error instanceof ClientError)) throw error;
 }

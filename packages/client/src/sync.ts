@@ -99,7 +99,8 @@ export class Sync {
       },
     });
     const demandWitnesses = (): Promise<void> => this.witnessing.demand();
-    this.#rotation = new EpochRotation({ ...shared, pullDirectory, demandWitnesses });
+    const sealingReady = (): Promise<void> => this.#sealingRotation.ready();
+    this.#rotation = new EpochRotation({ ...shared, pullDirectory, demandWitnesses, sealingReady });
     this.#sender = new Sender({ ...shared, rotation: this.#rotation });
   }
 

@@ -90,7 +90,7 @@ export async function groupWorld() {
       box: async () => created.boxes[0]?.box ?? null,
       pullDirectory: () => pull(directory),
     };
-    const sealing = { keysFor: () => [decapsulator], wasSilent: () => false };
+    const sealing = { keysFor: () => [decapsulator], hasDeleted: () => false, wasSilent: () => false };
     const self = { device, signer, sealing };
     const options = { primitives: counted, group, directory, self, keyStore, source };
     return { epochs: new EpochRing(options), directory };

@@ -1,4 +1,4 @@
-import { memoryKeyStore, Secret, verifySealingRecord, type KeyStore } from '@keytide/crypto-core';
+import { encodeCbor, memoryKeyStore, Secret, verifySealingRecord, type KeyStore } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { seededWorld } from '@keytide/testkit';
 import { expect, test } from 'vitest';
@@ -182,4 +182,97 @@ test('says when nobody could seal to this device', async () => {
   expect([keys.wasSilent(at(0.9)), keys.wasSilent(at(1.1))]).toEqual([false, true]);
   await publish(keys, at(3));
   expect([keys.wasSilent(at(2)), keys.wasSilent(at(3.5))]).toEqual([true, false]);
+});
+
+test('a key whose answer is out has its time like any other, and ends no other’s', async () => {
+  const { open, keyStore } = await made();
+  const keys = await open();
+  await publish(keys, at(0));
+  await keys.add(at(1));
+  // Whether anybody knows of the second is open, so the first can be sealed to until its grace is over.
+  await keys.deleteExpired({ nowMs: at(2.9), syncedMs: at(2.9) }, []);
+  expect(publicKeysOf(keys, at(0.5))).toHaveLength(1);
+  await keys.deleteExpired({ nowMs: at(3.9), syncedMs: at(3.9) }, [
+    { createdMs: at(1.5), blockEndMs: at(2) },
+  ]);
+  expect(publicKeysOf(keys, at(1.5))).toHaveLength(2);
+  await keys.deleteExpired({ nowMs: at(4), syncedMs: at(4) }, [{ createdMs: at(1.5), blockEndMs: at(2) }]);
+  expect(publicKeysOf(keys, at(1.5))).toHaveLength(2);
+  await keys.deleteExpired({ nowMs: at(4), syncedMs: at(4) }, []);
+  expect(publicKeysOf(keys, at(1.5))).toHaveLength(0);
+  // Without its secret it is never sent.
+  expect(keys.unpublished).toBeNull();
+  expect(keys.newest?.notAfterMs).toBe(at(1));
+  expect(await keyStore.names('sealing/')).toHaveLength(1);
+});
+
+test('a key whose answer is out goes also when the relay is never heard again', async () => {
+  const { open, keyStore } = await made();
+  const keys = await open();
+  await keys.add(at(0));
+  const goneMs = at(1 + 1 + 1 + 1) + retentionMs;
+  await keys.deleteExpired({ nowMs: goneMs - 1, syncedMs: 0 }, []);
+  expect(await keyStore.names('sealing/')).toHaveLength(1);
+  await keys.deleteExpired({ nowMs: goneMs, syncedMs: 0 }, []);
+  expect(await keyStore.names('sealing/')).toHaveLength(0);
+});
+
+test('says whether the secret for a box is gone: of the key that a box of then is sealed to', async () => {
+  const { open } = await made();
+  const keys = await open();
+  const isGone = (atMs: number) => keys.hasDeleted({ author: 'somebody' as never, createdMs: atMs });
+  await publish(keys, at(0));
+  await publish(keys, at(1));
+  expect([isGone(at(-0.5)), isGone(at(0.5)), isGone(at(1.5))]).toEqual([false, false, false]);
+  await keys.deleteExpired({ nowMs: at(1.5), syncedMs: at(1.5) }, []);
+  expect([isGone(at(-0.5)), isGone(at(0.5)), isGone(at(1.5))]).toEqual([true, false, false]);
+  expect(keys.hasNewest).toBe(true);
+  await keys.deleteExpired({ nowMs: at(4), syncedMs: at(4) }, []);
+  expect([isGone(at(1.5)), keys.hasNewest]).toEqual([true, false]);
+  expect(keys.hasDeleted({ author: own.id, createdMs: at(0.5) })).toBe(true);
+  await keys.add(at(4));
+  // One's own epochs are sealed to the newest key, whenever it starts.
+  expect(keys.hasDeleted({ author: own.id, createdMs: at(0.5) })).toBe(false);
+  expect(keys.keysFor({ author: own.id, createdMs: at(0.5) })).toHaveLength(1);
+  expect(isGone(at(0.5))).toBe(true);
+});
+
+test('records are kept for as long as they can tell anything, and the newest for good', async () => {
+  const { open, keyStore } = await made();
+  const keys = await open();
+  for (const block of [0, 1, 2]) await publish(keys, at(block));
+  const forgottenMs = at(1) + retentionMs + 4 * blockMs;
+  await keys.deleteExpired({ nowMs: forgottenMs, syncedMs: forgottenMs }, []);
+  expect(await keyStore.names('sealing/')).toHaveLength(3);
+  await keys.deleteExpired({ nowMs: forgottenMs + 1, syncedMs: 0 }, []);
+  expect(await keyStore.names('sealing/')).toHaveLength(2);
+  expect(keys.wasSilent(at(1.5))).toBe(false);
+  await keys.deleteExpired({ nowMs: at(1000), syncedMs: 0 }, []);
+  expect(await keyStore.names('sealing/')).toHaveLength(1);
+  expect(keys.newest?.notAfterMs).toBe(at(3));
+  const before = await keyStore.get((await keyStore.names('sealing/'))[0] as string);
+  await keys.deleteExpired({ nowMs: at(1001), syncedMs: 0 }, []);
+  expect(await keyStore.get((await keyStore.names('sealing/'))[0] as string)).toEqual(before);
+});
+
+test('who has published nothing that anybody knows of was silent', async () => {
+  const { open } = await made();
+  const keys = await open();
+  await keys.add(at(0));
+  expect(keys.wasSilent(at(1.5))).toBe(true);
+  await keys.confirm(keys.unpublished as Uint8Array);
+  expect(keys.wasSilent(at(1.5))).toBe(false);
+});
+
+test('what is stored as a sealing key and is none is refused', async () => {
+  for (const value of [
+    [2, new Uint8Array(8), null, true],
+    [1, 'text', null, true],
+    [1, new Uint8Array(8), null, 1],
+    'none',
+  ]) {
+    const { open, keyStore } = await made();
+    await keyStore.write([{ name: 'sealing/0000000000000001', value: encodeCbor(value as never) }]);
+    await expect(open()).rejects.toMatchObject({ code: 'store-damaged' });
+  }
 });

@@ -1,4 +1,10 @@
-import { createSealingRecord, deviceIdOf, type SealingRecord, type Signer } from '@keytide/crypto-core';
+import {
+  createSealingRecord,
+  deviceIdOf,
+  encodeCbor,
+  type SealingRecord,
+  type Signer,
+} from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { memoryKeyStore } from '@keytide/crypto-core';
 import { seededWorld } from '@keytide/testkit';
@@ -115,6 +121,101 @@ test('a list that goes back, or says that there is more and does not go on, is r
     { records: [], next: 1, more: true },
   ])
     await expect(records.pull(async () => page)).rejects.toMatchObject({ code: 'relay-misbehaved' });
+});
+
+test('a page that is refused takes nothing along, and a list that goes on with nothing is refused', async () => {
+  const journal = memoryJournal();
+  const { give, choice, records } = await opened(journal);
+  const page = [{ device: bo.id, record: one.wire }];
+  for (const bad of [
+    { records: page, next: 0, more: true },
+    { records: [], next: 5, more: true },
+  ])
+    await expect(records.pull(async () => bad)).rejects.toMatchObject({ code: 'relay-misbehaved' });
+  expect(choice(bo, 0.5)).toMatchObject({ kind: 'grace' });
+  await give(one.wire);
+  expect((await opened(journal)).choice(bo, 0.5)).toEqual({ kind: 'in-force', record: one.record });
+});
+
+test('what could not be stored is taken when it is shown again', async () => {
+  const kept = memoryJournal();
+  let isFull = true;
+  const journal: Journal = {
+    ...kept,
+    get length() {
+      return kept.length;
+    },
+    append: async (added) => {
+      if (isFull) throw new Error('no space left');
+      await kept.append(added);
+    },
+  };
+  const { give, asked } = await opened(journal);
+  await expect(give(one.wire)).rejects.toThrow('no space left');
+  isFull = false;
+  await give(one.wire);
+  expect(asked).toEqual([0, 0]);
+  expect((await opened(kept)).choice(bo, 0.5)).toEqual({ kind: 'in-force', record: one.record });
+});
+
+test('a record that was shown with no place of its own is kept too', async () => {
+  const journal = memoryJournal();
+  const { records } = await opened(journal);
+  const page = [{ device: bo.id, record: one.wire }];
+  await records.pull(async () => ({ records: page, next: 0, more: false }));
+  expect((await opened(journal)).choice(bo, 0.5)).toEqual({ kind: 'in-force', record: one.record });
+});
+
+test('all pages are read, each after the one before', async () => {
+  const { records, choice } = await opened();
+  const asked: number[] = [];
+  await records.pull(async (after) => {
+    asked.push(after);
+    const record = [one, two, three][after]?.wire as Uint8Array;
+    return { records: [{ device: bo.id, record }], next: after + 1, more: after < 2 };
+  });
+  expect(asked).toEqual([0, 1, 2]);
+  expect(choice(bo, 2.5)).toEqual({ kind: 'in-force', record: three.record });
+});
+
+test('a key from when blocks were longer counts until it ends, unless it outlives X', async () => {
+  const days = [lasting(7), lasting(7.001)];
+  for (const [i, kind] of ['in-force', 'silent'].entries()) {
+    const { give, choice } = await opened();
+    await give(days[i] as Uint8Array);
+    expect(choice(bo, 6)).toMatchObject({ kind });
+  }
+});
+
+test('a crash while the list is made short loses no more than the list', async () => {
+  const kept = memoryJournal();
+  let clears = 0;
+  const journal: Journal = {
+    ...kept,
+    get length() {
+      return kept.length;
+    },
+    clear: async () => {
+      await kept.clear();
+      clears += 1;
+      throw new Error('killed');
+    },
+  };
+  const { give } = await opened(journal);
+  const wires = Array.from({ length: 70 }, (_, i) => recordOf(bo, i));
+  for (const { wire } of wires) await give(wire).catch(() => {});
+  expect(clears).toBeGreaterThan(0);
+  const after = await opened(kept);
+  await after.give(...wires.map(({ wire }) => wire));
+  expect(after.choice(bo, 69.5)).toEqual({ kind: 'in-force', record: wires[69]?.record });
+});
+
+test('a stored page that is none is refused', async () => {
+  for (const value of [[2, 1, []], [1, 'x', []], [1, 1, 'x'], 'none']) {
+    const journal = memoryJournal();
+    await journal.append([encodeCbor(value as never)]);
+    await expect(opened(journal)).rejects.toMatchObject({ code: 'store-damaged' });
+  }
 });
 
 test('a place too far on, once told, hides nothing for good', async () => {

@@ -1,0 +1,254 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { holds, PING_MS, sealingLife, type LifeOptions, type SealingLife } from './sealing-life.ts';
+import { SHOWN, TAKEN, type Shown, type Taken } from './sealing-relay.ts';
+
+type Step =
+  | { readonly do: 'epoch'; readonly by: 'ada' | 'bo' }
+  | { readonly do: 'power'; readonly is: 'on' | 'asleep' | 'off' }
+  | { readonly do: 'network'; readonly is: boolean }
+  | { readonly do: 'clock'; readonly aheadBlocks: number }
+  | { readonly do: 'shown'; readonly is: Shown }
+  | { readonly do: 'taken'; readonly is: Taken }
+  | { readonly do: 'boxes'; readonly are: boolean }
+  | { readonly do: 'crash'; readonly how: 'before' | 'after' | 'fails' }
+  | { readonly do: 'ada restarts' };
+
+interface Plan extends LifeOptions {
+  /** How long each step waits before it, in blocks. */
+  readonly steps: readonly (readonly [waitBlocks: number, step: Step])[];
+}
+
+const HONEST: readonly fc.WeightedArbitrary<Step>[] = [
+  {
+    weight: 8,
+    arbitrary: fc.record({ do: fc.constant('epoch' as const), by: fc.constantFrom('ada', 'ada', 'bo') }),
+  },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      do: fc.constant('power' as const),
+      is: fc.constantFrom('on', 'on', 'asleep', 'off'),
+    }),
+  },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('network' as const), is: fc.boolean() }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('taken' as const),
+      is: fc.constantFrom('taken', 'taken', 'lost on the way', 'answer lost'),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('crash' as const),
+      how: fc.constantFrom('before', 'after', 'fails'),
+    }),
+  },
+  { weight: 1, arbitrary: fc.constant({ do: 'ada restarts' as const }) },
+];
+const clocks = (least: number, most: number): fc.WeightedArbitrary<Step> => ({
+  weight: 2,
+  arbitrary: fc.record({
+    do: fc.constant('clock' as const),
+    aheadBlocks: fc.oneof(fc.constant(0), fc.double({ min: least, max: most, noNaN: true })),
+  }),
+});
+const HOSTILE: readonly fc.WeightedArbitrary<Step>[] = [
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('shown' as const), is: fc.constantFrom(...SHOWN) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('taken' as const), is: fc.constantFrom(...TAKEN) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('boxes' as const), are: fc.boolean() }) },
+];
+
+const plans = (steps: readonly fc.WeightedArbitrary<Step>[]): fc.Arbitrary<Plan> =>
+  fc.record({
+    seed: fc.string({ minLength: 4, maxLength: 4 }),
+    blockSeconds: fc.constantFrom(240, 3600, 14_400),
+    retentionBlocks: fc.integer({ min: 1, max: 8 }),
+    graceBlocks: fc.integer({ min: 1, max: 4 }),
+    steps: fc.array(
+      fc.tuple(
+        fc.oneof(fc.double({ min: 0, max: 1, noNaN: true }), fc.double({ min: 0, max: 6, noNaN: true })),
+        fc.oneof(...steps),
+      ),
+      { minLength: 4, maxLength: 24 },
+    ),
+  });
+
+const RUNS = { seed: 20_261_122, numRuns: 25 };
+
+test('with an honest relay, whatever happens to the device and its clock within a block, it opens what it should', async () => {
+  await fc.assert(
+    fc.asyncProperty(plans([...HONEST, clocks(-6, 0.9)]), async (plan) => {
+      const life = await live(plan);
+      for (const { statement, box, seen, by } of life.epochs) {
+        const last = seen[seen.length - 1];
+        if (last === undefined) continue;
+        const context = `epoch ${statement.epoch} by ${by}`;
+        if (box === null) expect(last, context).toBe('sealing-key-expired');
+        else if (opensInTime(life, statement.epoch)) expect(last, context).toBe('opened');
+        expect(last, context).not.toBe('tampered');
+      }
+      for (const { fate, wasFair } of life.sent) if (wasFair) expect(fate).not.toBe('record-refused');
+    }),
+    RUNS,
+  );
+}, 180_000);
+
+test('with any clock, a key that is gone is no forgery, and a clock that was put right ends it', async () => {
+  await fc.assert(
+    fc.asyncProperty(plans([...HONEST, clocks(-10, 10)]), async (plan) => {
+      const life = await live(plan);
+      for (const { statement, seen } of life.epochs)
+        expect(seen, `epoch ${statement.epoch}`).not.toContain('tampered');
+    }),
+    RUNS,
+  );
+}, 180_000);
+
+test('with a relay that lies as it likes, nothing is sealed to its keys, and it is over when it stops', async () => {
+  await fc.assert(
+    fc.asyncProperty(plans([...HONEST, ...HOSTILE, clocks(-6, 0.9)]), async (plan) => {
+      await live(plan);
+    }),
+    RUNS,
+  );
+}, 180_000);
+
+/** When bo's app last looked at an epoch, by its clock, was it before the epoch's box expired? */
+function opensInTime(life: SealingLife, epoch: number): boolean {
+  const made = life.epochs[epoch - 1];
+  const atMs = life.lookedAtMs.get(epoch) ?? Infinity;
+  return made !== undefined && atMs < made.statement.blockEndMs + life.times.retentionMs;
+}
+
+/** Plays a plan; what holds always is looked at after each step, and at the end all is well for a while. */
+async function live({ steps, ...options }: Plan): Promise<SealingLife> {
+  const life = await sealingLife(options);
+  await life.power('on');
+  for (const [waitBlocks, step] of steps) {
+    await life.pass(Math.floor(waitBlocks * life.times.blockMs));
+    await act(life, step);
+    await alwaysHolds(life);
+  }
+  await calm(life);
+  return life;
+}
+
+async function act(life: SealingLife, step: Step): Promise<void> {
+  switch (step.do) {
+    case 'epoch':
+      await life.announce(step.by);
+      break;
+    case 'power':
+      await life.power(step.is);
+      break;
+    case 'network':
+      await life.network(step.is);
+      break;
+    case 'clock':
+      life.clockAhead(Math.floor(step.aheadBlocks * life.times.blockMs));
+      break;
+    case 'shown':
+      life.relay.shown = step.is;
+      break;
+    case 'taken':
+      life.relay.taken = step.is;
+      break;
+    case 'boxes':
+      life.boxesGiven(step.are);
+      break;
+    case 'crash':
+      life.crashAtNextWrite(step.how);
+      break;
+    case 'ada restarts':
+      await life.adaRestarts();
+  }
+}
+
+async function alwaysHolds(life: SealingLife): Promise<void> {
+  const { sent, relay, epochs, times } = life;
+  // Durable before it leaves.
+  for (const { wasDurable } of sent) expect(wasDurable).toBe(true);
+  // Never two in force at once, never one from before it was made.
+  for (const { record, atMs, wasFair } of sent) if (wasFair) expect(record.notBeforeMs).toBeGreaterThan(atMs);
+  relay.records.forEach((record, i) => {
+    const next = relay.records[i + 1];
+    if (next !== undefined) expect(next.notBeforeMs).toBeGreaterThanOrEqual(record.notAfterMs);
+  });
+  // Never to a key that is not the device's, that is out of force, or older than one chosen before.
+  let newestMs = -Infinity;
+  for (const { choice, statement } of epochs) {
+    if (choice === null || choice.kind === 'silent') continue;
+    const { record } = choice;
+    expect(relay.records).toContainEqual(record);
+    expect(statement.createdMs).toBeLessThan(record.notAfterMs + times.graceMs);
+    expect(statement.createdMs).toBeGreaterThanOrEqual(record === relay.records[0] ? 0 : record.notBeforeMs);
+    expect(record.notBeforeMs).toBeGreaterThanOrEqual(newestMs);
+    newestMs = record.notBeforeMs;
+  }
+  await nothingIsLeft(life);
+  boundedWork(life);
+}
+
+/** What the time of a secret is over for is nowhere in the store, as of the last tick. */
+async function nothingIsLeft(life: SealingLife): Promise<void> {
+  const { times, lastTickMs } = life;
+  const { blockMs, graceMs, retentionMs } = times;
+  if (life.process === null || lastTickMs === null) return;
+  const stored = await life.everythingStored();
+  for (const { record, seed } of life.secrets)
+    if (lastTickMs >= record.notAfterMs + graceMs + 2 * blockMs + retentionMs)
+      expect(stored.some((value) => holds(value, seed))).toBe(false);
+  const old = life.epochs
+    .filter(({ statement }) => lastTickMs >= statement.blockEndMs + retentionMs + 3 * blockMs + graceMs)
+    .map(({ statement }) => statement.epoch);
+  if (old.length === 0) return;
+  const opened = await life.openedByThief();
+  expect(opened.filter((epoch) => old.includes(epoch))).toEqual([]);
+}
+
+/** At most four attempts a tick; a tick for each step of time, each start and each time that the device caught up. */
+function boundedWork({ counts, sent, times, trueNow, bornMs }: SealingLife): void {
+  const stepMs = Math.min(600_000, Math.max(250, times.blockMs / 16));
+  const ticks = (trueNow() - bornMs) / stepMs + counts.starts + counts.catchUps + counts.announcements;
+  expect(counts.timers).toBeLessThanOrEqual((trueNow() - bornMs) / stepMs + counts.starts);
+  expect(sent.length).toBeLessThanOrEqual(4 * ticks);
+}
+
+/** All is well for some blocks: then every epoch arrives, and a key a block is published, in good time. */
+async function calm(life: SealingLife): Promise<void> {
+  const { blockMs, graceMs, retentionMs } = life.times;
+  life.relay.shown = 'all';
+  life.relay.taken = 'taken';
+  life.boxesGiven(true);
+  life.crashAtNextWrite(null);
+  life.clockAhead(0);
+  await life.network(true);
+  await life.power('on');
+  await life.pass(5 * blockMs);
+  await alwaysHolds(life);
+  const before = life.sent.length;
+  for (let half = 0; half < 6; half += 1) {
+    await life.pass(blockMs / 2);
+    await life.announce(half % 3 === 2 ? 'bo' : 'ada');
+    expect(life.epochs[life.epochs.length - 1]?.seen).toEqual(['opened']);
+  }
+  const published = life.sent.slice(before);
+  expect(published.length).toBeGreaterThanOrEqual(2);
+  expect(published.length).toBeLessThanOrEqual(4);
+  const stepMs = Math.min(600_000, Math.max(250, blockMs / 16));
+  for (const { record, atMs, fate } of published) {
+    expect(fate).toBe('taken');
+    expect(record.notBeforeMs - atMs).toBeLessThanOrEqual(blockMs / 2);
+    expect(record.notBeforeMs - atMs).toBeGreaterThanOrEqual(blockMs / 4 - stepMs);
+  }
+  if (life.process?.ring.unopened.length !== 0) return;
+  // Synchronised and awaiting nothing: what is left opens nothing that is older than this.
+  const mostMs = Math.max(retentionMs, 2 * blockMs + graceMs);
+  const opened = await life.openedByThief();
+  for (const { statement } of life.epochs)
+    if (life.trueNow() >= statement.blockEndMs + mostMs + stepMs + PING_MS)
+      expect(opened).not.toContain(statement.epoch);
+}

@@ -97,5 +97,6 @@ function journalOf(log: LogFile, length: number): Journal {
   };
 }
 
+process.on('disconnect', () => process.exit());
 const [task] = (await once(process, 'message')) as [Task];
 process.send?.({ measured: await measure(task) }, () => process.disconnect());

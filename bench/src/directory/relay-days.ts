@@ -22,6 +22,8 @@ export interface MeasuredRelay {
   readonly firstLoginMs: number;
   /** What the relay holds for the organisation. */
   readonly relayBytes: number;
+  /** How long a device that has just started took to log in, with nothing new: it makes its map. */
+  readonly firstLookMs: number;
   /** How long the entries of each day took, one after another. */
   readonly appendMs: readonly number[];
   /** How long a device took to log in and to have the day's changes, verified. */
@@ -34,8 +36,11 @@ const MAIN = fileURLToPath(new URL('relay-main.ts', import.meta.url));
 
 /** Starts the relay on its folder, appends each day over HTTP, and logs the device in after it. */
 export async function measureDays({ replica, secrets, folder, days }: RelayWorld): Promise<MeasuredRelay> {
-  const relay = fork(MAIN, [folder], { execArgv: ['--expose-gc'] });
-  const ask = async <T>(): Promise<T> => ((await once(relay, 'message')) as [T])[0];
+  const relay = fork(MAIN, [folder], { execArgv: ['--expose-gc', '--max-old-space-size=6144'] });
+  const ended = once(relay, 'exit');
+  const died = ended.then(([code]) => Promise.reject(new Error(`the relay ended with ${code}`)));
+  died.catch(() => {});
+  const ask = async <T>(): Promise<T> => ((await Promise.race([once(relay, 'message'), died])) as [T])[0];
   const held = async (): Promise<number> => {
     relay.send({});
     return (await ask<{ heldBytes: number }>()).heldBytes;
@@ -50,9 +55,13 @@ export async function measureDays({ replica, secrets, folder, days }: RelayWorld
 
   const start = performance.now();
   const admin = newApi();
-  while (!(await isIn(admin)));
+  while (!(await isIn(admin))) if (relay.exitCode !== null) await died;
   const firstLoginMs = performance.now() - start;
   const relayBytes = (await held()) - before;
+
+  const looking = performance.now();
+  await replica.pull(newApi());
+  const firstLookMs = performance.now() - looking;
 
   const [appendMs, loginMs, loginBytes]: [number[], number[], number[]] = [[], [], []];
   for (const day of days) {
@@ -66,8 +75,8 @@ export async function measureDays({ replica, secrets, folder, days }: RelayWorld
     loginBytes.push(counted.bytes);
   }
   relay.disconnect();
-  await once(relay, 'exit');
-  return { firstLoginMs, relayBytes, appendMs, loginMs, loginBytes };
+  await ended;
+  return { firstLoginMs, relayBytes, firstLookMs, appendMs, loginMs, loginBytes };
 }
 
 /** A device gives up after 20 seconds and tries again, while the relay goes on replaying. */

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
 import { contest, type Contestant } from '../../bench/src/contest.ts';
+import { growthRows } from '../../bench/src/directory/growth.ts';
+import type { SizedMeasured } from '../../bench/src/directory/size-rows.ts';
 import { contestRows } from '../../bench/src/rows.ts';
 
 const work = { bench: 'b', work: 'w', n: 1, unit: 'ms' };
@@ -45,4 +47,34 @@ test('everyone plays every round, and only what is timed counts', async () => {
 
   const lazy: Contestant = { name: 'lazy', async round() {} };
   await expect(contest([lazy], options)).rejects.toThrow('lazy timed nothing');
+});
+
+test('what grows faster than it may is not met, and one size says nothing of growth', () => {
+  const at = (devices: number, lookupBytes: number, loginMs: number): SizedMeasured => ({
+    devices,
+    entries: 2 * devices,
+    dayEntries: devices / 10,
+    lookupBytes,
+    inclusionBytes: 0,
+    noteBytes: 0,
+    cosignatureBytes: 0,
+    peerBytes: 0,
+    verifyMs: { keytide: [1] },
+    replayMs: [devices],
+    replayPeakBytes: 0,
+    firstLoginMs: 1,
+    firstLookMs: 1,
+    relayBytes: 1,
+    appendMs: [devices],
+    loginMs: [loginMs],
+    loginBytes: [1],
+    proofMs: [1],
+    proofBytes: [1],
+  });
+  expect(growthRows([at(100, 300, 1)])).toEqual([]);
+  const rows = growthRows([at(100, 300, 1), at(10_000, 601, 100)]);
+  const row = (name: string) => rows.find(({ work: title }) => title.endsWith(`: ${name}`));
+  expect(row('a lookup, B')).toMatchObject({ value: 601 / 300, against: 'log n: 2.00 times', met: false });
+  expect(row('log-in by replay, ms')).toMatchObject({ value: 100, ratio: 1, met: true });
+  expect(row('append an entry, ms')).toMatchObject({ value: 1, ratio: 2, met: true });
 });

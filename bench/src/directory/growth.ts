@@ -30,6 +30,18 @@ const GROWTHS: Readonly<Record<string, Growth>> = {
     like: 'the change',
     slack: TIME_SLACK,
   },
+  'log-in by proofs, B': {
+    of: ({ proofBytes }) => median(proofBytes),
+    expected: logarithm,
+    like: 'log n',
+    slack: 1,
+  },
+  'log-in by proofs, ms': {
+    of: ({ proofMs }) => median(proofMs),
+    expected: logarithm,
+    like: 'log n',
+    slack: TIME_SLACK,
+  },
   'append an entry, ms': {
     of: ({ appendMs, dayEntries }) => median(appendMs) / dayEntries,
     expected: logarithm,

@@ -1,11 +1,12 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { deviceIdOf, fromHex } from '@keytide/crypto-core';
+import { deviceIdOf, fromHex, type Signer } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { nodePorts } from '@keytide/client/node';
 import type { DirectoryReplica } from '../../../packages/client/src/directory-replica.ts';
 import { RelayApi } from '../../../packages/client/src/relay-api.ts';
+import { anchorOf, assertAgrees, cosign, followByProofs, namesOf } from './by-proofs.ts';
 import type { Secrets } from './organisation.ts';
 
 /** A relay's folder with a log, a device that has all of it, and what comes after, day by day. */
@@ -30,6 +31,9 @@ export interface MeasuredRelay {
   readonly loginMs: readonly number[];
   /** What it got and sent meanwhile, without HTTP's own headers. */
   readonly loginBytes: readonly number[];
+  /** The same for a device that replays nothing, and looks up itself, the admins and its contacts. */
+  readonly proofMs: readonly number[];
+  readonly proofBytes: readonly number[];
 }
 
 const MAIN = fileURLToPath(new URL('relay-main.ts', import.meta.url));
@@ -47,11 +51,13 @@ export async function measureDays({ replica, secrets, folder, days }: RelayWorld
   };
   const { url } = await ask<{ url: string }>();
   const before = await held();
-  const signer = primitives.signer(fromHex(secrets.adminSeeds[0] as string) as Uint8Array);
-  const subject = { kind: 'device', id: deviceIdOf(primitives, signer.publicKey) } as const;
+  const signers = secrets.adminSeeds.map((seed) => primitives.signer(fromHex(seed) as Uint8Array));
   const counted = { bytes: 0 };
-  const newApi = (): RelayApi =>
-    new RelayApi({ ...nodePorts, fetch: countingFetch(counted) }, url, secrets.org, { subject, signer });
+  const newApi = (signer = signers[0] as Signer): RelayApi => {
+    const subject = { kind: 'device', id: deviceIdOf(primitives, signer.publicKey) } as const;
+    const ports = { ...nodePorts, fetch: countingFetch(counted) };
+    return new RelayApi(ports, url, secrets.org, { subject, signer });
+  };
 
   const start = performance.now();
   const admin = newApi();
@@ -63,20 +69,57 @@ export async function measureDays({ replica, secrets, folder, days }: RelayWorld
   await replica.pull(newApi());
   const firstLookMs = performance.now() - looking;
 
-  const [appendMs, loginMs, loginBytes]: [number[], number[], number[]] = [[], [], []];
+  const admins = signers.map((signer) => ({ signer, api: newApi(signer) }));
+  const logUrl = `${url}/v1/organisations/${secrets.org}/log`;
+  let anchor = await anchorOf(admin, await admin.readCheckpoint());
+  const self = { of: 'device', id: deviceIdOf(primitives, (signers[0] as Signer).publicKey) } as const;
+  const names = namesOf(replica.state, self);
+  const appendMs: number[] = [];
+  const byReplay = logIns(counted);
+  const byProofs = logIns(counted);
   for (const day of days) {
     const appending = performance.now();
     for (const wire of day) await admin.appendLog(wire);
     appendMs.push(performance.now() - appending);
-    counted.bytes = 0;
-    const loggingIn = performance.now();
-    await replica.pull(newApi());
-    loginMs.push(performance.now() - loggingIn);
-    loginBytes.push(counted.bytes);
+    for (const { api, signer } of admins) await cosign(api, signer, logUrl);
+    await byReplay.take(() => replica.pull(newApi()));
+    const { anchor: next, heads } = await byProofs.take(() => followByProofs(newApi(), anchor, names));
+    assertAgrees(next, heads, names, replica.state);
+    anchor = next;
   }
   relay.disconnect();
   await ended;
-  return { firstLoginMs, relayBytes, firstLookMs, appendMs, loginMs, loginBytes };
+  return {
+    firstLoginMs,
+    relayBytes,
+    firstLookMs,
+    appendMs,
+    loginMs: byReplay.ms,
+    loginBytes: byReplay.bytes,
+    proofMs: byProofs.ms,
+    proofBytes: byProofs.bytes,
+  };
+}
+
+/** What log-ins take, in time and bytes. */
+function logIns(counted: { bytes: number }): {
+  readonly ms: number[];
+  readonly bytes: number[];
+  take<T>(logIn: () => Promise<T>): Promise<T>;
+} {
+  const [ms, bytes]: [number[], number[]] = [[], []];
+  return {
+    ms,
+    bytes,
+    async take(logIn) {
+      counted.bytes = 0;
+      const start = performance.now();
+      const result = await logIn();
+      ms.push(performance.now() - start);
+      bytes.push(counted.bytes);
+      return result;
+    },
+  };
 }
 
 /** A device gives up after 20 seconds and tries again, while the relay goes on replaying. */

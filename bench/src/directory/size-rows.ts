@@ -1,4 +1,5 @@
 import { comparedRow, contestRows, plainRow, type Row, type Work } from '../rows.ts';
+import { CONTACTS } from './by-proofs.ts';
 import type { Measured } from './device-main.ts';
 import { VERIFIED } from './lookups.ts';
 
@@ -46,6 +47,8 @@ export function sizeRows(measured: SizedMeasured): Row[] {
     row('first log-in after the device starts, nothing new', 'ms', [measured.firstLookMs]),
     row(`log-in after a day of ${dayEntries} entries, by replay`, 'B', measured.loginBytes, days),
     row(`log-in after a day of ${dayEntries} entries, by replay`, 'ms', measured.loginMs, days),
+    row(`the same by proofs, with ${CONTACTS} contacts`, 'B', measured.proofBytes, days),
+    row(`the same by proofs, with ${CONTACTS} contacts`, 'ms', measured.proofMs, days),
     row('append at the relay', 'entries/s', perSecond(dayEntries, measured.appendMs), dayEntries),
     row('first log-in after the relay starts', 'ms', [measured.firstLoginMs], entries),
     row('memory of the relay', 'MB more', [measured.relayBytes / 1e6]),

@@ -17,6 +17,7 @@ import {
   parseApproval,
   withApprovals,
   type CreatedInvite,
+  type Device,
   type InviteId,
   type Policy,
   type Proposal,
@@ -448,9 +449,9 @@ export class Client<D extends Declarations> {
   }
 
   #keysOf(member: MemberId): Uint8Array[] {
-    return [...this.#directory.state.devices.values()]
-      .filter((device) => device.member === member && device.revokedAt === null)
-      .map(({ signingPublicKey }) => signingPublicKey);
+    const { members, devices } = this.#directory.state;
+    const active = members.get(member)?.activeDevices ?? [];
+    return active.map((id) => (devices.get(id) as Device).signingPublicKey);
   }
 
   #lookAtIdentities(): void {

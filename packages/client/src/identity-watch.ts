@@ -5,8 +5,9 @@ import {
   type KeyStore,
   type MemberId,
   memberId,
+  sorted,
 } from '@keytide/crypto-core';
-import type { Device, DirectoryState } from '@keytide/key-directory';
+import type { Device, DirectoryState, Member } from '@keytide/key-directory';
 import type { DirectoryReplica } from './directory-replica.ts';
 
 /** Another member's devices have changed: whoever knew this person should ask whether it was them. */
@@ -46,13 +47,15 @@ const MAX_BYTES = 16;
 export class IdentityWatch {
   readonly #options: IdentityWatchOptions;
   readonly #acknowledged: Map<MemberId, number>;
-  /** How much of the log was looked at. */
-  #seen: number;
+  /** What was looked at; `null` for nothing. */
+  #seen: DirectoryState | null;
+  /** All devices, as of the state that was last asked about. */
+  #known: { state: DirectoryState; devices: Map<MemberId, Device[]> } | null = null;
 
   private constructor(options: IdentityWatchOptions, acknowledged: Map<MemberId, number>) {
     this.#options = options;
     this.#acknowledged = acknowledged;
-    this.#seen = options.directory.size;
+    this.#seen = options.directory.size === 0 ? null : options.directory.state;
   }
 
   static async open(options: IdentityWatchOptions): Promise<IdentityWatch> {
@@ -69,7 +72,10 @@ export class IdentityWatch {
   isChanged(member: MemberId): boolean {
     const { state } = this.#options.directory;
     const from = Math.max(this.#acknowledged.get(member) ?? 0, this.#joinedAt(state) + 1);
-    const { added, revoked } = this.#changes(state, from, member);
+    if (this.#known?.state !== state) this.#known = { state, devices: byMember(state.devices.values()) };
+    const owner = state.members.get(member);
+    if (owner === undefined) return false;
+    const { added, revoked } = this.#changes(state, from, owner, this.#known.devices.get(member) ?? []);
     return added.length > 0 || revoked.length > 0;
   }
 
@@ -84,15 +90,22 @@ export class IdentityWatch {
   look(listener: IdentityListener): void {
     const { directory, device } = this.#options;
     const { state } = directory;
-    const from = Math.max(this.#seen, this.#joinedAt(state) + 1);
-    this.#seen = state.size;
+    const from = Math.max(this.#seen?.size ?? 0, this.#joinedAt(state) + 1);
+    const changed = state.devices.changedSince(this.#seen?.devices ?? null);
+    this.#seen = state;
     const own = state.devices.get(device)?.member;
-    for (const { id: member, handle, removedAt } of state.members.values()) {
-      if (removedAt !== null) continue;
-      const { added, revoked } = this.#changes(state, from, member);
+    for (const [member, devices] of byMember(changed)) {
+      const owner = state.members.get(member) as Member;
+      if (owner.removedAt !== null) continue;
+      const { added, revoked } = this.#changes(state, from, owner, devices);
       if (added.length + revoked.length === 0) continue;
       if (member !== own) {
-        listener.onIdentity({ member, handle, added: added.map(idOf), revoked: revoked.map(idOf) });
+        listener.onIdentity({
+          member,
+          handle: owner.handle,
+          added: added.map(idOf),
+          revoked: revoked.map(idOf),
+        });
       }
       for (const newDevice of member === own ? added : []) {
         listener.onOwnDevice({ device: newDevice.id, invitedBy: invitedBy(state, newDevice) as DeviceId });
@@ -101,16 +114,19 @@ export class IdentityWatch {
   }
 
   /** What entries from index `from` on have changed. The device that a member came with is no change. */
-  #changes(state: DirectoryState, from: number, member: MemberId): { added: Device[]; revoked: Device[] } {
+  #changes(
+    state: DirectoryState,
+    from: number,
+    { id, addedAt }: Member,
+    devices: readonly Device[],
+  ): { added: Device[]; revoked: Device[] } {
     const { device: self } = this.#options;
-    const isOwn = state.devices.get(self)?.member === member;
-    const firstAt = state.members.get(member)?.addedAt;
-    const devices = [...state.devices.values()].filter((device) => device.member === member);
+    const isOwn = state.devices.get(self)?.member === id;
     return {
       added: devices.filter(
         (device) =>
           device.addedAt >= from &&
-          device.addedAt !== firstAt &&
+          device.addedAt !== addedAt &&
           !(isOwn && invitedBy(state, device) === self),
       ),
       revoked: isOwn ? [] : devices.filter(({ revokedAt }) => revokedAt !== null && revokedAt >= from),
@@ -121,6 +137,17 @@ export class IdentityWatch {
   #joinedAt(state: DirectoryState): number {
     return state.devices.get(this.#options.device)?.addedAt ?? state.size;
   }
+}
+
+/** In the order in which they came. */
+function byMember(devices: readonly Device[]): Map<MemberId, Device[]> {
+  const found = new Map<MemberId, Device[]>();
+  for (const device of sorted(devices, (a, b) => a.addedAt - b.addedAt)) {
+    const others = found.get(device.member);
+    if (others === undefined) found.set(device.member, [device]);
+    else others.push(device);
+  }
+  return found;
 }
 
 /** The device that issued the invite by which this one came; `null` for a founder's or a recovered one. */

@@ -1,4 +1,4 @@
-import type { DeviceId, MemberId } from '@keytide/crypto-core';
+import { sorted, type DeviceId, type MemberId } from '@keytide/crypto-core';
 import {
   isInviteOpen,
   type DirectoryState,
@@ -48,28 +48,28 @@ export interface InviteView {
   readonly expired: boolean;
 }
 
-/** The current members. */
+/** The current members, in the order in which they came. */
 export function membersIn(
   state: DirectoryState,
   self: MemberId,
   isChanged: (member: MemberId) => boolean,
 ): MemberView[] {
-  return [...state.members.values()]
-    .filter((member) => member.removedAt === null)
-    .map(({ id, handle, role, activeDevices }) => ({
-      id,
-      handle,
-      role,
-      devices: activeDevices,
-      self: id === self,
-      changed: isChanged(id),
-      asOf: state.size,
-    }));
+  const members = state.members.values().filter((member) => member.removedAt === null);
+  return sorted(members, (a, b) => a.addedAt - b.addedAt).map(({ id, handle, role, activeDevices }) => ({
+    id,
+    handle,
+    role,
+    devices: activeDevices,
+    self: id === self,
+    changed: isChanged(id),
+    asOf: state.size,
+  }));
 }
 
 /** Every device there is or was, in the order in which they came. */
 export function devicesIn(state: DirectoryState, self: Self): DeviceView[] {
-  return [...state.devices.values()].map(({ id, member, revokedAt, wipedAt }) => ({
+  const devices = sorted(state.devices.values(), (a, b) => a.addedAt - b.addedAt);
+  return devices.map(({ id, member, revokedAt, wipedAt }) => ({
     id,
     member,
     state: wipedAt !== null ? 'wiped' : revokedAt !== null ? 'revoked' : 'active',
@@ -77,15 +77,14 @@ export function devicesIn(state: DirectoryState, self: Self): DeviceView[] {
   }));
 }
 
-/** The invites that are not spent, and whose issuer still holds the right. */
+/** The invites that are not spent, and whose issuer still holds the right, in the order in which they were issued. */
 export function invitesIn(state: DirectoryState, nowMs: number): InviteView[] {
-  return [...state.invites.values()]
-    .filter((invite) => isInviteOpen(state, invite, invite.expiresMs))
-    .map(({ id, lets, issuedBy, expiresMs }) => ({
-      id,
-      lets,
-      issuedBy,
-      expiresMs,
-      expired: nowMs > expiresMs,
-    }));
+  const open = state.invites.values().filter((invite) => isInviteOpen(state, invite, invite.expiresMs));
+  return sorted(open, (a, b) => a.issuedAt - b.issuedAt).map(({ id, lets, issuedBy, expiresMs }) => ({
+    id,
+    lets,
+    issuedBy,
+    expiresMs,
+    expired: nowMs > expiresMs,
+  }));
 }

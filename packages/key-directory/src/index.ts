@@ -87,6 +87,7 @@ export {
   type GroupDevice,
   type HashSource,
   type HashTileName,
+  type IdMap,
   type InclusionClaim,
   type Invite,
   type InviteId,

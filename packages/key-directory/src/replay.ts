@@ -8,18 +8,16 @@ import {
   leafHash,
   orgId,
   rootOf,
-  type DeviceId,
   type GroupId,
-  type MemberId,
   type OrgId,
   type Primitives,
 } from '@keytide/crypto-core';
 import { parseEntry, type Entry } from './entry.ts';
 import { DirectoryError } from './errors.ts';
-import type { InviteId } from './invite-id.ts';
+import { IdMap } from './id-map.ts';
 import { judge } from './judge.ts';
 import { activeDevicesAfter, actingAdminsAfter, type Change } from './rules/change.ts';
-import type { Device, DirectoryFacts, DirectoryState, Invite, Member } from './state.ts';
+import type { DirectoryFacts, DirectoryState } from './state.ts';
 
 /**
  * Judges a log entry by entry, in time linear in its length: the state of an organisation after `wires`,
@@ -32,18 +30,18 @@ export function replay(
   wires: readonly Uint8Array[],
   from: DirectoryState | null = null,
 ): DirectoryState {
-  let draft: Draft | null = from === null ? null : draftOf(from);
+  let facts: DirectoryFacts | null = from;
   for (const wire of wires) {
     const entry = parseEntry(primitives, wire);
-    draft = advance(primitives, draft, entry, judge(primitives, draft, entry));
+    facts = advance(primitives, facts, entry, judge(primitives, facts, entry));
   }
-  if (draft === null) throw new DirectoryError('malformed', 'a membership log has at least one entry');
-  return { ...draft, root: rootOf(primitives, draft.tree) };
+  if (facts === null) throw new DirectoryError('malformed', 'a membership log has at least one entry');
+  return { ...facts, root: rootOf(primitives, facts.tree) };
 }
 
 /**
- * The state after one more entry; `state` is `null` before the genesis, and is not changed. Copies what it
- * builds on, so many entries are better given to `replay` at once.
+ * The state after one more entry; `state` is `null` before the genesis, and is not changed. Shares with it what
+ * stays the same, so it costs what the entry changes, and holding both hardly more than holding one.
  * @throws DirectoryError as `replay`
  */
 export function applyEntry(
@@ -59,59 +57,53 @@ export function everyoneGroup(primitives: Primitives, org: OrgId): GroupId {
   return groupId(labelledHash(primitives, 'groupId', idBytes(org), asciiBytes('everyone')));
 }
 
-/** A state being built: nobody else holds its maps, so an accepted entry can be written into them. */
-interface Draft extends DirectoryFacts {
-  readonly members: Map<MemberId, Member>;
-  readonly devices: Map<DeviceId, Device>;
-  readonly invites: Map<InviteId, Invite>;
-  readonly grants: Set<string>;
-  readonly deletedUpTo: Map<GroupId, number>;
-}
-
-function draftOf(state: DirectoryState): Draft {
-  return {
-    ...state,
-    members: new Map(state.members),
-    devices: new Map(state.devices),
-    invites: new Map(state.invites),
-    grants: new Set(state.grants),
-    deletedUpTo: new Map(state.deletedUpTo),
-  };
-}
-
-/** Only ever called with a change that the rules allowed, so no refused entry leaves a trace. */
-function advance(primitives: Primitives, draft: Draft | null, entry: Entry, change: Change): Draft {
-  const org = draft?.org ?? orgId(entry.hash);
-  const tree = draft?.tree ?? EMPTY_FRONTIER;
-  const actingAdmins = actingAdminsAfter(draft, change);
-  const activeDevices = activeDevicesAfter(draft, change);
+/** Only ever called with a change that the rules allowed. */
+function advance(
+  primitives: Primitives,
+  facts: DirectoryFacts | null,
+  entry: Entry,
+  change: Change,
+): DirectoryFacts {
+  const { index } = entry;
+  const org = facts?.org ?? orgId(entry.hash);
+  const actingAdmins = actingAdminsAfter(facts, change);
+  const activeDevices = activeDevicesAfter(facts, change);
   const isOrganisationSame =
-    draft !== null &&
+    facts !== null &&
     change.policy === undefined &&
-    actingAdmins === draft.actingAdmins &&
-    activeDevices === draft.activeDevices;
-  const next: Draft = {
+    actingAdmins === facts.actingAdmins &&
+    activeDevices === facts.activeDevices;
+  const grants = facts?.grants ?? IdMap.empty<string, number>();
+  const deletedUpTo = facts?.deletedUpTo ?? IdMap.empty<GroupId, number>();
+  return {
     org,
-    size: entry.index + 1,
+    size: index + 1,
     headHash: entry.hash,
     timeMs: entry.timeMs,
-    tree: appendLeaf(primitives, tree, leafHash(primitives, entry.wire)),
-    policy: change.policy ?? (draft as Draft).policy,
-    everyone: draft?.everyone ?? everyoneGroup(primitives, org),
-    policyAt: change.policy === undefined ? (draft as Draft).policyAt : entry.index,
+    tree: appendLeaf(primitives, facts?.tree ?? EMPTY_FRONTIER, leafHash(primitives, entry.wire)),
+    policy: change.policy ?? (facts as DirectoryFacts).policy,
+    policyAt: change.policy === undefined ? (facts as DirectoryFacts).policyAt : index,
+    everyone: facts?.everyone ?? everyoneGroup(primitives, org),
     actingAdmins,
     activeDevices,
-    organisationSince: isOrganisationSame ? draft.organisationSince : entry.index,
-    members: draft?.members ?? new Map<MemberId, Member>(),
-    devices: draft?.devices ?? new Map<DeviceId, Device>(),
-    invites: draft?.invites ?? new Map<InviteId, Invite>(),
-    grants: draft?.grants ?? new Set<string>(),
-    deletedUpTo: draft?.deletedUpTo ?? new Map<GroupId, number>(),
+    organisationSince: isOrganisationSame ? facts.organisationSince : index,
+    members: withRecords(
+      facts?.members,
+      change.members?.map((member) => ({ ...member, since: index })),
+    ),
+    devices: withRecords(facts?.devices, change.devices),
+    invites: withRecords(facts?.invites, change.invites),
+    grants: change.granted === undefined ? grants : grants.with(change.granted, index),
+    deletedUpTo:
+      change.deleted === undefined
+        ? deletedUpTo
+        : deletedUpTo.with(change.deleted.group, change.deleted.upTo),
   };
-  for (const member of change.members ?? []) next.members.set(member.id, member);
-  for (const device of change.devices ?? []) next.devices.set(device.id, device);
-  for (const invite of change.invites ?? []) next.invites.set(invite.id, invite);
-  if (change.granted !== undefined) next.grants.add(change.granted);
-  if (change.deleted !== undefined) next.deletedUpTo.set(change.deleted.group, change.deleted.upTo);
-  return next;
+}
+
+function withRecords<Id extends string, Kept extends { readonly id: Id }>(
+  before: IdMap<Id, Kept> = IdMap.empty(),
+  written: readonly Kept[] = [],
+): IdMap<Id, Kept> {
+  return written.reduce((map, one) => map.with(one.id, one), before);
 }

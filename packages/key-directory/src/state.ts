@@ -1,4 +1,5 @@
 import type { DeviceId, EntryHash, GroupId, MemberId, MerkleFrontier, OrgId } from '@keytide/crypto-core';
+import type { IdMap } from './id-map.ts';
 import type { InviteId } from './invite-id.ts';
 import type { Policy } from './policy.ts';
 import type { Role } from './role.ts';
@@ -15,6 +16,8 @@ export interface Member {
   readonly removedAt: number | null;
   /** In the order in which they were added; empty once removed. */
   readonly activeDevices: readonly DeviceId[];
+  /** The newest entry about the member or a device of theirs. */
+  readonly since: number;
 }
 
 /** A device, present or past. */
@@ -68,13 +71,13 @@ export interface DirectoryFacts {
   readonly policy: Policy;
   /** The group of all members. */
   readonly everyone: GroupId;
-  readonly members: ReadonlyMap<MemberId, Member>;
-  readonly devices: ReadonlyMap<DeviceId, Device>;
-  readonly invites: ReadonlyMap<InviteId, Invite>;
-  /** The access requests (hash, hexadecimal) that have their grant. */
-  readonly grants: ReadonlySet<string>;
+  readonly members: IdMap<MemberId, Member>;
+  readonly devices: IdMap<DeviceId, Device>;
+  readonly invites: IdMap<InviteId, Invite>;
+  /** The access requests (hash, hexadecimal) that have their grant, and the entry that records it. */
+  readonly grants: IdMap<string, number>;
   /** Of each group, up to which sequence number the relay has said that it deleted the log. */
-  readonly deletedUpTo: ReadonlyMap<GroupId, number>;
+  readonly deletedUpTo: IdMap<GroupId, number>;
   /** The members who could sign as admin: admins with an active device, in byte order. Never empty. */
   readonly actingAdmins: readonly MemberId[];
   /** How many devices are active. */
@@ -104,7 +107,7 @@ export function wasActive(state: DirectoryFacts, device: DeviceId, size: number)
 }
 
 /** Whether this member could sign as admin. */
-export function isActingAdmin(member: Member): boolean {
+export function isActingAdmin(member: Omit<Member, 'since'>): boolean {
   return member.role === 'admin' && member.removedAt === null && member.activeDevices.length > 0;
 }
 

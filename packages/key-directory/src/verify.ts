@@ -14,6 +14,7 @@ export { MAX_FORK_PROOF_BYTES, parseForkProof } from './evidence/fork-proof.ts';
 export type { ForkVerdict } from './evidence/fork-verdict.ts';
 export { proveFork } from './evidence/prove-fork.ts';
 export { verifyForkProof } from './evidence/verify-fork.ts';
+export type { IdMap } from './id-map.ts';
 export { inviteId, inviteIdOf, type InviteId } from './invite-id.ts';
 export { mapRoot, type MapItem } from './map/build.ts';
 export {

@@ -21,6 +21,7 @@ import {
   type Role,
 } from '@keytide/key-directory';
 import { seededDevice, type SeededDevice, type SeededWorld } from '@keytide/testkit';
+import { IdMap } from '../src/id-map.ts';
 
 export const HOUR_MS: number = 60 * 60 * 1000;
 
@@ -82,7 +83,7 @@ export function errorFrom(work: () => unknown): DirectoryError {
 /** Everything in a state as text, for comparison. */
 export function digest(state: DirectoryState): string {
   return JSON.stringify(state, (_, value: unknown) => {
-    if (value instanceof Map) return [...value];
+    if (value instanceof IdMap) return value.keys().map((id) => [id, value.get(id)]);
     if (value instanceof Uint8Array) return Array.from(value).join(',');
     return value;
   });

@@ -1,6 +1,19 @@
 import assert from 'node:assert/strict';
-import { memberId, Secret, type MemberId, type Signer } from '@keytide/crypto-core';
-import { inviteIdOf, publishKeys, replay, type CreatedInvite, type EntryBody } from '@keytide/key-directory';
+import { memberId, Secret, toHex, type MemberId, type Signer } from '@keytide/crypto-core';
+import {
+  applyEntry,
+  changedHeads,
+  EMPTY_MAP_ROOT,
+  headsOf,
+  inviteIdOf,
+  mapRoot,
+  publishKeys,
+  replay,
+  updateMap,
+  type CreatedInvite,
+  type DirectoryState,
+  type EntryBody,
+} from '@keytide/key-directory';
 import {
   seededDevice,
   seededRandom,
@@ -11,6 +24,7 @@ import {
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { addDeviceBody, digest, forge, joinBody, refusal } from './forge.ts';
+import { NodeStore } from './map/node-store.ts';
 import { activeDevices, attempt, newModel, type Act, type Model } from './model.ts';
 
 const PEOPLE = 12;
@@ -185,17 +199,37 @@ function gather(model: Model, world: SeededWorld): void {
   }
 }
 
-test('whoever tries whatever, the log and the plain model agree who is in and what they may do', () => {
+/** Goes through a log entry by entry: the map, kept up, has the root of the state's, and no node too many. */
+async function keepsItsMap(wires: readonly Uint8Array[]): Promise<DirectoryState> {
+  const [store, whole] = [new NodeStore(), new NodeStore()];
+  let state: DirectoryState | null = null;
+  let root = EMPTY_MAP_ROOT;
+  for (const wire of wires) {
+    const next = applyEntry(primitives, state, wire);
+    const update = await updateMap(primitives, store, root, changedHeads(primitives, state, next));
+    root = store.keep(update);
+    store.prune(update);
+    state = next;
+    assert.equal(toHex(root), toHex(mapRoot(primitives, headsOf(primitives, state))));
+  }
+  const heads = headsOf(primitives, state as DirectoryState);
+  whole.keep(await updateMap(primitives, whole, EMPTY_MAP_ROOT, heads));
+  assert.deepEqual([...store.nodes.keys()].toSorted(), [...whole.nodes.keys()].toSorted());
+  return state as DirectoryState;
+}
+
+test('whoever tries whatever, the log and the plain model agree who is in and what they may do', async () => {
   let accepted = 0;
   let tried = 0;
-  fc.assert(
-    fc.property(fc.commands([attempts], { maxCommands: 60, size: 'max' }), (commands) => {
+  await fc.assert(
+    fc.asyncProperty(fc.commands([attempts], { maxCommands: 60, size: 'max' }), async (commands) => {
       const world = seededWorld({ seed: 'model', members: 1 });
       const model = newModel('0', '0', world.clock.now());
       gather(model, world);
       const start = world.wires.length;
       fc.modelRun(() => ({ model, real: world }), commands);
       expect(digest(replay(primitives, world.wires))).toBe(digest(world.state));
+      expect(digest(await keepsItsMap(world.wires))).toBe(digest(world.state));
       accepted += world.wires.length - start;
       tried += [...commands].length;
     }),

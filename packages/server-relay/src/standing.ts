@@ -31,8 +31,8 @@ export function mayHandIn(subject: Subject, entry: Entry): boolean {
 /** The devices that were active before and are not any more. */
 export function cutOff(before: DirectoryState, after: DirectoryState): Subject[] {
   const gone: Subject[] = [];
-  for (const { id, revokedAt } of before.devices.values()) {
-    if (revokedAt === null && !isActive(after, id)) gone.push({ kind: 'device', id });
+  for (const { id } of after.devices.changedSince(before.devices)) {
+    if (isActive(before, id) && !isActive(after, id)) gone.push({ kind: 'device', id });
   }
   return gone;
 }

@@ -1,4 +1,4 @@
-import type { DeviceId, MemberId, Primitives } from '@keytide/crypto-core';
+import type { Primitives } from '@keytide/crypto-core';
 import type { Device, DirectoryState, Member } from '../state.ts';
 import type { MapItem } from './build.ts';
 import { encodeDeviceHead, encodeMemberHead, encodeOrganisationHead, sealingHash } from './head.ts';
@@ -13,42 +13,25 @@ export function headsOf(primitives: Primitives, state: DirectoryState): MapItem[
 }
 
 /**
- * The heads that differ between two states of one log, `before` (`null` for none) being the older. Compares
- * records by identity, which `replay` keeps for those that did not change; a head too many does no harm.
+ * The heads that differ between two states of one log, `after` made from `before` (`null` for none). Looks only
+ * at records that `replay` has written in between, so it costs what has changed; a head too many does no harm.
  */
 export function changedHeads(
   primitives: Primitives,
   before: DirectoryState | null,
   after: DirectoryState,
 ): MapItem[] {
-  const members = new Set<MemberId>();
-  const devices = new Set<DeviceId>();
-  for (const member of after.members.values()) {
-    if (before?.members.get(member.id) === member) continue;
-    members.add(member.id);
-    for (const id of member.activeDevices) devices.add(id);
-  }
-  for (const device of after.devices.values()) {
-    if (before?.devices.get(device.id) === device) continue;
-    devices.add(device.id);
-    members.add(device.member);
-  }
-  const lastDeviceEntry = new Map<MemberId, number>();
-  for (const device of after.devices.values()) {
-    if (!members.has(device.member)) continue;
-    const entry = Math.max(lastDeviceEntry.get(device.member) ?? 0, newestOf(device));
-    lastDeviceEntry.set(device.member, entry);
-  }
+  const members = after.members.changedSince(before?.members ?? null);
+  // Whatever happens to a device is written into its member too; what happens to a member may change all devices.
+  const devices = new Set(after.devices.changedSince(before?.devices ?? null));
+  for (const { activeDevices } of members)
+    for (const id of activeDevices) devices.add(after.devices.get(id) as Device);
   const items: MapItem[] = [];
-  for (const id of members) {
-    const member = after.members.get(id) as Member;
-    const leaf = memberLeaf(member, lastDeviceEntry.get(id) ?? 0);
-    items.push({ key: memberKey(primitives, id), leaf });
-  }
-  for (const id of devices) {
-    const device = after.devices.get(id) as Device;
+  for (const member of members)
+    items.push({ key: memberKey(primitives, member.id), leaf: memberLeaf(member) });
+  for (const device of devices) {
     const leaf = deviceLeaf(primitives, device, after.members.get(device.member) as Member);
-    items.push({ key: deviceKey(primitives, id), leaf });
+    items.push({ key: deviceKey(primitives, device.id), leaf });
   }
   if (before?.organisationSince !== after.organisationSince)
     items.push({ key: organisationKey(primitives), leaf: organisationLeaf(after) });
@@ -75,15 +58,15 @@ function organisationLeaf(state: DirectoryState): Uint8Array {
   return encodeOrganisationHead({ policyAt, activeDevices, admins, since });
 }
 
-function memberLeaf(member: Member, lastDeviceEntry: number): Uint8Array {
-  const { handle, role, roleSince, activeDevices, addedAt, removedAt } = member;
+function memberLeaf(member: Member): Uint8Array {
+  const { handle, role, activeDevices, addedAt, removedAt, since } = member;
   return encodeMemberHead({
     handle,
     role: removedAt === null ? role : null,
     devices: activeDevices,
     addedAt,
     removedAt,
-    since: Math.max(addedAt, roleSince, removedAt ?? 0, lastDeviceEntry),
+    since,
   });
 }
 

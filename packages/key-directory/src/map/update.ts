@@ -25,6 +25,10 @@ export interface MapUpdate {
  * Puts heads into the map under `root`, new or in place of older ones. Writes nothing: every old node stays
  * as it is, so old roots can be proved until their nodes are deleted. Reads the nodes on the way to the
  * items, about log₂ n for each.
+ *
+ * Whoever wants the newest root only, as a client does that checks a relay's, keeps a map from hash to bytes: it
+ * deletes `replaced`, then writes `added`, and gives the items of `changedHeads` from the state before to the one
+ * after. A growth then costs what it changes.
  * @throws DirectoryError `malformed` for a key given twice, `not-stored`
  */
 export async function updateMap(

@@ -6,7 +6,8 @@ import { isActingAdmin } from '../state.ts';
 /** What an accepted entry writes: whole records, new or in place of those with the same id. */
 export interface Change {
   readonly policy?: Policy;
-  readonly members?: readonly Member[];
+  /** When they were written is noted as the entry is accepted. */
+  readonly members?: readonly Omit<Member, 'since'>[];
   readonly devices?: readonly Device[];
   readonly invites?: readonly Invite[];
   /** The access request (hash, hexadecimal) that now has its grant. */

@@ -70,7 +70,7 @@ export function newcomer(
   entry: EntryOf<'genesis' | 'join' | 'recovery'>,
   { device }: NewDevice,
   role: Role,
-): { members: [Member]; devices: [Device] } {
+): { members: [Omit<Member, 'since'>]; devices: [Device] } {
   const { index, body } = entry;
   const { member: id, handle } = body;
   const since = { roleSince: index, addedAt: index, removedAt: null };

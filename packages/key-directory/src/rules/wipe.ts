@@ -28,7 +28,7 @@ export function wipeRule(facts: DirectoryFacts, entry: EntryOf<'wipe'>, author: 
 }
 
 function targets(facts: DirectoryFacts, target: WipeTarget, author: Author): Device[] {
-  const all = [...facts.devices.values()];
+  const all = (): Device[] => facts.devices.values();
   switch (target.of) {
     case 'device': {
       const device = facts.devices.get(target.device);
@@ -39,10 +39,10 @@ function targets(facts: DirectoryFacts, target: WipeTarget, author: Author): Dev
     case 'member':
       if (!facts.members.has(target.member)) throw new DirectoryError('unknown-member', 'never a member');
       requireAdminOrSelf(author, target.member);
-      return all.filter(({ member }) => member === target.member);
+      return all().filter(({ member }) => member === target.member);
     case 'everyone-but-admins':
       requireAdmin(author);
-      return all.filter(({ member }) => {
+      return all().filter(({ member }) => {
         const owner = facts.members.get(member) as Member;
         return owner.role !== 'admin' || owner.removedAt !== null;
       });

@@ -7,6 +7,7 @@ export type ClientErrorCode =
   | 'not-a-member' // this device is not, or no longer, in the organisation
   | 'not-ready' // no epoch key yet and the relay is out of reach
   | 'unwitnessed' // too few admins have cosigned the membership log lately
+  | 'replay-needed' // proofs are not enough here: the membership log has to be replayed
   | 'closed' // the client was closed
   | 'no-organisation' // this store holds no organisation
   | 'handle-needed' // an invite for a new member, and no name was given

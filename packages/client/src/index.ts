@@ -27,9 +27,16 @@ export type { IdentityChange, OwnDevice } from './identity-watch.ts';
 export { memoryJournal, type Journal } from './journal.ts';
 export { memoryDeviceStore } from './memory-device-store.ts';
 export type { LogCollection, LogItem } from './log-collection.ts';
+export { openProvenDirectory, type ProvenDirectoryOptions } from './open-proven-directory.ts';
 export type { Origin } from './origin.ts';
 export type { DeviceView, InviteView, MemberView } from './people.ts';
 export type { Clock, DeviceStore, Ports } from './ports.ts';
+export {
+  REPLAY_LIMIT,
+  type ProvenDevice,
+  type ProvenDirectory,
+  type ProvenMember,
+} from './proven-directory.ts';
 export type { ImportProgress, RecordChange, RecordCollection, RecordView } from './record-collection.ts';
 export type { ProposalView } from './proposal.ts';
 export type { AdminWitness, Witnesses } from './witness-demand.ts';

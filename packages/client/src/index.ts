@@ -31,12 +31,8 @@ export { openProvenDirectory, type ProvenDirectoryOptions } from './open-proven-
 export type { Origin } from './origin.ts';
 export type { DeviceView, InviteView, MemberView } from './people.ts';
 export type { Clock, DeviceStore, Ports } from './ports.ts';
-export {
-  REPLAY_LIMIT,
-  type ProvenDevice,
-  type ProvenDirectory,
-  type ProvenMember,
-} from './proven-directory.ts';
+export { REPLAY_LIMIT, type ProvenDirectory } from './proven-directory.ts';
+export type { ProvenDevice, ProvenMember } from './proven-heads.ts';
 export type { ImportProgress, RecordChange, RecordCollection, RecordView } from './record-collection.ts';
 export type { ProposalView } from './proposal.ts';
 export type { AdminWitness, Witnesses } from './witness-demand.ts';

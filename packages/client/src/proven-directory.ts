@@ -1,51 +1,32 @@
+import type { DeviceId, KeyStore, MemberId, Primitives, Random } from '@keytide/crypto-core';
 import {
-  equalBytes,
-  type DeviceId,
-  type KeyStore,
-  type MemberId,
-  type Primitives,
-  type Random,
-} from '@keytide/crypto-core';
-import {
-  advanceAnchor,
   auditPast,
   openMapNote,
-  parseDeviceHead,
-  parseMemberHead,
   randomSize,
-  readHeads,
-  readKeys,
   witnessedUntil,
   type Anchor,
-  type DeviceHead,
-  type KnownHead,
   type MapCheckpoint,
-  type MemberHead,
   type Policy,
   type ProofTools,
-  type ProvenKeys,
 } from '@keytide/key-directory';
 import { ClientError } from './errors.ts';
+import { nextAnchor } from './next-anchor.ts';
 import type { Clock } from './ports.ts';
 import { proofFailure } from './proof-failure.ts';
+import {
+  deviceIn,
+  memberIn,
+  ownHeads,
+  proveHeads,
+  type ProvenDevice,
+  type ProvenMember,
+} from './proven-heads.ts';
 import { headChange, nameText, recordChange, type KeptHead, type ProvenRecord } from './proven-record.ts';
 import type { RelayApi } from './relay-api.ts';
 import { Serial } from './serial.ts';
 
 /** Up to so many active devices every client replays the membership log. */
 export const REPLAY_LIMIT = 5_000;
-
-/** A member, present or past, proved. */
-export interface ProvenMember extends MemberHead {
-  readonly id: MemberId;
-}
-
-/** A device, present or past, proved, with its keys. */
-export interface ProvenDevice extends DeviceHead, Omit<ProvenKeys, 'sealing'> {
-  readonly id: DeviceId;
-  /** The sealing key of the membership log: X-Wing, 1216 bytes, and its times. */
-  readonly sealingKey: ProvenKeys['sealing'];
-}
 
 /** What a proven directory works with. */
 export interface ProvenDirectoryTools {
@@ -58,9 +39,6 @@ export interface ProvenDirectoryTools {
   readonly device: DeviceId | null;
   readonly replayLimit: number;
 }
-
-/** How many cosigned checkpoints a refresh tries beside the newest. */
-const MAX_ATTEMPTS = 8;
 
 type Name = KeptHead['name'];
 
@@ -122,7 +100,7 @@ export class ProvenDirectory {
   /** Several members, in their order, as `member`; those that are not here are looked up side by side. */
   async members(ids: readonly MemberId[]): Promise<readonly (ProvenMember | null)[]> {
     const heads = await this.#lookUp(ids.map((id): Name => ({ of: 'member', id })));
-    return heads.map((head, i) => head && { id: ids[i] as MemberId, ...parseMemberHead(head.leaf) });
+    return heads.map((head, i) => head && memberIn(ids[i] as MemberId, head));
   }
 
   /** A device, present or past, with its keys; `null` where it is proved that there never was such a device. @throws as `member` */
@@ -152,11 +130,11 @@ export class ProvenDirectory {
    */
   refresh(): Promise<void> {
     return this.#run(async () => {
-      const anchor = await this.#nextAnchor();
+      const anchor = await nextAnchor(this.#tools.api, this.#proofs, this.#anchor, this.#nowSeconds);
       if (anchor.organisation.activeDevices <= this.#tools.replayLimit)
         throw new ClientError('replay-needed', 'this organisation is small enough to be replayed');
       const kept = [...this.#heads.values()];
-      const heads = await this.#proving(() => this.#prove(anchor.checkpoint, kept), anchor.note);
+      const heads = await this.#proving(() => proveHeads(this.#proofs, anchor.checkpoint, kept), anchor.note);
       const times = anchor.cosigners.map(({ timeSeconds }) => timeSeconds);
       const newestSeconds = Math.max(this.#record.newestSeconds, ...times);
       const record = { ...this.#record, anchor, newestSeconds };
@@ -182,7 +160,7 @@ export class ProvenDirectory {
         const { checkpoint } = openMapNote(note);
         if (checkpoint.size !== size)
           throw new ClientError('relay-misbehaved', 'the relay shows another checkpoint');
-        await auditPast(this.#proofs, this.checkpoint, checkpoint, this.#ownHeads());
+        await auditPast(this.#proofs, this.checkpoint, checkpoint, ownHeads(this.#heads, this.#tools.device));
       }, note);
       return size;
     });
@@ -201,79 +179,17 @@ export class ProvenDirectory {
     return Math.max(Math.floor(this.#tools.clock.now() / 1000), this.#record.newestSeconds);
   }
 
-  async #nextAnchor(): Promise<Anchor> {
-    const { api } = this.#tools;
-    const shown = await api.readCheckpoint();
-    let failure: ClientError;
-    try {
-      return await this.#step(shown);
-    } catch (error) {
-      if (!isUnwitnessed(error)) throw error;
-      failure = error;
-    }
-    // The log has grown since admins were here: what they cosigned before that may do.
-    const others = (await api.readCosigned()).filter((note) => !equalBytes(note, shown));
-    for (const note of others.slice(0, MAX_ATTEMPTS)) {
-      try {
-        if (!(await this.#isPast(note))) return await this.#step(note);
-      } catch (error) {
-        if (!isUnwitnessed(error)) throw error;
-      }
-    }
-    throw failure;
-  }
-
-  #step(note: Uint8Array): Promise<Anchor> {
-    return this.#proving(() => advanceAnchor(this.#proofs, this.#anchor, note, this.#nowSeconds), note);
-  }
-
-  /** Cosigned before this device's anchor: no step, and nothing wrong. */
-  #isPast(note: Uint8Array): Promise<boolean> {
-    return this.#proving(async () => openMapNote(note).checkpoint.size < this.checkpoint.size, note);
-  }
-
   #lookUp(names: readonly Name[]): Promise<readonly (KeptHead | null)[]> {
     return this.#run(async () => {
       const missing = names.filter((name) => !this.#heads.has(nameText(name)));
       if (missing.length > 0) {
-        const unproven = missing.map((name): KeptHead => ({ name, leaf: new Uint8Array(0), keys: null }));
-        const found = await this.#proving(() => this.#prove(this.checkpoint, unproven));
+        const unproven = missing.map((name) => ({ name, keys: null }));
+        const found = await this.#proving(() => proveHeads(this.#proofs, this.checkpoint, unproven));
         await this.#tools.keyStore.write(found.map(headChange));
         this.#heads = byName([...this.#heads.values(), ...found]);
       }
       return names.map((name) => this.#heads.get(nameText(name)) ?? null);
     });
-  }
-
-  /** The heads there are of these names under a checkpoint; keys that are known already do not change. */
-  async #prove(checkpoint: MapCheckpoint, known: readonly KeptHead[]): Promise<KeptHead[]> {
-    const leaves = await readHeads(
-      this.#proofs,
-      checkpoint,
-      known.map(({ name }) => name),
-    );
-    const found: KeptHead[] = [];
-    for (const [i, { name, keys }] of known.entries()) {
-      const leaf = leaves[i] as Uint8Array | null;
-      if (leaf === null) continue;
-      const head = name.of === 'device' ? parseDeviceHead(leaf) : null;
-      if (name.of === 'member') parseMemberHead(leaf);
-      const own = head === null ? null : (keys ?? (await readKeys(this.#proofs, name.id as DeviceId, head)));
-      found.push({ name, leaf, keys: own });
-    }
-    return found;
-  }
-
-  #ownHeads(): KnownHead[] {
-    const own = this.#heads.get(nameText({ of: 'device', id: this.#tools.device as DeviceId }));
-    if (own === undefined) return [];
-    const device = parseDeviceHead(own.leaf);
-    const name: Name = { of: 'member', id: device.member };
-    const { leaf } = this.#heads.get(nameText(name)) as KeptHead;
-    return [
-      { name: own.name, leaf: own.leaf, ...device },
-      { name, leaf, ...parseMemberHead(leaf) },
-    ];
   }
 
   /** Runs what only proofs can answer; a refusal becomes what it means of the relay. */
@@ -299,15 +215,6 @@ export class ProvenDirectory {
   }
 }
 
-function isUnwitnessed(error: unknown): error is ClientError {
-  return error instanceof ClientError && error.code === 'unwitnessed';
-}
-
 function byName(heads: readonly KeptHead[]): ReadonlyMap<string, KeptHead> {
   return new Map(heads.map((head) => [nameText(head.name), head]));
-}
-
-function deviceIn(id: DeviceId, { leaf, keys }: KeptHead): ProvenDevice {
-  const { signingPublicKey, sealing: sealingKey } = keys as ProvenKeys;
-  return { id, ...parseDeviceHead(leaf), signingPublicKey, sealingKey };
 }

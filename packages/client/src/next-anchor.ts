@@ -1,0 +1,57 @@
+import { equalBytes } from '@keytide/crypto-core';
+import { advanceAnchor, openMapNote, type Anchor, type ProofTools } from '@keytide/key-directory';
+import { ClientError } from './errors.ts';
+import { proofFailure } from './proof-failure.ts';
+import type { RelayApi } from './relay-api.ts';
+
+/** How many cosigned checkpoints are tried beside the newest. */
+const MAX_ATTEMPTS = 8;
+
+/**
+ * One step to the newest checkpoint that enough admins have cosigned lately, of those that the relay shows.
+ * @throws ClientError `unwitnessed` with the newest note where there is none, and as `proofFailure`
+ */
+export async function nextAnchor(
+  api: RelayApi,
+  proofs: ProofTools,
+  anchor: Anchor,
+  nowSeconds: number,
+): Promise<Anchor> {
+  const step = (note: Uint8Array): Promise<Anchor> =>
+    advanceAnchor(proofs, anchor, note, nowSeconds).catch(async (error: unknown) => {
+      throw await proofFailure(proofs, anchor, note, error);
+    });
+  const shown = await api.readCheckpoint();
+  let failure: ClientError;
+  try {
+    return await step(shown);
+  } catch (error) {
+    if (!isUnwitnessed(error)) throw error;
+    failure = error;
+  }
+  // The log has grown since admins were here: what they cosigned before that may do.
+  const others = (await api.readCosigned()).filter(
+    (note) => !equalBytes(note, shown) && !isPast(note, anchor),
+  );
+  for (const note of others.slice(0, MAX_ATTEMPTS)) {
+    try {
+      return await step(note);
+    } catch (error) {
+      if (!isUnwitnessed(error)) throw error;
+    }
+  }
+  throw failure;
+}
+
+/** Cosigned before the anchor, so no step, and nothing wrong; what is no checkpoint is for the step to refuse. */
+function isPast(note: Uint8Array, { checkpoint }: Anchor): boolean {
+  try {
+    return openMapNote(note).checkpoint.size < checkpoint.size;
+  } catch {
+    return false;
+  }
+}
+
+function isUnwitnessed(error: unknown): error is ClientError {
+  return error instanceof ClientError && error.code === 'unwitnessed';
+}

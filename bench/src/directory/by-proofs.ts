@@ -1,4 +1,4 @@
-import { decodeUtf8, equalBytes, type Signer } from '@keytide/crypto-core';
+import { equalBytes, type Signer } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import {
   advanceAnchor,
@@ -18,16 +18,11 @@ import type { RelayApi } from '../../../packages/client/src/relay-api.ts';
 /** How many people a device keeps beside itself and the admins. */
 export const CONTACTS = 20;
 
-/** Has the relay's newest checkpoint cosigned by a device; `logUrl` is where the organisation's log is. */
-export async function cosign(api: RelayApi, signer: Signer, logUrl: string): Promise<void> {
+/** Has the relay's newest checkpoint cosigned by the device that is logged in. */
+export async function cosign(api: RelayApi, signer: Signer): Promise<void> {
   const { text } = parseNote(await api.readCheckpoint());
   const line = cosignature(primitives, signer, parseCheckpointText(text), nowSeconds());
-  const answer = await fetch(`${logUrl}/cosignatures`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${await api.token()}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ note: decodeUtf8(assembleNote(text, [line])) }),
-  });
-  if (!answer.ok) throw new Error(`the relay refused a cosignature: ${await answer.text()}`);
+  await api.handInCosignature(assembleNote(text, [line]));
 }
 
 /** What a device believes that has replayed the log up to this note. */

@@ -70,7 +70,6 @@ export async function measureDays({ replica, secrets, folder, days }: RelayWorld
   const firstLookMs = performance.now() - looking;
 
   const admins = signers.map((signer) => ({ signer, api: newApi(signer) }));
-  const logUrl = `${url}/v1/organisations/${secrets.org}/log`;
   let anchor = await anchorOf(admin, await admin.readCheckpoint());
   const self = { of: 'device', id: deviceIdOf(primitives, (signers[0] as Signer).publicKey) } as const;
   const names = namesOf(replica.state, self);
@@ -81,7 +80,7 @@ export async function measureDays({ replica, secrets, folder, days }: RelayWorld
     const appending = performance.now();
     for (const wire of day) await admin.appendLog(wire);
     appendMs.push(performance.now() - appending);
-    for (const { api, signer } of admins) await cosign(api, signer, logUrl);
+    for (const { api, signer } of admins) await cosign(api, signer);
     await byReplay.take(() => replica.pull(newApi()));
     const { anchor: next, heads } = await byProofs.take(() => followByProofs(newApi(), anchor, names));
     assertAgrees(next, heads, names, replica.state);

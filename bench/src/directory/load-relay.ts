@@ -32,7 +32,7 @@ export interface LoadedLog {
   readonly readWires: (start: number, end: number) => readonly Uint8Array[];
 }
 
-const ROWS = 500;
+const ROWS = 2_000;
 
 /**
  * Makes the folder of a relay that holds this log, as if it had taken entry by entry, but for the map's nodes and

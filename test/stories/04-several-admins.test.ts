@@ -9,6 +9,7 @@ import {
   type InviteView,
 } from '@keytide/client';
 import { nodePorts } from '@keytide/client/node';
+import { parseInviteLink } from '@keytide/key-directory';
 import { startRelay, type Relay } from '@keytide/server-relay';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
@@ -65,11 +66,20 @@ test('a proposal says who would do what, and with the other admin’s approval i
     body: { kind: 'role', member: cy.member, role: 'admin' },
     author: { member: ada.member, handle: 'ada', device: ada.device },
     approvals: 1,
+    doneAt: null,
   });
   await expect(ada.submit(proposal, [])).rejects.toMatchObject({ code: 'approval-needed' });
-  const approval = bo.approve(proposal);
+  const approval = await bo.approve(proposal);
   await ada.submit(proposal, [approval]);
+  const size = ada.directorySize;
   expect(roleOf(ada, 'cy')).toBe('admin');
+
+  // Whoever submits it again, after a lost answer or on another device, is told that it is done.
+  await ada.submit(proposal, [approval]);
+  await knowsWhat(bo, ada);
+  await bo.submit(proposal, [approval]);
+  expect([ada.directorySize, bo.readProposal(proposal).doneAt]).toEqual([size, size - 1]);
+  await expect(bo.approve(proposal)).rejects.toMatchObject({ code: 'wrong-predecessor' });
   await knowsWhat(cy, ada);
   expect(roleOf(cy, 'cy')).toBe('admin');
 });
@@ -83,11 +93,11 @@ test('nobody approves their own, twice, more than is asked for, or something els
   expect(proposal).toBeNull();
   const demotion = await ada.propose({ kind: 'role', member: cy.member, role: 'member' });
   const other = await ada.propose({ kind: 'role', member: cy.member, role: 'exporter' });
-  expect(() => ada.approve(demotion)).toThrow(expect.objectContaining({ code: 'bad-approval' }));
-  const approval = bo.approve(demotion);
+  await expect(ada.approve(demotion)).rejects.toMatchObject({ code: 'bad-approval' });
+  const approval = await bo.approve(demotion);
   await expect(ada.submit(other, [approval])).rejects.toMatchObject({ code: 'bad-signature' });
   await expect(ada.submit(demotion, [approval, approval])).rejects.toMatchObject({ code: 'malformed' });
-  await expect(ada.submit(demotion, [approval, cy.approve(demotion)])).rejects.toMatchObject({
+  await expect(ada.submit(demotion, [approval, await cy.approve(demotion)])).rejects.toMatchObject({
     code: 'bad-approval',
   });
   const altered = approval.map((byte, at) => (at === approval.length - 1 ? byte ^ 1 : byte));
@@ -98,13 +108,42 @@ test('nobody approves their own, twice, more than is asked for, or something els
 
 test('a member who is no admin proposes nothing and approves nothing', async () => {
   const demotion = await ada.propose({ kind: 'role', member: cy.member, role: 'member' });
-  await ada.submit(demotion, [bo.approve(demotion)]);
+  await ada.submit(demotion, [await bo.approve(demotion)]);
   await Promise.all([knowsWhat(cy, ada), knowsWhat(bo, ada)]);
   await expect(cy.propose({ kind: 'role', member: cy.member, role: 'admin' })).rejects.toMatchObject({
     code: 'not-permitted',
   });
   const proposal = await ada.propose({ kind: 'wipe', target: { of: 'member', member: cy.member } });
-  expect(() => cy.approve(proposal)).toThrow(expect.objectContaining({ code: 'bad-approval' }));
+  await expect(cy.approve(proposal)).rejects.toMatchObject({ code: 'bad-approval' });
+});
+
+test('an admin is invited with two approvals, by a link that the proposal does not hold', async () => {
+  await knowsWhat(bo, ada);
+  await expect(ada.invite({ role: 'admin' })).rejects.toMatchObject({ code: 'approval-needed' });
+  const { proposal, link } = await ada.proposeInvite({ in: 'member', role: 'admin' });
+  const { seed, checkpoint } = parseInviteLink(link);
+  expect(checkpoint.size).toBe(ada.directorySize);
+  expect(seed.use((secret) => Buffer.from(proposal).includes(Buffer.from(secret)))).toBe(false);
+  await expect(join({ ...options(), link, handle: 'di' })).rejects.toMatchObject({
+    relayCode: 'login-refused',
+  });
+  await bo.submit(proposal, [await bo.approve(proposal)]);
+  const di = await join({ ...options(), link, handle: 'di' });
+  await knowsWhat(ada, di);
+  expect(roleOf(ada, 'di')).toBe('admin');
+  await di.close();
+});
+
+test('a device for another admin comes in the same way', async () => {
+  await knowsWhat(bo, ada);
+  await expect(ada.inviteDevice({ member: bo.member })).rejects.toMatchObject({ code: 'approval-needed' });
+  const { proposal, link } = await ada.proposeInvite({ in: 'device', member: bo.member });
+  expect(bo.readProposal(proposal)).toMatchObject({ body: { kind: 'invite-device', member: bo.member } });
+  await ada.submit(proposal, [await bo.approve(proposal)]);
+  const second = await join({ ...options(), link });
+  expect(second.member).toBe(bo.member);
+  await second.revokeDevice(second.device);
+  await second.close();
 });
 
 test('a proposal is over once the log has grown', async () => {
@@ -113,7 +152,7 @@ test('a proposal is over once the log has grown', async () => {
   await bo.setRole(cy.member, 'exporter');
   await knowsWhat(ada, bo);
   expect(() => ada.readProposal(proposal)).toThrow(expect.objectContaining({ code: 'wrong-predecessor' }));
-  expect(() => bo.approve(proposal)).toThrow(expect.objectContaining({ code: 'wrong-predecessor' }));
+  await expect(bo.approve(proposal)).rejects.toMatchObject({ code: 'wrong-predecessor' });
   await expect(ada.submit(direct, [])).rejects.toMatchObject({ code: 'wrong-predecessor' });
 });
 
@@ -135,7 +174,7 @@ test('two admins who act at the same moment both get their way, one after the ot
 test('a wipe that two agreed on ends the device, which stays listed as told to destroy what it holds', async () => {
   await knowsWhat(bo, ada);
   const proposal = await ada.propose({ kind: 'wipe', target: { of: 'device', device: cy.device } });
-  await bo.submit(proposal, [bo.approve(proposal)]);
+  await bo.submit(proposal, [await bo.approve(proposal)]);
   await expect.poll(() => cy.state.kind, { timeout: 20_000 }).toBe('stopped');
   expect(bo.devices().find(({ id }) => id === cy.device)?.state).toBe('wiped');
   expect(bo.members().find(({ handle }) => handle === 'cy')?.devices).toEqual([]);

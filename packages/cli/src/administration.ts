@@ -1,4 +1,5 @@
 import { Argument, Option, type Command } from 'commander';
+import { auditDirectory } from './commands/audit.ts';
 import { inviteDevice, listDevices, revokeDevice } from './commands/device.ts';
 import { invite, listInvites, revokeInvite, ROLES } from './commands/invite.ts';
 import { joinOrg } from './commands/join.ts';
@@ -16,7 +17,7 @@ import { parseDuration } from './duration.ts';
 
 /** Who comes in, with which devices. */
 export function addPeople(program: Command, run: Run): void {
-  const invites = sharing(program.command('invite'))
+  const invites = deciding(sharing(program.command('invite')))
     .description('make a link with which one person can join, once')
     .addOption(new Option('--role <role>', 'what they will be').choices(ROLES).default('member'))
     .action((options) => run((context) => invite(context, options)));
@@ -53,7 +54,7 @@ export function addPeople(program: Command, run: Run): void {
 }
 
 function addDevices(devices: Command, run: Run): void {
-  sharing(devices.command('invite'))
+  deciding(sharing(devices.command('invite')))
     .description('make a link with which another device of yours can join, once')
     .option('--member <name>', 'a device of somebody else; for admins')
     .action((options) => run((context) => inviteDevice(context, options)));
@@ -113,9 +114,17 @@ export function addAdministration(program: Command, run: Run): void {
     .argument('<file>', 'what --propose wrote')
     .argument('[approval...]', 'what `keytide approve` wrote')
     .action((file, approvals) => run((context) => submit(context, file, approvals)));
-  program
+  const directory = program
     .command('directory')
-    .description('what the relay has signed of the membership log')
+    .description('what the membership log says, and what the relay has signed of it');
+  directory
+    .command('audit')
+    .description('everything done by or about you and your devices, and what of it none of them has done')
+    .option('--offline', 'only what this device knows already; do not ask the relay')
+    .option('--note', 'take note of the alarms: it was you; later they are listed without being one')
+    .option('--evidence <file>', 'where the evidence goes, when the relay is caught at something')
+    .action((options) => run((context) => auditDirectory(context, options)));
+  directory
     .command('checkpoint')
     .description('print the newest checkpoint that this device has found true, a signed note')
     .option('--offline', 'what this device knows already')

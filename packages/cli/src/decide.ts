@@ -27,8 +27,11 @@ export async function decide(
     ...describeAct(client, body),
     `proposed in ${path}; approvals of other admins: ${approvals}`,
   ]);
-  context.output.note(
-    'Next: they run `keytide approve`, and somebody `keytide submit`, before anything else changes.',
-  );
+  context.output.note(nextStep('anything else changes'));
   return false;
+}
+
+/** What has to happen to a proposal. */
+export function nextStep(before: string): string {
+  return `Next: they run \`keytide approve\`, and somebody \`keytide submit\`, before ${before}.`;
 }

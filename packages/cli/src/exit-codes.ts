@@ -9,6 +9,7 @@ export const EXIT = {
   rowsRefused: 6,
   misbehaved: 7,
   notProved: 8,
+  alarm: 9,
   interrupted: 130,
 } as const;
 
@@ -26,5 +27,6 @@ export const EXIT_MEANINGS: readonly (readonly [ExitCode, string])[] = [
   [EXIT.rowsRefused, 'some rows of the file were not imported; the others were'],
   [EXIT.misbehaved, 'the relay showed something that cannot be true; nothing more was sent'],
   [EXIT.notProved, 'the file of evidence proves nothing'],
+  [EXIT.alarm, 'the audit found what no device of yours has done'],
   [EXIT.interrupted, 'ended by Ctrl-C'],
 ];

@@ -14,6 +14,13 @@ export function noteIdentities({ output }: Context, client: Keytide): void {
     ];
     output.note(`The devices of ${name} have changed: ${changes.join(', ')}. \`keytide verify\` compares.`);
   });
+  client.on('stolen-key', ({ index }) => {
+    const event = { event: 'stolen-key', index };
+    output.event(event);
+    output.note(
+      `ALARM: entry ${index} has the signature of this device, which has not made it. See \`keytide directory audit\`.`,
+    );
+  });
   client.on('own-device', ({ device, invitedBy }) => {
     const event = { event: 'own-device', device, invitedBy };
     output.event(event);

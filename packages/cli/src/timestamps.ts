@@ -13,6 +13,11 @@ export function clockTime(timeMs: number, nowMs: number): string {
   return day === dayOf(new Date(nowMs)) ? time : `${day} ${time}`;
 }
 
+/** Local date and time for people, for lists that reach back: `2026-03-02 14:05`. */
+export function dateTime(timeMs: number): string {
+  return clockTime(timeMs, Number.NaN);
+}
+
 function dayOf(date: Date): string {
   return `${date.getFullYear()}-${twoDigits(date.getMonth() + 1)}-${twoDigits(date.getDate())}`;
 }

@@ -185,8 +185,27 @@ describe('what several admins decide', () => {
     expect(stdout).toContain('ada proposes');
     expect(stdout).toContain('cy becomes admin');
     expect(await json('ada', ['submit', proposal, approval])).toMatchObject({ submitted: 'role' });
-    expect(await refusal('ada', ['submit', proposal, approval])).toEqual([EXIT.refused, 'wrong-predecessor']);
+    const again = await json('bo', ['submit', proposal, approval]);
+    expect(again).toEqual({ submitted: 'role', doneAt: expect.any(Number) });
+    expect(await json('bo', ['approve', proposal, '--out', inFolder('late')])).toEqual(again);
     expect(await json('cy new', ['status'])).toMatchObject({ role: 'admin' });
+  });
+
+  test('an invite of an admin, whose link only the proposer has', async () => {
+    expect(await refusal('ada', ['invite', '--role', 'admin'])).toEqual([EXIT.refused, 'approval-needed']);
+    const proposal = inFolder('di-admin');
+    const { code, stdout, stderr } = await on('ada', ['invite', '--role', 'admin', '--propose', proposal]);
+    const link = stdout.trim();
+    expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining('keytide submit') });
+    const approval = inFolder('di-admin.bo');
+    expect(await json('bo', ['approve', proposal, '--out', approval, '--yes'])).toMatchObject({
+      kind: 'invite',
+      what: ['somebody is invited as admin'],
+    });
+    expect(await refusal('fay', ['join', link, '--name', 'fay'])).toEqual([EXIT.refused, 'login-refused']);
+    expect(await json('bo', ['submit', proposal, approval])).toMatchObject({ submitted: 'invite' });
+    await json('fay', ['join', link, '--name', 'fay']);
+    expect(await json('fay', ['status'])).toMatchObject({ role: 'admin' });
   });
 
   test('an approval of something else, or a file that is neither: refused', async () => {

@@ -1,11 +1,15 @@
-import type { DeviceId, MemberId } from '@keytide/crypto-core';
+import type { DeviceId, MemberId, Random } from '@keytide/crypto-core';
 import {
+  createDeviceInvite,
+  createInvite,
   createPolicyChange,
   createRemoveMember,
   createRevokeDevice,
   createRevokeInvite,
   createRoleChange,
   createWipe,
+  type CreatedInvite,
+  type Invite,
   type InviteId,
   type Policy,
   type Role,
@@ -39,4 +43,16 @@ export function writeAct(context: WriteContext, act: Act): Uint8Array {
     case 'revoke-invite':
       return createRevokeInvite({ ...context, invite: act.invite });
   }
+}
+
+/** An invite for somebody new, or for another device. @throws DirectoryError with which the rules refuse it */
+export function writeInvite(
+  context: WriteContext & { readonly random: Random },
+  lets: Invite['lets'],
+  validForMs: number,
+): CreatedInvite {
+  const expiresMs = Math.max(context.nowMs, context.state.timeMs) + validForMs;
+  return lets.in === 'member'
+    ? createInvite({ ...context, role: lets.role, expiresMs })
+    : createDeviceInvite({ ...context, member: lets.member, expiresMs });
 }

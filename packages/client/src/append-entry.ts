@@ -15,6 +15,8 @@ export interface MembershipLog {
   readonly directory: DirectoryReplica;
   readonly witnessing: Pick<Witnessing, 'demand' | 'tick'>;
   pullDirectory(): Promise<void>;
+  /** Remembers, durably, that this device has signed an entry: before anybody gets it. */
+  remember(wire: Uint8Array): Promise<void>;
 }
 
 /** What an entry is built from: the log as it is now, and who adds to it. */
@@ -38,12 +40,13 @@ export async function appendEntry<T extends { readonly wire: Uint8Array }>(
   log: MembershipLog,
   build: (context: BuildContext) => T,
 ): Promise<T> {
-  const { ports, self, api, directory, witnessing, pullDirectory } = log;
+  const { ports, self, api, directory, witnessing, pullDirectory, remember } = log;
   for (let attempt = 0; ; attempt += 1) {
     await pullDirectory();
     const built = build(buildContext(log));
     const after = applyEntry(ports.primitives, directory.state, built.wire);
     if (takesWitnesses(ports.primitives, directory.state, built.wire)) await witnessing.demand(WITNESS_WAITS);
+    await remember(built.wire);
     try {
       await api.appendLog(built.wire);
       // Whoever has just ended their own access cannot look any more.

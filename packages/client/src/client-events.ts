@@ -9,6 +9,11 @@ export interface Unreadable {
   readonly code: UnreadableCode;
 }
 
+/** A place in the membership log where this device's key has signed, and not this device. */
+export interface StolenKey {
+  readonly index: number;
+}
+
 /** What a client tells its listeners. */
 export type ClientEvents = {
   readonly state: SyncState;
@@ -24,4 +29,9 @@ export type ClientEvents = {
   readonly identity: IdentityChange;
   /** An alarm: one's own member has a device that this one did not invite. The first listener also gets those so far. */
   readonly 'own-device': OwnDevice;
+  /**
+   * The loudest alarm: an entry of the membership log has this device's signature, and this device has not made it.
+   * Told each time the client is opened, until the person took note of it. The first listener also gets those so far.
+   */
+  readonly 'stolen-key': StolenKey;
 };

@@ -7,26 +7,20 @@ import {
   type SafetyNumber,
 } from '@keytide/crypto-core';
 import {
-  approveEntry,
   checkpointOf,
-  createDeviceInvite,
-  createInvite,
-  encodeApproval,
   everyoneGroup,
   formatInviteLink,
-  parseApproval,
-  withApprovals,
-  type CreatedInvite,
   type Device,
+  type Invite,
   type InviteId,
   type Policy,
-  type Proposal,
   type Role,
   type WipeTarget,
 } from '@keytide/key-directory';
-import { writeAct, type Act } from './acts.ts';
-import { appendEntry, buildContext, type BuildContext, type MembershipLog } from './append-entry.ts';
+import { writeAct, writeInvite, type Act } from './acts.ts';
+import { appendEntry, type MembershipLog } from './append-entry.ts';
 import { Arrivals } from './arrivals.ts';
+import { auditEntries, type AuditReport } from './audit.ts';
 import type { ClientEvents, Unreadable } from './client-events.ts';
 import { makeCollections, type AnyCollection, type Collections } from './collection.ts';
 import type { SyncState } from './connection.ts';
@@ -53,9 +47,19 @@ import {
   type MemberView,
 } from './people.ts';
 import type { DeviceStore, Ports } from './ports.ts';
-import { readProposal, type ProposalView } from './proposal.ts';
+import {
+  approve,
+  propose,
+  proposeInvite,
+  readProposal,
+  submitProposal,
+  type ProposalView,
+  type ProposedInvite,
+} from './proposal.ts';
 import { RelayApi } from './relay-api.ts';
+import { auditRelay } from './relay-audit.ts';
 import { SealingRecords } from './sealing-records.ts';
+import { SignedEntries } from './signed-entries.ts';
 import { Sync } from './sync.ts';
 import type { Witnesses } from './witness-demand.ts';
 import { WitnessLedger } from './witness-ledger.ts';
@@ -81,10 +85,11 @@ export class Client<D extends Declarations> {
   readonly #sync: Sync;
   readonly #outbox: Outbox;
   readonly #epochs: EpochRing;
-  readonly #events = new Emitter<ClientEvents>(['missing', 'identity', 'own-device']);
+  readonly #events = new Emitter<ClientEvents>(['missing', 'identity', 'own-device', 'stolen-key']);
   readonly #byName: ReadonlyMap<string, AnyCollection>;
   readonly #arrivals: Arrivals;
   readonly #identities: IdentityWatch;
+  readonly #signed: SignedEntries;
 
   private constructor(options: ClientOptions<D>, identity: Identity, parts: ClientParts) {
     const { ports } = options;
@@ -97,7 +102,8 @@ export class Client<D extends Declarations> {
     this.#api = parts.api;
     this.#directory = parts.directory;
     this.#identities = parts.identities;
-    parts.directory.onGrown = () => this.#lookAtIdentities();
+    this.#signed = parts.signed;
+    parts.directory.onGrown = () => this.#lookForAlarms();
     this.#outbox = parts.outbox;
     const group = everyoneGroup(ports.primitives, identity.org);
     this.#epochs = new EpochRing({
@@ -175,14 +181,18 @@ export class Client<D extends Declarations> {
         directory,
       }),
       directory,
-      identities: await IdentityWatch.open({ directory, keyStore: store.keys, device: self.device }),
+      identities: await IdentityWatch.open({ directory, keyStore: store.keys, device }),
+      signed: await SignedEntries.open({ primitives, keyStore: store.keys, directory, device }),
       api: new RelayApi(ports, identity.relayUrl, identity.org, login),
       ledger: await WitnessLedger.open(store.keys),
       cosigner: await Cosigner.open({ primitives, keyStore: store.keys, signer }),
       journal: await store.journal('group'),
       outbox: await Outbox.open(await store.journal('outbox')),
     });
-    if (directory.size > 0) await client.#loadStored();
+    if (directory.size > 0) {
+      client.#lookForAlarms();
+      await client.#loadStored();
+    }
     client.#sync.start();
     return client;
   }
@@ -289,11 +299,12 @@ export class Client<D extends Declarations> {
   /**
    * Makes an invite for one person: a link whose fragment holds a one-time key. Whoever has it can join once.
    * @throws ClientError `offline`, `relay-refused`, `relay-misbehaved`, `unwitnessed` while too few admins have
-   *   cosigned the log lately; DirectoryError `not-permitted` for non-admins, `approval-needed` for an admin's where the policy says so: then give the role afterwards
+   *   cosigned the log lately; DirectoryError `not-permitted` for non-admins, `approval-needed` for an admin's where
+   *   the policy says so: then `proposeInvite` it
    */
   invite(options: { role?: Role; validForMs?: number } = {}): Promise<string> {
     const { role = 'member', validForMs } = options;
-    return this.#invite(validForMs, (context) => createInvite({ ...context, role }));
+    return this.#invite({ in: 'member', role }, validForMs);
   }
 
   /**
@@ -302,7 +313,7 @@ export class Client<D extends Declarations> {
    */
   inviteDevice(options: { member?: MemberId; validForMs?: number } = {}): Promise<string> {
     const { member = this.member, validForMs } = options;
-    return this.#invite(validForMs, (context) => createDeviceInvite({ ...context, member }));
+    return this.#invite({ in: 'device', member }, validForMs);
   }
 
   /**
@@ -366,40 +377,46 @@ export class Client<D extends Declarations> {
    * membership log grows.
    * @throws ClientError `offline`, `relay-forked`; DirectoryError with which the rules refuse the act itself
    */
-  async propose(act: Act): Promise<Uint8Array> {
-    const log = this.#membershipLog;
-    await log.pullDirectory();
-    return writeAct({ ...buildContext(log), asProposal: true }, act);
+  propose(act: Act): Promise<Uint8Array> {
+    return propose(this.#membershipLog, act);
   }
 
   /**
-   * What a proposal would do, by the log as this device knows it.
-   * @throws DirectoryError `wrong-predecessor` when the log has grown since it was made, or this device is
-   *   behind; otherwise with which the rules refuse it
+   * Writes down an invite that takes the approval of other admins: a proposal, and the link for whom it is meant,
+   * which lets nobody in before the proposal was submitted. Only this answer has the link.
+   * @throws as `propose`
+   */
+  proposeInvite(lets: Invite['lets'], options: { validForMs?: number } = {}): Promise<ProposedInvite> {
+    const { validForMs = DEFAULT_INVITE_MS } = options;
+    return proposeInvite(this.#membershipLog, this.relayUrl, lets, validForMs);
+  }
+
+  /**
+   * What a proposal would do, or has done, by the log as this device knows it.
+   * @throws DirectoryError `wrong-predecessor` when the log has grown since it was made, but not by it, or this
+   *   device is behind; otherwise with which the rules refuse it
    */
   readProposal(proposal: Uint8Array): ProposalView {
-    return readProposal(this.#asProposal(proposal));
+    return readProposal(this.#membershipLog, proposal);
   }
 
   /**
    * An admin's word for another's proposal: bytes for `submit`. Show the person `readProposal` before.
-   * @throws DirectoryError as `readProposal`, and `bad-approval` when this device may not approve it
+   * @throws DirectoryError as `readProposal`, `wrong-predecessor` when it is done, and `bad-approval` when this
+   *   device may not approve it
    */
-  approve(proposal: Uint8Array): Uint8Array {
-    const approved = { ...this.#asProposal(proposal), signer: this.#self.signer };
-    return encodeApproval(approveEntry(approved));
+  approve(proposal: Uint8Array): Promise<Uint8Array> {
+    return approve(this.#membershipLog, proposal);
   }
 
   /**
-   * Appends a proposal with its approvals, as many as it takes. Any member may.
+   * Appends a proposal with its approvals, as many as it takes. Any member may. When it is in the log already,
+   * nothing more happens.
    * @throws as `removeMember`; DirectoryError as `readProposal`, `approval-needed`, `bad-approval`, `bad-signature`
    *   (an approval of something else)
    */
-  async submit(proposal: Uint8Array, approvals: readonly Uint8Array[]): Promise<void> {
-    const signatures = approvals.map(parseApproval);
-    await appendEntry(this.#membershipLog, () => ({
-      wire: withApprovals(this.#asProposal(proposal), signatures),
-    }));
+  submit(proposal: Uint8Array, approvals: readonly Uint8Array[]): Promise<void> {
+    return submitProposal(this.#membershipLog, proposal, approvals);
   }
 
   /**
@@ -408,6 +425,29 @@ export class Client<D extends Declarations> {
    */
   acknowledge({ id, asOf }: Pick<MemberView, 'id' | 'asOf'>): Promise<void> {
     return this.#identities.acknowledge(id, Math.min(asOf, this.#directory.size));
+  }
+
+  /**
+   * Everything that the membership log has by or about one's own member and its devices, and what of it is an alarm;
+   * then, unless `offline`, what the relay answers about them, checked against this device's own replay. What the
+   * relay is caught at is part of the report.
+   * @throws ClientError `offline`, `relay-refused`, `closed`; a retry helps against the first
+   */
+  async audit(options: { offline?: boolean } = {}): Promise<AuditReport> {
+    const log = this.#membershipLog;
+    const relay = options.offline === true ? null : await auditRelay(log, this.member);
+    const { state } = this.#directory;
+    const { primitives } = this.#options.ports;
+    const entries = auditEntries({
+      primitives,
+      wires: this.#directory.wires(0),
+      state,
+      device: this.device,
+      unknown: this.#signed.unknown(),
+    });
+    const noted = this.#identities.notedUpTo(this.member);
+    const alarms = entries.filter(({ index, alarm }) => alarm !== null && index >= noted);
+    return { size: state.size, entries, alarms, relay };
   }
 
   /**
@@ -426,12 +466,9 @@ export class Client<D extends Declarations> {
     await this.#options.store.close();
   }
 
-  async #invite(
-    validForMs: number = DEFAULT_INVITE_MS,
-    create: (context: BuildContext & { readonly expiresMs: number }) => CreatedInvite,
-  ): Promise<string> {
+  async #invite(lets: Invite['lets'], validForMs: number = DEFAULT_INVITE_MS): Promise<string> {
     const { seed } = await appendEntry(this.#membershipLog, (context) =>
-      create({ ...context, expiresMs: Math.max(context.nowMs, context.state.timeMs) + validForMs }),
+      writeInvite(context, lets, validForMs),
     );
     const checkpoint = checkpointOf(this.#directory.state);
     return formatInviteLink({ relayUrl: this.relayUrl, org: this.org, checkpoint, seed });
@@ -441,11 +478,9 @@ export class Client<D extends Declarations> {
     const pullDirectory = (): Promise<void> => this.#sync.pullDirectory();
     const { ports } = this.#options;
     const { witnessing } = this.#sync;
-    return { ports, self: this.#self, api: this.#api, directory: this.#directory, witnessing, pullDirectory };
-  }
-
-  #asProposal(wire: Uint8Array): Proposal {
-    return { primitives: this.#options.ports.primitives, state: this.#directory.state, wire };
+    const remember = (wire: Uint8Array): Promise<void> => this.#signed.remember(wire);
+    const [self, api, directory] = [this.#self, this.#api, this.#directory];
+    return { ports, self, api, directory, witnessing, pullDirectory, remember };
   }
 
   #keysOf(member: MemberId): Uint8Array[] {
@@ -454,11 +489,13 @@ export class Client<D extends Declarations> {
     return active.map((id) => (devices.get(id) as Device).signingPublicKey);
   }
 
-  #lookAtIdentities(): void {
+  #lookForAlarms(): void {
     this.#identities.look({
       onIdentity: (change) => this.#events.emit('identity', change),
       onOwnDevice: (own) => this.#events.emit('own-device', own),
     });
+    const noted = this.#identities.notedUpTo(this.member);
+    for (const index of this.#signed.news()) if (index >= noted) this.#events.emit('stolen-key', { index });
   }
 
   async #loadStored(): Promise<void> {
@@ -480,6 +517,7 @@ interface ClientParts {
   readonly identities: IdentityWatch;
   readonly ledger: WitnessLedger;
   readonly cosigner: Cosigner;
+  readonly signed: SignedEntries;
   readonly journal: Awaited<ReturnType<DeviceStore['journal']>>;
   readonly outbox: Outbox;
 }

@@ -17,7 +17,7 @@ import { CheckpointKeeper, type OwnLog } from './checkpoint-keeper.ts';
 import { ClientError } from './errors.ts';
 import type { Journal } from './journal.ts';
 import type { LogSource } from './log-source.ts';
-import type { SignedCheckpoint } from './signed-checkpoint.ts';
+import { isSameCheckpoint, openCheckpoint, type SignedCheckpoint } from './signed-checkpoint.ts';
 
 interface DirectoryReplicaOptions {
   readonly primitives: Primitives;
@@ -117,6 +117,11 @@ export class DirectoryReplica {
     return false;
   }
 
+  /** The entries from index `start` on, up to index `end`, as they travelled. */
+  wires(start: number, end?: number): readonly Uint8Array[] {
+    return this.#wires.slice(start, end);
+  }
+
   /** The log's root at `size`, or `null` when this copy is shorter. */
   rootAt(size: number): Uint8Array | null {
     return this.#roots[size] ?? null;
@@ -174,6 +179,23 @@ export class DirectoryReplica {
    */
   compare(shown: SignedCheckpoint, source: LogSource): Promise<void> {
     return this.#keeper.compare(shown, this.#asLog, source);
+  }
+
+  /**
+   * Makes sure that a checkpoint which came with some answer says what `own` says, which this copy bears out.
+   * @throws ClientError `relay-forked` when it contradicts this copy, as `pull`; otherwise `relay-misbehaved`
+   */
+  async requireSame(own: SignedCheckpoint, note: Uint8Array, source: LogSource): Promise<void> {
+    const shown = openCheckpoint(this.#primitives, this.#org, own.key.publicKey, note);
+    if (isSameCheckpoint(shown, own)) return;
+    await this.#keeper.check(shown, this.#asLog, source);
+    throw new ClientError(
+      'relay-misbehaved',
+      'the relay answers under another checkpoint than it was asked for',
+      {
+        evidence: [own.note, note],
+      },
+    );
   }
 
   async #read(source: LogSource): Promise<void> {

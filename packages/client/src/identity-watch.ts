@@ -71,7 +71,7 @@ export class IdentityWatch {
   /** Whether the member's devices have changed since this device took note of them. */
   isChanged(member: MemberId): boolean {
     const { state } = this.#options.directory;
-    const from = Math.max(this.#acknowledged.get(member) ?? 0, this.#joinedAt(state) + 1);
+    const from = Math.max(this.notedUpTo(member), this.#joinedAt(state) + 1);
     if (this.#known?.state !== state) this.#known = { state, devices: byMember(state.devices.values()) };
     const owner = state.members.get(member);
     if (owner === undefined) return false;
@@ -81,9 +81,14 @@ export class IdentityWatch {
 
   /** Takes note of a member as the log had them at `size`. Durable when it resolves. */
   async acknowledge(member: MemberId, size: number): Promise<void> {
-    if (size <= (this.#acknowledged.get(member) ?? 0)) return;
+    if (size <= this.notedUpTo(member)) return;
     await this.#options.keyStore.write([{ name: `${ACKNOWLEDGED}${member}`, value: encodeCbor(size) }]);
     this.#acknowledged.set(member, size);
+  }
+
+  /** How long the log was when the person took note of a member; 0 for never. */
+  notedUpTo(member: MemberId): number {
+    return this.#acknowledged.get(member) ?? 0;
   }
 
   /** Tells what the log has brought since the last look. */

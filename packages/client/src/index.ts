@@ -1,6 +1,7 @@
 export type { Act } from './acts.ts';
+export type { AuditAlarm, AuditedEntry, AuditReport } from './audit.ts';
 export { Client, type ClientOptions } from './client.ts';
-export type { ClientEvents, Unreadable } from './client-events.ts';
+export type { ClientEvents, StolenKey, Unreadable } from './client-events.ts';
 export type { Collections } from './collection.ts';
 export type { SyncState } from './connection.ts';
 export {
@@ -34,5 +35,6 @@ export type { Clock, DeviceStore, Ports } from './ports.ts';
 export { REPLAY_LIMIT, type ProvenDirectory } from './proven-directory.ts';
 export type { ProvenDevice, ProvenMember } from './proven-heads.ts';
 export type { ImportProgress, RecordChange, RecordCollection, RecordView } from './record-collection.ts';
-export type { ProposalView } from './proposal.ts';
+export type { ProposalView, ProposedInvite, Signatory } from './proposal.ts';
+export type { RelayAudit } from './relay-audit.ts';
 export type { AdminWitness, Witnesses } from './witness-demand.ts';

@@ -18,8 +18,8 @@ import {
   LIMITS,
   logAppendResponse,
   loginBytes,
-  logResponse,
   lookupResponse,
+  logResponse,
   organisationResponse,
   sealingRecordResponse,
   sealingRecordsResponse,
@@ -101,8 +101,13 @@ export class RelayApi {
 
   /** The way to a head in the map of the checkpoint of `size`, not verified. */
   async readLookup(name: HeadName, size: number): Promise<Uint8Array> {
+    return (await this.lookUp(name, size)).lookup;
+  }
+
+  /** The same, with the checkpoint that the relay says it is under: a signed note, not verified. */
+  lookUp(name: HeadName, size: number): Promise<{ checkpoint: Uint8Array; lookup: Uint8Array }> {
     const path = name.of === 'organisation' ? name.of : `${name.of}s/${name.id}`;
-    return (await this.#withSession('GET', `/directory/${path}?size=${size}`, lookupResponse)).lookup;
+    return this.#withSession('GET', `/directory/${path}?size=${size}`, lookupResponse);
   }
 
   /** One entry of the membership log, not verified; `null` when the relay has none. */

@@ -35,13 +35,17 @@ export function requireApprovals(
     );
   }
   if (entry.approvals.length < needed)
-    throw new DirectoryError('approval-needed', `takes ${needed} approvals of other admins`);
+    throw new DirectoryError('approval-needed', `takes ${neededText(needed)}`);
 }
 
 /** How many approvals besides its author's signature an entry takes at this point of the log. */
 export function approvalsNeeded(facts: DirectoryFacts, entry: Entry, author: Author): number {
   const act = actOf(facts, entry, author);
   return act === null ? 0 : adminsNeeded(facts.policy, act) - 1;
+}
+
+function neededText(needed: number): string {
+  return needed === 1 ? '1 approval of another admin' : `${needed} approvals of other admins`;
 }
 
 /** The device, where it could approve now. @throws DirectoryError `bad-approval` */

@@ -158,5 +158,11 @@ export {
 export { auditPast, randomSize, type KnownHead } from './trust/audit.ts';
 export type { Cosigner } from './trust/cosigners.ts';
 export { readHeads, readKeys, type ProvenKeys } from './trust/read-heads.ts';
-export type { HeadName, MapCheckpoint, ProofSource, ProofTools } from './trust/source.ts';
+export {
+  headKey,
+  type HeadName,
+  type MapCheckpoint,
+  type ProofSource,
+  type ProofTools,
+} from './trust/source.ts';
 export { anchorByInvite, type InvitedTo } from './trust/start.ts';

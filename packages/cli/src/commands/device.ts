@@ -14,9 +14,7 @@ export async function inviteDevice(
   await withDevice(context, async (client) => {
     await untilOnline(context, client);
     const member = options.member === undefined ? client.member : findMember(client, options.member).id;
-    await shareLink(context, options, { member }, () =>
-      client.inviteDevice({ member, validForMs: options.valid }),
-    );
+    await shareLink(context, client, { in: 'device', member }, options);
   });
 }
 

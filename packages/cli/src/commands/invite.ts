@@ -14,10 +14,9 @@ export async function invite(
   context: Context,
   options: ShareOptions & { role: (typeof ROLES)[number] },
 ): Promise<void> {
-  const { role, valid } = options;
   await withDevice(context, async (client) => {
     await untilOnline(context, client);
-    await shareLink(context, options, { role }, () => client.invite({ role, validForMs: valid }));
+    await shareLink(context, client, { in: 'member', role: options.role }, options);
   });
 }
 

@@ -15,11 +15,12 @@ export async function approve(
   const proposal = await readFileBytes(path, MAX_ENTRY_BYTES);
   await withDevice(context, async (client) => {
     await untilOnline(context, client);
-    const { body, author } = client.readProposal(proposal);
+    const { body, author, doneAt } = client.readProposal(proposal);
+    if (doneAt !== null) return done(context, body.kind, doneAt);
     const by = author === null ? 'somebody' : nameOf(client, author.member);
     const what = describeAct(client, body);
     if (!options.yes) await confirm(context, `${by} proposes: ${what.join('; ')}. Approve?`);
-    await writeNewFile(options.out, client.approve(proposal));
+    await writeNewFile(options.out, await client.approve(proposal));
     context.output.result({ approval: options.out, kind: body.kind, by: author?.member ?? null, what }, [
       `approved what ${by} proposes:`,
       ...what,
@@ -28,16 +29,21 @@ export async function approve(
   });
 }
 
-/** `keytide submit`: appends a proposal with its approvals. */
+/** `keytide submit`: appends a proposal with its approvals; once it is done, says so. */
 export async function submit(context: Context, path: string, approvals: readonly string[]): Promise<void> {
   const proposal = await readFileBytes(path, MAX_ENTRY_BYTES);
   const signed: Uint8Array[] = [];
   for (const approval of approvals) signed.push(await readFileBytes(approval, MAX_ENTRY_BYTES));
   await withDevice(context, async (client) => {
     await untilOnline(context, client);
-    const { body } = client.readProposal(proposal);
+    const { body, doneAt } = client.readProposal(proposal);
+    if (doneAt !== null) return done(context, body.kind, doneAt);
     const what = describeAct(client, body);
     await client.submit(proposal, signed);
     context.output.result({ submitted: body.kind, what }, ['done:', ...what]);
   });
+}
+
+function done({ output }: Context, submitted: string, doneAt: number): void {
+  output.result({ submitted, doneAt }, [`done before: entry ${doneAt} of the membership log`]);
 }

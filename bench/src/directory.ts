@@ -8,6 +8,7 @@ import type { Measured, Task } from './directory/device-main.ts';
 import { growthRows } from './directory/growth.ts';
 import { LogFile } from './directory/log-file.ts';
 import { Organisation } from './directory/organisation.ts';
+import { WARM_UPS } from './directory/relay-days.ts';
 import { sizeRows, type SizedMeasured } from './directory/size-rows.ts';
 import { installPeers } from './peers.ts';
 import { plainRow, type BenchOptions, type Row } from './rows.ts';
@@ -28,7 +29,7 @@ export async function* benchDirectory({ quick, note }: BenchOptions): AsyncGener
     const path = join(folder, 'log');
     const log = new LogFile(path);
     const organisation = new Organisation((wire) => log.append(wire));
-    const days = quick ? 2 : 5;
+    const days = WARM_UPS + (quick ? 3 : 5);
     const all: SizedMeasured[] = [];
     for (const devices of quick ? SIZES.slice(0, 2) : SIZES) {
       const dayEntries = Math.max(4, devices / DEVICES_PER_CHANGE);

@@ -9,12 +9,27 @@ import {
   type Decapsulator,
   type EpochBox,
   type EpochStatement,
+  type OpenedMessage,
+  type Primitives,
 } from '@keytide/crypto-core';
 import { readersOf } from './epoch-model.ts';
 import { activePhones, isActive } from './model.ts';
 import type { Phone } from './phone.ts';
+import type { EpochModel } from './epoch-model.ts';
 import type { Announced, Said } from './relay.ts';
-import type { World } from './world.ts';
+
+/** What a thief looks through: every device there ever was, and what the relay holds. */
+export interface Watched {
+  readonly ground: { readonly primitives: Primitives };
+  readonly phones: ReadonlyMap<string, Thief>;
+  /** What each phone believes now. */
+  readonly actors: ReadonlyMap<string, { readonly epoch: EpochModel | null }>;
+  readonly announced: readonly Announced[];
+  readonly said: readonly Said[];
+}
+
+/** A device, and every 32 bytes it ever drew. */
+export type Thief = Pick<Phone, 'name' | 'id' | 'signer'> & { readonly drawn: readonly Uint8Array[] };
 
 /** Who can read what, by really opening it, and who should. */
 export interface Row {
@@ -27,7 +42,7 @@ export interface Row {
 export class Readers {
   readonly #keys = new Map<Announced, Map<string, Secret | null>>();
   readonly #decapsulators = new WeakMap<Uint8Array, Decapsulator>();
-  readonly #texts = new Map<Said, boolean>();
+  readonly #opened = new Map<Said, boolean>();
   readonly #triesAllBoxes: boolean;
 
   /** @param triesAllBoxes whether everybody tries also the boxes that are addressed to others */
@@ -36,7 +51,7 @@ export class Readers {
   }
 
   /** A row for each epoch that an honest phone made or believed, and for each message. */
-  rows(world: World): Row[] {
+  rows(world: Watched): Row[] {
     const phones = [...world.phones.values()];
     const believed = new Set([...world.actors.values()].map(({ epoch }) => epoch));
     const epochs = world.announced.filter(({ epoch }) => epoch.flaw === null || believed.has(epoch));
@@ -44,7 +59,7 @@ export class Readers {
       ...epochs.map((announced) => ({
         name: nameOf(announced),
         expected: announced.epoch.flaw === null ? readersOf(announced.epoch) : new Set<string>(),
-        actual: namesOf(phones.filter((phone) => this.#keyOf(world, phone, announced) !== null)),
+        actual: namesOf(phones.filter((phone) => this.keyOf(world, phone, announced) !== null)),
       })),
       ...world.said.map((said) => ({
         name: `'${said.text}' of ${said.sender}`,
@@ -54,17 +69,17 @@ export class Readers {
     ];
   }
 
-  #reads(world: World, phone: Phone, said: Said): boolean {
-    const key = this.#keyOf(world, phone, said.under);
+  #reads(world: Watched, phone: Thief, said: Said): boolean {
+    const key = this.keyOf(world, phone, said.under);
     if (key === null) return false;
     // All who have a key that fits the commitment have the same one.
-    const known = this.#texts.get(said) ?? opens(world, said, key);
-    this.#texts.set(said, known);
+    const known = this.#opened.get(said) ?? open(world, said, key) !== null;
+    this.#opened.set(said, known);
     return known;
   }
 
   /** The epoch's key, by all that this phone ever drew and all that the relay has. */
-  #keyOf({ ground }: World, phone: Phone, announced: Announced): Secret | null {
+  keyOf({ ground }: Watched, phone: Thief, announced: Announced): Secret | null {
     const found = this.#keys.get(announced) ?? new Map<string, Secret | null>();
     this.#keys.set(announced, found);
     const known = found.get(phone.name);
@@ -84,12 +99,12 @@ export class Readers {
     return key;
   }
 
-  #boxesFor({ id }: Phone, { boxes }: Announced): readonly EpochBox[] {
+  #boxesFor({ id }: Thief, { boxes }: Announced): readonly EpochBox[] {
     const own = boxes.filter(({ device }) => device === id);
     return this.#triesAllBoxes ? [...own, ...boxes.filter(({ device }) => device !== id)] : own;
   }
 
-  #decapsulatorsOf({ primitives }: World['ground'], { drawn }: Phone): Decapsulator[] {
+  #decapsulatorsOf({ primitives }: Watched['ground'], { drawn }: Thief): Decapsulator[] {
     return drawn.map((seed) => {
       const made = this.#decapsulators.get(seed) ?? primitives.decapsulator(seed);
       this.#decapsulators.set(seed, made);
@@ -125,7 +140,12 @@ export function differences(rows: readonly Row[]): string {
   ].join('\n');
 }
 
-function opens({ ground, phones }: World, { bytes, under, text }: Said, key: Secret): boolean {
+/** The message, with this key; `null` when it is not under it. */
+export function open(
+  { ground, phones }: Watched,
+  { bytes, under }: Pick<Said, 'bytes' | 'under'>,
+  key: Secret,
+): OpenedMessage | null {
   const { primitives } = ground;
   const statement: EpochStatement = parseEpochStatement(primitives, under.bytes);
   const devices = [...phones.values()]
@@ -133,7 +153,7 @@ function opens({ ground, phones }: World, { bytes, under, text }: Said, key: Sec
     .map(({ id, signer }) => ({ device: id, verifier: primitives.verifier(signer.publicKey) }));
   const copy = key.use((secret) => Secret.own(secret.slice()));
   const keys = openEpoch({ primitives, statement, key: copy, devices });
-  return firstOf([bytes], (envelope) => String.fromCharCode(...openMessage(keys, envelope).payload)) === text;
+  return firstOf([bytes], (envelope) => openMessage(keys, envelope));
 }
 
 function firstOf<T, R>(items: Iterable<T>, work: (item: T) => R): R | null {
@@ -151,6 +171,6 @@ function nameOf({ epoch }: Announced): string {
   return `epoch ${epoch.number} by ${epoch.author} on log ${epoch.log.org.size}`;
 }
 
-function namesOf(phones: readonly Phone[]): Set<string> {
+function namesOf(phones: readonly Thief[]): Set<string> {
   return new Set(phones.map(({ name }) => name));
 }

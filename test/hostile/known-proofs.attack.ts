@@ -54,6 +54,7 @@ export function knownProofBreaks(): void {
     expect(grown([2, AB], [3, ROOT], [C])).toBe(null);
     expect(grown([0, EMPTY_ROOT], [3, ROOT], [])).toBe('bad-proof');
     expect(grown([0, ROOT], [3, ROOT], [ROOT])).toBe('bad-proof');
+    expect(grown([0, A], [1, A], [A])).toBe('bad-proof');
     expect(grown([3, ROOT], [3, ROOT], [])).toBe(null);
     expect(grown([3, ROOT], [3, ROOT], [C])).toBe('bad-proof');
     expect(grown([3, AB], [3, ROOT], [])).toBe('bad-proof');
@@ -65,9 +66,11 @@ export function knownProofBreaks(): void {
     expect(included(C, 2, 3, [])).toBe('bad-proof');
     expect(included(C, 2, 3, [AB, AB])).toBe('bad-proof');
     expect(included(C, 2, 3, [AB.slice(1)])).toBe('bad-proof');
+    // With a root to match, so that nothing but the length is wrong.
+    expect(included(C, 2, 3, [], C)).toBe('bad-proof');
+    expect(included(A, 0, 1, [B], nodeHash(primitives, B, A))).toBe('bad-proof');
     expect(grown([2, AB], [3, ROOT], [])).toBe('bad-proof');
     expect(grown([2, AB], [3, ROOT], [C, C])).toBe('bad-proof');
-    // An empty proof must not pass because the roots happen to be equal.
     expect(grown([2, ROOT], [3, ROOT], [])).toBe('bad-proof');
   });
 

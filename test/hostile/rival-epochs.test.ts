@@ -39,42 +39,38 @@ afterEach(() => stage.hostile.relent());
 
 afterAll(() => stage.close());
 
-describe('rival epochs', () => {
-  test.each([1, 2, 3, 4, 5])(
-    'several devices start the next epoch at once, in an order that the relay picks: round %i',
-    async (round) => {
-      const [ada] = people as [Person];
-      people.push(await stage.admit(ada, `rival ${round}`, { ports }));
-      await until(
-        () => people.every(({ client }) => client.members().length === people.length),
-        'all to be known',
-      );
-      const before = ada.client.epoch ?? 0;
-      const unreadableBefore = people.map((person) => unreadable(person).length);
-      const rivals = holdAnnouncements();
-      const saying = people.map((person, index) => says(person, `${round}: ${index}`));
-      await until(() => rivals.length === people.length, 'everybody to announce an epoch');
+describe('several devices start the next epoch at once', () => {
+  test.each([1, 2, 3, 4, 5])('and the relay picks the order: round %i', async (round) => {
+    const [ada] = people as [Person];
+    people.push(await stage.admit(ada, `rival ${round}`, { ports }));
+    await until(
+      () => people.every(({ client }) => client.members().length === people.length),
+      'all to be known',
+    );
+    const before = ada.client.epoch ?? 0;
+    const unreadableBefore = people.map((person) => unreadable(person).length);
+    const rivals = holdAnnouncements();
+    const saying = people.map((person, index) => says(person, `${round}: ${index}`));
+    await until(() => rivals.length === people.length, 'everybody to announce an epoch');
 
-      const order = shuffled(rivals, `rival epochs ${round}`);
-      for (const rival of order) {
-        rival.release();
-        await until(() => rival.answer !== null, 'an answer to an announcement');
-      }
-      await Promise.all(saying);
-      for (const person of people)
-        for (const index of people.keys()) await hears(person, `${round}: ${index}`);
+    const order = shuffled(rivals, `rival epochs ${round}`);
+    for (const rival of order) {
+      rival.release();
+      await until(() => rival.answer !== null, 'an answer to an announcement');
+    }
+    await Promise.all(saying);
+    for (const person of people) for (const index of people.keys()) await hears(person, `${round}: ${index}`);
 
-      expect(order.map(({ answer }) => answer)).toEqual([
-        'appended',
-        ...order.slice(1).map(() => 'epoch-taken'),
-      ]);
-      expect(new Set(rivals.map(({ statement }) => statement.epoch))).toEqual(new Set([before + 1]));
-      expect(people.map(({ client }) => client.epoch)).toEqual(people.map(() => before + 1));
-      // Whatever was sealed under a key that lost, nobody else could read.
-      expect(people.map((person) => unreadable(person).length)).toEqual(unreadableBefore);
-      for (const { statement } of rivals) expect(placeOfKey(statement)).toEqual(new Uint8Array(32));
-    },
-  );
+    expect(order.map(({ answer }) => answer)).toEqual([
+      'appended',
+      ...order.slice(1).map(() => 'epoch-taken'),
+    ]);
+    expect(new Set(rivals.map(({ statement }) => statement.epoch))).toEqual(new Set([before + 1]));
+    expect(people.map(({ client }) => client.epoch)).toEqual(people.map(() => before + 1));
+    // Whatever was sealed under a key that lost, nobody else could read.
+    expect(people.map((person) => unreadable(person).length)).toEqual(unreadableBefore);
+    for (const { statement } of rivals) expect(placeOfKey(statement)).toEqual(new Uint8Array(32));
+  });
 });
 
 /** From now on holds announcements back until they are released. */

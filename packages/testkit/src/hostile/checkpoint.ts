@@ -47,7 +47,7 @@ export function stripCheckpointSignatures(
   });
 }
 
-/** Whether this is where checkpoints are read, with or without witnesses. */
-export function isCheckpoint(path: string): boolean {
-  return /\/log\/checkpoint(\/witnessed)?$/.test(path);
+/** Whether this is where checkpoints are read, with or without witnesses, the newest or an earlier one. */
+function isCheckpoint(path: string): boolean {
+  return /\/log\/checkpoint(\/witnessed)?(\?size=\d+)?$/.test(path);
 }

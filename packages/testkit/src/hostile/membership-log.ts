@@ -26,17 +26,28 @@ export function forgeMembershipLog(
   return relay.attack({
     victim,
     async call(call, forward) {
-      const [, start, what] = /^(.*\/log)(\?from=\d+|\/checkpoint|\/tile\/.*)$/.exec(call.path) ?? [];
-      if (call.method !== 'GET' || start === undefined || what === undefined) return await forward(call);
-      if (what.startsWith('/')) {
-        if (key === undefined) return await forward(call);
-        return signedAnswer(call, rewrite(await readMembershipLog(call, start, forward)), key, what.slice(1));
-      }
+      const [, start, rest = ''] = /^(.*\/log)([?/].*)$/.exec(call.path) ?? [];
+      const what = /^\?from=|^\/checkpoint(\?|$)|^\/tile\//.test(rest) ? rest : null;
+      if (call.method !== 'GET' || start === undefined || what === null) return await forward(call);
+      const answer = await forward(call);
+      // Whoever has to log in again is told so.
+      if (answer.status === 401 || (what.startsWith('/') && key === undefined)) return answer;
       const wires = rewrite(await readMembershipLog(call, start, forward));
-      const entries = wires.slice(Number(what.slice('?from='.length))).map(toBase64Url);
-      return { status: 200, body: { entries, size: wires.length } };
+      if (what.startsWith('/')) return signedAnswer(call, wires, key as RelayKey, what.slice(1));
+      return { status: 200, body: pageOf(wires, what) };
     },
   });
+}
+
+/** A page of a membership log as `GET …/log` answers it; `query` is `?from=` and what follows. */
+export function pageOf(
+  wires: readonly Uint8Array[],
+  query: string,
+): { readonly entries: readonly string[]; readonly size: number } {
+  const asked = new URLSearchParams(query);
+  const from = Number(asked.get('from'));
+  const count = Number(asked.get('count') ?? wires.length);
+  return { entries: wires.slice(from, from + count).map(toBase64Url), size: wires.length };
 }
 
 function signedAnswer(
@@ -46,8 +57,9 @@ function signedAnswer(
   what: string,
 ): HostileAnswer {
   const org = orgId(path.split('/')[3] as string);
-  const { note, tile } = signLog({ primitives, signer, org }, wires);
-  const body = what === 'checkpoint' ? note : tile(what);
+  const size = Number(/^checkpoint\?size=(\d+)$/.exec(what)?.[1] ?? wires.length);
+  const { note, tile } = signLog({ primitives, signer, org }, wires.slice(0, size));
+  const body = what.startsWith('checkpoint') ? (size > wires.length ? null : note) : tile(what);
   return body === null ? { status: 404, body: { code: 'not-found', message: '' } } : { status: 200, body };
 }
 

@@ -1,7 +1,5 @@
-import { toBase64Url } from '@keytide/crypto-core';
 import type { HostileAnswer } from './attack.ts';
-import { isCheckpoint } from './checkpoint.ts';
-import { forgeMembershipLog, readMembershipLog, type RelayKey } from './membership-log.ts';
+import { forgeMembershipLog, pageOf, readMembershipLog, type RelayKey } from './membership-log.ts';
 import type { HostileRelay } from './relay.ts';
 
 /**
@@ -28,24 +26,24 @@ export function rollBackMembershipLog(
  * where nobody writes, only by the age of the newest cosignature, so a policy bounds that age.
  */
 export function freezeMembershipLog(relay: HostileRelay, victim: string): () => void {
-  let wires: Promise<Uint8Array[]> | null = null;
-  const notes = new Map<string, Promise<HostileAnswer>>();
+  let wires: readonly Uint8Array[] | null = null;
+  const notes = new Map<string, HostileAnswer>();
   return relay.attack({
     victim,
     async call(call, forward) {
-      const [, start, from] = /^(.*\/log)\?from=(\d+)$/.exec(call.path) ?? [];
-      if (call.method === 'GET' && isCheckpoint(call.path)) {
-        const note = notes.get(call.path) ?? forward(call);
-        notes.set(call.path, note);
-        return await note;
+      const [, start, rest = ''] = /^(.*\/log)([?/].*)$/.exec(call.path) ?? [];
+      const isNote = /^\/(checkpoint|cosignatures)/.test(rest);
+      if (call.method !== 'GET' || start === undefined || !(isNote || rest.startsWith('?from=')))
+        return await forward(call);
+      const answer = await forward(call);
+      // Whoever has to log in again is told so.
+      if (answer.status !== 200) return answer;
+      if (isNote) {
+        if (!notes.has(rest)) notes.set(rest, answer);
+        return notes.get(rest) as HostileAnswer;
       }
-      if (call.method !== 'GET' || start === undefined) return await forward(call);
-      wires ??= readMembershipLog(call, start, forward);
-      const shown = await wires;
-      return {
-        status: 200,
-        body: { entries: shown.slice(Number(from)).map(toBase64Url), size: shown.length },
-      };
+      wires ??= await readMembershipLog(call, start, forward);
+      return { status: 200, body: pageOf(wires, rest) };
     },
     toClient: (frame) => (frame.type === 'directory' ? [] : [frame]),
   });

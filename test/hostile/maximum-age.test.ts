@@ -57,7 +57,10 @@ test('a frozen log after the maximum age', async () => {
   const refused = await bo.client.inviteDevice().catch((error: unknown) => error as { code: string });
   expect(refused).toMatchObject({ code: 'unwitnessed' });
   const { evidence } = refused as unknown as { evidence: Uint8Array[] };
-  expect(sizesIn(stage, evidence, bo)).toEqual([directorySize]);
+  // The newest note that an admin had cosigned, perhaps not yet with the newest entry.
+  const [size = 0, ...more] = sizesIn(stage, evidence, bo);
+  expect(more).toEqual([]);
+  expect([directorySize - 1, directorySize]).toContain(size);
   expect(bo.client.directorySize).toBe(directorySize);
   // Who is stolen from must not wait, and people talk on under the key they have.
   await goesOn(ada, bo);

@@ -5,7 +5,7 @@ test('every attack that the guide lists is tested, and every one that is tested 
   const lines = async (attacks: typeof listedAttacks) =>
     (await attacks()).map(({ attack, file }) => `${file}: ${attack}`).toSorted();
   const listed = await lines(listedAttacks);
-  expect(listed).toEqual(await lines(testedAttacks));
+  expect(listed).toEqual([...new Set(await lines(testedAttacks))]);
   expect(new Set(listed).size).toBe(listed.length);
   expect(listed.length).toBeGreaterThan(60);
 });

@@ -108,31 +108,29 @@ export class SealingRotation {
       // A secret can be gone before its key has ended: by a clock that was fast and was put right.
       if (!isDue && sealing.hasNewest) return;
       const fromMs = Math.max(newest.notAfterMs, nowMs + Math.min(leadMs, blockMs / 4));
-      if (sealing.unpublished !== null || ports.clock.now() + blockMs < fromMs) return;
+      if (ports.clock.now() + blockMs < fromMs) return;
       await sealing.add(fromMs);
-      if (await this.#tryPublish()) return;
+      await this.#tryPublish();
     }
   }
 
-  /** Whether the relay has taken the record that was waiting. @throws ClientError when its answer is unknown */
-  async #tryPublish(): Promise<boolean> {
+  /** Hands in the record that is waiting: it is published, or there was none. @throws ClientError when nobody knows */
+  async #tryPublish(): Promise<void> {
     const { api, sealing } = this.#options;
     const wire = sealing.unpublished as Uint8Array;
     try {
       await api.publishSealingRecord(wire);
     } catch (error) {
       if (!(error instanceof ClientError) || error.relayCode !== 'record-refused') throw error;
-      await sealing.withdraw(wire);
-      return false;
+      return await sealing.withdraw(wire);
     }
     await sealing.confirm(wire);
-    return true;
   }
 
   async #deleteExpired(): Promise<void> {
     const { connection, epochs, sealing, idle } = this.#options;
     // What the relay had when it was heard last has come; then it must be opened before anything is deleted.
-    const heardMs = connection.state.kind === 'online' ? (connection.socket?.heardMs ?? 0) : 0;
+    const heardMs = connection.socket?.heardMs ?? 0;
     if (heardMs > 0) await idle();
     const nowMs = this.#nowMs();
     const heard = connection.state.kind === 'online' ? [this.#syncedMs, heardMs] : [this.#syncedMs];

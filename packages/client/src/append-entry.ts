@@ -11,7 +11,7 @@ import type { Witnessing } from './witnessing.ts';
 export interface MembershipLog {
   readonly ports: Ports;
   readonly self: { readonly device: DeviceId; readonly signer: Signer };
-  readonly api: RelayApi;
+  readonly api: Pick<RelayApi, 'appendLog'>;
   readonly directory: DirectoryReplica;
   readonly witnessing: Pick<Witnessing, 'demand' | 'tick'>;
   pullDirectory(): Promise<void>;
@@ -41,8 +41,11 @@ export async function appendEntry<T extends { readonly wire: Uint8Array }>(
   build: (context: BuildContext) => T,
 ): Promise<T> {
   const { ports, self, api, directory, witnessing, pullDirectory, remember } = log;
+  let late: T | null = null;
   for (let attempt = 0; ; attempt += 1) {
     await pullDirectory();
+    // A relay can have stored what it says came too late: the same is not written twice.
+    if (late !== null && directory.has(late.wire)) return late;
     const built = build(buildContext(log));
     const after = applyEntry(ports.primitives, directory.state, built.wire);
     if (takesWitnesses(ports.primitives, directory.state, built.wire)) await witnessing.demand(WITNESS_WAITS);
@@ -61,6 +64,7 @@ export async function appendEntry<T extends { readonly wire: Uint8Array }>(
     } catch (error) {
       const lost = error instanceof ClientError && error.relayCode === 'head-moved';
       if (!lost || attempt === ATTEMPTS) throw error;
+      late = built;
     }
   }
 }

@@ -25,9 +25,12 @@ export type ClientEvents = {
   readonly divergence: Divergence;
   /** Whether as many admins have cosigned the membership log as the policy demands has changed. */
   readonly witnesses: Witnesses;
-  /** Another member's devices have changed. The first listener also gets those so far. */
+  /** Another member's devices have changed. The first listener also gets those so far, also from before a restart. */
   readonly identity: IdentityChange;
-  /** An alarm: one's own member has a device that this one did not invite. The first listener also gets those so far. */
+  /**
+   * An alarm: one's own member has a device that this one did not invite. The first listener also gets those so far,
+   * also from before a restart. Either is told again at each start until the person took note: `acknowledge`.
+   */
   readonly 'own-device': OwnDevice;
   /**
    * The loudest alarm: an entry of the membership log has this device's signature, and this device has not made it.

@@ -47,15 +47,14 @@ const MAX_BYTES = 16;
 export class IdentityWatch {
   readonly #options: IdentityWatchOptions;
   readonly #acknowledged: Map<MemberId, number>;
-  /** What was looked at; `null` for nothing. */
-  #seen: DirectoryState | null;
+  /** What was looked at since the start; `null` for nothing. */
+  #seen: DirectoryState | null = null;
   /** All devices, as of the state that was last asked about. */
   #known: { state: DirectoryState; devices: Map<MemberId, Device[]> } | null = null;
 
   private constructor(options: IdentityWatchOptions, acknowledged: Map<MemberId, number>) {
     this.#options = options;
     this.#acknowledged = acknowledged;
-    this.#seen = options.directory.size === 0 ? null : options.directory.state;
   }
 
   static async open(options: IdentityWatchOptions): Promise<IdentityWatch> {
@@ -91,17 +90,21 @@ export class IdentityWatch {
     return this.#acknowledged.get(member) ?? 0;
   }
 
-  /** Tells what the log has brought since the last look. */
+  /**
+   * Tells what the log has brought since the last look; at the first, everything that the person has not taken note
+   * of, so that nothing is lost when the app ends before it was shown.
+   */
   look(listener: IdentityListener): void {
     const { directory, device } = this.#options;
     const { state } = directory;
-    const from = Math.max(this.#seen?.size ?? 0, this.#joinedAt(state) + 1);
+    const seen = Math.max(this.#seen?.size ?? 0, this.#joinedAt(state) + 1);
     const changed = state.devices.changedSince(this.#seen?.devices ?? null);
     this.#seen = state;
     const own = state.devices.get(device)?.member;
     for (const [member, devices] of byMember(changed)) {
       const owner = state.members.get(member) as Member;
       if (owner.removedAt !== null) continue;
+      const from = Math.max(seen, this.notedUpTo(member));
       const { added, revoked } = this.#changes(state, from, owner, devices);
       if (added.length + revoked.length === 0) continue;
       if (member !== own) {

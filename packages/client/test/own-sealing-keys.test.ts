@@ -276,3 +276,33 @@ test('what is stored as a sealing key and is none is refused', async () => {
     await expect(open()).rejects.toMatchObject({ code: 'store-damaged' });
   }
 });
+
+test('the first secret stays for a box that may still come, while those after it go', async () => {
+  const { open, keyStore } = await made();
+  const keys = await open();
+  for (const block of [0, 1, 2]) await publish(keys, at(block));
+  const missing = [{ createdMs: at(-0.5), blockEndMs: at(0) }];
+  await keys.deleteExpired({ nowMs: at(3), syncedMs: at(3) }, missing);
+  expect((await loadIdentity(keyStore))?.identity.sealingSeed).not.toBeNull();
+  expect(publicKeysOf(keys, at(-0.5))).toHaveLength(1);
+  expect(publicKeysOf(keys, at(0.5))).toHaveLength(1);
+});
+
+test('the newest record outlives everything, also when its secret goes late; and nothing is written for nothing', async () => {
+  const { open, failNext } = await made();
+  const keys = await open();
+  await publish(keys, at(0));
+  await keys.deleteExpired({ nowMs: at(1000), syncedMs: 0 }, []);
+  expect(keys.newest?.notAfterMs).toBe(at(1));
+  expect(keys.hasNewest).toBe(false);
+  failNext('before');
+  await keys.deleteExpired({ nowMs: at(1001), syncedMs: 0 }, []);
+  await expect(keys.add(at(1001))).rejects.toThrow('crash');
+});
+
+test('keys are in the order of their times, whatever the numbers look like', async () => {
+  const { open } = await made();
+  const keys = await open();
+  for (const fromMs of [999, 10_000]) await publish(keys, fromMs);
+  expect((await open()).newest?.notBeforeMs).toBe(10_000);
+});

@@ -127,11 +127,15 @@ test('a page that is refused takes nothing along, and a list that goes on with n
   const journal = memoryJournal();
   const { give, choice, records } = await opened(journal);
   const page = [{ device: bo.id, record: one.wire }];
-  for (const bad of [
-    { records: page, next: 0, more: true },
-    { records: [], next: 5, more: true },
-  ])
-    await expect(records.pull(async () => bad)).rejects.toMatchObject({ code: 'relay-misbehaved' });
+  const stuck = records.pull(async () => ({ records: page, next: 0, more: true }));
+  await expect(stuck).rejects.toMatchObject({ code: 'relay-misbehaved' });
+  let asked = 0;
+  const endless = records.pull(async (after) => {
+    asked += 1;
+    return { records: [], next: after + 1, more: asked < 50 };
+  });
+  await expect(endless).rejects.toMatchObject({ code: 'relay-misbehaved' });
+  expect(asked).toBe(1);
   expect(choice(bo, 0.5)).toMatchObject({ kind: 'grace' });
   await give(one.wire);
   expect((await opened(journal)).choice(bo, 0.5)).toEqual({ kind: 'in-force', record: one.record });
@@ -208,6 +212,15 @@ test('a crash while the list is made short loses no more than the list', async (
   const after = await opened(kept);
   await after.give(...wires.map(({ wire }) => wire));
   expect(after.choice(bo, 69.5)).toEqual({ kind: 'in-force', record: wires[69]?.record });
+});
+
+test('without a membership log there is nothing to verify by, and no failure', async () => {
+  const journal = memoryJournal();
+  await (await opened(journal)).give(one.wire);
+  const keyStore = memoryKeyStore();
+  const empty = { primitives, journal: memoryJournal(), keyStore, org: world.org };
+  const directory = await DirectoryReplica.open(empty);
+  await SealingRecords.open({ primitives, journal, directory });
 });
 
 test('a stored page that is none is refused', async () => {

@@ -78,6 +78,46 @@ const plans = (steps: readonly fc.WeightedArbitrary<Step>[]): fc.Arbitrary<Plan>
 
 const RUNS = { seed: 20_261_122, numRuns: 25 };
 
+const ONE = { seed: 'one', blockSeconds: 3600, retentionBlocks: 4, graceBlocks: 1 };
+const lastSeen = (life: SealingLife) => life.epochs[life.epochs.length - 1]?.seen;
+
+test('who was away for longer than its key and the grace gets no box, is told why, and receives the next epoch', async () => {
+  const life = await sealingLife(ONE);
+  await life.power('on');
+  await life.pass(0.9 * life.times.blockMs);
+  await life.power('off');
+  await life.pass(2 * life.times.blockMs);
+  await life.announce('ada');
+  expect(life.epochs[0]?.box).not.toBeNull();
+  await life.pass(2 * life.times.blockMs);
+  await life.announce('ada');
+  expect(life.epochs[1]?.box).toBeNull();
+  await life.power('on');
+  expect(life.epochs.map(({ seen }) => seen)).toEqual([['opened'], ['sealing-key-expired']]);
+  await life.pass(10_000);
+  await life.announce('ada');
+  expect(lastSeen(life)).toEqual(['opened']);
+}, 60_000);
+
+test('a box that is withheld, altered, or too late for its secret: each shows as what it is', async () => {
+  const life = await sealingLife(ONE);
+  await life.power('on');
+  for (const [boxes, code] of [
+    ['withheld', 'key-not-yet-arrived'],
+    ['altered', 'tampered'],
+    ['given', 'opened'],
+  ] as const) {
+    life.boxesAre(boxes);
+    await life.announce('ada');
+    expect(lastSeen(life)).toEqual([code]);
+  }
+  life.clockAhead(20 * life.times.blockMs);
+  await life.pass(life.times.blockMs / 4);
+  life.clockAhead(0);
+  await life.announce('ada');
+  expect(lastSeen(life)).toEqual(['sealing-key-expired']);
+}, 60_000);
+
 test('with an honest relay, whatever happens to the device and its clock within a block, it opens what it should', async () => {
   await fc.assert(
     fc.asyncProperty(plans([...HONEST, clocks(-6, 0.9)]), async (plan) => {
@@ -157,7 +197,7 @@ async function act(life: SealingLife, step: Step): Promise<void> {
       life.relay.taken = step.is;
       break;
     case 'boxes':
-      life.boxesGiven(step.are);
+      life.boxesAre(step.are ? 'given' : 'withheld');
       break;
     case 'crash':
       life.crashAtNextWrite(step.how);
@@ -222,7 +262,7 @@ async function calm(life: SealingLife): Promise<void> {
   const { blockMs, graceMs, retentionMs } = life.times;
   life.relay.shown = 'all';
   life.relay.taken = 'taken';
-  life.boxesGiven(true);
+  life.boxesAre('given');
   life.crashAtNextWrite(null);
   life.clockAhead(0);
   await life.network(true);

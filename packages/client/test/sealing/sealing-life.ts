@@ -109,7 +109,7 @@ export async function sealingLife(options: LifeOptions) {
   let aheadMs = 0;
   let power: Power = 'off';
   let network = true;
-  let boxesGiven = true;
+  let boxes: 'given' | 'withheld' | 'altered' = 'given';
   let crash: 'before' | 'after' | 'fails' | null = null;
   let process: Process | null = null;
   let wake: () => void = () => {};
@@ -207,7 +207,8 @@ export async function sealingLife(options: LifeOptions) {
     const source = {
       box: async (epoch: number) => {
         if (!made.online && !made.isCatchingUp) throw new ClientError('offline', 'no network');
-        return boxesGiven ? (epochs[epoch - 1]?.box ?? null) : null;
+        const box = boxes === 'withheld' ? null : (epochs[epoch - 1]?.box ?? null);
+        return boxes === 'altered' ? (box?.map((byte, i) => (i === 400 ? byte ^ 1 : byte)) ?? null) : box;
       },
       pullDirectory: async () => {},
     };
@@ -470,8 +471,8 @@ export async function sealingLife(options: LifeOptions) {
       isFair &&= ms === 0;
       lastTickMs = null;
     },
-    boxesGiven(are: boolean) {
-      boxesGiven = are;
+    boxesAre(next: typeof boxes) {
+      boxes = next;
     },
     crashAtNextWrite(how: typeof crash) {
       crash = how;

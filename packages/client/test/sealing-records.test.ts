@@ -12,6 +12,7 @@ import { expect, test } from 'vitest';
 import { DirectoryReplica } from '../src/directory-replica.ts';
 import { memoryJournal, type Journal } from '../src/journal.ts';
 import { SealingRecords } from '../src/sealing-records.ts';
+import { sealingTimesOf } from '../src/sealing-times.ts';
 
 const world = seededWorld({ seed: 'sealing records', members: 2 });
 const { random, state } = world;
@@ -221,6 +222,47 @@ test('without a membership log there is nothing to verify by, and no failure', a
   const empty = { primitives, journal: memoryJournal(), keyStore, org: world.org };
   const directory = await DirectoryReplica.open(empty);
   await SealingRecords.open({ primitives, journal, directory });
+});
+
+test('a list that was made short says the same, place and records', async () => {
+  const journal = memoryJournal();
+  const { give } = await opened(journal);
+  const wires = Array.from({ length: 65 }, (_, i) => recordOf(bo, i));
+  for (const { wire } of wires) await give(wire);
+  expect(journal.length).toBe(1);
+  const after = await opened(journal);
+  expect(after.choice(bo, 64.5)).toEqual({ kind: 'in-force', record: wires[64]?.record });
+  await after.give();
+  expect(after.asked).toEqual([65]);
+});
+
+test('what is read is durable before it is used, and what is refused is not kept', async () => {
+  const kept = memoryJournal();
+  let flushed = 0;
+  const journal: Journal = {
+    ...kept,
+    get length() {
+      return kept.length;
+    },
+    flush: async () => void (flushed = kept.length),
+  };
+  const { give } = await opened(journal);
+  await give(one.wire, random(1000));
+  expect(flushed).toBe(1);
+  const [page] = await kept.read(0);
+  expect(page?.length).toBeLessThan(one.wire.length + 20);
+});
+
+test('a record that overlaps the one of the membership log changes nothing', async () => {
+  const { give, choice } = await opened();
+  await give(recordOf(bo, -0.5).wire);
+  expect(choice(bo, 0.2)).toEqual({ kind: 'grace', record: first(bo) });
+});
+
+test('the grace is what the policy says of silence, and a block where it says nothing', () => {
+  const { policy } = state;
+  expect(sealingTimesOf(policy)).toEqual({ blockMs, retentionMs: 7 * blockMs, graceMs: blockMs });
+  expect(sealingTimesOf({ ...policy, silenceSeconds: 5 })).toMatchObject({ blockMs, graceMs: 5000 });
 });
 
 test('a stored page that is none is refused', async () => {

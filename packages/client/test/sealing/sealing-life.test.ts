@@ -122,7 +122,8 @@ test('with an honest relay, whatever happens to the device and its clock within 
   await fc.assert(
     fc.asyncProperty(plans([...HONEST, clocks(-6, 0.9)]), async (plan) => {
       const life = await live(plan);
-      for (const { statement, box, seen, by } of life.epochs) {
+      for (const { statement, box, seen, by, honest } of life.epochs) {
+        if (box === null) expect(honest.kind).toBe('silent');
         const last = seen[seen.length - 1];
         if (last === undefined) continue;
         const context = `epoch ${statement.epoch} by ${by}`;

@@ -11,7 +11,7 @@ import type { Witnessing } from './witnessing.ts';
 export interface MembershipLog {
   readonly ports: Ports;
   readonly self: { readonly device: DeviceId; readonly signer: Signer };
-  readonly api: Pick<RelayApi, 'appendLog'>;
+  readonly api: RelayApi;
   readonly directory: DirectoryReplica;
   readonly witnessing: Pick<Witnessing, 'demand' | 'tick'>;
   pullDirectory(): Promise<void>;

@@ -45,7 +45,7 @@ async function stage() {
       remember: async () => {},
       witnessing: { demand: async () => {}, tick: async () => {} },
       api: {
-        async appendLog(wire) {
+        async appendLog(wire: Uint8Array) {
           handedIn.push(wire);
           const answer = answers.shift() ?? 'judge';
           if (answer === 'refused')
@@ -60,7 +60,7 @@ async function stage() {
           if (answer === 'stored and lost') throw new ClientError('offline', 'no answer');
           return log.length - 1;
         },
-      },
+      } as never,
       async pullDirectory() {
         pulls += 1;
         await directory.append(log.slice(directory.size));

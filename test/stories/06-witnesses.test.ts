@@ -7,7 +7,9 @@ import {
   sensitive,
   type Client,
   type DeviceStore,
+  type Ports,
 } from '@keytide/client';
+import { nodePorts } from '@keytide/client/node';
 import { logNoteKey, originOf, parseNote, verifyNote } from '@keytide/key-directory';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { startRelay, type Relay } from '@keytide/server-relay';
@@ -42,11 +44,25 @@ let bo: Person;
 let cy: Person;
 const awake = new Set<Person>();
 
-const options = (store: DeviceStore = { ...memoryDeviceStore(), close: async () => {} }) => ({
+const options = (
+  store: DeviceStore = { ...memoryDeviceStore(), close: async () => {} },
+  ports = clock.ports(),
+) => ({
   definition,
-  ports: clock.ports(),
+  ports,
   store,
 });
+
+/** Ports of a device that reaches nothing. */
+function outOfReach(): Ports {
+  const fetch = (): Promise<Response> => Promise.reject(new TypeError('no network'));
+  class WebSocket extends nodePorts.WebSocket {
+    constructor() {
+      super('ws://127.0.0.1:9');
+    }
+  }
+  return { ...clock.ports(), fetch, WebSocket };
+}
 
 function person(client: Device, store: DeviceStore): Person {
   return comes({ client, store, onlineTimes: 0 });
@@ -181,6 +197,10 @@ test('a stolen phone does not wait for bo, and neither does a link that went ast
   const phone = await join({ ...given, link });
   await says(cy, 'here is my phone');
   await ada.client.invite();
+  await goesOffline(cy);
+  const far = await connect(options(cy.store, outOfReach()));
+  await far.collections.chat.append({ text: 'written on the way' });
+  await far.close();
   await goesOffline(bo);
   await later(2);
   await areWitnesses(ada, ['ada']);
@@ -191,11 +211,13 @@ test('a stolen phone does not wait for bo, and neither does a link that went ast
 });
 
 test('then nothing is said that the thief could read, until bo is back: and then by itself', async () => {
-  await expect.poll(() => cy.client.directorySize, PATIENCE).toBe(ada.client.directorySize);
+  await comesBack(cy);
   await expect(says(cy, 'for the thief?')).rejects.toMatchObject(unwitnessed);
   const before = cy.client.epoch;
+  expect(cy.client.waiting).toBe(1);
   await comesBack(bo);
   await expect.poll(() => cy.client.epoch, PATIENCE).toBeGreaterThan(before);
+  await hears(bo, 'written on the way');
   await says(cy, 'not for the thief');
   await hears(bo, 'not for the thief');
 });
@@ -216,4 +238,15 @@ test('an admin who will not come back is demoted or removed by the others, and a
   await says(cy, 'a new day');
   await hears(ada, 'a new day');
   await ada.client.invite();
+});
+
+test('whoever comes only to do one thing has vouched for it before they leave', async () => {
+  await goesOffline(ada);
+  await later(2);
+  await areWitnesses(cy, []);
+  const brief = await connect(options(ada.store, { ...clock.ports(), WebSocket: outOfReach().WebSocket }));
+  const [invite] = brief.invites();
+  await brief.revokeInvite(invite!.id);
+  await brief.close();
+  await areWitnesses(cy, ['ada']);
 });

@@ -128,7 +128,8 @@ export async function connect<D extends Declarations>(options: ClientOptions<D>)
   return await finish(options, stored.identity, stored.pending);
 }
 
-async function finish<D extends Declarations>(
+/** Does what a crash or a failure left undone, and opens the client. */
+export async function finish<D extends Declarations>(
   options: ClientOptions<D>,
   identity: Identity,
   pending: Pending | null,
@@ -138,7 +139,7 @@ async function finish<D extends Declarations>(
     const directory = await openDirectory(options, identity);
     if (directory.size === 0) await directory.append([pending.wire]);
   }
-  const member = pending?.kind === 'join' ? await enter(options, identity, pending) : identity.member;
+  const member = await memberOf(options, identity, pending);
   const settled = { ...identity, member };
   const client = await Client.open(options, settled);
   if (pending === null) return client;
@@ -147,7 +148,22 @@ async function finish<D extends Declarations>(
   return client;
 }
 
-async function opened<D extends Declarations>(
+async function memberOf<D extends Declarations>(
+  options: ClientOptions<D>,
+  identity: Identity,
+  pending: Pending | null,
+): Promise<MemberId> {
+  if (pending?.kind === 'join') return await enter(options, identity, pending);
+  if (pending?.kind !== 'recovery') return identity.member;
+  const member = await memberByLog(options, identity);
+  if (member !== null) return member;
+  throw new ClientError('relay-refused', 'the recovery is not finished: do it again', {
+    relayCode: 'login-refused',
+  });
+}
+
+/** Opens what the store holds, and waits until it is online. */
+export async function opened<D extends Declarations>(
   options: ClientOptions<D>,
   identity: Identity,
 ): Promise<Client<D>> {
@@ -211,7 +227,7 @@ async function enter<D extends Declarations>(
 }
 
 /** Whose active device this is, by the log; `null` when it is nobody's. */
-async function memberByLog<D extends Declarations>(
+export async function memberByLog<D extends Declarations>(
   options: ClientOptions<D>,
   identity: Identity,
 ): Promise<MemberId | null> {
@@ -232,7 +248,8 @@ async function memberByLog<D extends Declarations>(
   }
 }
 
-function isRefusedLogin(error: unknown): boolean {
+/** Whether the relay gives this login no session. */
+export function isRefusedLogin(error: unknown): boolean {
   return error instanceof ClientError && error.relayCode === 'login-refused';
 }
 
@@ -284,7 +301,8 @@ function newcomer<D extends Declarations>(
   return { random: ports.random, handle, member };
 }
 
-async function openDirectory<D extends Declarations>(
+/** This store's copy of the membership log. */
+export async function openDirectory<D extends Declarations>(
   { ports, store }: ClientOptions<D>,
   { org }: Identity,
 ): Promise<DirectoryReplica> {
@@ -293,7 +311,7 @@ async function openDirectory<D extends Declarations>(
 }
 
 /** The first sealing key is in force for a block, like the others; they are published without the log. */
-function ownDevice(
+export function ownDevice(
   primitives: Primitives,
   { signingSeed, sealingSeed }: Pick<Identity, 'signingSeed' | 'sealingSeed'>,
   nowMs: number,
@@ -309,6 +327,7 @@ function ownDevice(
   };
 }
 
-function alreadyJoined(): ClientError {
+/** The store is somebody else's. */
+export function alreadyJoined(): ClientError {
   return new ClientError('already-joined', 'this device already belongs to an organisation');
 }

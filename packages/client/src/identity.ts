@@ -31,7 +31,9 @@ export interface Identity {
 /** What must still happen before the organisation knows this device. Kept so that a crash loses no invite. */
 export type Pending =
   | { readonly kind: 'genesis'; readonly wire: Uint8Array }
-  | { readonly kind: 'join'; readonly link: string; readonly handle: string | null };
+  | { readonly kind: 'join'; readonly link: string; readonly handle: string | null }
+  /** `key`: the recovery key, Ed25519, 32 bytes. Its seed is not kept. */
+  | { readonly kind: 'recovery'; readonly key: Uint8Array };
 
 const IDENTITY = 'identity';
 const PENDING = 'pending';
@@ -43,23 +45,23 @@ export function createSeeds(random: Random): { signingSeed: Secret; sealingSeed:
   return { signingSeed: Secret.own(random(32)), sealingSeed: Secret.own(random(32)) };
 }
 
-/** Stores a new identity, what is still to be done, and the checkpoint its log must contain, in one atomic write. */
+/** Stores a new identity, what is still to be done, and a checkpoint its log must contain, in one atomic write. */
 export async function saveIdentity(
   keyStore: KeyStore,
   identity: Identity,
   pending: Pending,
-  anchor: Checkpoint,
+  anchor: Checkpoint | null,
 ): Promise<void> {
   await keyStore.write([
     { name: IDENTITY, value: encodeIdentity(identity) },
     { name: PENDING, value: encodePending(pending) },
-    anchorChange(anchor),
+    ...(anchor === null ? [] : [anchorChange(anchor)]),
   ]);
 }
 
 /**
  * Marks the device as known to its organisation, as whose device it turned out to be; a join remembers by which
- * link, not the link itself.
+ * link, not the link itself, and a recovery by which key.
  */
 export async function clearPending(
   keyStore: KeyStore,
@@ -72,7 +74,7 @@ export async function clearPending(
   await keyStore.write([
     { name: IDENTITY, value: encodeIdentity({ ...stored, member: identity.member }) },
     { name: PENDING, value: null },
-    ...(pending.kind === 'join' ? [{ name: JOINED_BY, value: hashOf(primitives, pending.link) }] : []),
+    ...(pending.kind === 'genesis' ? [] : [{ name: JOINED_BY, value: hashOf(primitives, wayIn(pending)) }]),
   ]);
 }
 
@@ -85,14 +87,18 @@ export async function forgetSealingSeed(keyStore: KeyStore): Promise<void> {
   ]);
 }
 
-/** Whether this device is in its organisation by this very link: then joining by it again changes nothing. */
+/** Whether this device is in its organisation by this very link or key: then using it again changes nothing. */
 export async function wasJoinedBy(
   keyStore: KeyStore,
   primitives: Primitives,
-  link: string,
+  way: string | Uint8Array,
 ): Promise<boolean> {
   const stored = await keyStore.get(JOINED_BY);
-  return stored !== null && equalBytes(stored, hashOf(primitives, link));
+  return stored !== null && equalBytes(stored, hashOf(primitives, way));
+}
+
+function wayIn(pending: Exclude<Pending, { kind: 'genesis' }>): string | Uint8Array {
+  return pending.kind === 'join' ? pending.link : pending.key;
 }
 
 /** The stored identity, or `null` in an empty store. @throws ClientError `store-damaged` */
@@ -131,14 +137,20 @@ function encodeIdentity(identity: Identity): Uint8Array {
 }
 
 function encodePending(pending: Pending): Uint8Array {
-  return encodeCbor(
-    pending.kind === 'genesis' ? [1, 'genesis', pending.wire] : [1, 'join', pending.link, pending.handle],
-  );
+  switch (pending.kind) {
+    case 'genesis':
+      return encodeCbor([1, 'genesis', pending.wire]);
+    case 'join':
+      return encodeCbor([1, 'join', pending.link, pending.handle]);
+    case 'recovery':
+      return encodeCbor([1, 'recovery', pending.key]);
+  }
 }
 
 function decodePending(stored: Uint8Array): Pending {
   const [version, kind, first, second] = fields(stored);
   if (version === 1 && kind === 'genesis' && first instanceof Uint8Array) return { kind, wire: first };
+  if (version === 1 && kind === 'recovery' && first instanceof Uint8Array) return { kind, key: first };
   if (
     version === 1 &&
     kind === 'join' &&
@@ -147,11 +159,11 @@ function decodePending(stored: Uint8Array): Pending {
   ) {
     return { kind, link: first, handle: second };
   }
-  throw new ClientError('store-damaged', 'the stored note of an unfinished join is not one');
+  throw new ClientError('store-damaged', 'the stored note of an unfinished join or recovery is not one');
 }
 
-function hashOf(primitives: Primitives, link: string): Uint8Array {
-  return primitives.sha256(encodeCbor(link));
+function hashOf(primitives: Primitives, way: string | Uint8Array): Uint8Array {
+  return primitives.sha256(encodeCbor(way));
 }
 
 function fields(stored: Uint8Array): readonly CborValue[] {

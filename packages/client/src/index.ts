@@ -36,5 +36,6 @@ export { REPLAY_LIMIT, type ProvenDirectory } from './proven-directory.ts';
 export type { ProvenDevice, ProvenMember } from './proven-heads.ts';
 export type { ImportProgress, RecordChange, RecordCollection, RecordView } from './record-collection.ts';
 export type { ProposalView, ProposedInvite, Signatory } from './proposal.ts';
+export { recoverOrganisation, type RecoverOptions } from './recover.ts';
 export type { RelayAudit } from './relay-audit.ts';
 export type { AdminWitness, Witnesses } from './witness-demand.ts';

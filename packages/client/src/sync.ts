@@ -92,10 +92,8 @@ export class Sync {
       pullDirectory,
       onWitnesses: (witnesses) => {
         options.onWitnesses(witnesses);
-        // What had to wait for witnesses goes on.
-        if (!witnesses.isMet) return;
-        void this.#rotation.coverExposure();
-        void this.#sender.resume();
+        // What had to wait for witnesses is sent.
+        if (witnesses.isMet) void this.#sender.resume();
       },
     });
     const demandWitnesses = (): Promise<void> => this.witnessing.demand();

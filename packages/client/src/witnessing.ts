@@ -60,7 +60,7 @@ export class Witnessing {
       this.#againMs = this.#willLast ? Infinity : againMs;
       // Before the work, so that who wakes it meanwhile is not forgotten.
       this.#pause = new AbortController();
-      if (!connection.signal.aborted) await this.tick();
+      if (connection.state.kind === 'online') await this.tick();
     }
   }
 
@@ -74,11 +74,13 @@ export class Witnessing {
   async tick(): Promise<void> {
     const { connection } = this.#options;
     const { socket } = connection;
-    if (connection.state.kind !== 'online' || socket === null || this.#demand === null) return;
+    if (this.#demand === null) return;
     try {
       await this.#jobs.run(() => this.#work());
     } catch (error) {
-      if (!(error instanceof ClientError) || !PASSING.has(error.code)) connection.giveUp(socket, error);
+      if (error instanceof ClientError && PASSING.has(error.code)) return;
+      // Without a socket, the next attempt to open one finds the same.
+      if (socket !== null) connection.giveUp(socket, error);
     }
     this.#tell();
   }

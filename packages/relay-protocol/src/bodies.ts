@@ -2,13 +2,19 @@ import { z } from 'zod';
 import { bytesOf, count, exactBytes, hex32, place } from './json-fields.ts';
 import { LIMITS } from './limits.ts';
 
-/** Who logs in: a device of the organisation, or the holder of an invite. `id` is 32 bytes as hex. */
+/**
+ * Who logs in: a device of the organisation, the holder of an invite, or whoever recombined the recovery key. `id` is
+ * 32 bytes as hex; for the recovery key it is the public key itself.
+ */
 export interface Subject {
-  readonly kind: 'device' | 'invite';
+  readonly kind: 'device' | 'invite' | 'recovery';
   readonly id: string;
 }
 
-const subject: z.ZodType<Subject> = z.strictObject({ kind: z.enum(['device', 'invite']), id: hex32 });
+const subject: z.ZodType<Subject> = z.strictObject({
+  kind: z.enum(['device', 'invite', 'recovery']),
+  id: hex32,
+});
 
 /** `GET /v1/health`. `name` is the origin that logins are bound to, `key` the relay's Ed25519 public key (32 bytes). */
 export const healthResponse: z.ZodType<{ status: 'ok'; version: string; name: string; key: Uint8Array }> =

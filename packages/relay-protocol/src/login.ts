@@ -13,7 +13,7 @@ export interface LoginClaim {
 }
 
 /**
- * The bytes that the device's signing key (or the invite's key) signs with the label `login`:
+ * The bytes that the device's signing key (or the invite's, or the recovery key) signs with the label `login`:
  * CBOR [1, relayName, org(32), kind, id(32), challenge(32)]. docs/spec/sessions.md
  * @throws ProtocolError `malformed` for a subject id that is not 32 bytes of hex
  */

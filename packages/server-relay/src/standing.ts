@@ -1,4 +1,4 @@
-import { deviceId } from '@keytide/crypto-core';
+import { deviceId, toHex } from '@keytide/crypto-core';
 import {
   inviteId,
   isActive,
@@ -8,9 +8,10 @@ import {
 } from '@keytide/key-directory/verify';
 import type { Subject } from '@keytide/relay-protocol';
 
-/** Whether the membership log gives this subject a right to be here: an active device, or an open invite. */
+/** Whether the membership log gives this subject a right to be here: an active device, an open invite, or the recovery key. */
 export function hasStanding(state: DirectoryState, subject: Subject, nowMs: number): boolean {
   if (subject.kind === 'device') return isActive(state, deviceId(subject.id));
+  if (subject.kind === 'recovery') return recoveryId(state) === subject.id;
   const invite = state.invites.get(inviteId(subject.id));
   return invite !== undefined && isInviteOpen(state, invite, nowMs);
 }
@@ -19,20 +20,28 @@ export function hasStanding(state: DirectoryState, subject: Subject, nowMs: numb
 export function keyOf(state: DirectoryState, subject: Subject, nowMs: number): Uint8Array | null {
   if (!hasStanding(state, subject, nowMs)) return null;
   if (subject.kind === 'device') return state.devices.get(deviceId(subject.id))?.signingPublicKey ?? null;
+  if (subject.kind === 'recovery') return state.policy.recoveryKey ?? null;
   return state.invites.get(inviteId(subject.id))?.publicKey ?? null;
 }
 
-/** Whether this subject may hand in the entry: an invite its own join or device; a device any, for entries prove themselves. */
+/** Whether this subject may hand in the entry: an invite its own join or device, the recovery key a recovery; a device any, for entries prove themselves. */
 export function mayHandIn(subject: Subject, entry: Entry): boolean {
   if (subject.kind === 'device') return true;
+  if (subject.kind === 'recovery') return entry.body.kind === 'recovery';
   return 'invite' in entry.body && entry.body.kind !== 'revoke-invite' && entry.body.invite === subject.id;
 }
 
-/** The devices that were active before and are not any more. */
+/** Who had a right of their own before and has none any more: devices, and a recovery key that was spent or replaced. */
 export function cutOff(before: DirectoryState, after: DirectoryState): Subject[] {
   const gone: Subject[] = [];
   for (const { id } of after.devices.changedSince(before.devices)) {
     if (isActive(before, id) && !isActive(after, id)) gone.push({ kind: 'device', id });
   }
+  const recovery = recoveryId(before);
+  if (recovery !== null && recovery !== recoveryId(after)) gone.push({ kind: 'recovery', id: recovery });
   return gone;
+}
+
+function recoveryId({ policy }: DirectoryState): string | null {
+  return policy.recoveryKey === undefined ? null : toHex(policy.recoveryKey);
 }

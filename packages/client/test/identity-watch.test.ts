@@ -20,14 +20,14 @@ async function stage() {
   const journal = memoryJournal();
   const self = ada.devices[0];
   /** As after a start of the process. */
-  async function started(store: KeyStore = keyStore) {
+  async function started(store: KeyStore = keyStore, device: DeviceId = self.id) {
     const directory = await DirectoryReplica.open({
       primitives,
       journal,
       keyStore: memoryKeyStore(),
       org: world.org,
     });
-    const watch = await IdentityWatch.open({ directory, keyStore: store, device: self.id });
+    const watch = await IdentityWatch.open({ directory, keyStore: store, device });
     const told: (IdentityChange | OwnDevice)[] = [];
     const look = (): readonly (IdentityChange | OwnDevice)[] => {
       const before = told.length;
@@ -150,4 +150,30 @@ test('nothing is told of who has left', async () => {
   leaves(bo);
   expect(await grow()).toEqual([]);
   expect((await started()).look()).toEqual([]);
+});
+
+test('what was acknowledged as ended is no change any more, and ending one’s own is none', async () => {
+  const { started, comes, ends, ada, bo, self } = await stage();
+  const { grow, watch, directory } = await started();
+  const phone = comes(ada, self);
+  ends(bo.devices[0].id);
+  await grow();
+  expect(watch.isChanged(bo.id)).toBe(true);
+  await watch.acknowledge(bo.id, directory.size);
+  expect(watch.isChanged(bo.id)).toBe(false);
+  ends(phone);
+  expect(await grow()).toEqual([]);
+  expect(watch.isChanged(ada.id)).toBe(false);
+});
+
+test('what was there before this device came is not told: its person joined that', async () => {
+  const { world, started, comes, ada, bo, self } = await stage();
+  comes(bo, bo.devices[0]);
+  const phone = comes(ada, self);
+  const { grow, watch, directory } = await started(memoryKeyStore(), phone);
+  expect(await grow()).toEqual([]);
+  const later = comes(bo, bo.devices[0]);
+  expect(await grow()).toMatchObject([{ member: bo.id, added: [later] }]);
+  expect(watch.isChanged(bo.id)).toBe(true);
+  expect(directory.size).toBe(world.wires.length);
 });

@@ -1,6 +1,7 @@
 import { DirectoryError, type Role } from '@keytide/key-directory';
 import type { DeviceId, MemberId } from '@keytide/crypto-core';
 import { ClientError } from '@keytide/client';
+import { until } from '../../hostile/stage.ts';
 import { approvalsNeeded, attempt, otherAdmins, type Act } from '../model.ts';
 import { pick } from '../world.ts';
 import { grow, orgOf, present, quiet, type Crew } from './crew.ts';
@@ -120,7 +121,7 @@ export async function says(crew: Crew, user: User): Promise<void> {
   const text = `line ${crew.story.length}`;
   crew.story.push(`${user.name} says '${text}'`);
   await user.client.collections.chat.append({ text });
-  await user.client.settled();
+  await until(() => user.client.waiting === 0, `'${text}' of ${user.name} to be in the log`);
 }
 
 export function personIn(crew: Crew, number: number): string {

@@ -1,5 +1,13 @@
 import fc from 'fast-check';
-import { approvalsNeeded, isActive, otherAdmins, type Act, type Role, type Target } from '../model.ts';
+import {
+  activePhones,
+  approvalsNeeded,
+  isActive,
+  otherAdmins,
+  type Act,
+  type Role,
+  type Target,
+} from '../model.ts';
 import { offer } from '../offer.ts';
 import { Phone } from '../phone.ts';
 import { actingAdmins, census, pick, type Actor, type World } from '../world.ts';
@@ -123,12 +131,14 @@ async function tries(world: World, who: Trial, act: Act): Promise<void> {
   const { org } = side.log;
   const needed = isActive(org, name) ? approvalsNeeded(org, name, act) : 0;
   const others = otherAdmins(org, name);
+  const own = org.phones.get(name)?.owner;
+  const twin = activePhones(org).find((phone) => phone !== name && org.phones.get(phone)?.owner === own);
   const strangers = [...world.phones.keys()].filter((phone) => !others.includes(phone) && phone !== name);
   const approvers: { [kind: string]: readonly string[] } = {
     right: others.slice(0, needed),
     none: [],
     strangers: strangers.slice(-needed).slice(0, needed),
-    double: needed > 1 ? [...others.slice(0, needed - 1), name] : others.slice(0, needed),
+    double: needed > 0 ? [...others.slice(0, needed - 1), twin ?? name] : [],
     'too many': others.slice(0, needed + 1),
   };
   await offer(world, side, { by: name, act, approvers: approvers[who.approvals] ?? [] }, who.witness);

@@ -4,6 +4,8 @@ import { Command, InvalidArgumentError } from 'commander';
 import { addAdministration, addPeople } from './administration.ts';
 import { chat } from './commands/chat.ts';
 import { createOrg } from './commands/org-create.ts';
+import { recoverOrg } from './commands/org-recover.ts';
+import { makeRecoveryKey } from './commands/recovery-key.ts';
 import { editRequest } from './commands/requests-edit.ts';
 import { importRequests } from './commands/requests-import.ts';
 import { listRequests } from './commands/requests-list.ts';
@@ -65,9 +67,23 @@ function addRelay(program: Command, run: Run): void {
 }
 
 function addOrganisation(program: Command, run: Run): void {
-  program
-    .command('org')
-    .description('organisations')
+  const org = program.command('org').description('organisations');
+  org
+    .command('recovery-key')
+    .description('make a key that can put a new admin in, should every admin be lost')
+    .argument('<file>', 'where its secret half goes; the public half is printed')
+    .action((file) => run((context) => makeRecoveryKey(context, file)));
+  org
+    .command('recover')
+    .description('come in as a new admin, by the recovery key of the policy, when every admin is lost')
+    .requiredOption('--relay <url>', 'the relay it lives on')
+    .requiredOption('--org <id>', 'the organisation, as `keytide status` of any member shows it')
+    .requiredOption('--name <handle>', 'the name that others see, and the relay too')
+    .requiredOption('--seed-file <file>', 'the secret half of the recovery key; - reads it from stdin')
+    .option('--remove <id...>', 'members who go at the same time, as `keytide members --json` shows them', [])
+    .option('--next-key <digits>', 'the recovery key from now on, as `keytide org recovery-key` printed it')
+    .action((options) => run((context) => recoverOrg(context, options)));
+  org
     .command('create')
     .description('make an organisation, with this device as its first admin')
     .requiredOption('--relay <url>', 'the relay it lives on')

@@ -1,5 +1,6 @@
 import { decodeUtf8 } from '@keytide/crypto-core';
 import type { Context } from '../context.ts';
+import { nameOf } from '../describe-act.ts';
 import { untilOnline, withDevice } from '../device.ts';
 import { CliError } from '../errors.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -18,6 +19,14 @@ export async function showCheckpoint(context: Context, options: { offline?: true
       );
     }
     const note = decodeUtf8(checkpoint.note) as string;
-    context.output.result({ size: checkpoint.size, note }, note.replace(/\n$/, '').split('\n'));
+    const { needed, cosigned, isMet } = client.witnesses;
+    const witnesses = { needed, cosigned, isMet };
+    context.output.result({ size: checkpoint.size, note, witnesses }, note.replace(/\n$/, '').split('\n'));
+    if (needed === 0) return;
+    const names = cosigned.map(({ member }) => nameOf(client, member));
+    const who = names.length === 0 ? 'nobody' : names.join(', ');
+    context.output.note(
+      `Cosigned lately by ${who}; admins needed: ${needed}${isMet ? '' : ', so nothing is decided here yet'}.`,
+    );
   });
 }

@@ -1,7 +1,7 @@
 import { createOrganisation } from '@keytide/client';
 import type { Context } from '../context.ts';
 import { untilOnline, withNewDevice } from '../device.ts';
-import { usageError } from '../usage.ts';
+import { relayOrigin } from '../relay-origin.ts';
 
 /** `keytide org create`: a new organisation with this device as its first admin. */
 export async function createOrg(context: Context, options: { relay: string; name: string }): Promise<void> {
@@ -21,17 +21,4 @@ export async function createOrg(context: Context, options: { relay: string; name
       context.output.note('Next: `keytide invite` makes a link for one person.');
     },
   );
-}
-
-function relayOrigin(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : null;
-  if (
-    url === null ||
-    !/^https?:$/.test(url.protocol) ||
-    url.pathname !== '/' ||
-    url.search + url.hash !== ''
-  ) {
-    throw usageError('--relay is not the address of a relay', 'Give it as https://relay.example.org');
-  }
-  return url.origin;
 }

@@ -22,6 +22,7 @@ export async function showStatus(context: Context): Promise<void> {
 function statusOf(
   client: Keytide,
 ): Readonly<Record<string, string | number | Readonly<Record<string, number>>>> {
+  const { needed, cosigned } = client.witnesses;
   const self = client.members().find((member) => member.self);
   return {
     org: client.org,
@@ -32,6 +33,7 @@ function statusOf(
     state: client.state.kind,
     epoch: client.epoch,
     membershipEntries: client.directorySize,
+    ...(needed === 0 ? {} : { witnesses: { cosigned: cosigned.length, needed } }),
     members: client.members().length,
     messages: client.collections.chat.read().length,
     requests: client.collections.requests.list().length,

@@ -1,0 +1,67 @@
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startRelay, type Relay } from '@keytide/server-relay';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { EXIT } from '../src/exit-codes.ts';
+import { runKeytide } from './run-keytide.ts';
+
+let folder: string;
+let relay: Relay;
+
+async function on(name: string, args: readonly string[], stdin = '') {
+  const env = { KEYTIDE_HOME: join(folder, name), KEYTIDE_PASSPHRASE: 'correct horse battery' };
+  const { code, stdout, stderr } = await runKeytide(['--json', ...args], { env, stdin });
+  // oxlint-disable-next-line no-explicit-any
+  const parsed = (text: string): any => JSON.parse(text.trimEnd().split('\n').at(-1) || 'null');
+  return { code, said: parsed(stdout), failed: parsed(stderr) };
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'keytide-recovery-'));
+  relay = await startRelay({ database: { kind: 'memory' }, port: 0, log: () => {} });
+});
+
+afterAll(async () => {
+  await relay?.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+test('an organisation without its admin comes back by the recovery key, once', async () => {
+  const file = join(folder, 'secret');
+  const { said: ada } = await on('ada', ['org', 'create', '--relay', relay.url, '--name', 'ada']);
+  const { said: key } = await on('nobody', ['org', 'recovery-key', file]);
+  expect(key).toEqual({ file, publicKey: expect.stringMatching(/^[0-9a-f]{64}$/) });
+  expect((await stat(file)).mode & 0o777).toBe(0o600);
+  expect(await on('nobody', ['org', 'recovery-key', file])).toMatchObject({
+    code: EXIT.usage,
+    failed: { error: { code: 'file-exists' } },
+  });
+  await on('ada', ['policy', 'set', 'recovery-key', key.publicKey]);
+  await on('ada', ['policy', 'set', 'witnesses', '1/24h']);
+  expect((await on('ada', ['status'])).said.witnesses).toEqual({ cosigned: 1, needed: 1 });
+  expect((await on('ada', ['directory', 'checkpoint'])).said.witnesses).toMatchObject({
+    isMet: true,
+    cosigned: [{ member: ada.member, device: ada.device }],
+  });
+
+  const where = ['org', 'recover', '--relay', relay.url, '--org', ada.org, '--name', 'edith'];
+  const other = (await on('nobody', ['org', 'recovery-key', join(folder, 'other')])).said;
+  expect(await on('edith', [...where, '--seed-file', join(folder, 'other')])).toMatchObject({
+    code: EXIT.refused,
+    failed: { error: { code: 'login-refused' } },
+  });
+  expect((await on('edith', [...where, '--seed-file', '-'], 'abc')).code).toBe(EXIT.usage);
+  const all = [...where, '--seed-file', '-', '--remove', ada.member, '--next-key', other.publicKey];
+  const secret = await readFile(file, 'utf8');
+  const { code, said } = await on('edith', all, secret);
+  expect([code, said]).toEqual([EXIT.ok, expect.objectContaining({ org: ada.org, removed: [ada.member] })]);
+  expect((await on('edith', ['members'])).said.members).toMatchObject([{ handle: 'edith', role: 'admin' }]);
+  expect((await on('edith', ['policy', 'show'])).said.policy).toMatchObject({
+    'recovery-key': other.publicKey,
+    witnesses: 'none',
+  });
+  // Coming in is not a stolen key.
+  expect(await on('edith', ['directory', 'audit'])).toMatchObject({ code: EXIT.ok, said: { alarms: [] } });
+  expect((await on('mallory', all, secret)).code).toBe(EXIT.refused);
+}, 240_000);

@@ -12,7 +12,13 @@ import {
   type OrgId,
   type Primitives,
 } from '@keytide/crypto-core';
-import { DirectoryError, replay, type Checkpoint, type DirectoryState } from '@keytide/key-directory';
+import {
+  DirectoryError,
+  replay,
+  replayKnown,
+  type Checkpoint,
+  type DirectoryState,
+} from '@keytide/key-directory';
 import { CheckpointKeeper, type OwnLog } from './checkpoint-keeper.ts';
 import { ClientError } from './errors.ts';
 import type { Journal } from './journal.ts';
@@ -86,8 +92,7 @@ export class DirectoryReplica {
       replica.#anchor = { size, root };
     }
     try {
-      const wires = await options.journal.read(0);
-      if (wires.length > 0) replica.#take(replica.#judge(wires));
+      replica.#takeStored(await options.journal.read(0));
     } catch (cause) {
       throw new ClientError('store-damaged', 'the stored membership log does not verify', { cause });
     }
@@ -131,7 +136,8 @@ export class DirectoryReplica {
   stateAt(size: number): DirectoryState {
     if (size === this.size) return this.state;
     const from = this.#past !== null && this.#past.size <= size ? this.#past : null;
-    this.#past = replay(this.#primitives, this.#wires.slice(from?.size ?? 0, size), from ?? undefined);
+    const wires = this.#wires.slice(from?.size ?? 0, size);
+    this.#past = replayKnown(this.#primitives, wires, this.#roots[size] as Uint8Array, from);
     return this.#past;
   }
 
@@ -226,11 +232,29 @@ export class DirectoryReplica {
   }
 
   /**
+   * What the journal holds was judged before it went there. As far as the key store bears that out, by the root
+   * of then, signatures are not checked again.
+   */
+  #takeStored(wires: readonly Uint8Array[]): void {
+    const anchor = this.#anchor;
+    const known = anchor === null || anchor.size > wires.length ? 0 : anchor.size;
+    if (anchor !== null && known > 0) {
+      const stored = wires.slice(0, known);
+      this.#take(this.#follow(replayKnown(this.#primitives, stored, anchor.root), stored));
+    }
+    if (wires.length > known) this.#take(this.#judge(wires.slice(known)));
+  }
+
+  /**
    * All or nothing: the log must be the organisation's own, and contain the checkpoint where it reaches that far.
    * @throws DirectoryError, ClientError `relay-forked`
    */
   #judge(wires: readonly Uint8Array[]): Judged {
-    const state = replay(this.#primitives, wires, this.#state ?? undefined);
+    return this.#follow(replay(this.#primitives, wires, this.#state), wires);
+  }
+
+  /** @throws ClientError `relay-forked` */
+  #follow(state: DirectoryState, wires: readonly Uint8Array[]): Judged {
     let frontier = this.#frontier;
     const roots: Uint8Array[] = [];
     for (const wire of wires) {

@@ -1,4 +1,4 @@
-import { memoryKeyStore } from '@keytide/crypto-core';
+import { memoryKeyStore, type Primitives } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { expect, test } from 'vitest';
 import { DirectoryReplica } from '../src/directory-replica.ts';
@@ -46,3 +46,46 @@ test.each(['append', 'flush'] as const)(
     expect(again.size).toBe(2);
   },
 );
+
+test('a stored log is checked once: entries before the anchor by its root alone, those after it whole', async () => {
+  const { genesis, secondEntry, state } = await groupWorld();
+  const journal = memoryJournal();
+  const keyStore = memoryKeyStore();
+  const options = { journal, keyStore, org: state.org };
+  const first = await DirectoryReplica.open({ ...options, primitives });
+  await first.append([genesis]);
+  const anchored = await keyStore.get('checkpoint');
+  await first.append([secondEntry]);
+  const keyless: Primitives = {
+    ...primitives,
+    verifier: () => {
+      throw new Error('a signature was to be checked');
+    },
+  };
+  const again = await DirectoryReplica.open({ ...options, primitives: keyless });
+  expect(again.state).toMatchObject({ size: 2, root: first.state.root });
+  expect(again.stateAt(1).root).toEqual(first.rootAt(1));
+
+  // As after a crash between the journal and the key store.
+  await keyStore.write([{ name: 'checkpoint', value: anchored }]);
+  await expect(DirectoryReplica.open({ ...options, primitives: keyless })).rejects.toMatchObject({
+    code: 'store-damaged',
+  });
+  expect((await DirectoryReplica.open({ ...options, primitives })).state.size).toBe(2);
+});
+
+test.each([0, 1])('a stored entry %i whose signature was altered is damage', async (index) => {
+  const { genesis, secondEntry, state } = await groupWorld();
+  const keyStore = memoryKeyStore();
+  const whole = memoryJournal();
+  const directory = await DirectoryReplica.open({ primitives, journal: whole, keyStore, org: state.org });
+  await directory.append([genesis, secondEntry]);
+  const wires = [genesis.slice(), secondEntry.slice()];
+  const wire = wires[index] as Uint8Array;
+  wire[wire.length - 1] = (wire[wire.length - 1] as number) ^ 1;
+  const journal = memoryJournal();
+  await journal.append(wires);
+  await expect(
+    DirectoryReplica.open({ primitives, journal, keyStore, org: state.org }),
+  ).rejects.toMatchObject({ code: 'store-damaged' });
+});

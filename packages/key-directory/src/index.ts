@@ -53,6 +53,7 @@ export {
   readEdge,
   recipientsOf,
   replay,
+  replayKnown,
   ROLES,
   sealingHash,
   TILE_WIDTH,

@@ -52,6 +52,7 @@ export { verifyNote, type VerifiedNote, type VerifiedSignature } from './note/ve
 export { witnessesOf, type Witness, type WitnessPolicy, type WitnessVerdict } from './note/witnesses.ts';
 export { adminsNeeded, type ApprovalAct, type Policy } from './policy.ts';
 export { recipientsOf, type GroupDevice } from './recipients.ts';
+export { replayKnown } from './replay-known.ts';
 export { applyEntry, everyoneGroup, replay } from './replay.ts';
 export { ROLES, type Role } from './role.ts';
 export { MAX_ACTIVE_DEVICES } from './rules/device.ts';

@@ -4,8 +4,10 @@ import {
   assembleNote,
   changedHeads,
   checkpointText,
+  DirectoryError,
   EMPTY_EDGE,
   EMPTY_MAP_ROOT,
+  logNoteKey,
   logSignature,
   originOf,
   parseCheckpointText,
@@ -13,6 +15,7 @@ import {
   readEdge,
   TILE_WIDTH,
   updateMap,
+  verifyNote,
   type DirectoryState,
   type NodeSource,
   type Tile,
@@ -73,6 +76,29 @@ export async function readTip(store: GrowthTools['store'], org: OrgId, size: num
   if (mapRoot === null) throw new RelayError('database-failed', 'a log without its checkpoint');
   const edge = await readEdge({ readTile: (tile) => store.readTile(org, tile) }, size);
   return { edge, mapRoot };
+}
+
+/**
+ * The root (32 bytes) that this relay's own key has signed for a log of `size` entries: it judged them all by then.
+ * `null` where there is no such signature, as after a change of the key.
+ */
+export async function signedRoot(
+  { store, primitives, signer }: GrowthTools,
+  org: OrgId,
+  size: number,
+): Promise<Uint8Array | null> {
+  const stored = await store.readCheckpoint(org, size);
+  if (stored === null) return null;
+  try {
+    const note = parseNote(stored.note);
+    const origin = originOf(org);
+    const isOurs = verifyNote(primitives, note, [logNoteKey(origin, signer.publicKey)]).verified.length > 0;
+    const checkpoint = parseCheckpointText(note.text);
+    return isOurs && checkpoint.origin === origin && checkpoint.size === size ? checkpoint.root : null;
+  } catch (error) {
+    if (error instanceof DirectoryError) return null;
+    throw error;
+  }
 }
 
 /** The map root that a checkpoint of ours names. */

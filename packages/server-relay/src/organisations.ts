@@ -1,10 +1,10 @@
 import { equalBytes, type OrgId, type Primitives, type Signer } from '@keytide/crypto-core';
-import { assertAdmissible, replay, type DirectoryState } from '@keytide/key-directory/verify';
+import { assertAdmissible, replay, replayKnown, type DirectoryState } from '@keytide/key-directory/verify';
 import type { Subject } from '@keytide/relay-protocol';
 import type { Clock } from './clock.ts';
 import { RelayError } from './errors.ts';
 import { judged, readEntry } from './judge-entry.ts';
-import { EMPTY_TIP, growLog, readTip, type LogTip } from './log-growth.ts';
+import { EMPTY_TIP, growLog, readTip, signedRoot, type LogTip } from './log-growth.ts';
 import { cutOff, hasStanding, mayHandIn } from './standing.ts';
 import type { RelayStore } from './store.ts';
 
@@ -185,14 +185,21 @@ export function createOrganisations(options: OrganisationsOptions): Organisation
 
 /** Page by page, so that a long log is never in memory whole, and others have their turn in between. */
 async function replayFrom(
-  { store, primitives }: OrganisationsOptions,
+  options: OrganisationsOptions,
   org: OrgId,
   from: DirectoryState | null,
 ): Promise<DirectoryState | null> {
+  const { store, primitives } = options;
   for (let state = from; ;) {
     const page = await store.readLog(org, state?.size ?? 0);
     if (page === null) return null;
-    if (page.entries.length > 0) state = replay(primitives, page.entries, state);
+    if (page.entries.length > 0) {
+      const root = await signedRoot(options, org, (state?.size ?? 0) + page.entries.length);
+      state =
+        root === null
+          ? replay(primitives, page.entries, state)
+          : replayKnown(primitives, page.entries, root, state);
+    }
     if ((state?.size ?? 0) >= page.size || page.entries.length === 0) return state;
   }
 }

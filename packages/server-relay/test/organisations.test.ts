@@ -1,5 +1,6 @@
+import type { Primitives } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
-import { seededWorld, type SeededWorld } from '@keytide/testkit';
+import { seededWorld, signLog, type SeededWorld } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createOrganisations, type Organisations } from '../src/organisations.ts';
 import { openStore } from '../src/sql/open.ts';
@@ -14,9 +15,13 @@ beforeAll(async () => {
 afterAll(() => store.close());
 
 /** The store with this log, handing out small pages, and what was asked of it. */
-async function smallPages({ org, clock }: SeededWorld, wires: readonly Uint8Array[]) {
+async function smallPages(
+  { org, clock }: SeededWorld,
+  wires: readonly Uint8Array[],
+  checkpointOf: (size: number) => Uint8Array = () => new Uint8Array(1),
+) {
   for (const [index, wire] of wires.entries()) {
-    const growth = { hashes: [], nodes: [], checkpoint: new Uint8Array(1) };
+    const growth = { hashes: [], nodes: [], checkpoint: checkpointOf(index + 1) };
     if (index === 0) await store.createOrganisation({ org, wire, growth, nowMs: clock.now() });
     else await store.appendLogEntry({ org, index, wire, growth, ended: [] });
   }
@@ -29,8 +34,32 @@ async function smallPages({ org, clock }: SeededWorld, wires: readonly Uint8Arra
   return { pages: { ...store, readLog }, asked };
 }
 
-function organisationsOf(pages: RelayStore, { clock }: SeededWorld): Organisations {
-  return createOrganisations({ store: pages, primitives, signer, clock, idle: 10, grown: () => {} });
+function organisationsOf(
+  pages: RelayStore,
+  { clock }: SeededWorld,
+  provider: Primitives = primitives,
+): Organisations {
+  return createOrganisations({
+    store: pages,
+    primitives: provider,
+    signer,
+    clock,
+    idle: 10,
+    grown: () => {},
+  });
+}
+
+/** Real signatures, each of them noted. */
+function counting(): { provider: Primitives; checked: () => number } {
+  let checks = 0;
+  const provider: Primitives = {
+    ...primitives,
+    verifier(publicKey) {
+      const real = primitives.verifier(publicKey);
+      return { publicKey, verify: (...given) => ((checks += 1), real.verify(...given)) };
+    },
+  };
+  return { provider, checked: () => checks };
 }
 
 test('a log of many pages is replayed whole', async () => {
@@ -49,4 +78,39 @@ test('a page is judged before the next is read', async () => {
     code: 'wrong-predecessor',
   });
   expect(asked).toEqual([0, 3]);
+});
+
+test('what this relay has signed is not judged again: one signature for each page, its own', async () => {
+  const world = seededWorld({ seed: 'signed pages', members: 4, devicesPerMember: 2 });
+  const signed = (size: number) =>
+    signLog({ primitives, signer, org: world.org }, world.wires.slice(0, size)).note;
+  const { pages, asked } = await smallPages(world, world.wires, signed);
+  const { provider, checked } = counting();
+  const found = await organisationsOf(pages, world, provider).find(world.org);
+  expect(found?.state).toMatchObject({ size: world.wires.length, root: world.state.root });
+  expect([checked(), asked.length]).toEqual([5, 5]);
+});
+
+test('signatures of another key, and for another size, are none: everything is judged', async () => {
+  const world = seededWorld({ seed: 'pages of another key', members: 4, devicesPerMember: 2 });
+  const other = primitives.signer(new Uint8Array(32).fill(4));
+  const notes = (size: number) =>
+    size > 6
+      ? signLog({ primitives, signer: other, org: world.org }, world.wires.slice(0, size)).note
+      : signLog({ primitives, signer, org: world.org }, world.wires.slice(0, size - 1 || 1)).note;
+  const { pages } = await smallPages(world, world.wires, notes);
+  const { provider, checked } = counting();
+  const found = await organisationsOf(pages, world, provider).find(world.org);
+  expect(found?.state).toMatchObject({ size: world.wires.length, root: world.state.root });
+  expect(checked()).toBeGreaterThan(2 * world.wires.length);
+});
+
+test('a stored log that is not the signed one is no log', async () => {
+  const world = seededWorld({ seed: 'altered pages', members: 4, devicesPerMember: 2 });
+  const signed = (size: number) =>
+    signLog({ primitives, signer, org: world.org }, world.wires.slice(0, size)).note;
+  const altered = (world.wires[4] as Uint8Array).slice();
+  altered[altered.length - 1] = (altered[altered.length - 1] as number) ^ 1;
+  const { pages } = await smallPages(world, world.wires.with(4, altered), signed);
+  await expect(organisationsOf(pages, world).find(world.org)).rejects.toMatchObject({ code: 'bad-proof' });
 });

@@ -191,6 +191,21 @@ describe('cosignatures that count for nothing', () => {
   });
 });
 
+test('an admin who signs an hour ahead again and again does not carry the time away from the others', async () => {
+  const { bo, demand, signers } = await witnessed();
+  const relent = shows(bo, (_, true_) =>
+    [3500, 7000, 10_500].map((ahead) =>
+      noted(true_, [line(signers.ada, true_), line(signers.dee, true_, nowSeconds() + ahead)]),
+    ),
+  );
+  await demand();
+  await until(() => bo.client.policy.witnesses !== undefined, 'bo to know of the demand');
+  await bo.client.inviteDevice().catch(() => {});
+  relent();
+  await bo.client.inviteDevice();
+  expect(bo.client.witnesses).toMatchObject({ needed: 2, isMet: true });
+});
+
 test('a clock that was set back makes no old word fresh', async () => {
   const { bo, demand, signers } = await witnessed();
   const back = 2 * MAX_AGE_SECONDS;

@@ -14,10 +14,13 @@ import {
 import {
   assembleNote,
   checkpointText,
+  cosignature,
   createPolicyChange,
   createRoleChange,
   logSignature,
   openMapNote,
+  parseCheckpointText,
+  parseNote,
   verifyForkProof,
   type MapCheckpoint,
 } from '@keytide/key-directory';
@@ -187,6 +190,33 @@ test('cosignatures are of their time, and the time does not go back', async () =
   await directory.refresh();
   expect(directory.witnessedUntilMs).toBe(until);
   clock.advance(7_200_000);
+});
+
+/** The newest checkpoint with these lines and no others. */
+async function noteWith(...lines: readonly (readonly [SeededDevice, number])[]): Promise<Uint8Array> {
+  const { text, signatures } = parseNote(await large.newestNote());
+  const checkpoint = parseCheckpointText(text);
+  const cosigned = lines.map(([by, seconds]) => cosignature(primitives, by.signer, checkpoint, seconds));
+  return assembleNote(text, [...signatures.slice(0, 1), ...cosigned]);
+}
+
+test('an admin who signs an hour ahead again and again does not carry the time away from the others', async () => {
+  const { clock } = large.world;
+  const nowSeconds = Math.floor(clock.now() / 1000);
+  let shown: Uint8Array | null = null;
+  const copy = await copyOf(store);
+  const alter: Alter = (bytes, path) => (shown !== null && path.endsWith('/log/checkpoint') ? shown : bytes);
+  const directory = await open(alter, copy);
+  for (let ahead = 1; ahead <= 3; ahead += 1) {
+    shown = await noteWith([first, nowSeconds], [second, nowSeconds + ahead * 3600]);
+    await directory.refresh().catch(() => {});
+  }
+  shown = null;
+  clock.advance(1000);
+  await large.cosign(first, third);
+  await directory.refresh();
+  expect(directory.isWitnessed).toBe(true);
+  expect((await open(undefined, copy)).isWitnessed).toBe(true);
 });
 
 test('a relay that changes any answer is refused, and nothing of it stays', async () => {

@@ -7,6 +7,12 @@ import type { RelayApi } from './relay-api.ts';
 /** How many cosigned checkpoints are tried beside the newest. */
 const MAX_ATTEMPTS = 8;
 
+/** By which time cosignatures are measured, in seconds since 1970, and up to which one counts. */
+export interface ReaderTime {
+  readonly nowSeconds: number;
+  readonly latestSeconds: number;
+}
+
 /**
  * One step to the newest checkpoint that enough admins have cosigned lately, of those that the relay shows.
  * @throws ClientError `unwitnessed` with the newest note where there is none, and as `proofFailure`
@@ -15,10 +21,10 @@ export async function nextAnchor(
   api: RelayApi,
   proofs: ProofTools,
   anchor: Anchor,
-  nowSeconds: number,
+  { nowSeconds, latestSeconds }: ReaderTime,
 ): Promise<Anchor> {
   const step = (note: Uint8Array): Promise<Anchor> =>
-    advanceAnchor(proofs, anchor, note, nowSeconds).catch(async (error: unknown) => {
+    advanceAnchor(proofs, anchor, note, nowSeconds, latestSeconds).catch(async (error: unknown) => {
       throw await proofFailure(proofs, anchor, note, error);
     });
   const shown = await api.readCheckpoint();

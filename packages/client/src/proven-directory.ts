@@ -1,6 +1,7 @@
 import type { DeviceId, KeyStore, MemberId, Primitives, Random } from '@keytide/crypto-core';
 import {
   auditPast,
+  MAX_AHEAD_MS,
   openMapNote,
   randomSize,
   witnessedUntil,
@@ -10,7 +11,7 @@ import {
   type ProofTools,
 } from '@keytide/key-directory';
 import { ClientError } from './errors.ts';
-import { nextAnchor } from './next-anchor.ts';
+import { nextAnchor, type ReaderTime } from './next-anchor.ts';
 import type { Clock } from './ports.ts';
 import { proofFailure } from './proof-failure.ts';
 import {
@@ -86,7 +87,7 @@ export class ProvenDirectory {
 
   /** Whether enough admins vouch for this checkpoint now. If not, what is here is true of the past only. */
   get isWitnessed(): boolean {
-    return this.#nowSeconds * 1000 <= this.witnessedUntilMs;
+    return this.#time.nowSeconds * 1000 <= this.witnessedUntilMs;
   }
 
   /**
@@ -130,7 +131,7 @@ export class ProvenDirectory {
    */
   refresh(): Promise<void> {
     return this.#run(async () => {
-      const anchor = await nextAnchor(this.#tools.api, this.#proofs, this.#anchor, this.#nowSeconds);
+      const anchor = await nextAnchor(this.#tools.api, this.#proofs, this.#anchor, this.#time);
       if (anchor.organisation.activeDevices <= this.#tools.replayLimit)
         throw new ClientError('replay-needed', 'this organisation is small enough to be replayed');
       const kept = [...this.#heads.values()];
@@ -174,9 +175,14 @@ export class ProvenDirectory {
     return { primitives: this.#tools.primitives, source: this.#tools.api };
   }
 
-  /** Never runs backwards, whatever the clock does. */
-  get #nowSeconds(): number {
-    return Math.max(Math.floor(this.#tools.clock.now() / 1000), this.#record.newestSeconds);
+  /** Never runs backwards, whatever the clock does, nor further ahead of it than one cosignature may be. */
+  get #time(): ReaderTime {
+    const clockSeconds = Math.floor(this.#tools.clock.now() / 1000);
+    const { newestSeconds } = this.#record;
+    return {
+      nowSeconds: Math.max(clockSeconds, newestSeconds),
+      latestSeconds: Math.max(clockSeconds + MAX_AHEAD_MS / 1000, newestSeconds),
+    };
   }
 
   #lookUp(names: readonly Name[]): Promise<readonly (KeptHead | null)[]> {

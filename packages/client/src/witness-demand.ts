@@ -47,14 +47,15 @@ export function witnessesIn(state: DirectoryState, vouched: Vouched, nowSeconds:
 }
 
 /**
- * The admins' devices that have cosigned a note, with the time of each. Lines of anybody else are not looked at.
+ * The admins' devices that have cosigned a note until `latestSeconds`, with the time of each. Lines of anybody else
+ * are not looked at.
  * @throws DirectoryError `bad-signature` for a line in the name of such a device that does not hold
  */
 export function cosignedBy(
   primitives: Primitives,
   state: DirectoryState,
   note: SignedNote,
-  nowSeconds: number,
+  latestSeconds: number,
 ): Vouched {
   const keys = [...new Set(note.signatures.map(({ name }) => name))].flatMap((name) => {
     const id = /^keytide-device\/v1\/([0-9a-f]{64})$/.exec(name)?.[1];
@@ -63,8 +64,8 @@ export function cosignedBy(
     return [deviceNoteKey(primitives, device.signingPublicKey)];
   });
   // Of any age: what is too old is for whoever measures, at the time of measuring.
-  const policy = { keys, threshold: 1, maxAgeSeconds: nowSeconds };
-  const { cosigned } = witnessesOf(primitives, note, policy, nowSeconds);
+  const policy = { keys, threshold: 1, maxAgeSeconds: latestSeconds };
+  const { cosigned } = witnessesOf(primitives, note, policy, latestSeconds, latestSeconds);
   return new Map(
     cosigned.map(({ key, timeSeconds }) => [deviceIdOf(primitives, key.publicKey), timeSeconds]),
   );

@@ -1,5 +1,5 @@
 import type { DeviceId } from '@keytide/crypto-core';
-import { DirectoryError, parseNote } from '@keytide/key-directory';
+import { DirectoryError, MAX_AHEAD_MS, parseNote } from '@keytide/key-directory';
 import type { Connection } from './connection.ts';
 import type { Cosigner } from './cosigner.ts';
 import type { DirectoryReplica } from './directory-replica.ts';
@@ -131,7 +131,7 @@ export class Witnessing {
     }
     this.#handedIn = { size: checkpoint.size, timeSeconds };
     const { state } = directory;
-    const own = cosignedBy(ports.primitives, state, parseNote(note), timeSeconds);
+    const own = cosignedBy(ports.primitives, state, parseNote(note), this.#latestSeconds());
     await this.#options.ledger.take(state, { note }, new Map([...own].filter(([by]) => by === self.device)));
   }
 
@@ -154,7 +154,7 @@ export class Witnessing {
       await directory.compare(shown, api);
       const { state } = directory;
       try {
-        const cosigned = cosignedBy(primitives, state, parseNote(note), this.#nowSeconds());
+        const cosigned = cosignedBy(primitives, state, parseNote(note), this.#latestSeconds());
         await ledger.take(state, { note }, cosigned);
       } catch (cause) {
         if (!(cause instanceof DirectoryError)) throw cause;
@@ -205,9 +205,21 @@ export class Witnessing {
 
   /** Never runs backwards: a clock that was set back must not make an old word fresh. */
   #nowSeconds(): number {
-    const { ports, directory, ledger } = this.#options;
+    return Math.max(this.#options.ledger.newestSeconds, this.#readSeconds());
+  }
+
+  /**
+   * Up to when a cosignature counts. What has counted does not carry it on: else whoever signs an hour ahead, again
+   * and again, would make everybody else's word too old, for ever.
+   */
+  #latestSeconds(): number {
+    return Math.max(this.#options.ledger.newestSeconds, this.#readSeconds() + MAX_AHEAD_MS / 1000);
+  }
+
+  #readSeconds(): number {
+    const { ports, directory } = this.#options;
     const logMs = directory.size === 0 ? 0 : directory.state.timeMs;
-    return Math.max(ledger.newestSeconds, Math.floor(Math.max(ports.clock.now(), logMs) / 1000));
+    return Math.floor(Math.max(ports.clock.now(), logMs) / 1000);
   }
 
   #tell(): void {

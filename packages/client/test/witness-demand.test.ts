@@ -52,7 +52,7 @@ const noteOf = (...lines: readonly NoteSignature[]) =>
 function judged(lines: readonly NoteSignature[], of: DirectoryState = state, atSeconds = nowSeconds) {
   const { cosigned, ...rest } = witnessesIn(
     of,
-    cosignedBy(primitives, of, noteOf(...lines), atSeconds),
+    cosignedBy(primitives, of, noteOf(...lines), atSeconds + 3600),
     atSeconds,
   );
   return { ...rest, members: cosigned.map(({ member }) => member) };

@@ -29,6 +29,7 @@ export interface WitnessVerdict {
 /**
  * Measures a note by a policy. A cosignature counts from `maxAgeSeconds` ago up to an hour ahead of
  * `nowSeconds`, since clocks differ; without the second limit a witness could cosign for the next years.
+ * @param latestSeconds up to when it counts instead: for a reader whose `nowSeconds` follows what was signed
  * @throws DirectoryError `malformed` for a threshold below 1; as `verifyNote`
  */
 export function witnessesOf(
@@ -36,13 +37,14 @@ export function witnessesOf(
   note: SignedNote,
   policy: WitnessPolicy,
   nowSeconds: number,
+  latestSeconds: number = nowSeconds + MAX_AHEAD_MS / 1000,
 ): WitnessVerdict {
   if (!Number.isInteger(policy.threshold) || policy.threshold < 1)
     throw new DirectoryError('malformed', 'a policy asks for at least one witness');
   const cosigned: Witness[] = [];
   for (const { key, timeSeconds } of verifyNote(primitives, note, policy.keys).verified) {
     if (timeSeconds === null || timeSeconds < nowSeconds - policy.maxAgeSeconds) continue;
-    if (timeSeconds > nowSeconds + MAX_AHEAD_MS / 1000) continue;
+    if (timeSeconds > latestSeconds) continue;
     const earlier = cosigned.findIndex((witness) => isSameKey(witness.key, key));
     if (earlier === -1) cosigned.push({ key, timeSeconds });
     else if ((cosigned[earlier] as Witness).timeSeconds < timeSeconds)

@@ -1,4 +1,5 @@
 import { equalBytes } from '@keytide/crypto-core';
+import { MAX_AHEAD_MS } from '../admission.ts';
 import { DirectoryError } from '../errors.ts';
 import type { Policy } from '../policy.ts';
 import { openMapNote, settle, type Anchor } from './anchor.ts';
@@ -11,6 +12,8 @@ import type { MapCheckpoint, ProofTools } from './source.ts';
  * many admins as the old policy asks for have cosigned it, of those who were admins at the old checkpoint and are at
  * the new one, and as many as the new policy asks for. Nothing is replayed (docs/spec/proof-mode.md).
  * @param nowSeconds seconds since 1970; never less than a time that the holder has seen signed
+ * @param latestSeconds up to when a cosignature counts: an hour ahead of the holder's clock, which a time that was
+ *   seen signed must not carry on
  * @throws DirectoryError `unwitnessed`: nothing is wrong, too few have cosigned, or the policy asks nobody to;
  *   `forked`, `rolled-back` with both notes as evidence, the older one first; `bad-proof`, `bad-signature`,
  *   `malformed`, `not-stored` for answers that prove nothing
@@ -20,16 +23,18 @@ export async function advanceAnchor(
   anchor: Anchor,
   note: Uint8Array,
   nowSeconds: number,
+  latestSeconds: number = nowSeconds + MAX_AHEAD_MS / 1000,
 ): Promise<Anchor> {
   const { parsed, checkpoint } = openMapNote(note);
   await requireContinuation(tools, anchor, checkpoint, note);
   const under = [anchor.checkpoint, checkpoint];
   const old = ruleOf(anchor);
-  const believers = await cosignersOf(tools, parsed, { ...old, under, known: anchor.cosigners, nowSeconds });
+  const times = { nowSeconds, latestSeconds };
+  const believers = await cosignersOf(tools, parsed, { ...old, under, known: anchor.cosigners, ...times });
   if (believers.length < old.needed) throw unwitnessed();
   const next = await settle(tools, note, believers, anchor);
   const present = ruleOf(next);
-  const search = { ...present, under: [checkpoint], known: believers, nowSeconds };
+  const search = { ...present, under: [checkpoint], known: believers, ...times };
   const cosigners = await cosignersOf(tools, parsed, search);
   if (cosigners.length < present.needed) throw unwitnessed();
   return { ...next, cosigners };

@@ -25,6 +25,8 @@ export interface CosignerSearch {
   readonly needed: number;
   readonly maxAgeSeconds: number;
   readonly nowSeconds: number;
+  /** As for `witnessesOf`. */
+  readonly latestSeconds?: number;
 }
 
 /**
@@ -47,7 +49,8 @@ export async function cosignersOf(
       threshold: 1,
       maxAgeSeconds: search.maxAgeSeconds,
     };
-    const [witness] = witnessesOf(tools.primitives, note, policy, search.nowSeconds).cosigned;
+    const { nowSeconds, latestSeconds } = search;
+    const [witness] = witnessesOf(tools.primitives, note, policy, nowSeconds, latestSeconds).cosigned;
     if (witness !== undefined) found.push({ ...admin, timeSeconds: witness.timeSeconds });
   }
   return found;

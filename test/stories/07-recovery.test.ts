@@ -121,11 +121,13 @@ test('with another key the relay lets nobody in, and the store stays free', asyn
 
 test('a relay that shows a log without what a member has noted is found out', async () => {
   const anchor = { size: cy.directorySize, root: nodeRandom(32) };
-  await expect(recovering(await recombined(), { anchor })).rejects.toMatchObject({ code: 'relay-forked' });
   const longer = { size: cy.directorySize + 1, root: nodeRandom(32) };
-  await expect(recovering(await recombined(), { anchor: longer })).rejects.toMatchObject({
-    code: 'relay-forked',
-  });
+  // On one device: what was noted wrongly does not spoil it.
+  for (const noted of [anchor, longer, anchor]) {
+    await expect(recovering(await recombined(), { store: deesStore, anchor: noted })).rejects.toMatchObject({
+      code: 'relay-forked',
+    });
+  }
 });
 
 test('the key cannot be named again: it was whole in somebody’s hands', async () => {

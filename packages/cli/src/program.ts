@@ -82,6 +82,10 @@ function addOrganisation(program: Command, run: Run): void {
     .requiredOption('--seed-file <file>', 'the secret half of the recovery key; - reads it from stdin')
     .option('--remove <id...>', 'members who go at the same time, as `keytide members --json` shows them', [])
     .option('--next-key <digits>', 'the recovery key from now on, as `keytide org recovery-key` printed it')
+    .option(
+      '--checkpoint <file>',
+      'what `keytide directory checkpoint` printed for any member, not to be shown less',
+    )
     .action((options) => run((context) => recoverOrg(context, options)));
   org
     .command('create')

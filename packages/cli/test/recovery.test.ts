@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startRelay, type Relay } from '@keytide/server-relay';
@@ -52,7 +52,31 @@ test('an organisation without its admin comes back by the recovery key, once', a
     failed: { error: { code: 'login-refused' } },
   });
   expect((await on('edith', [...where, '--seed-file', '-'], 'abc')).code).toBe(EXIT.usage);
-  const all = [...where, '--seed-file', '-', '--remove', ada.member, '--next-key', other.publicKey];
+
+  const noted = join(folder, 'noted');
+  const { note } = (await on('ada', ['directory', 'checkpoint'])).said;
+  const withSecret = [...where, '--seed-file', file, '--checkpoint', noted];
+  await writeFile(noted, 'no checkpoint');
+  expect((await on('edith', withSecret)).code).toBe(EXIT.usage);
+  const [origin, size, , mapRoot] = note.split('\n');
+  const another = [origin, size, Buffer.alloc(32, 7).toString('base64'), mapRoot];
+  await writeFile(noted, [...another, ...note.split('\n').slice(4)].join('\n'));
+  expect(await on('edith', withSecret)).toMatchObject({
+    code: EXIT.misbehaved,
+    failed: { error: { code: 'relay-forked' } },
+  });
+  await writeFile(noted, note);
+  const all = [
+    ...where,
+    '--seed-file',
+    '-',
+    '--checkpoint',
+    noted,
+    '--remove',
+    ada.member,
+    '--next-key',
+    other.publicKey,
+  ];
   const secret = await readFile(file, 'utf8');
   const { code, said } = await on('edith', all, secret);
   expect([code, said]).toEqual([EXIT.ok, expect.objectContaining({ org: ada.org, removed: [ada.member] })]);

@@ -45,9 +45,13 @@ const CHECKPOINT = 'checkpoint';
 /** How often a log may grow between reading it and reading its checkpoint. */
 const ATTEMPTS = 8;
 
-/** The change that makes a log pass through `checkpoint` before it is believed: for a join, in one write with the rest. */
-export function anchorChange(checkpoint: Checkpoint): KeyStoreChange {
-  return { name: CHECKPOINT, value: encodeCbor([checkpoint.size, checkpoint.root]) };
+/**
+ * The change that makes a log pass through `checkpoint` before it is believed: for a join, in one write with the
+ * rest. `null` for no demand.
+ */
+export function anchorChange(checkpoint: Checkpoint | null): KeyStoreChange {
+  const value = checkpoint === null ? null : encodeCbor([checkpoint.size, checkpoint.root]);
+  return { name: CHECKPOINT, value };
 }
 
 /**
@@ -179,6 +183,13 @@ export class DirectoryReplica {
     }
   }
 
+  /** Makes sure that this copy, just pulled, passes through a checkpoint. @throws ClientError `relay-forked` */
+  requirePasses({ size, root }: Checkpoint): void {
+    const own = this.rootAt(size);
+    if (own === null) throw olderLog(this.#wires);
+    if (!equalBytes(own, root)) throw anotherLog(this.#wires);
+  }
+
   /**
    * Compares a checkpoint of any age with this copy.
    * @throws ClientError `relay-misbehaved` for one of a longer log; `relay-forked` for one of another
@@ -264,9 +275,7 @@ export class DirectoryReplica {
     const anchor = this.#anchor;
     const root = anchor === null ? undefined : roots[anchor.size - this.size - 1];
     if (state.org !== this.#org || (root !== undefined && !equalBytes(root, anchor?.root as Uint8Array))) {
-      throw new ClientError('relay-forked', 'the membership log is not the one this device was given', {
-        evidence: [...this.#wires, ...wires].slice(0, 1),
-      });
+      throw anotherLog([...this.#wires, ...wires]);
     }
     return { state, frontier, roots, wires };
   }
@@ -288,6 +297,12 @@ function olderLog(wires: readonly Uint8Array[]): ClientError {
       evidence: wires.slice(-1),
     },
   );
+}
+
+function anotherLog(wires: readonly Uint8Array[]): ClientError {
+  return new ClientError('relay-forked', 'the membership log is not the one this device was given', {
+    evidence: wires.slice(0, 1),
+  });
 }
 
 /** What failed, as the relay's doing; `null` when it is not. `wires`: what was true before. */

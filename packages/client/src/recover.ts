@@ -8,6 +8,7 @@ import {
 } from '@keytide/key-directory';
 import type { Client, ClientOptions } from './client.ts';
 import type { Declarations } from './declare.ts';
+import { anchorChange } from './directory-replica.ts';
 import {
   alreadyJoined,
   finish,
@@ -69,6 +70,7 @@ export async function recoverOrganisation<D extends Declarations>(
   if (stored === null || stored.identity.org !== org) throw alreadyJoined();
   const { identity, pending } = stored;
   if (pending?.kind === 'recovery' && equalBytes(pending.key, key)) {
+    await noteAnchor(options);
     await enter(options, identity, api);
     return await finish(options, identity, pending);
   }
@@ -85,6 +87,14 @@ function asRecovery<D extends Declarations>({
   const signer = seed.use((bytes) => ports.primitives.signer(bytes));
   const subject = { kind: 'recovery', id: toHex(signer.publicKey) } as const;
   return { api: new RelayApi(ports, relayUrl, org, { subject, signer }), key: signer.publicKey };
+}
+
+/** What is demanded now holds, and not what an earlier call demanded: somebody may have noted it wrongly. */
+async function noteAnchor<D extends Declarations>(options: RecoverOptions<D>): Promise<void> {
+  const { store, anchor = null } = options;
+  const journal = await store.journal('membership');
+  // A log that is stored already is compared once it is up to date.
+  await store.keys.write([anchorChange(journal.length === 0 ? anchor : null)]);
 }
 
 /** Puts this device into the log. After a crash it may be there already, and the key spent by itself. */
@@ -105,13 +115,14 @@ async function enterByKey<D extends Declarations>(
   identity: Identity,
   api: RelayApi,
 ): Promise<void> {
-  const { ports, seed, handle, policy, removed = [] } = options;
+  const { ports, seed, handle, policy, removed = [], anchor } = options;
   const { primitives, random, clock } = ports;
   const directory = await openDirectory(options, identity);
   const own = identity.signingSeed.use((bytes) => primitives.signer(bytes));
   const id = deviceIdOf(primitives, own.publicKey);
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     await directory.pull(api);
+    if (anchor !== undefined) directory.requirePasses(anchor);
     const { state } = directory;
     if (state.devices.has(id)) return;
     const nowMs = Math.max(clock.now(), state.timeMs);

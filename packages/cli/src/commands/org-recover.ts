@@ -1,6 +1,13 @@
 import { recoverOrganisation } from '@keytide/client';
 import { fromHex, memberId, orgId, Secret, type MemberId, type OrgId } from '@keytide/crypto-core';
-import type { Policy } from '@keytide/key-directory';
+import {
+  DirectoryError,
+  originOf,
+  parseCheckpointText,
+  parseNote,
+  type Checkpoint,
+  type Policy,
+} from '@keytide/key-directory';
 import type { Context } from '../context.ts';
 import { untilOnline, withNewDevice } from '../device.ts';
 import { readFileBytes } from '../file-bytes.ts';
@@ -16,21 +23,34 @@ interface RecoverOptions {
   readonly seedFile: string;
   readonly remove: readonly string[];
   readonly nextKey?: string;
+  readonly checkpoint?: string;
 }
 
 const MAX_SEED_FILE_BYTES = 1024;
+const MAX_CHECKPOINT_FILE_BYTES = 16 * 1024;
 
 /** `keytide org recover`: this device comes in as a new admin's, by the recovery key of the policy. */
 export async function recoverOrg(context: Context, options: RecoverOptions): Promise<void> {
   const relayUrl = relayOrigin(options.relay);
   const org = orgOf(options.org);
   const removed = options.remove.map(memberOf);
+  const known = options.checkpoint === undefined ? {} : { anchor: await anchorFrom(options.checkpoint, org) };
   const seed = await seedFrom(options.seedFile);
   const policy = (old: Policy): Policy => afterRecovery(old, options.nextKey);
   try {
     await withNewDevice(
       context,
-      (rest) => recoverOrganisation({ ...rest, relayUrl, org, seed, handle: options.name, policy, removed }),
+      (rest) =>
+        recoverOrganisation({
+          ...rest,
+          ...known,
+          relayUrl,
+          org,
+          seed,
+          handle: options.name,
+          policy,
+          removed,
+        }),
       async (client) => {
         await untilOnline(context, client);
         const { device, member } = client;
@@ -69,6 +89,21 @@ async function seedFrom(path: string): Promise<Secret> {
       'Give the file that `keytide org recovery-key` wrote.',
     );
   return Secret.own(bytes);
+}
+
+/** As `keytide directory checkpoint` prints it. The log must pass through it, whoever has signed it. */
+async function anchorFrom(path: string, org: OrgId): Promise<Checkpoint> {
+  const bytes = await readFileBytes(path, MAX_CHECKPOINT_FILE_BYTES);
+  try {
+    const { origin, size, root } = parseCheckpointText(parseNote(bytes).text);
+    if (origin === originOf(org)) return { size, root };
+  } catch (error) {
+    if (!(error instanceof DirectoryError)) throw error;
+  }
+  throw usageError(
+    'not a checkpoint of this organisation',
+    'Give what `keytide directory checkpoint` printed on the device of any member.',
+  );
 }
 
 function orgOf(text: string): OrgId {

@@ -2,6 +2,7 @@ import { deviceId, memberId } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import {
   ClientError,
+  connect,
   createOrganisation,
   defineOrganisation,
   join,
@@ -9,6 +10,7 @@ import {
   openProvenDirectory,
   sensitive,
   type DeviceStore,
+  type Ports,
   type ProvenDirectory,
 } from '@keytide/client';
 import {
@@ -329,4 +331,67 @@ test('an audit finds a past that is another, and the checkpoint of it is evidenc
   const swapped = await open((bytes, path) => (/checkpoint\?size=/.test(path) ? another : bytes));
   const found = await Promise.allSettled(Array.from({ length: 12 }, () => swapped.audit()));
   expect(found.some(({ status }) => status === 'rejected')).toBe(true);
+});
+
+test('an inviter who has not cosigned since accuses nobody, whatever others cosigned before the invite', async () => {
+  const later = await large.link(second);
+  const waiting = openProvenDirectory({ ports: large.ports(), store: kept(), link: later, replayLimit });
+  // The relay tells the truth: what was cosigned is of before this invite.
+  expect((await failing(waiting)).code).toBe('unwitnessed');
+  await large.cosign(first, second);
+});
+
+test('a relay that denies what it has signed is refused, with its signature as evidence', async () => {
+  const denies = (what: RegExp): Ports => {
+    const ports = large.ports();
+    return {
+      ...ports,
+      fetch: (input, init) =>
+        what.test(input as string)
+          ? Promise.resolve(new Response('{"code":"not-found","message":"none"}', { status: 404 }))
+          : ports.fetch(input, init),
+    };
+  };
+  const opened = (what: RegExp): Promise<ProvenDirectory> =>
+    openProvenDirectory({ ports: denies(what), store, replayLimit });
+  const { checkpoint } = await open();
+  for (const refused of [
+    (await opened(/checkpoint\?size=/)).audit(),
+    (await opened(/directory\/members/)).member(memberId(large.world.random(16))),
+  ]) {
+    const { code, evidence } = await failing(refused);
+    expect(code).toBe('relay-misbehaved');
+    expect(evidence.map((note) => openMapNote(note).checkpoint)).toEqual([checkpoint]);
+  }
+});
+
+test('where the admins of the anchor are gone, a replay is what it goes on from', async () => {
+  const { world } = large;
+  const behind = await copyOf(store);
+  const directory = await open(undefined, behind);
+  await directory.member(people[3]?.id as never);
+  for (const member of [3, 4])
+    world.append(
+      createRoleChange({ ...world.as(first), member: people[member]?.id as never, role: 'admin' }),
+    );
+  const fourth = people[3]?.devices[0] as SeededDevice;
+  for (const member of [0, 1, 2])
+    world.append(
+      createRoleChange({ ...world.as(fourth), member: people[member]?.id as never, role: 'member' }),
+    );
+  await large.push();
+  await large.cosign(fourth, people[4]?.devices[0] as SeededDevice);
+  await directory.refresh();
+  expect(directory.checkpoint.size).toBeLessThan(world.state.size);
+  world.clock.advance(3_601_000);
+  await large.cosign(fourth, people[4]?.devices[0] as SeededDevice);
+  expect((await failing(directory.refresh())).code).toBe('unwitnessed');
+  const client = await connect({ definition, ports: large.ports(), store: behind });
+  await client.online();
+  await client.close();
+  await directory.refresh();
+  expect(directory.checkpoint.size).toBe(world.state.size);
+  expect(directory.isWitnessed).toBe(true);
+  expect(await directory.member(people[3]?.id as never)).toMatchObject({ role: 'admin' });
+  expect((await open(undefined, behind)).checkpoint).toEqual(directory.checkpoint);
 });

@@ -1,5 +1,11 @@
 import { equalBytes } from '@keytide/crypto-core';
-import { advanceAnchor, openMapNote, type Anchor, type ProofTools } from '@keytide/key-directory';
+import {
+  advanceAnchor,
+  openMapNote,
+  type Anchor,
+  type Checkpoint,
+  type ProofTools,
+} from '@keytide/key-directory';
 import { ClientError } from './errors.ts';
 import { proofFailure } from './proof-failure.ts';
 import type { RelayApi } from './relay-api.ts';
@@ -37,7 +43,7 @@ export async function nextAnchor(
   }
   // The log has grown since admins were here: what they cosigned before that may do.
   const others = (await api.readCosigned()).filter(
-    (note) => !equalBytes(note, shown) && !isPast(note, anchor),
+    (note) => !equalBytes(note, shown) && !isBefore(note, anchor.checkpoint),
   );
   for (const note of others.slice(0, MAX_ATTEMPTS)) {
     try {
@@ -49,10 +55,10 @@ export async function nextAnchor(
   throw failure;
 }
 
-/** Cosigned before the anchor, so no step, and nothing wrong; what is no checkpoint is for the step to refuse. */
-function isPast(note: Uint8Array, { checkpoint }: Anchor): boolean {
+/** Cosigned before this checkpoint, so it leads nowhere, and nothing is wrong; what is no checkpoint is for the step to refuse. */
+export function isBefore(note: Uint8Array, { size }: Checkpoint): boolean {
   try {
-    return openMapNote(note).checkpoint.size < checkpoint.size;
+    return openMapNote(note).checkpoint.size < size;
   } catch {
     return false;
   }

@@ -12,6 +12,7 @@ import {
 import { CheckpointKeeper } from './checkpoint-keeper.ts';
 import { ClientError } from './errors.ts';
 import { loadIdentity } from './identity.ts';
+import { isBefore } from './next-anchor.ts';
 import type { DeviceStore, Ports } from './ports.ts';
 import { ProvenDirectory, REPLAY_LIMIT, type ProvenDirectoryTools } from './proven-directory.ts';
 import { loadProven } from './proven-record.ts';
@@ -95,9 +96,11 @@ async function firstAnchor(
       if (newest === null) throw new ClientError('replay-needed', 'this device has not replayed the log yet');
       return await settle(proofs, newest.note, []);
     }
-    const notes = [await api.readCheckpoint(), ...(await api.readCosigned())];
     const nowSeconds = Math.floor(clock.now() / 1000);
-    for (const note of notes) {
+    const cosigned = await api.readCosigned();
+    // What was cosigned before the invite is no lie. What is of before it and shown as the newest is.
+    const later = cosigned.filter((note) => !isBefore(note, invited.checkpoint));
+    for (const note of [await api.readCheckpoint(), ...later]) {
       const anchor = await anchorByInvite(proofs, invited, note, nowSeconds).catch(unlessUnwitnessed);
       if (anchor !== null) return anchor;
     }

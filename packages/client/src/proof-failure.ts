@@ -4,8 +4,8 @@ import { openCheckpoint, type SignedCheckpoint } from './signed-checkpoint.ts';
 
 /**
  * What it means that proofs for a note were refused, with the evidence there is: a fork proof where the relay signed
- * two checkpoints that contradict each other, else both notes, the anchor's first. Anything that is no refusal stays
- * what it is.
+ * two checkpoints that contradict each other, else both notes, the anchor's first. That something up to the anchor is
+ * not there is a denial. Anything that is no refusal stays what it is.
  */
 export async function proofFailure(
   tools: ProofTools,
@@ -13,6 +13,10 @@ export async function proofFailure(
   note: Uint8Array,
   error: unknown,
 ): Promise<unknown> {
+  if (error instanceof ClientError && error.relayCode === 'not-found') {
+    const what = 'the relay denies what it has signed';
+    return new ClientError('relay-misbehaved', what, { cause: error, evidence: [anchor.note] });
+  }
   if (!(error instanceof DirectoryError)) return error;
   const { code, message } = error;
   if (code === 'unwitnessed') return new ClientError(code, message, { cause: error, evidence: [note] });

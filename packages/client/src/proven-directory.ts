@@ -24,6 +24,7 @@ import {
 } from './proven-heads.ts';
 import { headChange, nameText, recordChange, type KeptHead, type ProvenRecord } from './proven-record.ts';
 import type { RelayApi } from './relay-api.ts';
+import { replayedSince } from './replayed-anchor.ts';
 import { Serial } from './serial.ts';
 
 /** Up to so many active devices every client replays the membership log. */
@@ -131,7 +132,7 @@ export class ProvenDirectory {
    */
   refresh(): Promise<void> {
     return this.#run(async () => {
-      const anchor = await nextAnchor(this.#tools.api, this.#proofs, this.#anchor, this.#time);
+      const anchor = await this.#step();
       if (anchor.organisation.activeDevices <= this.#tools.replayLimit)
         throw new ClientError('replay-needed', 'this organisation is small enough to be replayed');
       const kept = [...this.#heads.values()];
@@ -156,7 +157,7 @@ export class ProvenDirectory {
     return await this.#run(async () => {
       const { api, random } = this.#tools;
       const size = randomSize(random, this.#record.firstSize, this.checkpoint.size);
-      const note = await api.readCheckpoint(size);
+      const note = await this.#proving(() => api.readCheckpoint(size));
       await this.#proving(async () => {
         const { checkpoint } = openMapNote(note);
         if (checkpoint.size !== size)
@@ -165,6 +166,20 @@ export class ProvenDirectory {
       }, note);
       return size;
     });
+  }
+
+  /** From what this device has replayed since, where that leads on: the admins of the anchor may be gone. */
+  async #step(): Promise<Anchor> {
+    const { api, keyStore } = this.#tools;
+    const replayed = await replayedSince(keyStore, this.#proofs, this.#anchor);
+    if (replayed !== null) {
+      try {
+        return await nextAnchor(api, this.#proofs, replayed, this.#time);
+      } catch (error) {
+        if (!(error instanceof ClientError && error.code === 'unwitnessed')) throw error;
+      }
+    }
+    return await nextAnchor(api, this.#proofs, this.#anchor, this.#time);
   }
 
   get #anchor(): Anchor {

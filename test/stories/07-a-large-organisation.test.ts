@@ -306,6 +306,16 @@ test('two checkpoints of one size are a fork, with a file that anybody can judge
   expect(verifyForkProof(primitives, error.evidence[0] as Uint8Array)).toMatchObject({ claim: 'forked' });
 });
 
+test('two maps of one log are a fork, with a file that anybody can judge', async () => {
+  const directory = await open();
+  const note = signedByRelay({ ...directory.checkpoint, mapRoot: new Uint8Array(32).fill(1) });
+  const forked = await open((bytes, path) => (path.endsWith('/log/checkpoint') ? note : bytes));
+  const error = await failing(forked.refresh());
+  expect(error.code).toBe('relay-forked');
+  expect(error.evidence).toHaveLength(1);
+  expect(verifyForkProof(primitives, error.evidence[0] as Uint8Array)).toMatchObject({ claim: 'forked' });
+});
+
 test('a contradiction that the relay did not sign accuses nobody, and is no end', async () => {
   const directory = await open();
   const other = { ...directory.checkpoint, root: new Uint8Array(32).fill(1) };

@@ -119,6 +119,21 @@ describe('no fork is proved by', () => {
     expect(code({ ...oneSize(), first, second, keys: [relayKey, outsiderKey] })).toBe('bad-proof');
   });
 
+  test('another map that the log signed itself is no agreement; one map beside none is', async () => {
+    const proof = { ...oneSize(), first: noteBy(at(9), relay, admin), keys: [relayKey] };
+    const second = noteBy({ ...at(9), mapRoot: new Uint8Array(32) }, relay, admin);
+    const file = forkProofBytes(primitives, { ...proof, second });
+    expect(verifyForkProof(primitives, file)).toMatchObject({ claim: 'forked', against: [relayKey] });
+    expect(code({ ...proof, second, keys: [relayKey, adminKey] })).toBe('bad-proof');
+    expect(code({ ...proof, second: noteBy({ ...at(9), mapRoot: null }, relay) })).toBe('bad-proof');
+    expect(code({ ...proof, second: noteBy(at(9), relay) })).toBe('bad-proof');
+    const consistency = await proveConsistency(primitives, honest, 8, 9);
+    const later = { ...proof, second: noteBy({ ...at(9), mapRoot: new Uint8Array(32) }, relay) };
+    expect(code({ ...later, first: noteBy(at(8), relay), olderRoot: at(8).root, consistency })).toBe(
+      'bad-proof',
+    );
+  });
+
   test('checkpoints of two logs', () => {
     const second = { ...checkpointAt(otherWires, wires.length), origin: 'example.com/log' };
     expect(code({ ...oneSize(), second: noteBy(second, admin), keys: [adminKey] })).toBe('bad-proof');

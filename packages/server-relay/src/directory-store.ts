@@ -11,11 +11,11 @@ export interface DirectoryStore {
    * with its cosignatures, newest first, as many as a note has room for. `null` without.
    */
   readCheckpoint(org: OrgId, which: number | 'newest' | 'witnessed'): Promise<StoredCheckpoint | null>;
-  /** For each device the newest checkpoint that it cosigned, each checkpoint once, newest first; as `readCheckpoint`. */
+  /** For each device the newest checkpoint that it cosigned, each checkpoint once, newest first, at most 64; as `readCheckpoint`. */
   readCosigned(org: OrgId): Promise<readonly StoredCheckpoint[]>;
   /**
    * Keeps a cosignature of a checkpoint that is stored, unless the device has a newer one for it, and forgets
-   * those of all but the newest 64 checkpoints that have any.
+   * those of all but the newest 64 checkpoints that have any, but for the last one of each device.
    */
   putCosignature(org: OrgId, size: number, cosignature: StoredCosignature): Promise<void>;
   /** The hashes of a tile, exactly as many as asked for; `null` when the log is not that long. */

@@ -1,4 +1,4 @@
-import { asciiBytes, decodeUtf8 } from '@keytide/crypto-core';
+import { asciiBytes, decodeUtf8, encodeUtf8 } from '@keytide/crypto-core';
 import {
   assembleNote,
   checkpointText,
@@ -7,13 +7,20 @@ import {
   createRoleChange,
   deviceNoteKey,
   originOf,
+  parseCheckpointText,
+  parseNote,
   witnessesOf,
   type LogCheckpoint,
   type NoteSignature,
 } from '@keytide/key-directory';
 import { seededWorld, type SeededDevice } from '@keytide/testkit';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { directoryReader, type DirectoryReader, type ReadCheckpoint } from './directory-reader.ts';
+import {
+  directoryReader,
+  fetchBytes,
+  type DirectoryReader,
+  type ReadCheckpoint,
+} from './directory-reader.ts';
 import {
   appendLog,
   call,
@@ -119,6 +126,31 @@ test('the witnessed checkpoint stays while the log grows, and an older one may s
   expect(witnessed(await reader.checkpoint('/witnessed'))).toHaveLength(2);
   await post(noteOf([lineOf(first, later)], later));
   expect((await reader.checkpoint('/witnessed')).size).toBe(later.size);
+});
+
+test('what a device cosigned last stays, however far the log grows and others cosign', async () => {
+  const asSecond = await tokenOf(relay, org, second);
+  expect((await post(noteOf([lineOf(second)]), asSecond)).status).toBe(201);
+  const slept = newest.size;
+  for (let grown = 0; grown < 66; grown += 1) {
+    await grow();
+    newest = await reader.checkpoint();
+    expect((await post(noteOf([lineOf(first)]))).status).toBe(201);
+  }
+  const { body } = await call(relay, 'GET', `/organisations/${org}/log/cosignatures`, { token });
+  const { notes: texts } = body as unknown as { notes: string[] };
+  const notes = texts.map((text) => parseNote(encodeUtf8(text) as Uint8Array));
+  const sizes = notes.map(({ text }) => parseCheckpointText(text).size);
+  expect(sizes[0]).toBe(newest.size);
+  expect(sizes).toContain(slept);
+  expect(sizes.length).toBeLessThanOrEqual(64);
+  const linesAt = async (size: number): Promise<number> => {
+    const at = `/organisations/${org}/log/checkpoint?size=${size}`;
+    return parseNote((await fetchBytes(relay, at, token)).bytes).signatures.length;
+  };
+  // Of the first device only the 64 newest.
+  expect(await linesAt(newest.size - 63)).toBe(2);
+  expect(await linesAt(newest.size - 64)).toBe(1);
 });
 
 test('the same again changes nothing, a newer one counts, an older one does not come back', async () => {

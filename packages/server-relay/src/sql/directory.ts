@@ -1,10 +1,11 @@
 import { concatBytes, deviceId, idBytes, type OrgId } from '@keytide/crypto-core';
 import { TILE_WIDTH } from '@keytide/key-directory/verify';
+import { LIMITS } from '@keytide/relay-protocol';
 import type { DirectoryStore, LogGrowth, StoredCheckpoint, StoredCosignature } from '../directory-store.ts';
 import { integerArray, startsOf, type SqlDatabase, type SqlRow, type SqlRunner } from './database.ts';
 import { sqlSealingRecords } from './sealing-records.ts';
 
-/** Checkpoints whose cosignatures are kept. */
+/** Checkpoints whose cosignatures are kept; of the others only what is a device's newest. */
 const COSIGNED_CHECKPOINTS = 64;
 /** A note has at most 100 signatures, and one is the log's own. */
 const COSIGNATURES_OF_A_NOTE = 99;
@@ -36,7 +37,7 @@ export function sqlDirectory(database: SqlDatabase): DirectoryStore {
       const rows = await database.query(
         `select distinct log_size from (
            select distinct on (device) log_size from cosignatures where org = $1 order by device, log_size desc
-         ) newest order by log_size desc`,
+         ) newest order by log_size desc limit ${LIMITS.cosignedNotes}`,
         [idBytes(org)],
       );
       const found = await Promise.all(rows.map((row) => readCheckpoint(org, row['log_size'] as number)));
@@ -51,9 +52,12 @@ export function sqlDirectory(database: SqlDatabase): DirectoryStore {
         [idBytes(org), size, idBytes(device), keyId, timeSeconds, signature],
       );
       await database.query(
-        `delete from cosignatures where org = $1 and log_size <= (
+        `delete from cosignatures old where org = $1 and log_size <= (
            select log_size from (select distinct log_size from cosignatures where org = $1) cosigned
            order by log_size desc offset ${COSIGNED_CHECKPOINTS} limit 1
+         ) and exists (
+           select from cosignatures newer
+           where newer.org = old.org and newer.device = old.device and newer.log_size > old.log_size
          )`,
         [idBytes(org)],
       );

@@ -1,6 +1,14 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { concatBytes, fromHex, idBytes, leafHash } from '@keytide/crypto-core';
+import {
+  appendLeaf,
+  concatBytes,
+  EMPTY_FRONTIER,
+  fromHex,
+  idBytes,
+  leafHash,
+  rootOf,
+} from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import {
   appendToTiles,
@@ -35,8 +43,8 @@ export interface LoadedLog {
 const ROWS = 2_000;
 
 /**
- * Makes the folder of a relay that holds this log, as if it had taken entry by entry, but for the map's nodes and
- * the checkpoints of earlier sizes. What comes out is checked by whoever logs in. Answers the tiles of the tree,
+ * Makes the folder of a relay that holds this log, as if it had taken entry by entry, but for the map of
+ * earlier sizes. What comes out is checked by whoever logs in. Answers the tiles of the tree,
  * and the checkpoint with its note.
  */
 export async function loadRelay(
@@ -49,9 +57,12 @@ export async function loadRelay(
   await store.close();
   const seed = fromHex(relaySeed) as Uint8Array;
   writeFileSync(join(folder, 'relay-key'), seed, { mode: 0o600 });
-  const checkpoint = { origin: originOf(org), size: state.size, root: state.root, mapRoot };
-  const signature = logSignature(primitives, primitives.signer(seed), checkpoint);
-  const note = assembleNote(checkpointText(checkpoint), [signature]);
+  const signer = primitives.signer(seed);
+  const signed = (checkpoint: LogCheckpoint): Uint8Array =>
+    assembleNote(checkpointText(checkpoint), [logSignature(primitives, signer, checkpoint)]);
+  const origin = originOf(org);
+  const checkpoint = { origin, size: state.size, root: state.root, mapRoot };
+  const note = signed(checkpoint);
 
   const database = await openDatabase(options);
   const leaves: Uint8Array[] = [];
@@ -59,10 +70,19 @@ export async function loadRelay(
     const key = idBytes(org);
     await runner.query('insert into organisations values ($1, $2, $3, 0)', [key, state.size, Date.now()]);
     await runner.query('insert into checkpoints values ($1, $2, $3)', [key, state.size, note]);
+    let frontier = EMPTY_FRONTIER;
     for (let start = 0; start < state.size; start += ROWS) {
       const wires = readWires(start, Math.min(start + ROWS, state.size));
-      for (const wire of wires) leaves.push(leafHash(primitives, wire));
       await insert(runner, 'log_entries', [key, start], wires);
+      const notes = wires.map((wire) => {
+        const leaf = leafHash(primitives, wire);
+        leaves.push(leaf);
+        frontier = appendLeaf(primitives, frontier, leaf);
+        const root = rootOf(primitives, frontier);
+        return signed({ origin, size: frontier.size, root, mapRoot: null });
+      });
+      const isEnd = start + wires.length === state.size;
+      await insert(runner, 'checkpoints', [key, start + 1], isEnd ? notes.slice(0, -1) : notes);
     }
     const written = appendToTiles(primitives, EMPTY_EDGE, leaves).tiles;
     for (const { level, index, hashes } of written)
@@ -84,6 +104,7 @@ export async function loadRelay(
 }
 
 const SECOND_COLUMN = {
+  checkpoints: '$2::bigint + p.ord - 1',
   log_entries: '$2::bigint + p.ord - 1',
   map_nodes: 'substring($2::bytea from p.ord::int * 32 - 31 for 32)',
 } as const;

@@ -44,6 +44,7 @@ export function sizeRows(measured: SizedMeasured): Row[] {
     row('replay by a device', 'ms', measured.replayMs, entries),
     row('replay by a device', 'entries/s', perSecond(entries, measured.replayMs), entries),
     row('replay by a device: memory', 'MB more', [measured.replayPeakBytes / 1e6], entries),
+    row('start of a device that has replayed before', 'ms', [measured.startMs], entries),
     row('first log-in after the device starts, nothing new', 'ms', [measured.firstLookMs]),
     row(`log-in after a day of ${dayEntries} entries, by replay`, 'B', measured.loginBytes, days),
     row(`log-in after a day of ${dayEntries} entries, by replay`, 'ms', measured.loginMs, days),

@@ -37,6 +37,8 @@ const MAX_PAGE_BYTES = 4 * 1024 * 1024;
 /** Of each device: the newest can lie ahead. */
 const KEPT = 2;
 const COMPACT_AT = 64;
+const KEPT_BY_RELAY = 4;
+const SPARE = 1024;
 
 /**
  * The sealing keys that others have published, as far as this device has verified them. It never goes back
@@ -68,10 +70,13 @@ export class SealingRecords {
    * @throws ClientError `offline`, `relay-refused`, `relay-misbehaved` for a list that does not go on
    */
   async pull(read: ReadSealingRecords): Promise<void> {
-    const { journal } = this.#options;
+    const { journal, directory } = this.#options;
+    // What a relay keeps of each device, twice over, and some for who comes meanwhile: a list without end is none.
+    let left = directory.state.devices.size * 2 * KEPT_BY_RELAY + SPARE;
     for (;;) {
       const { records, next, more } = await read(this.#next);
-      if (next < this.#next || (more && (next === this.#next || records.length === 0)))
+      left -= records.length;
+      if (left < 0 || next < this.#next || (more && (next === this.#next || records.length === 0)))
         throw new ClientError('relay-misbehaved', 'the list of sealing records does not go on');
       const before = new Map(this.#known);
       const wires = records.map(({ record }) => record).filter((wire) => this.#take(wire));

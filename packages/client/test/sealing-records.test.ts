@@ -301,3 +301,15 @@ function lasting(blocks: number): Uint8Array {
 function withKey(publicKey: Uint8Array): Uint8Array {
   return createSealingRecord(primitives, bo.signer, { ...recordOf(bo, 2).record, publicKey });
 }
+
+test('a list without end is refused, however it goes on', async () => {
+  const { records } = await opened();
+  let asked = 0;
+  const endless = records.pull((after) => {
+    asked += 1;
+    if (asked > 5000) throw new Error('asked without end');
+    return Promise.resolve({ records: [{ device: ada.id, record: one.wire }], next: after + 1, more: true });
+  });
+  await expect(endless).rejects.toMatchObject({ code: 'relay-misbehaved' });
+  expect(asked).toBeGreaterThan(1024);
+});

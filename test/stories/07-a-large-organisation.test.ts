@@ -15,13 +15,16 @@ import {
 } from '@keytide/client';
 import {
   assembleNote,
+  checkpointOf,
   checkpointText,
   cosignature,
   createPolicyChange,
   createRoleChange,
+  formatInviteLink,
   logSignature,
   openMapNote,
   parseCheckpointText,
+  parseInviteLink,
   parseNote,
   verifyForkProof,
   type MapCheckpoint,
@@ -349,6 +352,15 @@ test('an inviter who has not cosigned since accuses nobody, whatever others cosi
   // The relay tells the truth: what was cosigned is of before this invite.
   expect((await failing(waiting)).code).toBe('unwitnessed');
   await large.cosign(first, second);
+});
+
+test('a link of before its invite, as that of a proposed one, has to be replayed, and accuses nobody', async () => {
+  const before = checkpointOf(large.world.state);
+  const invited = parseInviteLink(await large.link(first));
+  await large.cosign(first, second);
+  const proposed = formatInviteLink({ ...invited, checkpoint: before });
+  const opening = openProvenDirectory({ ports: large.ports(), store: kept(), link: proposed, replayLimit });
+  expect((await failing(opening)).code).toBe('replay-needed');
 });
 
 test('a relay that denies what it has signed is refused, with its signature as evidence', async () => {

@@ -33,7 +33,8 @@ export interface ProvenDirectoryOptions {
  * starts from what this device has replayed, or from an invite, and needs the relay; after that it opens as it was
  * left, and `refresh` goes on.
  * @throws ClientError `no-organisation` for a store without one, and without a link; `replay-needed` where the policy
- *   demands no witnesses, where the organisation is small, and where this device has replayed nothing yet;
+ *   demands no witnesses, where the organisation is small, where this device has replayed nothing yet, and where the
+ *   link does not name a log with its invite, as that of a proposed one;
  *   `offline`, `unwitnessed`, `relay-misbehaved`, `relay-forked`; DirectoryError `malformed` for a link that is none
  */
 export async function openProvenDirectory(options: ProvenDirectoryOptions): Promise<ProvenDirectory> {
@@ -106,6 +107,8 @@ async function firstAnchor(
     }
   } catch (cause) {
     if (!(cause instanceof DirectoryError)) throw cause;
+    if (cause.code === 'invite-unknown')
+      throw new ClientError('replay-needed', 'the log of this link is of before its invite', { cause });
     throw new ClientError('relay-misbehaved', 'the relay’s answers prove nothing', {
       cause,
       evidence: cause.evidence,

@@ -1,5 +1,4 @@
 import type { DeviceId, OrgId } from '@keytide/crypto-core';
-import { badProof } from '../bad-proof.ts';
 import type { Checkpoint } from '../checkpoint.ts';
 import { parseEntry } from '../entry.ts';
 import { DirectoryError } from '../errors.ts';
@@ -28,7 +27,8 @@ const MAX_SEARCH = 64;
  * who signed it; this device's cosignature makes the map of the note believed. That device has to be an active
  * admin's: the link is the inviter's word, and so is this. Take a step with `advanceAnchor` before anything is looked up.
  * @throws DirectoryError `unwitnessed` where the inviting device has not cosigned the note; `rolled-back` for a note
- *   of before the link; `bad-proof` for another log, and as `advanceAnchor`
+ *   of before the link; `invite-unknown` where the link's last entries do not show the invite, so that only a replay will do;
+ * `bad-proof` for another log, and as `advanceAnchor`
  */
 export async function anchorByInvite(
   tools: ProofTools,
@@ -53,7 +53,7 @@ export async function anchorByInvite(
   return await settle(tools, note, cosigners);
 }
 
-/** The device that signed the invite, by the log that the link names. @throws DirectoryError `bad-proof`, `not-stored` */
+/** The device that signed the invite, by the log that the link names. @throws DirectoryError `invite-unknown`, `bad-proof`, `not-stored` */
 async function inviterIn(tools: ProofTools, log: Checkpoint, invite: InviteId): Promise<DeviceId> {
   const { primitives, source } = tools;
   for (let index = log.size - 1; index >= Math.max(0, log.size - MAX_SEARCH); index -= 1) {
@@ -64,7 +64,8 @@ async function inviterIn(tools: ProofTools, log: Checkpoint, invite: InviteId): 
     await requireIncluded(tools, log, index, wire);
     return author;
   }
-  throw badProof('the invite is not in the log of its link');
+  // Also where it was proposed: such a link names the log of before, and a relay may not be blamed for that.
+  throw new DirectoryError('invite-unknown', 'the invite is not in the log of its link');
 }
 
 function onlyBy(note: SignedNote, device: DeviceId): SignedNote {

@@ -66,7 +66,7 @@ describe('the first anchor of who is invited', () => {
     const far = await stage('far', 64);
     const farNote = far.log.note([far.inviter], far.now);
     const search = anchorByInvite({ primitives, source: far.log }, far.invited, farNote, far.now);
-    expect(await refusalOf(search)).toBe('bad-proof');
+    expect(await refusalOf(search)).toBe('invite-unknown');
   });
 
   const refused = async (
@@ -105,7 +105,7 @@ describe('the first anchor of who is invited', () => {
     const mine = ({ world }: Stage): { invited: Partial<InvitedTo> } => ({
       invited: { invite: invite(world).id },
     });
-    expect(await refused('another invite', mine)).toBe('bad-proof');
+    expect(await refused('another invite', mine)).toBe('invite-unknown');
   });
 
   test('is refused where the source shows another entry as the invite', async () => {

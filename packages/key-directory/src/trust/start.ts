@@ -27,8 +27,8 @@ const MAX_SEARCH = 64;
  * who signed it; this device's cosignature makes the map of the note believed. That device has to be an active
  * admin's: the link is the inviter's word, and so is this. Take a step with `advanceAnchor` before anything is looked up.
  * @throws DirectoryError `unwitnessed` where the inviting device has not cosigned the note; `rolled-back` for a note
- *   of before the link; `invite-unknown` where the link's last entries do not show the invite, so that only a replay will do;
- * `bad-proof` for another log, and as `advanceAnchor`
+ *   of before the link; `invite-unknown` where the link's last entries do not show the invite, so that only a replay
+ *   will do; `bad-proof` for another log, and as `advanceAnchor`
  */
 export async function anchorByInvite(
   tools: ProofTools,

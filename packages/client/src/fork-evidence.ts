@@ -1,4 +1,4 @@
-import type { Primitives } from '@keytide/crypto-core';
+import { equalBytes, type Primitives } from '@keytide/crypto-core';
 import {
   applyEntry,
   DirectoryError,
@@ -34,7 +34,15 @@ export interface CaughtRelay {
  * signed nothing that proves it.
  */
 export async function forkEvidence(caught: CaughtRelay): Promise<Uint8Array | null> {
-  return (await attempt(() => checkpointsFork(caught))) ?? (await attempt(() => logFork(caught)));
+  const { kept, shown } = caught;
+  const isOneLog = kept !== null && kept.size === shown.size && equalBytes(kept.root, shown.root);
+  // Of two maps of one log the log itself tells which is wrong, where it fits in a file.
+  const ways = isOneLog ? [logFork, checkpointsFork] : [checkpointsFork, logFork];
+  for (const way of ways) {
+    const proof = await attempt(() => way(caught));
+    if (proof !== null) return proof;
+  }
+  return null;
 }
 
 async function checkpointsFork({

@@ -61,6 +61,7 @@ test('what grows faster than it may is not met, and one size says nothing of gro
     peerBytes: 0,
     verifyMs: { keytide: [1] },
     replayMs: [devices],
+    startMs: 1,
     replayPeakBytes: 0,
     firstLoginMs: 1,
     firstLookMs: 1,

@@ -27,7 +27,7 @@ create table tree_hashes (
   primary key (org, level, place)
 );
 
--- The nodes of the map from member and device to head, by hash. Older roots stay readable.
+-- The nodes of the map from organisation, member and device to head, by hash. Older roots stay readable.
 create table map_nodes (
   org bytea not null,
   hash bytea not null check (octet_length(hash) = 32),

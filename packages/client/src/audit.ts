@@ -8,7 +8,7 @@ import { isSignedBy } from './signed-entries.ts';
 export interface AuditReport {
   /** How many entries the log has. */
   readonly size: number;
-  /** Every entry by or about one's own member and its devices, in the order of the log. */
+  /** Every entry by or about one's own member and its devices, and every recovery, in the order of the log. */
   readonly entries: readonly AuditedEntry[];
   /** Those of them that are an alarm, and that the person has not taken note of (`Client.acknowledge`). */
   readonly alarms: readonly AuditedEntry[];
@@ -16,7 +16,7 @@ export interface AuditReport {
   readonly relay: RelayAudit | null;
 }
 
-/** An entry by or about one's own member and its devices. */
+/** An entry by or about one's own member and its devices, or a recovery of the organisation. */
 export interface AuditedEntry {
   readonly index: number;
   /** Milliseconds since 1970, by the clock of its author. */
@@ -95,7 +95,8 @@ function isAbout(state: DirectoryState, { body, index }: Entry, member: MemberId
     case 'wipe':
       return [...state.devices.values()].some((device) => isOwn(device.id) && device.wipedAt === index);
     case 'recovery':
-      return body.removed.includes(member);
+      // Somebody came in who needed no admin, and set the policy: nobody may miss that.
+      return true;
     default:
       return false;
   }

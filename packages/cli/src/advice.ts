@@ -30,7 +30,7 @@ const RETRY = 'Check the address and the network, and run the command again; not
 /** What the relay says no to. */
 const REFUSALS: Readonly<Record<string, Advice>> = {
   'login-refused': refused(
-    'An admin can say whether this device still belongs, and make a new invite (`keytide invite`).',
+    'An admin can say whether this device still belongs, and make a new invite (`keytide invite`). A recovery that was broken off goes on with `keytide org recover`.',
   ),
   'not-a-member': refused('Ask an admin whether this device still belongs, and has the right to do this.'),
   'session-ended': refused('Run the command again; it logs in anew.'),
@@ -55,7 +55,7 @@ const ADVICE: Readonly<Record<string, Readonly<Record<string, Advice>>>> = {
     offline: unreachable(RETRY),
     'not-ready': unreachable('Connect this device to the relay once: run `keytide status`.'),
     unwitnessed: refused(
-      'Too few admins have been online lately: ask them to open their devices, or end those of one who left.',
+      'Ask the admins to run `keytide status`; `keytide directory checkpoint` says who has. One who will not come back: `keytide remove NAME` or `keytide role NAME member`.',
     ),
     'relay-refused': refused('Ask an admin.'),
     'relay-misbehaved': misbehaved(TELL_ADMIN),
@@ -122,6 +122,9 @@ const ADVICE: Readonly<Record<string, Readonly<Record<string, Advice>>>> = {
     ),
     'address-in-use': usage('Give another --port, or 0 for any free one.'),
     'database-newer': unexpected('Update keytide.'),
+    'migration-changed': unexpected(
+      'Made by another version of keytide, whose checkpoints mean something else: use that one, or start with an empty --data or --database.',
+    ),
     'database-failed': unexpected(
       'Check that the database runs and that its address and password are right.',
     ),

@@ -27,11 +27,12 @@ export async function decide(
     ...describeAct(client, body),
     `proposed in ${path}; approvals of other admins: ${approvals}`,
   ]);
-  context.output.note(nextStep('anything else changes'));
+  context.output.note(nextStep(approvals, 'anything else changes'));
   return false;
 }
 
-/** What has to happen to a proposal. */
-export function nextStep(before: string): string {
+/** What has to happen to a proposal that takes so many approvals. */
+export function nextStep(approvals: number, before: string): string {
+  if (approvals === 0) return `Next: somebody runs \`keytide submit\`, before ${before}.`;
   return `Next: they run \`keytide approve\`, and somebody \`keytide submit\`, before ${before}.`;
 }

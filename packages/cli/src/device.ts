@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { connect, type ClientOptions, type DeviceStore, type SyncState } from '@keytide/client';
 import { nodePorts, openFileDeviceStore } from '@keytide/client/node';
 import type { Context } from './context.ts';
@@ -14,6 +15,8 @@ type Options = ClientOptions<typeof organisation>;
 
 /** How long closing may take before the process ends anyway. */
 const CLOSE_MS = 5000;
+/** How long to look for cosignatures before saying that there are too few. */
+const WITNESSES_MS = 3000;
 
 /**
  * Opens this device, works with it and closes it, whatever happens.
@@ -68,6 +71,13 @@ export async function untilOnline(context: Context, client: Keytide): Promise<vo
   } finally {
     stop();
   }
+}
+
+/** Gives this device the moments that it takes to learn who has cosigned; too few is an answer. */
+export async function untilWitnessed({ signal }: Context, client: Keytide): Promise<void> {
+  const endMs = Date.now() + WITNESSES_MS;
+  while (client.state.kind === 'online' && !client.witnesses.isMet && Date.now() < endMs)
+    await wait(100, undefined, { signal });
 }
 
 /** Waits until the relay has everything that was written here. @throws CliError `queued` when it does not answer */

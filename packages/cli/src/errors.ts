@@ -17,6 +17,7 @@ export type CliErrorCode =
   | 'file-exists' // a file that would be written is there already
   | 'no-checkpoint' // the relay has signed none that this device knows
   | 'proves-nothing' // a file of evidence that does not show what it is said to show
+  | 'login-refused' // the relay does not let this recovery key in
   | 'not-confirmed' // nobody to ask, and no --yes
   | 'unreachable' // the relay refuses connections, or did not answer in time
   | 'queued' // written here, not yet at the relay

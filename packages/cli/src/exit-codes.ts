@@ -23,7 +23,10 @@ export const EXIT_MEANINGS: readonly (readonly [ExitCode, string])[] = [
   [EXIT.usage, 'the command, a value or a file cannot be used as given'],
   [EXIT.locked, 'wrong passphrase, or a store that is in use or damaged'],
   [EXIT.unreachable, 'the relay cannot be reached'],
-  [EXIT.refused, 'refused: no member, no right, no valid invite, or not enough approvals'],
+  [
+    EXIT.refused,
+    'refused: no member, no right, no valid invite, not enough approvals, or too few admins online lately',
+  ],
   [EXIT.rowsRefused, 'some rows of the file were not imported; the others were'],
   [EXIT.misbehaved, 'the relay showed something that cannot be true; nothing more was sent'],
   [EXIT.notProved, 'the file of evidence proves nothing'],

@@ -30,7 +30,7 @@ export async function shareLink(
   if (options.qr) for (const line of renderUnicodeCompact(link, { border: 2 }).split('\n')) output.note(line);
   if (proposed.approvals !== undefined) {
     output.note(`Proposed in ${proposed.proposal}; approvals of other admins: ${proposed.approvals}.`);
-    output.note(nextStep('the link works'));
+    output.note(nextStep(proposed.approvals, 'the link works'));
   }
   output.note(
     `Works once, until ${clockTime(expiresMs, nowMs)}. Whoever has it can join: send it over a channel you trust.`,

@@ -267,7 +267,7 @@ describe('evidence', () => {
     expect(await refusal('nobody', ['verify-evidence', altered])).toEqual([EXIT.notProved, 'proves-nothing']);
     const text = inFolder('text');
     await writeFile(text, 'the relay lies');
-    expect(await refusal('nobody', ['verify-evidence', text])).toEqual([EXIT.usage, 'malformed']);
+    expect(await refusal('nobody', ['verify-evidence', text])).toEqual([EXIT.usage, 'usage']);
     expect(await readFile(text, 'utf8')).toBe('the relay lies');
   });
 });

@@ -31,6 +31,7 @@ test.each([
   [new ClientError('relay-misbehaved', 'm'), 'relay-misbehaved', EXIT.misbehaved],
   [new DirectoryError('rolled-back', 'm'), 'rolled-back', EXIT.misbehaved],
   [new RelayError('database-failed', 'm'), 'database-failed', EXIT.unexpected],
+  [new RelayError('migration-changed', 'm'), 'migration-changed', EXIT.unexpected],
   [Object.assign(new Error('x'), { name: 'ExitPromptError' }), 'interrupted', EXIT.interrupted],
 ])('%o is %s, exit code %i', (error, code, exitCode) => {
   const failure = describeFailure(error);

@@ -37,6 +37,7 @@ test('an organisation without its admin comes back by the recovery key, once', a
     code: EXIT.usage,
     failed: { error: { code: 'file-exists' } },
   });
+  await on('bo', ['join', '-', '--name', 'bo'], (await on('ada', ['invite'])).said.link);
   await on('ada', ['policy', 'set', 'recovery-key', key.publicKey]);
   await on('ada', ['policy', 'set', 'witnesses', '1/24h']);
   expect((await on('ada', ['status'])).said.witnesses).toEqual({ cosigned: 1, needed: 1 });
@@ -80,12 +81,22 @@ test('an organisation without its admin comes back by the recovery key, once', a
   const secret = await readFile(file, 'utf8');
   const { code, said } = await on('edith', all, secret);
   expect([code, said]).toEqual([EXIT.ok, expect.objectContaining({ org: ada.org, removed: [ada.member] })]);
-  expect((await on('edith', ['members'])).said.members).toMatchObject([{ handle: 'edith', role: 'admin' }]);
+  expect((await on('edith', ['members'])).said.members).toMatchObject([
+    { handle: 'bo' },
+    { handle: 'edith', role: 'admin' },
+  ]);
   expect((await on('edith', ['policy', 'show'])).said.policy).toMatchObject({
     'recovery-key': other.publicKey,
     witnesses: 'none',
   });
   // Coming in is not a stolen key.
   expect(await on('edith', ['directory', 'audit'])).toMatchObject({ code: EXIT.ok, said: { alarms: [] } });
+  // Nobody who stays may miss it.
+  const { said: audit } = await on('bo', ['directory', 'audit']);
+  expect(audit.entries.at(-1)).toMatchObject({
+    kind: 'recovery',
+    signedBy: [{ handle: 'edith' }],
+    alarm: null,
+  });
   expect((await on('mallory', all, secret)).code).toBe(EXIT.refused);
 }, 240_000);

@@ -1,14 +1,17 @@
 import { decodeUtf8 } from '@keytide/crypto-core';
 import type { Context } from '../context.ts';
 import { nameOf } from '../describe-act.ts';
-import { untilOnline, withDevice } from '../device.ts';
+import { untilOnline, untilWitnessed, withDevice } from '../device.ts';
 import { CliError } from '../errors.ts';
 import { EXIT } from '../exit-codes.ts';
 
 /** `keytide directory checkpoint`: what the relay signed of the membership log, byte for byte. */
 export async function showCheckpoint(context: Context, options: { offline?: true }): Promise<void> {
   await withDevice(context, async (client) => {
-    if (!options.offline) await untilOnline(context, client);
+    if (!options.offline) {
+      await untilOnline(context, client);
+      await untilWitnessed(context, client);
+    }
     const { checkpoint } = client;
     if (checkpoint === null) {
       throw new CliError(

@@ -1,4 +1,4 @@
-import { recoverOrganisation } from '@keytide/client';
+import { ClientError, recoverOrganisation } from '@keytide/client';
 import { fromHex, memberId, orgId, Secret, type MemberId, type OrgId } from '@keytide/crypto-core';
 import {
   DirectoryError,
@@ -11,6 +11,8 @@ import {
 import type { Context } from '../context.ts';
 import { untilOnline, withNewDevice } from '../device.ts';
 import { readFileBytes } from '../file-bytes.ts';
+import { CliError } from '../errors.ts';
+import { EXIT } from '../exit-codes.ts';
 import { changedPolicy } from '../policy-keys.ts';
 import { relayOrigin } from '../relay-origin.ts';
 import { readStdinText } from '../stdin-text.ts';
@@ -65,9 +67,18 @@ export async function recoverOrg(context: Context, options: RecoverOptions): Pro
         );
       },
     );
+  } catch (error) {
+    throw error instanceof ClientError && error.relayCode === 'login-refused' ? keyRefused(error) : error;
   } finally {
     seed.dispose();
   }
+}
+
+/** The advice of other logins, to ask an admin, helps nobody who has none. */
+function keyRefused({ message }: ClientError): CliError {
+  const next =
+    'Compare --relay and --org with what a member has in `keytide status`, and the file: a recovery key works once, and only while `keytide policy show` names it.';
+  return new CliError('login-refused', EXIT.refused, message, next);
 }
 
 /** A spent key cannot stay, and whoever comes in alone has nobody who could approve or witness. */

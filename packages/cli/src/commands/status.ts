@@ -1,5 +1,5 @@
 import type { Context } from '../context.ts';
-import { untilOnline, untilSettled, withDevice } from '../device.ts';
+import { untilOnline, untilSettled, untilWitnessed, withDevice } from '../device.ts';
 import type { Keytide } from '../organisation.ts';
 import { CliError } from '../errors.ts';
 
@@ -9,6 +9,7 @@ export async function showStatus(context: Context): Promise<void> {
     try {
       await untilOnline(context, client);
       await untilSettled(context, client);
+      await untilWitnessed(context, client);
     } catch (error) {
       if (!(error instanceof CliError) || (error.code !== 'unreachable' && error.code !== 'queued'))
         throw error;

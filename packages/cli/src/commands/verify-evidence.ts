@@ -11,6 +11,7 @@ import type { Context } from '../context.ts';
 import { CliError } from '../errors.ts';
 import { EXIT } from '../exit-codes.ts';
 import { readFileBytes } from '../file-bytes.ts';
+import { usageError } from '../usage.ts';
 
 /** `keytide verify-evidence`: what a file of evidence proves, from nothing but the file. */
 export async function verifyEvidence({ output }: Context, path: string): Promise<void> {
@@ -40,7 +41,13 @@ function verdictOn(file: Uint8Array): ForkVerdict {
   try {
     return verifyForkProof(primitives, file);
   } catch (error) {
-    if (!(error instanceof DirectoryError) || !PROVES_NOTHING.includes(error.code)) throw error;
+    if (!(error instanceof DirectoryError)) throw error;
+    if (error.code === 'malformed')
+      throw usageError(
+        'not a file of evidence',
+        'Give the file just as it was written, by `--evidence` or an app.',
+      );
+    if (!PROVES_NOTHING.includes(error.code)) throw error;
     const next = 'Believe nothing of what was said with it; ask who gave it to you.';
     throw new CliError('proves-nothing', EXIT.notProved, `the file proves nothing: ${error.message}`, next);
   }

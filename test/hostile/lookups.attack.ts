@@ -144,7 +144,7 @@ export function liesAboutOneself(stage: () => Stage): void {
     const contradiction = (await caught(bo))?.contradiction;
     expect(contradiction?.code).toBe('relay-forked');
     const verdict = verifyForkProof(primitives, contradiction?.evidence[0] as Uint8Array);
-    expect(verdict.claim).toBe('forked');
+    expect(verdict.claim).toBe('wrong-map');
     const relayKey = noteKeyText(primitives, logNoteKey(originOf(bo.client.org), signer.publicKey));
     expect(verdict.against.map((key) => noteKeyText(primitives, key))).toEqual([relayKey]);
     expect((await ada.client.audit()).relay?.contradiction).toBeNull();

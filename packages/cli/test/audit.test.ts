@@ -111,6 +111,6 @@ test('a relay that proves another map: exit code 7, and evidence that stands by 
   relent();
   expect(await json('nobody', ['verify-evidence', file])).toMatchObject({
     code: EXIT.ok,
-    said: { proved: 'forked' },
+    said: { proved: 'wrong-map' },
   });
 });

@@ -1,31 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { startRelay, type Relay } from '@keytide/server-relay';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { EXIT } from '../src/exit-codes.ts';
-import { runKeytide } from './run-keytide.ts';
+import { openPeople } from './people.ts';
 
-let folder: string;
-let relay: Relay;
-
-async function on(name: string, args: readonly string[], stdin = '') {
-  const env = { KEYTIDE_HOME: join(folder, name), KEYTIDE_PASSPHRASE: 'correct horse battery' };
-  const { code, stdout, stderr } = await runKeytide(['--json', ...args], { env, stdin });
-  // oxlint-disable-next-line no-explicit-any
-  const parsed = (text: string): any => JSON.parse(text.trimEnd().split('\n').at(-1) || 'null');
-  return { code, said: parsed(stdout), failed: parsed(stderr) };
-}
-
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'keytide-witnesses-'));
-  relay = await startRelay({ database: { kind: 'memory' }, port: 0, log: () => {} });
-});
-
-afterAll(async () => {
-  await relay?.close();
-  await rm(folder, { recursive: true, force: true });
-});
+const { relay, on, close } = await openPeople();
+afterAll(close);
 
 test('status says who has cosigned, not what this device knew; and an admin who is gone stops nobody', async () => {
   await on('ada', ['org', 'create', '--relay', relay.url, '--name', 'ada']);

@@ -159,6 +159,23 @@ export const directoryChecks: readonly StoreCheck[] = [
     },
   },
   {
+    name: 'hands out 64 cosigned checkpoints at most, the newest',
+    async check({ store }) {
+      const place = placeOf('cosigned by many');
+      const { org, random } = place;
+      await fill(store, place, 70);
+      for (let size = 1; size <= 70; size += 1) {
+        const device = deviceId(random(32));
+        const signature = random(72);
+        await store.putCosignature(org, size, { device, keyId: 1, timeSeconds: size, signature });
+      }
+      assert.deepEqual(
+        (await store.readCosigned(org)).map(({ size }) => size),
+        Array.from({ length: 64 }, (_, i) => 70 - i),
+      );
+    },
+  },
+  {
     name: 'hands out the newest checkpoint that each device has cosigned',
     async check({ store }) {
       const place = placeOf('cosigned by each');

@@ -1,6 +1,7 @@
 import { equalBytes } from '@keytide/crypto-core';
 import {
   advanceAnchor,
+  DirectoryError,
   openMapNote,
   type Anchor,
   type Checkpoint,
@@ -59,8 +60,9 @@ export async function nextAnchor(
 export function isBefore(note: Uint8Array, { size }: Checkpoint): boolean {
   try {
     return openMapNote(note).checkpoint.size < size;
-  } catch {
-    return false;
+  } catch (error) {
+    if (error instanceof DirectoryError) return false;
+    throw error;
   }
 }
 

@@ -143,6 +143,7 @@ export class Client<D extends Declarations> {
       onOutcome: (outcome) => this.#arrivals.take(outcome),
       onState: (state) => this.#events.emit('state', state),
       onWitnesses: (witnesses) => this.#events.emit('witnesses', witnesses),
+      parts: [],
     });
   }
 

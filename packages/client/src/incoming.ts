@@ -1,5 +1,5 @@
 import type { GroupId } from '@keytide/crypto-core';
-import type { RelayFrame } from '@keytide/relay-protocol';
+import type { HintTopic, RelayFrame } from '@keytide/relay-protocol';
 import type { Connection } from './connection.ts';
 import type { DirectoryReplica } from './directory-replica.ts';
 import { decodeEntry, encodeEntry } from './entry.ts';
@@ -25,6 +25,8 @@ interface IncomingOptions {
   onCaughtUp(): void;
   /** The membership log has grown. */
   onDirectory(): void;
+  /** Something outside the logs has changed for this device. */
+  onHint(topic: HintTopic): void;
 }
 
 /** Frames that wait to be processed; more are left with the relay, and asked for again. */
@@ -72,6 +74,7 @@ export class Incoming {
   /** Takes a frame; it is processed when everything before it is. */
   receive(frame: RelayFrame, socket: RelaySocket): void {
     if ('group' in frame && frame.group !== this.#options.group) return;
+    if (frame.type === 'hint') return this.#options.onHint(frame.topic);
     const entries = frame.type === 'entries' ? frame.entries : [];
     const sizeBytes = entries.reduce((sum, { bytes }) => sum + bytes.length, FRAME_BYTES);
     if (this.#queuedBytes + sizeBytes > QUEUE_BYTES) return this.#leave(socket);

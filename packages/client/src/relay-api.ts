@@ -74,19 +74,19 @@ export class RelayApi {
 
   /** Membership log entries from index `from`, as many as one page holds. */
   readLog(from: number): Promise<{ entries: Uint8Array[]; size: number }> {
-    return this.#withSession('GET', `/log?from=${from}`, logResponse);
+    return this.call('GET', `/log?from=${from}`, logResponse);
   }
 
   /** Adds an entry; its index. @throws ClientError `relay-refused` with `head-moved` when others were first */
   async appendLog(entry: Uint8Array): Promise<number> {
     const body = { entry: toBase64Url(entry) };
-    return (await this.#withSession('POST', '/log', logAppendResponse, body)).index;
+    return (await this.call('POST', '/log', logAppendResponse, body)).index;
   }
 
   /** This device's sealed epoch key, or `null` when the relay has none for it. */
   async box(group: GroupId, epoch: number): Promise<Uint8Array | null> {
     try {
-      return (await this.#withSession('GET', `/groups/${group}/boxes/${epoch}`, boxResponse)).box;
+      return (await this.call('GET', `/groups/${group}/boxes/${epoch}`, boxResponse)).box;
     } catch (error) {
       if (error instanceof ClientError && error.relayCode === 'no-box') return null;
       throw error;
@@ -96,7 +96,7 @@ export class RelayApi {
   /** The checkpoint of the membership log's first `size` entries, or its newest: a signed note, not verified. */
   readCheckpoint(size?: number): Promise<Uint8Array> {
     const query = size === undefined ? '' : `?size=${size}`;
-    return this.#withSession('GET', `/log/checkpoint${query}`, bytesWithin(LIMITS.noteBytes));
+    return this.call('GET', `/log/checkpoint${query}`, bytesWithin(LIMITS.noteBytes));
   }
 
   /** The way to a head in the map of the checkpoint of `size`, not verified. */
@@ -107,18 +107,18 @@ export class RelayApi {
   /** The same, with the checkpoint that the relay says it is under: a signed note, not verified. */
   lookUp(name: HeadName, size: number): Promise<{ checkpoint: Uint8Array; lookup: Uint8Array }> {
     const path = name.of === 'organisation' ? name.of : `${name.of}s/${name.id}`;
-    return this.#withSession('GET', `/directory/${path}?size=${size}`, lookupResponse);
+    return this.call('GET', `/directory/${path}?size=${size}`, lookupResponse);
   }
 
   /** One entry of the membership log, not verified; `null` when the relay has none. */
   async readEntry(index: number): Promise<Uint8Array | null> {
-    const { entries } = await this.#withSession('GET', `/log?from=${index}&count=1`, logResponse);
+    const { entries } = await this.call('GET', `/log?from=${index}&count=1`, logResponse);
     return entries[0] ?? null;
   }
 
   /** Of each device that has cosigned, the newest checkpoint it did: signed notes, not verified, the newest first. */
   async readCosigned(): Promise<readonly Uint8Array[]> {
-    return (await this.#withSession('GET', '/log/cosignatures', cosignedResponse)).notes;
+    return (await this.call('GET', '/log/cosignatures', cosignedResponse)).notes;
   }
 
   /**
@@ -127,13 +127,13 @@ export class RelayApi {
    */
   async handInCosignature(note: Uint8Array): Promise<void> {
     const body = { note: decodeUtf8(note) };
-    await this.#withSession('POST', '/log/cosignatures', cosignatureResponse, body);
+    await this.call('POST', '/log/cosignatures', cosignatureResponse, body);
   }
 
   /** A tile of the membership log's tree, not verified; `null` when the relay has none. */
   async readTile(tile: TileName): Promise<Uint8Array | null> {
     try {
-      return await this.#withSession('GET', `/log/${tilePath(tile)}`, bytesWithin(MAX_BODY_BYTES));
+      return await this.call('GET', `/log/${tilePath(tile)}`, bytesWithin(MAX_BODY_BYTES));
     } catch (error) {
       if (error instanceof ClientError && error.relayCode === 'not-found') return null;
       throw error;
@@ -143,15 +143,19 @@ export class RelayApi {
   /** Hands in this device's next sealing record; the same bytes again are harmless. @throws ClientError `relay-refused` with `record-refused` */
   async publishSealingRecord(record: Uint8Array): Promise<void> {
     const body = { record: toBase64Url(record) };
-    await this.#withSession('POST', '/sealing-records', sealingRecordResponse, body);
+    await this.call('POST', '/sealing-records', sealingRecordResponse, body);
   }
 
   /** Sealing records of all devices after a place in the relay's list, as many as one page holds. */
   readSealingRecords(after: number): Promise<SealingRecordsBody> {
-    return this.#withSession('GET', `/sealing-records?after=${after}`, sealingRecordsResponse);
+    return this.call('GET', `/sealing-records?after=${after}`, sealingRecordsResponse);
   }
 
-  async #withSession<T>(method: string, path: string, answer: Answer<T>, body?: unknown): Promise<T> {
+  /**
+   * Calls a route below the organisation's own, within a session: `path` starts with a slash.
+   * @throws ClientError `offline`, `relay-refused`, `relay-misbehaved`
+   */
+  async call<T>(method: string, path: string, answer: Answer<T>, body?: unknown): Promise<T> {
     const hadSession = this.#token !== null;
     try {
       return await this.#call(method, path, answer, body, await this.token());
@@ -202,7 +206,7 @@ const health = z.union([
 ]);
 
 /** How an answer is read: JSON by its schema, or bytes as they are; `null` for what it is not. */
-type Answer<T> = z.ZodType<T> | ((bytes: Uint8Array) => T | null);
+export type Answer<T> = z.ZodType<T> | ((bytes: Uint8Array) => T | null);
 
 function bytesWithin(most: number): Answer<Uint8Array> {
   return (bytes) => (bytes.length <= most ? bytes : null);

@@ -11,6 +11,7 @@ import { Incoming } from './incoming.ts';
 import type { Journal } from './journal.ts';
 import type { Outbox } from './outbox.ts';
 import type { OwnSealingKeys } from './own-sealing-keys.ts';
+import type { Part } from './part.ts';
 import type { Ports } from './ports.ts';
 import type { RelayApi } from './relay-api.ts';
 import { RelaySocket } from './relay-socket.ts';
@@ -39,6 +40,8 @@ interface SyncOptions {
   onOutcome(outcome: Outcome): void;
   onState(state: SyncState): void;
   onWitnesses(witnesses: Witnesses): void;
+  /** Beside the logs: who is woken when this device has caught up, or at the relay's hint. */
+  readonly parts: readonly Part[];
 }
 
 /**
@@ -79,6 +82,10 @@ export class Sync {
         void this.#rotation.coverExposure();
         void this.#sealingRotation.tick();
         this.witnessing.wake();
+        for (const part of options.parts) part.wake();
+      },
+      onHint: (topic) => {
+        for (const part of options.parts) if (part.topic === topic) part.wake();
       },
       onDirectory: () => {
         void this.#rotation.coverExposure();
@@ -126,6 +133,7 @@ export class Sync {
   async stop(): Promise<void> {
     await this.#connection.stop();
     this.witnessing.wake();
+    await Promise.all(this.#options.parts.map((part) => part.stop()));
     await this.#running;
     await this.#sealingRotation.tick();
     await this.#writing.run(async () => {});

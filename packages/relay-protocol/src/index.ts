@@ -43,5 +43,6 @@ export {
   encodeRelayFrame,
   type EntryKind,
   type GroupEntry,
+  type HintTopic,
   type RelayFrame,
 } from './relay-frames.ts';

@@ -26,7 +26,12 @@ export type RelayFrame =
   | { readonly type: 'directory'; readonly size: number }
   | { readonly type: 'pong'; readonly nonce: number }
   /** Entries before `firstAvailableSeq` have expired. */
-  | { readonly type: 'gap'; readonly group: GroupId; readonly firstAvailableSeq: number };
+  | { readonly type: 'gap'; readonly group: GroupId; readonly firstAvailableSeq: number }
+  /** Something outside the logs has changed for this device: look there again. */
+  | { readonly type: 'hint'; readonly topic: HintTopic };
+
+/** What a hint can be about: access requests and their answers, pairwise messages, data of the organisation, wipes. */
+export type HintTopic = 'access' | 'mail' | 'data' | 'wipe';
 
 /** What one entry of a group's log is. */
 export type EntryKind = 'envelope' | 'statement';
@@ -39,6 +44,8 @@ export interface GroupEntry {
 
 /** Entry kinds in the order of their numbers on the wire. */
 const ENTRY_KINDS: readonly EntryKind[] = ['envelope', 'statement'];
+/** Topics in the order of their numbers on the wire. */
+const TOPICS: readonly HintTopic[] = ['access', 'mail', 'data', 'wipe'];
 
 const TYPE = {
   welcome: 16,
@@ -49,6 +56,7 @@ const TYPE = {
   directory: 21,
   pong: 22,
   gap: 23,
+  hint: 24,
 } as const;
 
 /** The frame's bytes. */
@@ -96,6 +104,11 @@ export function decodeRelayFrame(bytes: Uint8Array): RelayFrame {
       const [, group, firstAvailableSeq] = readTuple(fields, 3);
       return { type: 'gap', group: readGroup(group), firstAvailableSeq: readUint(firstAvailableSeq) };
     }
+    case TYPE.hint: {
+      const topic = TOPICS[readUint(readTuple(fields, 2)[1])];
+      if (topic === undefined) throw new ProtocolError('malformed', 'not a topic of a hint');
+      return { type: 'hint', topic };
+    }
     default:
       throw new ProtocolError('malformed', 'not a frame of a relay');
   }
@@ -121,6 +134,8 @@ function relayFrameValue(frame: RelayFrame): CborValue {
       return [TYPE.pong, frame.nonce];
     case 'gap':
       return [TYPE.gap, idBytes(frame.group), frame.firstAvailableSeq];
+    case 'hint':
+      return [TYPE.hint, TOPICS.indexOf(frame.topic)];
   }
 }
 

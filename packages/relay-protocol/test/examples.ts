@@ -32,6 +32,7 @@ export const FRAME_EXAMPLES: Readonly<Record<string, Uint8Array>> = {
   directory: encodeRelayFrame({ type: 'directory', size: 4 }),
   pong: encodeRelayFrame({ type: 'pong', nonce: 5 }),
   gap: encodeRelayFrame({ type: 'gap', group, firstAvailableSeq: 40 }),
+  hint: encodeRelayFrame({ type: 'hint', topic: 'mail' }),
 };
 
 /** The example of docs/spec/sessions.md. */

@@ -64,6 +64,10 @@ const relayFrame: fc.Arbitrary<RelayFrame> = fc.oneof(
   fc.record({ type: fc.constant('directory' as const), size: uint }),
   fc.record({ type: fc.constant('pong' as const), nonce: uint }),
   fc.record({ type: fc.constant('gap' as const), group, firstAvailableSeq: uint }),
+  fc.record({
+    type: fc.constant('hint' as const),
+    topic: fc.constantFrom('access' as const, 'mail' as const, 'data' as const, 'wipe' as const),
+  }),
 );
 
 describe('frames', () => {

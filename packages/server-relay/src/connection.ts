@@ -1,7 +1,12 @@
 import type { Socket } from 'node:net';
-import { deviceId } from '@keytide/crypto-core';
+import { deviceId, type DeviceId } from '@keytide/crypto-core';
 import { isActive } from '@keytide/key-directory/verify';
-import { decodeClientFrame, encodeRelayFrame, type ClientFrame } from '@keytide/relay-protocol';
+import {
+  decodeClientFrame,
+  encodeRelayFrame,
+  type ClientFrame,
+  type HintTopic,
+} from '@keytide/relay-protocol';
 import type { RawData, WebSocket } from 'ws';
 import type { Clock } from './clock.ts';
 import { endingOf } from './ending.ts';
@@ -20,11 +25,16 @@ import { createSocketOutlet } from './socket-outlet.ts';
 export interface Connection {
   /** The organisation's log has grown: tells the device, or cuts it off if it lost its place. */
   grown(): void;
+  /** Tells the device that something outside the logs has changed for it, if it is among these. */
+  hint(topic: HintTopic, devices: Recipients): void;
   /** Call it every `pingMs`: pings, and cuts off whoever showed no life since the last call. */
   tick(): void;
   /** Answers nothing more and closes with this WebSocket status. */
   close(status: number, reason: string): void;
 }
+
+/** Who is meant: these devices, or every one that is connected. */
+export type Recipients = readonly DeviceId[] | 'everyone';
 
 /** What all connections of a relay share. */
 export interface ConnectionOptions extends Pick<
@@ -175,6 +185,11 @@ export function createConnection(socket: WebSocket, tcp: Socket, options: Connec
       fail(new RelayError('not-a-member', 'no longer an active device'));
       // What waits to be sent was meant for a member.
       if (outlet.backlogBytes() > limits.helloBytes) socket.terminate();
+    },
+    hint(topic, devices) {
+      if (guest === null || endReason !== null) return;
+      if (devices !== 'everyone' && !devices.includes(deviceId(guest.session.subject.id))) return;
+      guest.peer.hint(topic);
     },
     tick() {
       if (endReason !== null) return;

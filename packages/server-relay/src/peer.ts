@@ -1,6 +1,6 @@
 import { parseEpochStatement, type DeviceId, type GroupId, type Primitives } from '@keytide/crypto-core';
 import { recipientsOf } from '@keytide/key-directory/verify';
-import { encodeRelayFrame, type ClientFrame, type RelayFrame } from '@keytide/relay-protocol';
+import { encodeRelayFrame, type ClientFrame, type HintTopic, type RelayFrame } from '@keytide/relay-protocol';
 import type { AppendQueue } from './append-queue.ts';
 import { checkEnvelopes, checkStatement, readAnnouncement } from './checks.ts';
 import type { Clock } from './clock.ts';
@@ -20,6 +20,8 @@ export interface Peer {
   handle(frame: ClientFrame): Promise<void>;
   /** Tells the device that the membership log has grown. */
   grown(): void;
+  /** Tells the device to look there again. */
+  hint(topic: HintTopic): void;
   /** Ends its subscriptions. */
   stop(): void;
 }
@@ -169,6 +171,9 @@ export function createPeer(options: PeerOptions): Peer {
     },
     grown() {
       send({ type: 'directory', size: organisation.state.size });
+    },
+    hint(topic) {
+      send({ type: 'hint', topic });
     },
     stop() {
       for (const end of subscriptions.values()) end();

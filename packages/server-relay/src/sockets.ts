@@ -1,14 +1,16 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { OrgId } from '@keytide/crypto-core';
-import { LIMITS } from '@keytide/relay-protocol';
+import { LIMITS, type HintTopic } from '@keytide/relay-protocol';
 import { WebSocketServer } from 'ws';
-import { createConnection, type Connection, type ConnectionOptions } from './connection.ts';
+import { createConnection, type Connection, type ConnectionOptions, type Recipients } from './connection.ts';
 
 /** The WebSockets of a relay. */
 export interface Sockets {
   /** Tells every device of the organisation that its log has grown; cuts off those it removed. */
   grown(org: OrgId): void;
+  /** Tells these devices of the organisation, as far as they are connected, to look there again. */
+  hint(org: OrgId, devices: Recipients, topic: HintTopic): void;
   /** Takes no new sockets. */
   stopAccepting(): void;
   /** Closes all sockets as 'going away'; resolves when they are gone. */
@@ -63,6 +65,9 @@ export function serveSockets(http: Server, options: Omit<ConnectionOptions, 'gre
   return {
     grown(org) {
       for (const connection of byOrg.get(org) ?? []) connection.grown();
+    },
+    hint(org, devices, topic) {
+      for (const connection of byOrg.get(org) ?? []) connection.hint(topic, devices);
     },
     stopAccepting() {
       accepting = false;

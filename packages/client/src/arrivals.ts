@@ -74,7 +74,7 @@ export class Arrivals {
     const expected = channelOf(primitives, operation.collection, operation.item);
     if (!expected.every((byte, i) => channel[i] === byte)) return false;
     const origin = this.#origin(sender, seq, operation.time.ms);
-    if (!collections.get(operation.collection)?.accept(operation, origin)) return false;
+    if (collections.get(operation.collection)?.accept?.(operation, origin) !== true) return false;
     clock.saw(operation.time);
     return true;
   }

@@ -22,10 +22,15 @@ import { appendEntry, type MembershipLog } from './append-entry.ts';
 import { Arrivals } from './arrivals.ts';
 import { auditEntries, type AuditReport } from './audit.ts';
 import type { ClientEvents, Unreadable } from './client-events.ts';
-import { makeCollections, type AnyCollection, type Collections } from './collection.ts';
+import {
+  makeCollections,
+  type AnyCollection,
+  type Collections,
+  type Declarations,
+  type Submit,
+} from './collection.ts';
 import type { SyncState } from './connection.ts';
 import { Cosigner } from './cosigner.ts';
-import type { Declarations } from './declare.ts';
 import { DirectoryReplica } from './directory-replica.ts';
 import { Emitter } from './emitter.ts';
 import { EpochRing, type Self } from './epoch-ring.ts';
@@ -34,7 +39,6 @@ import { GroupReplica, type Divergence, type Missing } from './group-replica.ts'
 import { HybridClock } from './hybrid-clock.ts';
 import type { Identity } from './identity.ts';
 import { IdentityWatch } from './identity-watch.ts';
-import type { Submit } from './log-collection.ts';
 import { channelOf, encodeOperation } from './operation.ts';
 import { Outbox } from './outbox.ts';
 import { OwnSealingKeys } from './own-sealing-keys.ts';
@@ -125,7 +129,7 @@ export class Client<D extends Declarations> {
           payload: encodeOperation({ ...operation, time: clock.next(ports.clock.now()) }),
         })),
       );
-    this.#byName = makeCollections(options.definition, submit, ports.random);
+    this.#byName = makeCollections(options.definition, { submit, random: ports.random });
     this.collections = Object.fromEntries(this.#byName) as unknown as Collections<D>;
     this.#arrivals = new Arrivals({
       primitives: ports.primitives,

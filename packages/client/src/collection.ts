@@ -1,32 +1,56 @@
 import type { Random } from '@keytide/crypto-core';
-import type { Body, Declarations, LogDeclaration, RecordDeclaration } from './declare.ts';
-import { LogCollection, type Submit } from './log-collection.ts';
-import { RecordCollection } from './record-collection.ts';
+import type { Operation } from './operation.ts';
+import type { Origin } from './origin.ts';
+
+/** A collection of any kind, as the client feeds it. */
+export interface AnyCollection {
+  /** Takes an authenticated operation of the group's log in; `false` when it breaks the collection's rules. */
+  accept?(operation: Operation, origin: Origin): boolean;
+  /** Ends every `follow`. */
+  end(): void;
+}
+
+/** Hands operations to the outbox; resolves once they are durable on this device. */
+export type Submit = (
+  operations: readonly Pick<Operation, 'act' | 'collection' | 'item' | 'body'>[],
+) => Promise<void>;
+
+/** What a client gives to a collection that it opens. */
+export interface CollectionContext {
+  /** As the application declared it. */
+  readonly name: string;
+  readonly submit: Submit;
+  readonly random: Random;
+}
+
+/** How long a collection's content may stay readable on non-admin devices, within the organisation's own limit. */
+export interface CollectionOptions {
+  /** Days; default: the organisation's retention window. */
+  readonly retentionDays?: number;
+}
+
+/** What an application says of one collection; it opens as the collection `C`. Each kind has its own. */
+export interface Declaration<C extends AnyCollection = AnyCollection> {
+  readonly class: 'sensitive' | 'org' | 'system';
+  readonly kind: string;
+  /** Makes the collection, empty. For the client only. */
+  open(context: CollectionContext): C;
+}
+
+/** The collections of one application, by name. */
+export type Declarations = { readonly [name: string]: Declaration };
 
 /** The typed collections of a client, by declared name. */
 export type Collections<D extends Declarations> = {
-  readonly [Name in keyof D]: D[Name] extends LogDeclaration<infer T>
-    ? LogCollection<T>
-    : D[Name] extends RecordDeclaration<infer T>
-      ? RecordCollection<T>
-      : never;
+  readonly [Name in keyof D]: ReturnType<D[Name]['open']>;
 };
-
-/** A collection of whatever was declared, as the client feeds it. */
-export type AnyCollection = Pick<LogCollection<Body>, 'accept' | 'end'>;
 
 /** The declared collections by name, empty. */
 export function makeCollections(
   definition: Declarations,
-  submit: Submit,
-  random: Random,
+  context: Omit<CollectionContext, 'name'>,
 ): ReadonlyMap<string, AnyCollection> {
   return new Map(
-    Object.entries(definition).map(([name, declaration]): [string, AnyCollection] => [
-      name,
-      declaration.kind === 'log'
-        ? new LogCollection(name, declaration, submit)
-        : new RecordCollection(name, declaration, submit, random),
-    ]),
+    Object.entries(definition).map(([name, declaration]) => [name, declaration.open({ ...context, name })]),
   );
 }

@@ -14,7 +14,7 @@ import {
   type Policy,
 } from '@keytide/key-directory';
 import { Client, type ClientOptions } from './client.ts';
-import type { Declarations } from './declare.ts';
+import type { Declarations } from './collection.ts';
 import { DirectoryReplica } from './directory-replica.ts';
 import { ClientError } from './errors.ts';
 import {

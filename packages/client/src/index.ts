@@ -2,18 +2,10 @@ export type { Act } from './acts.ts';
 export type { AuditAlarm, AuditedEntry, AuditReport } from './audit.ts';
 export { Client, type ClientOptions } from './client.ts';
 export type { ClientEvents, StolenKey, Unreadable } from './client-events.ts';
-export type { Collections } from './collection.ts';
+export type { Body } from './body.ts';
+export type { CollectionOptions, Collections, Declaration, Declarations } from './collection.ts';
 export type { SyncState } from './connection.ts';
-export {
-  defineOrganisation,
-  sensitive,
-  type Body,
-  type CollectionOptions,
-  type Declaration,
-  type Declarations,
-  type LogDeclaration,
-  type RecordDeclaration,
-} from './declare.ts';
+export { defineOrganisation, sensitive } from './declare.ts';
 export {
   connect,
   createOrganisation,
@@ -27,14 +19,20 @@ export type { Divergence, Missing, UnreadableCode } from './group-replica.ts';
 export type { IdentityChange, OwnDevice } from './identity-watch.ts';
 export { memoryJournal, type Journal } from './journal.ts';
 export { memoryDeviceStore } from './memory-device-store.ts';
-export type { LogCollection, LogItem } from './log-collection.ts';
+export type { LogCollection, LogDeclaration, LogItem } from './log-collection.ts';
 export { openProvenDirectory, type ProvenDirectoryOptions } from './open-proven-directory.ts';
 export type { Origin } from './origin.ts';
 export type { DeviceView, InviteView, MemberView } from './people.ts';
 export type { Clock, DeviceStore, Ports } from './ports.ts';
 export { REPLAY_LIMIT, type ProvenDirectory } from './proven-directory.ts';
 export type { ProvenDevice, ProvenMember } from './proven-heads.ts';
-export type { ImportProgress, RecordChange, RecordCollection, RecordView } from './record-collection.ts';
+export type {
+  ImportProgress,
+  RecordChange,
+  RecordCollection,
+  RecordDeclaration,
+  RecordView,
+} from './record-collection.ts';
 export type { ProposalView, ProposedInvite, Signatory } from './proposal.ts';
 export { recoverOrganisation, type RecoverOptions } from './recover.ts';
 export type { RelayAudit } from './relay-audit.ts';

@@ -1,10 +1,18 @@
 import { sorted } from '@keytide/crypto-core';
 import type { z } from 'zod';
-import type { Body, LogDeclaration } from './declare.ts';
-import type { Origin } from './origin.ts';
-import { ClientError } from './errors.ts';
+import { accepted, invalidValue, type Body } from './body.ts';
+import type { AnyCollection, CollectionContext, CollectionOptions, Declaration } from './collection.ts';
 import { Feed } from './feed.ts';
 import type { Operation } from './operation.ts';
+import type { Origin } from './origin.ts';
+
+/** An end-to-end encrypted list of messages: they are added, never changed. */
+export interface LogDeclaration<T extends Body> extends Declaration<LogCollection<T>> {
+  readonly class: 'sensitive';
+  readonly kind: 'log';
+  readonly schema: z.ZodType<T>;
+  readonly retentionDays: number | null;
+}
 
 /** One item of a log: its content and where it comes from. */
 export interface LogItem<T extends Body> extends Origin {
@@ -13,23 +21,31 @@ export interface LogItem<T extends Body> extends Origin {
   readonly body: T;
 }
 
-/** Hands operations to the outbox; resolves once they are durable on this device. */
-export type Submit = (
-  operations: readonly Pick<Operation, 'act' | 'collection' | 'item' | 'body'>[],
-) => Promise<void>;
+/** Declares a list of messages. */
+export function declareLog<T extends Body>(
+  schema: z.ZodType<T>,
+  options: CollectionOptions = {},
+): LogDeclaration<T> {
+  const declaration: LogDeclaration<T> = {
+    class: 'sensitive',
+    kind: 'log',
+    schema,
+    retentionDays: options.retentionDays ?? null,
+    open: (context) => new LogCollection(declaration, context),
+  };
+  return declaration;
+}
 
 /** An end-to-end encrypted list of messages. */
-export class LogCollection<T extends Body> {
-  readonly #name: string;
-  readonly #declaration: LogDeclaration<T>;
-  readonly #submit: Submit;
+export class LogCollection<T extends Body> implements AnyCollection {
+  readonly #declaration: Pick<LogDeclaration<T>, 'schema'>;
+  readonly #context: CollectionContext;
   readonly #feed = new Feed<LogItem<T>>();
   readonly #seen = new Set<number>();
 
-  constructor(name: string, declaration: LogDeclaration<T>, submit: Submit) {
-    this.#name = name;
+  constructor(declaration: Pick<LogDeclaration<T>, 'schema'>, context: CollectionContext) {
     this.#declaration = declaration;
-    this.#submit = submit;
+    this.#context = context;
   }
 
   /**
@@ -39,10 +55,9 @@ export class LogCollection<T extends Body> {
    */
   async append(body: T, options: { room?: string } = {}): Promise<void> {
     const parsed = this.#declaration.schema.safeParse(body);
-    if (!parsed.success) throw invalidValue(this.#name, parsed.error);
-    await this.#submit([
-      { act: 'append', collection: this.#name, item: options.room ?? '', body: parsed.data },
-    ]);
+    const { name, submit } = this.#context;
+    if (!parsed.success) throw invalidValue(name, parsed.error);
+    await submit([{ act: 'append', collection: name, item: options.room ?? '', body: parsed.data }]);
   }
 
   /** Everything readable so far, in the group's order. */
@@ -70,24 +85,4 @@ export class LogCollection<T extends Body> {
   end(): void {
     this.#feed.end();
   }
-}
-
-/** What a peer wrote, if it fits; a schema that throws refuses, so that no peer can stop this device. */
-export function accepted<T extends Body>(schema: z.ZodType<T>, body: Body): T | null {
-  try {
-    return schema.safeParse(body).data ?? null;
-  } catch {
-    return null;
-  }
-}
-
-/** Names the fields that do not fit, never their values. */
-export function invalidValue(
-  collection: string,
-  error: { issues: readonly { path: readonly PropertyKey[]; message: string }[] },
-): ClientError {
-  const problems = error.issues.map(
-    (issue) => `${issue.path.map(String).join('.') || 'value'}: ${issue.message}`,
-  );
-  return new ClientError('invalid-value', `${collection}: ${problems.join('; ')}`);
 }

@@ -1,6 +1,6 @@
 import { decodeCbor, encodeCbor, labelled, type CborValue, type Primitives } from '@keytide/crypto-core';
 import { MAX_HYBRID_COUNTER, MAX_HYBRID_MS, notAfter, type HybridTime } from './hybrid-clock.ts';
-import type { Body } from './declare.ts';
+import type { Body } from './body.ts';
 
 /**
  * What one message says to the application (docs/spec/operations.md): a new item of a log, a new record,

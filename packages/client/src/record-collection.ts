@@ -1,11 +1,22 @@
-import { sorted, toHex, type Random } from '@keytide/crypto-core';
-import type { Origin } from './origin.ts';
-import type { Body, RecordDeclaration } from './declare.ts';
+import { sorted, toHex } from '@keytide/crypto-core';
+import { z } from 'zod';
+import { accepted, invalidValue, type Body } from './body.ts';
+import type { AnyCollection, CollectionContext, CollectionOptions, Declaration } from './collection.ts';
 import { ClientError } from './errors.ts';
 import { Feed } from './feed.ts';
-import { accepted, invalidValue, type Submit } from './log-collection.ts';
 import type { Operation } from './operation.ts';
+import type { Origin } from './origin.ts';
 import { bodyOf, emptyRecord, mergeWrite, type MergedRecord } from './record.ts';
+
+/** End-to-end encrypted records whose fields change; concurrent edits merge field by field. */
+export interface RecordDeclaration<T extends Body> extends Declaration<RecordCollection<T>> {
+  readonly class: 'sensitive';
+  readonly kind: 'record';
+  readonly schema: z.ZodObject & z.ZodType<T>;
+  /** The same fields, each optional: what an edit must fit. Rules across fields are for whole records. */
+  readonly editSchema: z.ZodType<Partial<T>>;
+  readonly retentionDays: number | null;
+}
 
 /** A record as it stands now. */
 export interface RecordView<T extends Body> {
@@ -30,21 +41,33 @@ export interface ImportProgress {
 const RECORD_ID = /^[0-9a-f]{32}$/;
 const CHUNK = 100;
 
+/** Declares records whose fields change. */
+export function declareRecord<T extends Body>(
+  schema: z.ZodObject & z.ZodType<T>,
+  options: CollectionOptions = {},
+): RecordDeclaration<T> {
+  const declaration: RecordDeclaration<T> = {
+    class: 'sensitive',
+    kind: 'record',
+    schema,
+    editSchema: z.object(schema.shape).partial() as unknown as z.ZodType<never>,
+    retentionDays: options.retentionDays ?? null,
+    open: (context) => new RecordCollection(declaration, context),
+  };
+  return declaration;
+}
+
 /** End-to-end encrypted records: forms whose fields change. */
-export class RecordCollection<T extends Body> {
-  readonly #name: string;
-  readonly #declaration: RecordDeclaration<T>;
-  readonly #submit: Submit;
-  readonly #random: Random;
+export class RecordCollection<T extends Body> implements AnyCollection {
+  readonly #declaration: Pick<RecordDeclaration<T>, 'schema' | 'editSchema'>;
+  readonly #context: CollectionContext;
   readonly #records = new Map<string, MergedRecord>();
   readonly #changes = new Feed<RecordChange<T>>();
   readonly #seen = new Set<number>();
 
-  constructor(name: string, declaration: RecordDeclaration<T>, submit: Submit, random: Random) {
-    this.#name = name;
+  constructor(declaration: Pick<RecordDeclaration<T>, 'schema' | 'editSchema'>, context: CollectionContext) {
     this.#declaration = declaration;
-    this.#submit = submit;
-    this.#random = random;
+    this.#context = context;
   }
 
   /**
@@ -62,19 +85,20 @@ export class RecordCollection<T extends Body> {
    * @throws ClientError `invalid-value`, `too-large`, `not-ready`, `closed`
    */
   async createMany(bodies: readonly T[], onProgress?: (progress: ImportProgress) => void): Promise<string[]> {
+    const { name, submit, random } = this.#context;
     const parsed = bodies.map((body) => {
       const result = this.#declaration.schema.safeParse(body);
-      if (!result.success) throw invalidValue(this.#name, result.error);
+      if (!result.success) throw invalidValue(name, result.error);
       return result.data as T;
     });
     const ids: string[] = [];
     for (let start = 0; start < parsed.length; start += CHUNK) {
       const operations = parsed.slice(start, start + CHUNK).map((body) => {
-        const id = toHex(this.#random(16));
+        const id = toHex(random(16));
         ids.push(id);
-        return { act: 'create' as const, collection: this.#name, item: id, body };
+        return { act: 'create' as const, collection: name, item: id, body };
       });
-      await this.#submit(operations);
+      await submit(operations);
       onProgress?.({ done: ids.length, total: parsed.length });
     }
     return ids;
@@ -85,13 +109,14 @@ export class RecordCollection<T extends Body> {
    * @throws ClientError `unknown-record`, `invalid-value`, `too-large`, `not-ready`, `closed`
    */
   async edit(id: string, changes: Partial<T>): Promise<void> {
+    const { name, submit } = this.#context;
     if (!this.#records.get(id)?.created) {
-      throw new ClientError('unknown-record', `${this.#name} has no record ${id} on this device`);
+      throw new ClientError('unknown-record', `${name} has no record ${id} on this device`);
     }
     const parsed = this.#declaration.editSchema.safeParse(changes);
-    if (!parsed.success) throw invalidValue(this.#name, parsed.error);
-    await this.#submit([
-      { act: 'edit', collection: this.#name, item: id, body: onlyGiven(parsed.data as Body, changes) },
+    if (!parsed.success) throw invalidValue(name, parsed.error);
+    await submit([
+      { act: 'edit', collection: name, item: id, body: onlyGiven(parsed.data as Body, changes) },
     ]);
   }
 

@@ -1,6 +1,6 @@
 import { compareBytes, encodeCbor, type CborValue } from '@keytide/crypto-core';
 import { compareHybrid, type HybridTime } from './hybrid-clock.ts';
-import type { Body } from './declare.ts';
+import type { Body } from './body.ts';
 
 /** Who wrote a field last, and when: decides which of two edits stays. */
 interface Stamp {

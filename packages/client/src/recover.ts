@@ -7,7 +7,7 @@ import {
   type Policy,
 } from '@keytide/key-directory';
 import type { Client, ClientOptions } from './client.ts';
-import type { Declarations } from './declare.ts';
+import type { Declarations } from './collection.ts';
 import { anchorChange } from './directory-replica.ts';
 import {
   alreadyJoined,

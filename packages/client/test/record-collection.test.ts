@@ -2,7 +2,6 @@ import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { sensitive, type RecordDeclaration } from '../src/index.ts';
 import type { Operation } from '../src/operation.ts';
-import { RecordCollection } from '../src/record-collection.ts';
 
 const schema = z.object({ title: z.string().min(1), status: z.enum(['open', 'done']).default('open') });
 const origin = { seq: 0, device: 'd', member: 'm', handle: 'ada', timeMs: 0 };
@@ -10,10 +9,9 @@ const origin = { seq: 0, device: 'd', member: 'm', handle: 'ada', timeMs: 0 };
 function makeCollection() {
   const sent: Operation[] = [];
   let seq = 0;
-  const collection = new RecordCollection(
-    'requests',
-    sensitive.record(schema),
-    async (operations) => {
+  const collection = sensitive.record(schema).open({
+    name: 'requests',
+    submit: async (operations) => {
       for (const operation of operations) {
         seq += 1;
         const whole = { ...operation, time: { ms: seq, counter: 0 } };
@@ -21,19 +19,18 @@ function makeCollection() {
         collection.accept(whole, { ...origin, seq });
       }
     },
-    (sizeBytes) => new Uint8Array(sizeBytes).fill(seq + 1),
-  );
+    random: (sizeBytes) => new Uint8Array(sizeBytes).fill(seq + 1),
+  });
   return { collection, sent };
 }
 
 // oxlint-disable-next-line no-explicit-any -- any declaration will do
 const makeRecords = (declaration: RecordDeclaration<any>) =>
-  new RecordCollection(
-    'requests',
-    declaration,
-    async () => {},
-    (sizeBytes) => new Uint8Array(sizeBytes),
-  );
+  declaration.open({
+    name: 'requests',
+    submit: async () => {},
+    random: (sizeBytes) => new Uint8Array(sizeBytes),
+  });
 
 test('an edit leaves alone what it does not name, also fields whose schema has a default', async () => {
   const { collection, sent } = makeCollection();

@@ -36,7 +36,9 @@ export type ClientFrame =
     }
   /** Asks for everything after `afterSeq` (0 for all), then for what comes. */
   | { readonly type: 'subscribe'; readonly group: GroupId; readonly afterSeq: number }
-  | { readonly type: 'ping'; readonly nonce: number };
+  | { readonly type: 'ping'; readonly nonce: number }
+  /** A frame of docs/spec/ephemeral.md for whoever is connected now. Is not answered, and stored nowhere. */
+  | { readonly type: 'ephemeral'; readonly group: GroupId; readonly frame: Uint8Array };
 
 /** One envelope and the 16-byte id that makes its append repeatable: same id and bytes, same seq. */
 export interface AppendItem {
@@ -50,7 +52,7 @@ export interface AddressedBox {
   readonly box: Uint8Array;
 }
 
-const TYPE = { hello: 1, append: 2, announce: 3, subscribe: 4, ping: 5 } as const;
+const TYPE = { hello: 1, append: 2, announce: 3, subscribe: 4, ping: 5, ephemeral: 6 } as const;
 
 /** The frame's bytes. @throws CryptoError `malformed` for numbers that CBOR of this project cannot carry */
 export function encodeClientFrame(frame: ClientFrame): Uint8Array {
@@ -78,6 +80,10 @@ export function decodeClientFrame(bytes: Uint8Array): ClientFrame {
     }
     case TYPE.ping:
       return { type: 'ping', nonce: readUint(readTuple(fields, 2)[1]) };
+    case TYPE.ephemeral: {
+      const [, group, frame] = readTuple(fields, 3);
+      return { type: 'ephemeral', group: readGroup(group), frame: readBytes(frame, LIMITS.ephemeralBytes) };
+    }
     default:
       throw new ProtocolError('malformed', 'not a frame of a client');
   }
@@ -104,6 +110,8 @@ function clientFrameValue(frame: ClientFrame): CborValue {
       return [TYPE.subscribe, idBytes(frame.group), frame.afterSeq];
     case 'ping':
       return [TYPE.ping, frame.nonce];
+    case 'ephemeral':
+      return [TYPE.ephemeral, idBytes(frame.group), frame.frame];
   }
 }
 

@@ -11,9 +11,11 @@ export const LIMITS = {
   boxBytes: 4096,
   /** Boxes in one announcement. */
   boxes: 10_000,
+  /** One ephemeral frame. */
+  ephemeralBytes: 4096,
   /** Envelopes in one append. */
   appendItems: 500,
-  /** A `hello`, `append`, `subscribe` or `ping` frame. */
+  /** A `hello`, `append`, `subscribe`, `ping` or `ephemeral` frame. */
   frameBytes: 1_048_576,
   /** An `announce` frame, and therefore the largest frame a relay reads. */
   announceFrameBytes: 16_777_216,

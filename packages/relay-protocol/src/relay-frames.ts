@@ -28,7 +28,9 @@ export type RelayFrame =
   /** Entries before `firstAvailableSeq` have expired. */
   | { readonly type: 'gap'; readonly group: GroupId; readonly firstAvailableSeq: number }
   /** Something outside the logs has changed for this device: look there again. */
-  | { readonly type: 'hint'; readonly topic: HintTopic };
+  | { readonly type: 'hint'; readonly topic: HintTopic }
+  /** What another device says only to those who are connected (docs/spec/ephemeral.md). */
+  | { readonly type: 'ephemeral'; readonly group: GroupId; readonly frame: Uint8Array };
 
 /** What a hint can be about: access requests and their answers, pairwise messages, data of the organisation, wipes. */
 export type HintTopic = 'access' | 'mail' | 'data' | 'wipe';
@@ -57,6 +59,7 @@ const TYPE = {
   pong: 22,
   gap: 23,
   hint: 24,
+  ephemeral: 25,
 } as const;
 
 /** The frame's bytes. */
@@ -109,6 +112,10 @@ export function decodeRelayFrame(bytes: Uint8Array): RelayFrame {
       if (topic === undefined) throw new ProtocolError('malformed', 'not a topic of a hint');
       return { type: 'hint', topic };
     }
+    case TYPE.ephemeral: {
+      const [, group, frame] = readTuple(fields, 3);
+      return { type: 'ephemeral', group: readGroup(group), frame: readBytes(frame, LIMITS.ephemeralBytes) };
+    }
     default:
       throw new ProtocolError('malformed', 'not a frame of a relay');
   }
@@ -136,6 +143,8 @@ function relayFrameValue(frame: RelayFrame): CborValue {
       return [TYPE.gap, idBytes(frame.group), frame.firstAvailableSeq];
     case 'hint':
       return [TYPE.hint, TOPICS.indexOf(frame.topic)];
+    case 'ephemeral':
+      return [TYPE.ephemeral, idBytes(frame.group), frame.frame];
   }
 }
 

@@ -19,6 +19,7 @@ export const FRAME_EXAMPLES: Readonly<Record<string, Uint8Array>> = {
   }),
   subscribe: encodeClientFrame({ type: 'subscribe', group, afterSeq: 41 }),
   ping: encodeClientFrame({ type: 'ping', nonce: 5 }),
+  ephemeral: encodeClientFrame({ type: 'ephemeral', group, frame: entry }),
   welcome: encodeRelayFrame({ type: 'welcome', relayTimeMs: 1_893_456_000_000, directorySize: 3 }),
   appended: encodeRelayFrame({ type: 'appended', requestId: 7, seqs: [42] }),
   entries: encodeRelayFrame({
@@ -33,6 +34,7 @@ export const FRAME_EXAMPLES: Readonly<Record<string, Uint8Array>> = {
   pong: encodeRelayFrame({ type: 'pong', nonce: 5 }),
   gap: encodeRelayFrame({ type: 'gap', group, firstAvailableSeq: 40 }),
   hint: encodeRelayFrame({ type: 'hint', topic: 'mail' }),
+  'ephemeral-passed-on': encodeRelayFrame({ type: 'ephemeral', group, frame: entry }),
 };
 
 /** The example of docs/spec/sessions.md. */

@@ -38,6 +38,7 @@ const clientFrame: fc.Arbitrary<ClientFrame> = fc.oneof(
   }),
   fc.record({ type: fc.constant('subscribe' as const), group, afterSeq: uint }),
   fc.record({ type: fc.constant('ping' as const), nonce: uint }),
+  fc.record({ type: fc.constant('ephemeral' as const), group, frame: bytes(0, 300) }),
 );
 
 const relayFrame: fc.Arbitrary<RelayFrame> = fc.oneof(
@@ -68,6 +69,7 @@ const relayFrame: fc.Arbitrary<RelayFrame> = fc.oneof(
     type: fc.constant('hint' as const),
     topic: fc.constantFrom('access' as const, 'mail' as const, 'data' as const, 'wipe' as const),
   }),
+  fc.record({ type: fc.constant('ephemeral' as const), group, frame: bytes(0, 300) }),
 );
 
 describe('frames', () => {
@@ -131,7 +133,7 @@ describe('what a relay refuses to read', () => {
   test.each<[string, string, CborValue]>([
     ['nothing in an array', 'malformed', []],
     ['not an array', 'malformed', { type: 1 }],
-    ['an unknown type', 'malformed', [6, 1]],
+    ['an unknown type', 'malformed', [9, 1]],
     ["a relay's frame", 'malformed', [22, 1]],
     ['a type that is no number', 'malformed', ['1', 1, 'x']],
     ['hello of version 2', 'unsupported-version', [1, 2, 'x']],
@@ -150,6 +152,7 @@ describe('what a relay refuses to read', () => {
     ['a short group', 'malformed', [4, g.subarray(1), 0]],
     ['a long statement', 'too-large', [3, 1, g, id, new Uint8Array(LIMITS.statementBytes + 1), []]],
     ['a long box', 'too-large', [3, 1, g, id, id, [[g, new Uint8Array(LIMITS.boxBytes + 1)]]]],
+    ['a long ephemeral frame', 'too-large', [6, g, new Uint8Array(LIMITS.ephemeralBytes + 1)]],
     ['10,001 boxes', 'malformed', [3, 1, g, id, id, many(10_001, [g, id])]],
   ])('%s: %s', (_name, code, value) => {
     expect(codeOf(decodeClientFrame, value)).toBe(code);
@@ -160,6 +163,7 @@ describe('what a relay refuses to read', () => {
       [2, 1, g, many(500, [id, id])],
       [2, 1, g, [[id, new Uint8Array(LIMITS.envelopeBytes)]]],
       [3, 1, g, id, new Uint8Array(LIMITS.statementBytes), many(10_000, [g, id])],
+      [6, g, new Uint8Array(LIMITS.ephemeralBytes)],
     ])
       expect(codeOf(decodeClientFrame, value)).toBe('accepted');
   });
@@ -181,6 +185,7 @@ describe('what a client refuses to read', () => {
     ['501 entries', 'malformed', [18, g, 1, many(501, [0, id])]],
     ['an unknown kind of entry', 'malformed', [18, g, 1, [[2, id]]]],
     ['a long code', 'malformed', [20, null, 'x'.repeat(65)]],
+    ['a long ephemeral frame', 'too-large', [25, g, new Uint8Array(LIMITS.ephemeralBytes + 1)]],
     ['a time that is not one', 'malformed', [16, 1, -5, 1]],
   ])('%s: %s', (_name, code, value) => {
     expect(codeOf(decodeRelayFrame, value)).toBe(code);

@@ -39,7 +39,7 @@ export type Recipients = readonly DeviceId[] | 'everyone';
 /** What all connections of a relay share. */
 export interface ConnectionOptions extends Pick<
   PeerOptions,
-  'primitives' | 'store' | 'queue' | 'hub' | 'readInTurn'
+  'primitives' | 'store' | 'queue' | 'hub' | 'ephemeralRates' | 'readInTurn'
 > {
   readonly logins: Logins;
   readonly organisations: Organisations;
@@ -135,7 +135,7 @@ export function createConnection(socket: WebSocket, tcp: Socket, options: Connec
   }
 
   function peerOf(session: Session, organisation: Organisation): Peer {
-    const { primitives, store, queue, hub, readInTurn } = options;
+    const { primitives, store, queue, hub, ephemeralRates, readInTurn } = options;
     const device = deviceId(session.subject.id);
     const guarded = {
       ...outlet,
@@ -146,7 +146,7 @@ export function createConnection(socket: WebSocket, tcp: Socket, options: Connec
         outlet.send(frame);
       },
     };
-    const shared = { primitives, store, queue, hub, clock, readInTurn };
+    const shared = { primitives, store, queue, hub, clock, ephemeralRates, readInTurn };
     return createPeer({ ...shared, organisation, device, outlet: guarded, failed: fail });
   }
 

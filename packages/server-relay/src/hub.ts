@@ -14,12 +14,16 @@ export interface Follower {
   offer(run: LiveRun): void;
   /** The log is known to reach `seq`. */
   mention(seq: number): void;
+  /** Is given a frame that is stored nowhere, and may let it go. */
+  pass(frame: Uint8Array): void;
 }
 
 /** Brings stored entries to those who follow their group, inside this process. */
 export interface Hub {
   publish(run: StoredRun): void;
   mention(org: OrgId, group: GroupId, seq: number): void;
+  /** Gives a frame that is stored nowhere to all who follow but `from`. */
+  pass(org: OrgId, group: GroupId, frame: Uint8Array, from: Follower | null): void;
   /** Follows until the returned function is called. */
   follow(org: OrgId, group: GroupId, follower: Follower): () => void;
 }
@@ -37,6 +41,9 @@ export function createHub(): Hub {
     },
     mention(org, group, seq) {
       for (const follower of followers.get(org + group) ?? []) follower.mention(seq);
+    },
+    pass(org, group, frame, from) {
+      for (const follower of followers.get(org + group) ?? []) if (follower !== from) follower.pass(frame);
     },
     follow(org, group, follower) {
       const key = org + group;

@@ -10,6 +10,9 @@ export interface RelayLimits {
   readonly pingMs: number;
   /** Unsent bytes of one socket above which it gets no live frames and catches up from the log later. */
   readonly lagBytes: number;
+  /** Ephemeral frames of one device: a burst of so many, then so many a second; what is more is dropped. */
+  readonly ephemeralBurst: number;
+  readonly ephemeralPerSecond: number;
   /** Frames of one socket that are read but not yet answered, in bytes; above, reading stops. */
   readonly socketIntakeBytes: number;
   /** The same over all sockets. */
@@ -32,6 +35,8 @@ export const DEFAULT_LIMITS: RelayLimits = {
   helloBytes: 16_384,
   pingMs: 30_000,
   lagBytes: 1_048_576,
+  ephemeralBurst: 20,
+  ephemeralPerSecond: 5,
   socketIntakeBytes: 2_097_152,
   intakeBytes: 67_108_864,
   catchUpReads: 2,

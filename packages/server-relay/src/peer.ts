@@ -4,6 +4,7 @@ import { encodeRelayFrame, type ClientFrame, type HintTopic, type RelayFrame } f
 import type { AppendQueue } from './append-queue.ts';
 import { checkEnvelopes, checkStatement, readAnnouncement } from './checks.ts';
 import type { Clock } from './clock.ts';
+import type { DeviceRates } from './device-rates.ts';
 import { RelayError } from './errors.ts';
 import type { Hub } from './hub.ts';
 import type { Organisation } from './organisations.ts';
@@ -36,6 +37,7 @@ export interface PeerOptions {
   readonly queue: AppendQueue;
   readonly hub: Hub;
   readonly clock: Clock;
+  readonly ephemeralRates: DeviceRates;
   /** Limits how many pages are read at once. */
   readonly readInTurn: <T>(read: () => Promise<T>) => Promise<T>;
   /** A subscription broke down. */
@@ -44,12 +46,13 @@ export interface PeerOptions {
 
 type Append = Extract<ClientFrame, { type: 'append' }>;
 type Announce = Extract<ClientFrame, { type: 'announce' }>;
+type Ephemeral = Extract<ClientFrame, { type: 'ephemeral' }>;
 
 /** A peer without subscriptions. */
 export function createPeer(options: PeerOptions): Peer {
   const { organisation, device, outlet, store, queue, hub } = options;
   const { org } = organisation;
-  const subscriptions = new Map<GroupId, () => void>();
+  const subscriptions = new Map<GroupId, { readonly subscription: Subscription; end(): void }>();
   let announcing: Promise<void> | null = null;
 
   function send(frame: RelayFrame): void {
@@ -138,7 +141,7 @@ export function createPeer(options: PeerOptions): Peer {
 
   function subscribe(group: GroupId, afterSeq: number): void {
     assertGroup(group);
-    subscriptions.get(group)?.();
+    subscriptions.get(group)?.end();
     const subscription: Subscription = createSubscription({
       group,
       afterSeq,
@@ -147,11 +150,20 @@ export function createPeer(options: PeerOptions): Peer {
       failed: options.failed,
     });
     const unfollow = hub.follow(org, group, subscription);
-    subscriptions.set(group, () => {
+    const end = (): void => {
       unfollow();
       subscription.stop();
-    });
+    };
+    subscriptions.set(group, { subscription, end });
     subscription.start();
+  }
+
+  function passOn({ group, frame }: Ephemeral): void {
+    assertGroup(group);
+    // Neither stored nor logged; whoever sends too much learns nothing, as nobody waits for an answer.
+    if (!options.ephemeralRates.admits(device)) return;
+    const passedOn = encodeRelayFrame({ type: 'ephemeral', group, frame });
+    hub.pass(org, group, passedOn, subscriptions.get(group)?.subscription ?? null);
   }
 
   return {
@@ -167,6 +179,8 @@ export function createPeer(options: PeerOptions): Peer {
           return subscribe(frame.group, frame.afterSeq);
         case 'ping':
           return send({ type: 'pong', nonce: frame.nonce });
+        case 'ephemeral':
+          return passOn(frame);
       }
     },
     grown() {
@@ -176,7 +190,7 @@ export function createPeer(options: PeerOptions): Peer {
       send({ type: 'hint', topic });
     },
     stop() {
-      for (const end of subscriptions.values()) end();
+      for (const { end } of subscriptions.values()) end();
       subscriptions.clear();
     },
   };

@@ -7,7 +7,7 @@ export interface SocketOutlet extends Outlet {
   backlogBytes(): number;
 }
 
-/** An outlet that lags above `lagBytes` and counts as drained below a quarter of it. */
+/** An outlet that lags above `lagBytes`, is behind above a sixteenth of it, and counts as drained below a quarter of it. */
 export function createSocketOutlet(socket: WebSocket, lagBytes: number): SocketOutlet {
   const drainedBytes = lagBytes / 4;
   let waiting: (() => void)[] = [];
@@ -24,6 +24,7 @@ export function createSocketOutlet(socket: WebSocket, lagBytes: number): SocketO
     },
     backlogBytes: () => socket.bufferedAmount,
     isLagging: () => socket.bufferedAmount > lagBytes,
+    isBehind: () => socket.bufferedAmount > lagBytes / 16,
     drained() {
       const drained = new Promise<void>((resolve) => waiting.push(resolve));
       settle();

@@ -6,6 +6,7 @@ import { nodePrimitives, nodeRandom } from '@keytide/crypto-core/node';
 import type { FastifyInstance } from 'fastify';
 import { createAppendQueue } from './append-queue.ts';
 import type { Clock } from './clock.ts';
+import { createDeviceRates } from './device-rates.ts';
 import { addDirectoryRoutes } from './directory-routes.ts';
 import { RelayError } from './errors.ts';
 import { createGate } from './gate.ts';
@@ -142,6 +143,7 @@ function assemble(
     store,
     queue,
     hub,
+    ephemeralRates: createDeviceRates(clock, limits.ephemeralBurst, limits.ephemeralPerSecond),
     readInTurn: createTurnstile(limits.catchUpReads),
     logins,
     organisations,

@@ -8,6 +8,8 @@ export interface Outlet {
   send(frame: Uint8Array): void;
   /** More is waiting to be sent than one socket may hold. */
   isLagging(): boolean;
+  /** So much is waiting to be sent that what is only worth something now would come too late. */
+  isBehind(): boolean;
   /** Resolves when most of what was waiting has gone out, or the socket is closed. */
   drained(): Promise<void>;
 }
@@ -96,6 +98,10 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
     mention(seq) {
       known = Math.max(known, seq);
       if (seq > cursor) fallBack();
+    },
+    pass(frame) {
+      // Missed and not queued: the next one says it better.
+      if (!stopped && !outlet.isBehind()) outlet.send(frame);
     },
     stop() {
       stopped = true;

@@ -1,6 +1,6 @@
 import { nodePrimitives } from '@keytide/crypto-core/node';
 import { groupId, idBytes, orgId } from '@keytide/crypto-core';
-import { decodeRelayFrame, type RelayFrame } from '@keytide/relay-protocol';
+import { decodeRelayFrame, encodeRelayFrame, type RelayFrame } from '@keytide/relay-protocol';
 import { seededRandom } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createAppendQueue } from '../src/append-queue.ts';
@@ -60,10 +60,11 @@ async function groupOf(count: number) {
 /** An outlet that a test can fill up. */
 function outletOf() {
   const frames: RelayFrame[] = [];
-  const state = { lagging: false, wake: [] as (() => void)[] };
+  const state = { lagging: false, behind: false, wake: [] as (() => void)[] };
   const outlet: Outlet = {
     send: (frame) => void frames.push(decodeRelayFrame(frame)),
     isLagging: () => state.lagging,
+    isBehind: () => state.behind,
     drained: () =>
       state.lagging ? new Promise<void>((resolve) => state.wake.push(resolve)) : Promise.resolve(),
   };
@@ -163,6 +164,28 @@ test('a repeated append wakes those who missed it', async () => {
   await at.queue.append([missed]);
   await caughtUp(frames, 2);
   expect(seqs()).toEqual([1, 2, 3]);
+});
+
+test('who is behind misses what is stored nowhere, and gets the next', async () => {
+  const at = await groupOf(0);
+  const { outlet, frames, state } = outletOf();
+  const subscription = follow(at, outlet, 0);
+  const sender = follow(at, outletOf().outlet, 0);
+  await caughtUp(frames, 1);
+  const pass = (byte: number): void => {
+    const frame = encodeRelayFrame({ type: 'ephemeral', group: at.group, frame: Uint8Array.of(byte) });
+    at.hub.pass(org, at.group, frame, sender);
+  };
+  const heard = () => frames.flatMap((frame) => (frame.type === 'ephemeral' ? [...frame.frame] : []));
+  pass(1);
+  state.behind = true;
+  pass(2);
+  state.behind = false;
+  pass(3);
+  expect(heard()).toEqual([1, 3]);
+  subscription.stop();
+  pass(4);
+  expect(heard()).toEqual([1, 3]);
 });
 
 test('a stopped subscription sends nothing more', async () => {

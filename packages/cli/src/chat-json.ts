@@ -20,7 +20,10 @@ export function jsonChat(output: Output): ChatView {
         time: isoTime(item.timeMs),
         text: item.body.text,
       }),
-    state: (state) => emit('state', { state: state.kind, ...('done' in state ? { done: state.done } : {}) }),
+    state: (state) => {
+      const progress = state.kind === 'catching-up' ? { done: state.done, total: state.total } : {};
+      emit('state', { state: state.kind, ...progress });
+    },
     unreadable: ({ seq, code }) => emit('unreadable', { seq, code }),
     missing: (missing) => emit('missing', missing),
     queued: (_text, isOnline) => emit('queued', { online: isOnline }),

@@ -84,5 +84,7 @@ const STATES: Readonly<Record<SyncState['kind'], string | null>> = {
   connecting: null,
   'catching-up': null,
   online: '* connected',
+  locked: '* locked: the unlock lease has run out; start keytide again',
+  wiped: '* your organisation has wiped this device',
   stopped: null,
 };

@@ -8,8 +8,13 @@ export type SyncState =
   /** `reason`: what ended the last attempt; `null` before the first. */
   | { readonly kind: 'offline'; readonly reason: ClientError | null }
   | { readonly kind: 'connecting' }
-  | { readonly kind: 'catching-up'; readonly done: number }
+  /** `done` of `total` entries of the group's log; `total` by the relay's word, `null` before it has said it. */
+  | { readonly kind: 'catching-up'; readonly done: number; readonly total: number | null }
   | { readonly kind: 'online' }
+  /** The unlock lease has run out: nothing is in memory any more. Opening the client again asks the relay. */
+  | { readonly kind: 'locked' }
+  /** A wipe order of the organisation named this device: everything here is destroyed. */
+  | { readonly kind: 'wiped' }
   | { readonly kind: 'stopped'; readonly error: ClientError };
 
 /** What a connection is made with, and who is told. */

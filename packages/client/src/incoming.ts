@@ -66,7 +66,7 @@ export class Incoming {
   /** Asks for the group's log from where this device's copy ends, and for more of the membership log. */
   subscribe(socket: RelaySocket, directorySize: number): void {
     const { connection, journal, group, directory } = this.#options;
-    connection.become({ kind: 'catching-up', done: journal.length });
+    connection.become({ kind: 'catching-up', done: journal.length, total: null });
     socket.send({ type: 'subscribe', group, afterSeq: journal.length });
     if (directorySize > directory.size) void this.#guard(socket, () => this.#pullDirectory());
   }
@@ -114,6 +114,8 @@ export class Incoming {
       } else if (!this.#hasLeftFrames) {
         socket.send({ type: 'subscribe', group: frame.group, afterSeq: journal.length });
       }
+    } else if (frame.type === 'head') {
+      if (connection.state.kind === 'catching-up') this.#progress(frame.headSeq);
     } else if (frame.type === 'caught-up') {
       if (frame.headSeq < journal.length)
         throw new ClientError('relay-misbehaved', "the relay shows less of the group's log than before");
@@ -144,6 +146,13 @@ export class Incoming {
     connection.changed();
   }
 
+  /** Only for show: the relay's word for the end of the log decides nothing. */
+  #progress(headSeq: number | null): void {
+    const done = this.#options.replica.size;
+    const total = headSeq === null ? null : Math.max(done, headSeq);
+    this.#options.connection.become({ kind: 'catching-up', done, total });
+  }
+
   async #pullDirectory(): Promise<void> {
     const { directory, api } = this.#options;
     await directory.pull(api);
@@ -154,8 +163,7 @@ export class Incoming {
     while (replica.size < journal.length) {
       const page = await readPage(journal, replica.size);
       for await (const outcome of replica.process(page.map(decodeEntry))) onOutcome(outcome);
-      if (connection.state.kind === 'catching-up')
-        connection.become({ kind: 'catching-up', done: replica.size });
+      if (connection.state.kind === 'catching-up') this.#progress(connection.state.total);
     }
     await onProcessed();
     connection.changed();

@@ -30,7 +30,9 @@ export type RelayFrame =
   /** Something outside the logs has changed for this device: look there again. */
   | { readonly type: 'hint'; readonly topic: HintTopic }
   /** What another device says only to those who are connected (docs/spec/ephemeral.md). */
-  | { readonly type: 'ephemeral'; readonly group: GroupId; readonly frame: Uint8Array };
+  | { readonly type: 'ephemeral'; readonly group: GroupId; readonly frame: Uint8Array }
+  /** Answers a subscribe that has something to catch up on: the group's log goes on to `headSeq`. Before the entries. */
+  | { readonly type: 'head'; readonly group: GroupId; readonly headSeq: number };
 
 /** What a hint can be about: access requests and their answers, pairwise messages, data of the organisation, wipes. */
 export type HintTopic = 'access' | 'mail' | 'data' | 'wipe';
@@ -60,6 +62,7 @@ const TYPE = {
   gap: 23,
   hint: 24,
   ephemeral: 25,
+  head: 26,
 } as const;
 
 /** The frame's bytes. */
@@ -116,6 +119,10 @@ export function decodeRelayFrame(bytes: Uint8Array): RelayFrame {
       const [, group, frame] = readTuple(fields, 3);
       return { type: 'ephemeral', group: readGroup(group), frame: readBytes(frame, LIMITS.ephemeralBytes) };
     }
+    case TYPE.head: {
+      const [, group, headSeq] = readTuple(fields, 3);
+      return { type: 'head', group: readGroup(group), headSeq: readUint(headSeq) };
+    }
     default:
       throw new ProtocolError('malformed', 'not a frame of a relay');
   }
@@ -145,6 +152,8 @@ function relayFrameValue(frame: RelayFrame): CborValue {
       return [TYPE.hint, TOPICS.indexOf(frame.topic)];
     case 'ephemeral':
       return [TYPE.ephemeral, idBytes(frame.group), frame.frame];
+    case 'head':
+      return [TYPE.head, idBytes(frame.group), frame.headSeq];
   }
 }
 

@@ -35,6 +35,7 @@ export const FRAME_EXAMPLES: Readonly<Record<string, Uint8Array>> = {
   gap: encodeRelayFrame({ type: 'gap', group, firstAvailableSeq: 40 }),
   hint: encodeRelayFrame({ type: 'hint', topic: 'mail' }),
   'ephemeral-passed-on': encodeRelayFrame({ type: 'ephemeral', group, frame: entry }),
+  head: encodeRelayFrame({ type: 'head', group, headSeq: 42 }),
 };
 
 /** The example of docs/spec/sessions.md. */

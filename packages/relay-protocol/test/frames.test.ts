@@ -70,6 +70,7 @@ const relayFrame: fc.Arbitrary<RelayFrame> = fc.oneof(
     topic: fc.constantFrom('access' as const, 'mail' as const, 'data' as const, 'wipe' as const),
   }),
   fc.record({ type: fc.constant('ephemeral' as const), group, frame: bytes(0, 300) }),
+  fc.record({ type: fc.constant('head' as const), group, headSeq: uint }),
 );
 
 describe('frames', () => {

@@ -43,6 +43,7 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
   let known = 0;
   let live = false;
   let stopped = false;
+  let isAnswered = false;
 
   function send(frame: RelayFrame): void {
     outlet.send(encodeRelayFrame(frame));
@@ -68,6 +69,8 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
       if (stopped) return;
       const page = await options.readPage(cursor);
       if (stopped) return;
+      if (!isAnswered && page.headSeq > cursor) send({ type: 'head', group, headSeq: page.headSeq });
+      isAnswered = true;
       sendPage(page);
       known = Math.max(known, page.headSeq);
       // A client ahead of the log has seen a log that this relay lost; it can tell by headSeq.

@@ -125,7 +125,7 @@ test('frames sent together with hello are answered after it', async () => {
   line.send({ type: 'ping', nonce: 5 });
   line.send({ type: 'subscribe', group, afterSeq: 0 });
   await line.next('caught-up');
-  expect(line.frames.map(({ type }) => type)).toEqual(['welcome', 'pong', 'entries', 'caught-up']);
+  expect(line.frames.map(({ type }) => type)).toEqual(['welcome', 'pong', 'head', 'entries', 'caught-up']);
   line.socket.close();
 });
 

@@ -103,13 +103,15 @@ test('expired entries show as a gap', async () => {
   const { outlet, frames, seqs } = outletOf();
   follow(at, outlet, 1);
   await caughtUp(frames, 1);
-  expect(frames[0]).toEqual({ type: 'gap', group: at.group, firstAvailableSeq: 5 });
+  expect(frames[0]).toEqual({ type: 'head', group: at.group, headSeq: 10 });
+  expect(frames[1]).toEqual({ type: 'gap', group: at.group, firstAvailableSeq: 5 });
   expect(seqs()).toEqual([5, 6, 7, 8, 9, 10]);
   await database.query('delete from entries where grp = $1', [idBytes(at.group)]);
   const later = outletOf();
   follow(at, later.outlet, 0);
   await caughtUp(later.frames, 1);
   expect(later.frames).toEqual([
+    { type: 'head', group: at.group, headSeq: 10 },
     { type: 'gap', group: at.group, firstAvailableSeq: 11 },
     { type: 'caught-up', group: at.group, headSeq: 10 },
   ]);
@@ -120,6 +122,8 @@ test('a long log is read to its end before it is called caught up', async () => 
   const { outlet, frames, seqs } = outletOf();
   follow(at, outlet, 0);
   await caughtUp(frames, 1);
+  expect(frames[0]).toEqual({ type: 'head', group: at.group, headSeq: 1_101 });
+  expect(frames.filter(({ type }) => type === 'head')).toHaveLength(1);
   expect(frames.at(-1)).toEqual({ type: 'caught-up', group: at.group, headSeq: 1_101 });
   expect(seqs()).toEqual(Array.from({ length: 1_101 }, (_, i) => i + 1));
 });

@@ -17,7 +17,7 @@ export default defineConfig({
           name: 'fast',
           include: [
             'packages/*/test/**/*.test.ts',
-            'test/{stories,hostile,packaging,properties,model}/**/*.test.ts',
+            'test/{stories,hostile,packaging,properties,model,sync}/**/*.test.ts',
           ],
           testTimeout: 60_000,
           hookTimeout: 60_000,

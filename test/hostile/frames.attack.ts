@@ -1,11 +1,12 @@
 import { encodeCbor, type GroupId } from '@keytide/crypto-core';
+import type { SyncState } from '@keytide/client';
 import { encodeRelayFrame, type RelayFrame } from '@keytide/relay-protocol';
 import type { HostileLink } from '@keytide/testkit';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { hurriedPorts } from './noon-ports.ts';
 import { burgle } from './loot.ts';
-import { failureCodes, goesOn, stops, until, type Person, type Stage } from './stage.ts';
+import { failureCodes, goesOn, hears, says, stops, until, type Person, type Stage } from './stage.ts';
 
 /** Frames that a relay should not send, at any time, in any number: the client neither falls over nor gives in. */
 export function nonsenseFrames(stage: () => Stage): void {
@@ -38,6 +39,30 @@ export function nonsenseFrames(stage: () => Stage): void {
       (await linkOf(bo)).toClient({ type: 'caught-up', group, headSeq: 1 });
       await until(() => bo.failures.length > 0, 'bo to notice');
       expect(failureCodes(bo)).toEqual(['relay-misbehaved']);
+      await goesOn(ada, bo);
+    });
+
+    test('a head that is not the end of the log: shown at most, and nothing rests on it', async () => {
+      const { ada, bo } = await stage().pair();
+      const states: SyncState[] = [];
+      bo.client.on('state', (state) => states.push(state));
+      for (const headSeq of [1, 2 ** 50]) {
+        states.length = 0;
+        const relent = stage().hostile.attack({
+          victim: bo.client.device,
+          toClient: (frame) => [frame.type === 'head' ? { ...frame, headSeq } : frame],
+        });
+        (await linkOf(bo)).cut();
+        await until(() => states.some(({ kind }) => kind === 'offline'), 'the cut');
+        await says(ada, `behind a head of ${headSeq}`);
+        await hears(bo, `behind a head of ${headSeq}`);
+        const told = states.flatMap((state) => (state.kind === 'catching-up' ? [state] : []));
+        const totals = told.filter(({ total }) => total !== null);
+        expect(totals.length).toBeGreaterThan(0);
+        for (const { done, total } of totals) expect(total).toBeGreaterThanOrEqual(done);
+        await bo.client.online();
+        relent();
+      }
       await goesOn(ada, bo);
     });
 
@@ -190,6 +215,7 @@ function harmlessFrame(group: GroupId): fc.Arbitrary<RelayFrame> {
       group: fc.constant(group),
       headSeq: fc.integer({ min: 10_000, max: 2 ** 40 }),
     }),
+    fc.record({ type: fc.constant('head' as const), group: fc.constant(group), headSeq: uint }),
     fc.record({ type: fc.constant('gap' as const), group: other, firstAvailableSeq: uint }),
     fc.record({ type: fc.constant('entries' as const), group: other, firstSeq: uint, entries }),
     // Known already, or with something missing before it.

@@ -464,6 +464,22 @@ export class Client<D extends Declarations> {
     return safetyNumber(primitives, this.org, this.#keysOf(this.member), this.#keysOf(member));
   }
 
+  /**
+   * For an app that goes to the background: ends the connection and begins no other. What is written is kept, and
+   * goes out after `resume`.
+   */
+  pause(): void {
+    this.#sync.pause();
+  }
+
+  /**
+   * For an app that comes to the foreground, or learns that there is a network again: connects at once instead of at
+   * the next attempt, finds out whether an open connection is still alive, and does what time has made due.
+   */
+  resume(): void {
+    this.#sync.resume();
+  }
+
   /** Finishes what is under way, keeps what is not sent, and lets go of the store. */
   async close(): Promise<void> {
     await this.#sync.stop();

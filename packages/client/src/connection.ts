@@ -5,7 +5,7 @@ import type { RelaySocket } from './relay-socket.ts';
 
 /** Where the client stands with its relay: for a status line or a progress bar. */
 export type SyncState =
-  /** `reason`: what ended the last attempt; `null` before the first. */
+  /** `reason`: what ended the last attempt; `null` before the first, and where the app paused. */
   | { readonly kind: 'offline'; readonly reason: ClientError | null }
   | { readonly kind: 'connecting' }
   /** `done` of `total` entries of the group's log; `total` by the relay's word, `null` before it has said it. */
@@ -41,6 +41,8 @@ export class Connection {
   #socket: RelaySocket | null = null;
   #state: SyncState = { kind: 'offline', reason: null };
   #run: Promise<void> | null = null;
+  #isPaused = false;
+  #rest = new AbortController();
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
@@ -76,8 +78,22 @@ export class Connection {
   /** Closes the socket and ends every attempt; resolves when none is under way. */
   async stop(): Promise<void> {
     this.#stopping.abort();
+    this.#rest.abort();
     this.#socket?.close();
     await this.#run;
+  }
+
+  /** Ends the socket, and begins no other before `resume`. */
+  pause(): void {
+    this.#isPaused = true;
+    this.#socket?.close();
+  }
+
+  /** Connects now where there is no socket; an open one is asked for a sign of life, and given up without. */
+  resume(): void {
+    this.#isPaused = false;
+    this.#rest.abort();
+    void this.#socket?.probe();
   }
 
   /** @throws ClientError `closed`, or the reason why sync stopped */
@@ -138,7 +154,7 @@ export class Connection {
         this.become({ kind: 'connecting' });
         const { socket, directorySize } = await open(this.signal);
         this.#socket = socket;
-        if (this.#isStopped) socket.close();
+        if (this.#isStopped || this.#isPaused) socket.close();
         onOpened(socket, directorySize);
         const reason = await socket.closed;
         if (this.#state.kind === 'online') backoffMs = BACKOFF_MS.first;
@@ -148,10 +164,19 @@ export class Connection {
       }
       if (this.signal.aborted || this.#isStopped) break;
       const spread = (ports.random(1)[0] as number) / 255;
-      await ports.clock.wait(backoffMs * (0.5 + spread / 2), this.signal);
-      backoffMs = Math.min(2 * backoffMs, BACKOFF_MS.most);
+      const isHurried = await this.#restFor(backoffMs * (0.5 + spread / 2));
+      backoffMs = isHurried ? BACKOFF_MS.first : Math.min(2 * backoffMs, BACKOFF_MS.most);
     }
     this.changed();
+  }
+
+  /** Waits before the next attempt, without end where it is paused; answers whether `resume` has cut that short. */
+  async #restFor(ms: number): Promise<boolean> {
+    const { signal } = (this.#rest = new AbortController());
+    await this.#options.ports.clock.wait(ms, signal);
+    if (this.#isPaused && !this.signal.aborted)
+      await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+    return signal.aborted;
   }
 
   get #isStopped(): boolean {
@@ -163,7 +188,8 @@ export class Connection {
     this.#socket?.close(reason);
     this.#socket = null;
     this.#options.onFailure(reason);
-    this.become(passes(reason) ? { kind: 'offline', reason } : { kind: 'stopped', error: reason });
+    const offline = { kind: 'offline', reason: this.#isPaused ? null : reason } as const;
+    this.become(passes(reason) ? offline : { kind: 'stopped', error: reason });
     this.changed();
   }
 }

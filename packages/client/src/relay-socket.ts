@@ -29,6 +29,7 @@ type Request =
 const SILENCE_MS = 45_000;
 const ANSWER_MS = 60_000;
 const PING_MS = 20_000;
+const PROBE_MS = 5_000;
 
 /** One WebSocket to the relay, from hello to close: frames in, frames out, answers matched to requests. */
 export class RelaySocket {
@@ -40,6 +41,7 @@ export class RelaySocket {
   #ended: ClientError | null = null;
   #refusal: string | null = null;
   #heard: number;
+  #isQuiet = false;
   readonly #ports: Ports;
 
   private constructor(ports: Ports, url: string, onFrame: (frame: RelayFrame) => void) {
@@ -128,8 +130,19 @@ export class RelaySocket {
     this.#socket.close();
   }
 
+  /** Asks for a sign of life; ends the connection when none comes: after a sleep nobody knows if it is still there. */
+  async probe(): Promise<void> {
+    this.#isQuiet = true;
+    this.send({ type: 'ping', nonce: 0 });
+    const ended = new AbortController();
+    void this.#closed.then(() => ended.abort());
+    await this.#ports.clock.wait(PROBE_MS, ended.signal);
+    if (this.#isQuiet) this.close(new ClientError('offline', 'the relay gives no sign of life'));
+  }
+
   #receive(data: unknown, onFrame: (frame: RelayFrame) => void): void {
     this.#heard = this.#ports.clock.now();
+    this.#isQuiet = false;
     if (this.#ended !== null) return;
     let frame: RelayFrame;
     try {

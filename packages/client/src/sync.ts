@@ -129,6 +129,18 @@ export class Sync {
     this.#connection.start();
   }
 
+  /** Ends the socket, and begins no other before `resume`. */
+  pause(): void {
+    this.#connection.pause();
+  }
+
+  /** Connects at once, and does what time has made due while nothing ran here. */
+  resume(): void {
+    this.#connection.resume();
+    void this.#sealingRotation.tick();
+    this.witnessing.wake();
+  }
+
   /** Ends the connection and finishes what is under way. */
   async stop(): Promise<void> {
     await this.#connection.stop();

@@ -1,0 +1,34 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { leapingClock } from '../stories/leaping-clock.ts';
+import { countedPorts, openStand, type Stand } from './stand.ts';
+
+const START_MS = 1_767_225_600_000 + 12 * 3_600_000;
+const PING_MS = 20_000;
+const HOUR_MS = 3_600_000;
+
+const clock = leapingClock(START_MS);
+let stand: Stand;
+beforeAll(async () => {
+  stand = await openStand(clock);
+});
+afterAll(() => stand.close());
+
+test('an hour with a connection and nothing to say: pings, and nothing else', async () => {
+  const { ports, asked } = countedPorts(clock.ports());
+  const ada = await stand.found(ports);
+  await ada.collections.chat.append({ text: 'good night' });
+  await ada.settled();
+  // What follows the last message is over.
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  asked.frames.length = 0;
+  asked.calls.length = 0;
+  for (let ms = 0; ms < HOUR_MS; ms += PING_MS) {
+    const { received } = asked;
+    clock.leap(PING_MS);
+    await expect.poll(() => asked.received > received, { interval: 5, timeout: 5_000 }).toBe(true);
+  }
+  expect(ada.state.kind).toBe('online');
+  expect(asked.calls).toEqual([]);
+  expect([...new Set(asked.frames)]).toEqual(['ping']);
+  expect(asked.frames.length).toBeLessThanOrEqual(HOUR_MS / PING_MS + 5);
+});

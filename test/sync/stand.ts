@@ -15,7 +15,7 @@ import { z } from 'zod';
 import { crashingStore } from './crashing-store.ts';
 
 /** What every device of these tests runs. */
-export const definition = defineOrganisation({
+const definition = defineOrganisation({
   chat: sensitive.log(z.object({ text: z.string().min(1) })),
 });
 export type Device = Client<typeof definition>;
@@ -61,7 +61,7 @@ export async function openStand(clock: { now(): number } = { now: () => Date.now
 }
 
 /** What a device asked of its relay: frames by type, and calls. */
-export interface Asked {
+interface Asked {
   readonly frames: string[];
   readonly calls: string[];
   /** How many frames the relay has sent. */

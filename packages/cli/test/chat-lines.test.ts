@@ -8,6 +8,7 @@ const item = {
   seq: 1,
   device: 'd',
   member: 'm',
+  role: 'member',
   handle: 'ada',
   timeMs: nowMs,
   room: '',

@@ -1,4 +1,4 @@
-import type { DeviceId, MemberId, Primitives } from '@keytide/crypto-core';
+import type { DeviceId, MemberId, OpenedMessage, Primitives } from '@keytide/crypto-core';
 import type { ClientEvents, Unreadable } from './client-events.ts';
 import type { AnyCollection } from './collection.ts';
 import type { DirectoryReplica } from './directory-replica.ts';
@@ -55,9 +55,9 @@ export class Arrivals {
     }
     if (outcome.divergence !== null) this.#reportDivergence(outcome.divergence);
     if (outcome.kind === 'epoch') return;
-    const { message, seq, endMs } = outcome;
+    const { message, seq, endMs, role } = outcome;
     const operation = parseOperation(message.payload, endMs);
-    if (operation === null || !this.#accept(operation, message.sender, message.channel, seq)) {
+    if (operation === null || !this.#accept(operation, message, { seq, role })) {
       this.#addUnreadable(seq, 'invalid');
     }
   }
@@ -69,20 +69,20 @@ export class Arrivals {
     this.#options.events.emit('divergence', divergence);
   }
 
-  #accept(operation: Operation, sender: DeviceId, channel: Uint8Array, seq: number): boolean {
+  #accept(operation: Operation, message: OpenedMessage, place: Pick<Origin, 'seq' | 'role'>): boolean {
     const { primitives, collections, clock } = this.#options;
     const expected = channelOf(primitives, operation.collection, operation.item);
-    if (!expected.every((byte, i) => channel[i] === byte)) return false;
-    const origin = this.#origin(sender, seq, operation.time.ms);
+    if (!expected.every((byte, i) => message.channel[i] === byte)) return false;
+    const origin = this.#origin(message.sender, operation.time.ms, place);
     if (collections.get(operation.collection)?.accept?.(operation, origin) !== true) return false;
     clock.saw(operation.time);
     return true;
   }
 
-  #origin(device: DeviceId, seq: number, timeMs: number): Origin {
+  #origin(device: DeviceId, timeMs: number, place: Pick<Origin, 'seq' | 'role'>): Origin {
     const { devices, members } = this.#options.directory.state;
     const member = members.get(devices.get(device)?.member as MemberId);
-    return { seq, device, member: member?.id ?? '', handle: member?.handle ?? '', timeMs };
+    return { ...place, device, member: member?.id ?? '', handle: member?.handle ?? '', timeMs };
   }
 
   #addUnreadable(seq: number, code: UnreadableCode): void {

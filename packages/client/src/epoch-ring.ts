@@ -18,7 +18,7 @@ import {
   type Primitives,
   type Signer,
 } from '@keytide/crypto-core';
-import { isActive, recipientsOf, type DirectoryState } from '@keytide/key-directory';
+import { isActive, recipientsOf, type DirectoryState, type Member, type Role } from '@keytide/key-directory';
 import type { DirectoryReplica } from './directory-replica.ts';
 import { ClientError } from './errors.ts';
 
@@ -53,7 +53,8 @@ interface EpochRingOptions {
 
 interface KnownEpoch {
   readonly statement: EpochStatement;
-  readonly recipients: ReadonlySet<DeviceId>;
+  /** The devices it is for, each with its member's role at the statement's checkpoint. */
+  readonly recipients: ReadonlyMap<DeviceId, Role>;
   readonly keys: EpochKeys | KeylessReason;
 }
 
@@ -98,8 +99,9 @@ export class EpochRing {
       .map(({ statement }) => statement);
   }
 
-  isCurrentRecipient(device: DeviceId): boolean {
-    return this.#newest?.recipients.has(device) ?? false;
+  /** The role that counts for what a device writes now: its member's at the newest epoch's checkpoint. `null`: none. */
+  currentRoleOf(device: DeviceId): Role | null {
+    return this.#newest?.recipients.get(device) ?? null;
   }
 
   /** Where time ends for what is written now: one block after the newest epoch's, for late writers and slow clocks. */
@@ -116,14 +118,24 @@ export class EpochRing {
   /** Whether a device that was removed since holds the key of this epoch. */
   exposes(epoch: number): boolean {
     const { state } = this.#options.directory;
-    return [...(this.#epochs[epoch - 1]?.recipients ?? [])].some((device) => !isActive(state, device));
+    return [...(this.#epochs[epoch - 1]?.recipients.keys() ?? [])].some((device) => !isActive(state, device));
   }
 
-  /** Whether the next message should wait for a new epoch: none yet, its time over, or the members changed. */
+  /** Whether somebody's role is no longer the one that counts in the newest epoch (ADR 25). */
+  get hasOldRoles(): boolean {
+    const { members, devices } = this.#options.directory.state;
+    return [...(this.#newest?.recipients ?? [])].some(([id, role]) => {
+      const device = devices.get(id);
+      return device?.revokedAt === null && members.get(device.member)?.role !== role;
+    });
+  }
+
+  /** Whether the next message should wait for a new epoch: none yet, its time over, or the members or their roles changed. */
   needsRotation(nowMs: number): boolean {
     const { primitives, directory, group } = this.#options;
     const { current, currentKeys } = this;
     if (current === null || currentKeys === null || nowMs >= current.blockEndMs) return true;
+    if (this.hasOldRoles) return true;
     const { state } = directory;
     if (this.#recipients?.state !== state)
       this.#recipients = { state, hash: recipientsHash(primitives, recipientsOf(state, group)) };
@@ -167,10 +179,12 @@ export class EpochRing {
   /** Makes a verified statement the newest epoch, with its key where this device is a recipient. */
   async adopt(statement: EpochStatement): Promise<void> {
     const { directory, group } = this.#options;
-    const recipients = recipientsOf(directory.stateAt(statement.checkpoint.size), group);
-    const devices = new Set(recipients.map((recipient) => recipient.device));
-    const keys = devices.has(this.#options.self.device) ? await this.#keysFor(statement) : 'ask-an-admin';
-    this.#epochs.push({ statement, recipients: devices, keys });
+    const state = directory.stateAt(statement.checkpoint.size);
+    const recipients = new Map<DeviceId, Role>();
+    for (const { device, member } of recipientsOf(state, group))
+      recipients.set(device, (state.members.get(member) as Member).role);
+    const keys = recipients.has(this.#options.self.device) ? await this.#keysFor(statement) : 'ask-an-admin';
+    this.#epochs.push({ statement, recipients, keys });
   }
 
   /**

@@ -77,13 +77,17 @@ export class EpochRotation {
     return epochs.currentKeys as EpochKeys;
   }
 
-  /** Starts an epoch without whoever was removed, also when nobody writes. Devices take turns by chance. */
+  /**
+   * Starts an epoch without whoever was removed, and one in which new roles count, also when nobody writes. Devices
+   * take turns by chance.
+   */
   async coverExposure(): Promise<void> {
     const { connection, epochs, ports, writing } = this.#options;
-    if (!epochs.isExposed) return;
+    const isDue = (): boolean => epochs.isExposed || epochs.hasOldRoles;
+    if (!isDue()) return;
     const share = (ports.random(1)[0] as number) / 255;
     await ports.clock.wait(share * COVER_MS, connection.signal);
-    if (!epochs.isExposed || connection.state.kind !== 'online') return;
+    if (!isDue() || connection.state.kind !== 'online') return;
     await writing.run(() => this.keys()).catch(() => {});
   }
 

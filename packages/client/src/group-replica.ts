@@ -23,8 +23,9 @@ import {
   type SenderHead,
   type Unvouched,
 } from '@keytide/crypto-core';
-import type { EpochRing } from './epoch-ring.ts';
+import type { Role } from '@keytide/key-directory';
 import type { GroupEntry } from '@keytide/relay-protocol';
+import type { EpochRing } from './epoch-ring.ts';
 import { encodeEntry } from './entry.ts';
 import { examineEnvelopes, type Examined } from './examine.ts';
 
@@ -47,6 +48,8 @@ export type Outcome =
       readonly kind: 'message';
       readonly seq: number;
       readonly message: OpenedMessage;
+      /** What the sender's member was at the checkpoint of the newest epoch before it in the log (ADR 25). */
+      readonly role: Role;
       /** Where time ends for what is written here: a block after the end of the epoch's own. */
       readonly endMs: number;
       readonly missing: readonly Missing[];
@@ -78,7 +81,8 @@ const ROOTS_KEPT = 8192;
 interface Arrival {
   readonly seq: number;
   readonly envelope: Uint8Array;
-  readonly isRecipient: boolean;
+  /** The sender's; `null` when it is not a recipient of the newest epoch. */
+  readonly role: Role | null;
   readonly isBlind: boolean;
   readonly endMs: number;
 }
@@ -207,8 +211,8 @@ export class GroupReplica {
     }
     const { message, verdict } = examined;
     const sender = message.claimedSender;
-    const isRecipient = this.#epochs.isCurrentRecipient(sender);
-    const note: Arrival = { seq, envelope, isRecipient, isBlind: this.#blind, endMs: this.#epochs.endMs };
+    const role = this.#epochs.currentRoleOf(sender);
+    const note: Arrival = { seq, envelope, role, isBlind: this.#blind, endMs: this.#epochs.endMs };
     const before = this.#unvouched.get(sender) ?? [];
     const { admitted, unvouched } = settleRun(before, { message, note }, verdict);
     const authentic = typeof verdict === 'string' ? admitted : [...admitted, { message: verdict, note }];
@@ -224,7 +228,7 @@ export class GroupReplica {
 
   /** Why an authentic message counts for nothing, whatever its place in the chain; `null` when it counts. */
   async #refusalOf({ message, note }: Noted<OpenedMessage, Arrival>): Promise<Outcome | null> {
-    if (!note.isRecipient) return { kind: 'unreadable', seq: note.seq, code: 'removed' };
+    if (note.role === null) return { kind: 'unreadable', seq: note.seq, code: 'removed' };
     try {
       await this.#epochs.assertDirectoryClaim(message.sender, message.heads.directory, note.envelope);
       return null;
@@ -235,7 +239,7 @@ export class GroupReplica {
 
   #continueChain({ message, note }: Noted<OpenedMessage, Arrival>): Outcome {
     const { sender, heads } = message;
-    const { seq, envelope, endMs } = note;
+    const { seq, envelope, endMs, role } = note;
     const known = this.#heads.get(sender) ?? (note.isBlind ? 'unknown' : null);
     try {
       const { head, missing } = acceptMessage(known, message);
@@ -244,6 +248,7 @@ export class GroupReplica {
         kind: 'message',
         seq,
         message,
+        role: role as Role,
         endMs,
         missing: missing === null ? this.#missingBefore(known, message) : [{ device: sender, ...missing }],
         divergence: isOtherLog(compareClosing(this.#held(seq), { group: heads.group, senders: [] }))

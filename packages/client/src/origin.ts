@@ -1,3 +1,5 @@
+import type { Role } from '@keytide/key-directory';
+
 /** Who wrote something, and where it stands in the group's log. */
 export interface Origin {
   /** Position in the group's log, from 1. */
@@ -6,6 +8,8 @@ export interface Origin {
   readonly device: string;
   /** The member that device belongs to. */
   readonly member: string;
+  /** What that member was when it was written: the role that counts for the rules of a collection. */
+  readonly role: Role;
   /** The name that member chose. Not verified by anyone but themselves. */
   readonly handle: string;
   /** When the sender says it was written: milliseconds since 1970. */

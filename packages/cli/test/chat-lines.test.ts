@@ -8,7 +8,7 @@ const item = {
   seq: 1,
   device: 'd',
   member: 'm',
-  role: 'member',
+  role: 'member' as const,
   handle: 'ada',
   timeMs: nowMs,
   room: '',

@@ -50,12 +50,14 @@ export async function burgle(person: Person): Promise<Loot> {
     return { kind: record[0] === 1 ? 'statement' : 'envelope', bytes: record.slice(1) };
   });
   const keyNames = await store.keys.names('epoch/');
-  const epochKeys = await Promise.all(keyNames.map((name) => store.keys.get(name)));
+  const epochKeys = await Promise.all(
+    keyNames.map(async (name) => ((await store.keys.get(name)) as Uint8Array).slice(0, 32)),
+  );
   return {
     device: deviceIdOf(primitives, signer.publicKey),
     signer,
     decapsulator: primitives.decapsulator(sealingSeed),
-    secrets: [signingSeed, sealingSeed, ...(epochKeys as Uint8Array[])],
+    secrets: [signingSeed, sealingSeed, ...epochKeys],
     wires,
     directory,
     group,
@@ -66,7 +68,7 @@ export async function burgle(person: Person): Promise<Loot> {
     async epochKey(epoch) {
       const key = await store.keys.get(`epoch/${group}/${epoch}`);
       if (key === null) throw new Error(`${client.device} has no key of epoch ${epoch}`);
-      return Secret.own(key);
+      return Secret.own(key.slice(0, 32));
     },
   };
 }

@@ -15,6 +15,7 @@ import { everyoneGroup, type Checkpoint, type DirectoryState, type OwnDevice } f
 import type { GroupEntry } from '@keytide/relay-protocol';
 import { DirectoryReplica } from '../../packages/client/src/directory-replica.ts';
 import { sealDrafts } from '../../packages/client/src/draft.ts';
+import { EpochKeyStore } from '../../packages/client/src/epoch-key-store.ts';
 import { EpochRing, type EpochSource } from '../../packages/client/src/epoch-ring.ts';
 import { GroupReplica, type Outcome } from '../../packages/client/src/group-replica.ts';
 import { loadIdentity, saveIdentity } from '../../packages/client/src/identity.ts';
@@ -128,10 +129,13 @@ export class Phone {
     const group = everyoneGroup(primitives, org);
     const self = { device: this.id, signer: this.signer, sealing };
     const source: EpochSource = {
+      canAsk: () => true,
       box: async () => this.#shown.box,
       pullDirectory: () => this.#pull(directory),
     };
-    const ring = new EpochRing({ primitives, group, directory, self, keyStore, source });
+    const keys = await EpochKeyStore.open(keyStore, group);
+    const windowStartMs = (): number => 0;
+    const ring = new EpochRing({ primitives, group, directory, self, keys, source, windowStartMs });
     const replica = new GroupReplica(primitives, group, ring);
     this.#parts = { directory, sealing, records, ring, replica };
     for (const { entry, box } of this.#read) await this.#process(entry, box);

@@ -201,7 +201,7 @@ async function secretsOf(name: string): Promise<Needles> {
   const secrets = new Map<string, Uint8Array>();
   for (const key of await vault.names('')) {
     const value = (await vault.get(key)) as Uint8Array;
-    if (key.startsWith('epoch/')) secrets.set(`${name} ${key}`, value);
+    if (key.startsWith('epoch/')) secrets.set(`${name} ${key}`, value.slice(0, 32));
     if (key !== 'identity') continue;
     const [, , , , signingSeed, sealingSeed] = decodeCbor(value, value.length) as Uint8Array[];
     secrets.set(`${name} signing seed`, signingSeed as Uint8Array);

@@ -16,6 +16,7 @@ export function unreadableLine({ seq, code }: Unreadable): string {
 }
 
 const REASONS: Partial<Record<string, string>> = {
+  'expired-by-policy': 'it is older than this organisation keeps messages on devices (expired-by-policy)',
   'ask-an-admin': 'it was written before this device was let in; ask an admin (ask-an-admin)',
   'sealing-key-expired': 'it was written while this device was away for too long (sealing-key-expired)',
   'key-not-yet-arrived': 'its key has not arrived yet (key-not-yet-arrived)',

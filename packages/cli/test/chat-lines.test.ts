@@ -6,6 +6,7 @@ import { clockTime, isoTime } from '../src/timestamps.ts';
 const nowMs = new Date(2026, 2, 4, 14, 5).getTime();
 const item = {
   seq: 1,
+  epoch: 1,
   device: 'd',
   member: 'm',
   role: 'member' as const,

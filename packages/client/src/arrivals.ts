@@ -1,4 +1,4 @@
-import type { DeviceId, MemberId, OpenedMessage, Primitives } from '@keytide/crypto-core';
+import type { DeviceId, MemberId, Primitives } from '@keytide/crypto-core';
 import type { ClientEvents, Unreadable } from './client-events.ts';
 import type { AnyCollection } from './collection.ts';
 import type { DirectoryReplica } from './directory-replica.ts';
@@ -15,13 +15,29 @@ interface ArrivalsOptions {
   readonly collections: ReadonlyMap<string, AnyCollection>;
   readonly clock: HybridClock;
   readonly events: Emitter<ClientEvents>;
+  /** Whether what was written in this epoch is over, by the retention window. */
+  isExpired(epoch: number): boolean;
 }
+
+/** What the log's last word on an entry was. */
+interface Told extends Unreadable {
+  readonly epoch: number | null;
+}
+
+/** What goes with the epoch's key; everything else that is wrong with an entry stays so. */
+const KEYLESS: ReadonlySet<UnreadableCode> = new Set<UnreadableCode>([
+  'ask-an-admin',
+  'key-not-yet-arrived',
+  'sealing-key-expired',
+]);
 
 /** What the group's log brings: to each collection what is its own, and an account of what shows nothing. */
 export class Arrivals {
   readonly #options: ArrivalsOptions;
-  readonly #unreadable = new Map<number, Unreadable>();
-  readonly #missing: Missing[] = [];
+  readonly #unreadable = new Map<number, Told>();
+  /** What is shown, by its place in the log, and the epoch in which it was written. */
+  readonly #shown = new Map<number, number>();
+  readonly #missing = new Map<string, Missing>();
   readonly #divergences = new Map<DeviceId, Divergence>();
 
   constructor(options: ArrivalsOptions) {
@@ -30,12 +46,12 @@ export class Arrivals {
 
   /** Everything that cannot be read, in the order it was found. */
   get unreadable(): readonly Unreadable[] {
-    return [...this.#unreadable.values()];
+    return [...this.#unreadable.values()].map(({ seq, code }) => ({ seq, code }));
   }
 
   /** Everything that the relay has not given, in the order it was found. */
   get missing(): readonly Missing[] {
-    return [...this.#missing];
+    return [...this.#missing.values()];
   }
 
   /** The first proof that the relay showed members different logs of the group, or `null`. */
@@ -44,22 +60,43 @@ export class Arrivals {
     return first;
   }
 
-  /** Takes what the next entry, or an earlier one anew, turned out to be. */
+  /** Takes what the next entry, or an earlier one anew, turned out to be: the same twice is told once. */
   take(outcome: Outcome): void {
-    // A message that was refused can come again, once its sender has vouched for it.
-    this.#unreadable.delete(outcome.seq);
-    if (outcome.kind === 'unreadable') return this.#addUnreadable(outcome.seq, outcome.code);
-    for (const missing of outcome.missing) {
-      this.#missing.push(missing);
-      this.#options.events.emit('missing', missing);
-    }
+    const { seq, epoch } = outcome;
+    if (outcome.kind === 'unreadable') return this.#addUnreadable({ seq, epoch, code: outcome.code });
+    // A message that was refused can come again: once its sender has vouched for it, or with its key.
+    this.#unreadable.delete(seq);
+    for (const missing of outcome.missing) this.#addMissing(missing);
     if (outcome.divergence !== null) this.#reportDivergence(outcome.divergence);
     if (outcome.kind === 'epoch') return;
-    const { message, seq, endMs, role } = outcome;
+    const { message, endMs } = outcome;
+    if (this.#options.isExpired(outcome.epoch))
+      return this.#addUnreadable({ seq, epoch, code: 'expired-by-policy' });
     const operation = parseOperation(message.payload, endMs);
-    if (operation === null || !this.#accept(operation, message, { seq, role })) {
-      this.#addUnreadable(seq, 'invalid');
+    if (operation === null || !this.#accept(operation, outcome)) {
+      this.#addUnreadable({ seq, epoch, code: 'invalid' });
+    } else this.#shown.set(seq, outcome.epoch);
+  }
+
+  /** Lets go of everything that was written in this epoch or before: its time is over. */
+  forget(throughEpoch: number): void {
+    const code = 'expired-by-policy';
+    for (const collection of this.#options.collections.values()) collection.forget?.(throughEpoch);
+    for (const told of [...this.#unreadable.values()])
+      if (told.epoch !== null && told.epoch <= throughEpoch && KEYLESS.has(told.code))
+        this.#addUnreadable({ ...told, code });
+    for (const [seq, epoch] of this.#shown) {
+      if (epoch > throughEpoch) continue;
+      this.#shown.delete(seq);
+      this.#addUnreadable({ seq, epoch, code });
     }
+  }
+
+  #addMissing(missing: Missing): void {
+    const name = `${missing.device}/${missing.from}/${missing.to}`;
+    if (this.#missing.has(name)) return;
+    this.#missing.set(name, missing);
+    this.#options.events.emit('missing', missing);
   }
 
   /** Once for each device: after its first contradiction every later claim of it contradicts too. */
@@ -69,25 +106,31 @@ export class Arrivals {
     this.#options.events.emit('divergence', divergence);
   }
 
-  #accept(operation: Operation, message: OpenedMessage, place: Pick<Origin, 'seq' | 'role'>): boolean {
+  #accept(operation: Operation, outcome: Extract<Outcome, { kind: 'message' }>): boolean {
     const { primitives, collections, clock } = this.#options;
+    const { sender, channel } = outcome.message;
     const expected = channelOf(primitives, operation.collection, operation.item);
-    if (!expected.every((byte, i) => message.channel[i] === byte)) return false;
-    const origin = this.#origin(message.sender, operation.time.ms, place);
+    if (!expected.every((byte, i) => channel[i] === byte)) return false;
+    const origin = this.#origin(sender, operation.time.ms, outcome);
     if (collections.get(operation.collection)?.accept?.(operation, origin) !== true) return false;
     clock.saw(operation.time);
     return true;
   }
 
-  #origin(device: DeviceId, timeMs: number, place: Pick<Origin, 'seq' | 'role'>): Origin {
+  #origin(
+    device: DeviceId,
+    timeMs: number,
+    { seq, epoch, role }: Pick<Origin, 'seq' | 'epoch' | 'role'>,
+  ): Origin {
     const { devices, members } = this.#options.directory.state;
     const member = members.get(devices.get(device)?.member as MemberId);
-    return { ...place, device, member: member?.id ?? '', handle: member?.handle ?? '', timeMs };
+    return { seq, epoch, role, device, member: member?.id ?? '', handle: member?.handle ?? '', timeMs };
   }
 
-  #addUnreadable(seq: number, code: UnreadableCode): void {
-    const unreadable = { seq, code };
-    this.#unreadable.set(seq, unreadable);
-    this.#options.events.emit('unreadable', unreadable);
+  #addUnreadable(told: Told): void {
+    const { seq, code } = told;
+    if (this.#unreadable.get(seq)?.code === code) return;
+    this.#unreadable.set(seq, told);
+    this.#options.events.emit('unreadable', { seq, code });
   }
 }

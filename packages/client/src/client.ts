@@ -33,6 +33,7 @@ import type { SyncState } from './connection.ts';
 import { Cosigner } from './cosigner.ts';
 import { DirectoryReplica } from './directory-replica.ts';
 import { Emitter } from './emitter.ts';
+import { EpochKeyStore } from './epoch-key-store.ts';
 import { EpochRing, type Self } from './epoch-ring.ts';
 import { ClientError } from './errors.ts';
 import { GroupReplica, type Divergence, type Missing } from './group-replica.ts';
@@ -62,6 +63,7 @@ import {
 } from './proposal.ts';
 import { RelayApi } from './relay-api.ts';
 import { auditRelay } from './relay-audit.ts';
+import { windowStartMs } from './retention.ts';
 import { SealingRecords } from './sealing-records.ts';
 import { SignedEntries } from './signed-entries.ts';
 import { Sync } from './sync.ts';
@@ -94,6 +96,7 @@ export class Client<D extends Declarations> {
   readonly #arrivals: Arrivals;
   readonly #identities: IdentityWatch;
   readonly #signed: SignedEntries;
+  #isStarted = false;
 
   private constructor(options: ClientOptions<D>, identity: Identity, parts: ClientParts) {
     const { ports } = options;
@@ -115,11 +118,13 @@ export class Client<D extends Declarations> {
       group,
       directory: parts.directory,
       self: parts.self,
-      keyStore: options.store.keys,
+      keys: parts.epochKeys,
       source: {
+        canAsk: () => this.#isStarted,
         box: (epoch) => parts.api.box(group, epoch),
         pullDirectory: () => parts.directory.pull(parts.api),
       },
+      windowStartMs: () => this.#windowStartMs(),
     });
     const clock = new HybridClock();
     const submit: Submit = (operations) =>
@@ -137,6 +142,7 @@ export class Client<D extends Declarations> {
       collections: this.#byName,
       clock,
       events: this.#events,
+      isExpired: (epoch) => this.#epochs.isExpired(epoch),
     });
     this.#sync = new Sync({
       ...parts,
@@ -187,6 +193,7 @@ export class Client<D extends Declarations> {
       }),
       directory,
       identities: await IdentityWatch.open({ directory, keyStore: store.keys, device }),
+      epochKeys: await EpochKeyStore.open(store.keys, everyoneGroup(primitives, identity.org)),
       signed: await SignedEntries.open({ primitives, keyStore: store.keys, directory, device }),
       api: new RelayApi(ports, identity.relayUrl, identity.org, login),
       ledger: await WitnessLedger.open(store.keys),
@@ -198,6 +205,7 @@ export class Client<D extends Declarations> {
       client.#lookForAlarms();
       await client.#loadStored();
     }
+    client.#isStarted = true;
     client.#sync.start();
     return client;
   }
@@ -504,6 +512,12 @@ export class Client<D extends Declarations> {
     return { ports, self, api, directory, witnessing, pullDirectory, remember };
   }
 
+  #windowStartMs(): number {
+    const { policy, members } = this.#directory.state;
+    const role = members.get(this.member)?.role ?? 'member';
+    return windowStartMs(policy, role, this.#options.ports.clock.now());
+  }
+
   #keysOf(member: MemberId): Uint8Array[] {
     const { members, devices } = this.#directory.state;
     const active = members.get(member)?.activeDevices ?? [];
@@ -538,6 +552,7 @@ interface ClientParts {
   readonly identities: IdentityWatch;
   readonly ledger: WitnessLedger;
   readonly cosigner: Cosigner;
+  readonly epochKeys: EpochKeyStore;
   readonly signed: SignedEntries;
   readonly journal: Awaited<ReturnType<DeviceStore['journal']>>;
   readonly outbox: Outbox;

@@ -6,6 +6,8 @@ import type { Origin } from './origin.ts';
 export interface AnyCollection {
   /** Takes an authenticated operation of the group's log in; `false` when it breaks the collection's rules. */
   accept?(operation: Operation, origin: Origin): boolean;
+  /** Lets go of everything that was written in this epoch or before: its time is over. */
+  forget?(throughEpoch: number): void;
   /** Ends every `follow`. */
   end(): void;
 }

@@ -14,12 +14,12 @@ import {
   type EpochKeys,
   type EpochStatement,
   type GroupId,
-  type KeyStore,
   type Primitives,
   type Signer,
 } from '@keytide/crypto-core';
 import { isActive, recipientsOf, type DirectoryState, type Member, type Role } from '@keytide/key-directory';
 import type { DirectoryReplica } from './directory-replica.ts';
+import type { EpochKeyStore } from './epoch-key-store.ts';
 import { ClientError } from './errors.ts';
 
 /** What this device is in the organisation, and its secrets. */
@@ -36,8 +36,10 @@ interface BoxKeys {
   wasSilent(atMs: number): boolean;
 }
 
-/** What the ring asks of the relay. Both throw ClientError `offline` when it is out of reach. */
+/** What the ring asks of the relay. `box` and `pullDirectory` throw ClientError `offline` when it is out of reach. */
 export interface EpochSource {
+  /** Whether boxes can be asked for; not while the client is being opened, which waits for no network. */
+  canAsk(): boolean;
   box(epoch: number): Promise<Uint8Array | null>;
   pullDirectory(): Promise<void>;
 }
@@ -47,29 +49,60 @@ interface EpochRingOptions {
   readonly group: GroupId;
   readonly directory: DirectoryReplica;
   readonly self: Self;
-  readonly keyStore: KeyStore;
+  readonly keys: EpochKeyStore;
   readonly source: EpochSource;
+  /** The time by which an epoch's block has ended when its key has no place on this device any more. */
+  windowStartMs(): number;
 }
 
+/** One object for each epoch, also when the log is decided anew: what becomes of its key holds for both. */
 interface KnownEpoch {
   readonly statement: EpochStatement;
   /** The devices it is for, each with its member's role at the statement's checkpoint. */
   readonly recipients: ReadonlyMap<DeviceId, Role>;
-  readonly keys: EpochKeys | KeylessReason;
+  keys: EpochKeys | KeylessReason;
+  /** Whether the relay was asked for the box. */
+  wasAsked: boolean;
 }
 
 /** Why this device has no key of an epoch. */
-export type KeylessReason = 'ask-an-admin' | 'sealing-key-expired' | 'key-not-yet-arrived' | 'tampered';
+export type KeylessReason =
+  | 'ask-an-admin'
+  | 'sealing-key-expired'
+  | 'key-not-yet-arrived'
+  | 'tampered'
+  | 'expired-by-policy';
+
+/** An epoch within the retention window whose key this device has not. */
+interface LackingEpoch {
+  readonly statement: EpochStatement;
+  readonly reason: KeylessReason;
+  /** Whether this device was among those whom the epoch's author sealed to, or should have. */
+  readonly wasRecipient: boolean;
+}
 
 /** The epochs of one group that this device has verified, and the keys it holds of them. */
 export class EpochRing {
   readonly #options: EpochRingOptions;
-  readonly #epochs: KnownEpoch[] = [];
+  /** What is known of epochs that are yet to be adopted: they were, before the log is decided anew. */
+  readonly #before: readonly KnownEpoch[];
+  #epochs: KnownEpoch[] = [];
   /** Who would receive an epoch's key, as of the log that was last asked about: every message asks. */
   #recipients: { readonly state: DirectoryState; readonly hash: Uint8Array } | null = null;
 
-  constructor(options: EpochRingOptions) {
+  constructor(options: EpochRingOptions, before: readonly KnownEpoch[] = []) {
     this.#options = options;
+    this.#before = before;
+  }
+
+  /** A ring without an epoch yet, for deciding the log anew. It knows what this one has found out of each. */
+  fresh(): EpochRing {
+    return new EpochRing(this.#options, this.#epochs);
+  }
+
+  /** Takes the place of this ring's epochs: those of one that has decided as much of the log. */
+  become(fresh: EpochRing): void {
+    this.#epochs = fresh.#epochs;
   }
 
   get #newest(): KnownEpoch | undefined {
@@ -90,6 +123,96 @@ export class EpochRing {
   /** The keys of an epoch, or why there are none. */
   keysOf(epoch: number): EpochKeys | KeylessReason {
     return this.#epochs[epoch - 1]?.keys ?? 'tampered';
+  }
+
+  /** The statement of an epoch that was verified here, or `null`. */
+  statementOf(epoch: number): EpochStatement | null {
+    return this.#epochs[epoch - 1]?.statement ?? null;
+  }
+
+  /** An epoch's key as it is stored, 32 bytes, for whoever is entitled to it; `null` when it is not here, or over. */
+  async keyOf(epoch: number): Promise<Secret | null> {
+    return this.isExpired(epoch) ? null : await this.#options.keys.get(epoch);
+  }
+
+  /** Whether an epoch's time is over here: nothing that was written in it is shown any more. */
+  isExpired(epoch: number): boolean {
+    const statement = this.statementOf(epoch);
+    return statement !== null && this.#isOver(statement);
+  }
+
+  /** The epochs of the retention window whose keys are not here, oldest first. */
+  lacking(): readonly LackingEpoch[] {
+    return this.#epochs.flatMap(({ statement, recipients, keys }) => {
+      if (typeof keys !== 'string' || this.#isOver(statement)) return [];
+      return [{ statement, reason: keys, wasRecipient: recipients.has(this.#options.self.device) }];
+    });
+  }
+
+  /**
+   * Takes epoch keys that came from elsewhere, as by a grant: each must be the one that its epoch's author committed
+   * to. Of unknown and expired epochs, and of those whose key is here, none is taken. Durable when it resolves.
+   * @returns the epochs whose keys were taken
+   * @throws CryptoError `commitment-mismatch`, and then nothing was taken
+   */
+  async importKeys(keys: readonly { readonly epoch: number; readonly key: Secret }[]): Promise<number[]> {
+    const taken = new Map<KnownEpoch, { key: Secret; opened: EpochKeys }>();
+    for (const { epoch, key } of keys) {
+      const known = this.#epochs[epoch - 1];
+      if (known === undefined || typeof known.keys !== 'string' || this.#isOver(known.statement)) continue;
+      taken.set(known, { key, opened: this.#open(known.statement, copyOf(key)) });
+    }
+    await this.#options.keys.add([...taken].map(([{ statement }, { key }]) => ({ statement, key })));
+    for (const [known, { opened }] of taken) known.keys = opened;
+    return [...taken.keys()].map(({ statement }) => statement.epoch);
+  }
+
+  /**
+   * Asks the relay again for each box that this device should have had.
+   * @returns whether anything is known now that was not before
+   * @throws ClientError `offline`
+   */
+  async fetchBoxes(): Promise<boolean> {
+    let isNew = false;
+    for (const known of [...this.#epochs]) {
+      const { statement, recipients, keys, wasAsked } = known;
+      const isSettled = typeof keys !== 'string' || keys === 'expired-by-policy';
+      if (
+        isSettled ||
+        (keys === 'sealing-key-expired' && wasAsked) ||
+        !recipients.has(this.#options.self.device)
+      )
+        continue;
+      const found = await this.#keysFor(statement, recipients);
+      isNew ||= found.keys !== keys;
+      Object.assign(known, found);
+    }
+    return isNew;
+  }
+
+  /**
+   * Lets go of what is over, and takes up again what was over by a clock that has been put right since.
+   * @returns up to which epoch everything is over, 0 for none; and whether that has changed
+   */
+  settle(): { readonly expiredThrough: number; readonly isNew: boolean; readonly isBack: boolean } {
+    let [expiredThrough, isNew, isBack] = [0, false, false];
+    for (const known of this.#epochs) {
+      const { statement, recipients, keys } = known;
+      const wasOver = keys === 'expired-by-policy';
+      const isOver = this.#isOver(statement);
+      if (isOver) expiredThrough = statement.epoch;
+      if (isOver === wasOver) continue;
+      isNew = true;
+      if (typeof keys !== 'string') keys.dispose();
+      isBack ||= wasOver;
+      known.wasAsked = false;
+      known.keys = isOver
+        ? 'expired-by-policy'
+        : recipients.has(this.#options.self.device)
+          ? 'key-not-yet-arrived'
+          : 'ask-an-admin';
+    }
+    return { expiredThrough, isNew, isBack };
   }
 
   /** The epochs whose keys a box to this device may still bring. */
@@ -179,12 +302,16 @@ export class EpochRing {
   /** Makes a verified statement the newest epoch, with its key where this device is a recipient. */
   async adopt(statement: EpochStatement): Promise<void> {
     const { directory, group } = this.#options;
+    const known = this.#before[statement.epoch - 1];
+    if (known !== undefined && equalBytes(known.statement.hash, statement.hash)) {
+      this.#epochs.push(known);
+      return;
+    }
     const state = directory.stateAt(statement.checkpoint.size);
     const recipients = new Map<DeviceId, Role>();
     for (const { device, member } of recipientsOf(state, group))
       recipients.set(device, (state.members.get(member) as Member).role);
-    const keys = recipients.has(this.#options.self.device) ? await this.#keysFor(statement) : 'ask-an-admin';
-    this.#epochs.push({ statement, recipients, keys });
+    this.#epochs.push({ statement, recipients, ...(await this.#keysFor(statement, recipients)) });
   }
 
   /**
@@ -227,23 +354,35 @@ export class EpochRing {
     verifyBytes(primitives, verifier, 'epochStatementSignature', statement.bytes, statement.signature);
   }
 
-  async #keysFor(statement: EpochStatement): Promise<EpochKeys | KeylessReason> {
-    const { primitives, self, keyStore, group, source } = this.#options;
-    const name = `epoch/${group}/${statement.epoch}`;
-    const stored = await keyStore.get(name);
-    if (stored !== null) return this.#open(statement, Secret.own(stored));
-    const box = await source.box(statement.epoch);
-    if (box === null)
-      return self.sealing.wasSilent(statement.createdMs) ? 'sealing-key-expired' : 'key-not-yet-arrived';
+  /** A key that is over is used as long as it is stored, for what only it can tell of this device's own chain. */
+  async #keysFor(
+    statement: EpochStatement,
+    recipients: ReadonlyMap<DeviceId, Role>,
+  ): Promise<Pick<KnownEpoch, 'keys' | 'wasAsked'>> {
+    const { primitives, self, source, keys } = this.#options;
+    const stored = await keys.get(statement.epoch);
+    if (stored !== null) return { keys: this.#open(statement, stored), wasAsked: true };
+    if (this.#isOver(statement)) return { keys: 'expired-by-policy', wasAsked: false };
+    if (!recipients.has(self.device)) return { keys: 'ask-an-admin', wasAsked: false };
+    const wasAsked = source.canAsk();
+    const box = wasAsked ? await source.box(statement.epoch) : null;
+    if (box === null) {
+      const wasSilent = self.sealing.wasSilent(statement.createdMs);
+      return { keys: wasSilent ? 'sealing-key-expired' : 'key-not-yet-arrived', wasAsked };
+    }
     try {
-      const keys = self.sealing.keysFor(statement);
-      const key = openEpochBox(primitives, keys, statement, self.device, box);
-      await keyStore.write([{ name, value: key.use((bytes) => bytes.slice()) }]);
-      return this.#open(statement, key);
+      const sealing = self.sealing.keysFor(statement);
+      const key = openEpochBox(primitives, sealing, statement, self.device, box);
+      await keys.add([{ statement, key }]);
+      return { keys: this.#open(statement, key), wasAsked };
     } catch (error) {
       if (!(error instanceof CryptoError)) throw error;
-      return self.sealing.hasDeleted(statement) ? 'sealing-key-expired' : 'tampered';
+      return { keys: self.sealing.hasDeleted(statement) ? 'sealing-key-expired' : 'tampered', wasAsked };
     }
+  }
+
+  #isOver({ blockEndMs }: Pick<EpochStatement, 'blockEndMs'>): boolean {
+    return blockEndMs <= this.#options.windowStartMs();
   }
 
   #open(statement: EpochStatement, key: Secret): EpochKeys {
@@ -254,4 +393,8 @@ export class EpochRing {
     }));
     return openEpoch({ primitives, statement, key, devices });
   }
+}
+
+function copyOf(key: Secret): Secret {
+  return Secret.own(key.use((bytes) => bytes.slice()));
 }

@@ -1,16 +1,28 @@
-/** A list that only grows, and that readers can follow: first what is there, then what comes. */
+/** A list that grows at its end, and that readers can follow: first what is there, then what comes. */
 export class Feed<T> {
-  readonly #items: T[] = [];
+  /** With holes where something was dropped, so that readers keep their places. */
+  readonly #items: (T | null)[] = [];
   readonly #wakeups = new Set<() => void>();
   #ended = false;
 
   get items(): readonly T[] {
-    return this.#items;
+    return this.#items.filter((item) => item !== null);
   }
 
   push(item: T): void {
     this.#items.push(item);
     this.#wake();
+  }
+
+  /** Takes out what `test` names; whoever has not come to it yet never does. */
+  drop(test: (item: T) => boolean): T[] {
+    const dropped: T[] = [];
+    for (const [index, item] of this.#items.entries()) {
+      if (item === null || !test(item)) continue;
+      dropped.push(item);
+      this.#items[index] = null;
+    }
+    return dropped;
   }
 
   /** Lets every follower finish after what it has. */
@@ -23,7 +35,8 @@ export class Feed<T> {
   async *follow(signal?: AbortSignal): AsyncGenerator<T, void, undefined> {
     for (let next = 0; !signal?.aborted;) {
       if (next < this.#items.length) {
-        yield this.#items[next] as T;
+        const item = this.#items[next] as T | null;
+        if (item !== null) yield item;
         next += 1;
       } else if (this.#ended) {
         return;

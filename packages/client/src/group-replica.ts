@@ -31,6 +31,7 @@ import { examineEnvelopes, type Examined } from './examine.ts';
 
 /** Why an entry of the group's log shows nothing, in a code a person can act on (docs/spec/errors.md). */
 export type UnreadableCode =
+  | 'expired-by-policy' // the retention window is over, and its key is gone
   | 'ask-an-admin' // written before this device was a recipient
   | 'sealing-key-expired' // this device had let its sealing keys run out when the epoch was made
   | 'key-not-yet-arrived' // this device is a recipient, and the relay has not given its box
@@ -47,6 +48,8 @@ export type Outcome =
   | {
       readonly kind: 'message';
       readonly seq: number;
+      /** The epoch in which it was written. */
+      readonly epoch: number;
       readonly message: OpenedMessage;
       /** What the sender's member was at the checkpoint of the newest epoch before it in the log (ADR 25). */
       readonly role: Role;
@@ -63,7 +66,13 @@ export type Outcome =
       readonly missing: readonly Missing[];
       readonly divergence: Divergence | null;
     }
-  | { readonly kind: 'unreadable'; readonly seq: number; readonly code: UnreadableCode };
+  | {
+      readonly kind: 'unreadable';
+      readonly seq: number;
+      /** The epoch that it names; `null` where it names none. */
+      readonly epoch: number | null;
+      readonly code: UnreadableCode;
+    };
 
 /** Counters of one sender that this device was never given. */
 export type Missing = MissingMessages;
@@ -80,6 +89,7 @@ const ROOTS_KEPT = 8192;
 /** What held when a message came, for the case that its sender vouches for it only later. */
 interface Arrival {
   readonly seq: number;
+  readonly epoch: number;
   readonly envelope: Uint8Array;
   /** The sender's; `null` when it is not a recipient of the newest epoch. */
   readonly role: Role | null;
@@ -95,7 +105,7 @@ export class GroupReplica {
   readonly #primitives: Primitives;
   readonly #group: GroupId;
   readonly #epochs: EpochRing;
-  readonly #heads = new Map<DeviceId, SenderHead>();
+  #heads = new Map<DeviceId, SenderHead>();
   #frontiers: { first: number; list: MerkleFrontier[] } = { first: 0, list: [EMPTY_FRONTIER] };
   /** Whether any envelope so far had no key: then a sender without a known head may have sent before. */
   #blind = false;
@@ -103,12 +113,28 @@ export class GroupReplica {
   /** Refused for their signatures, in this window of the log: a later message can still vouch for them. */
   /** The last counter of each sender, as the newest epoch's author saw it. */
   #closed: ReadonlyMap<DeviceId, number> = new Map();
-  readonly #unvouched = new Map<DeviceId, Unvouched<Arrival>>();
+  #unvouched = new Map<DeviceId, Unvouched<Arrival>>();
 
   constructor(primitives: Primitives, group: GroupId, epochs: EpochRing) {
     this.#primitives = primitives;
     this.#group = group;
     this.#epochs = epochs;
+  }
+
+  /** A replica that has decided nothing yet, of the same group: to decide the log anew where keys have come. */
+  fresh(): GroupReplica {
+    return new GroupReplica(this.#primitives, this.#group, this.#epochs.fresh());
+  }
+
+  /** Takes the place of what was decided here: that of a fresh replica that has processed as much. */
+  become(fresh: GroupReplica): void {
+    this.#epochs.become(fresh.#epochs);
+    this.#heads = fresh.#heads;
+    this.#frontiers = fresh.#frontiers;
+    this.#blind = fresh.#blind;
+    this.#window = fresh.#window;
+    this.#closed = fresh.#closed;
+    this.#unvouched = fresh.#unvouched;
   }
 
   /** How many entries have been processed; the seq of the last one. */
@@ -184,7 +210,7 @@ export class GroupReplica {
     try {
       statement = await this.#epochs.verify(wire);
     } catch (error) {
-      return refusal(seq, error);
+      return refusal({ seq, epoch: null }, error);
     }
     const { closing } = statement;
     await this.#epochs.adopt(statement);
@@ -203,16 +229,18 @@ export class GroupReplica {
   }
 
   async #processEnvelope(seq: number, envelope: Uint8Array, examined: Examined): Promise<Outcome[]> {
+    const { epoch } = examined;
     if (examined.message === null) {
       const { reason } = examined;
-      if (typeof reason !== 'string') return [refusal(seq, reason)];
+      if (typeof reason !== 'string') return [refusal({ seq, epoch }, reason)];
       if (reason !== 'tampered') this.#blind = true;
-      return [{ kind: 'unreadable', seq, code: reason }];
+      return [{ kind: 'unreadable', seq, epoch, code: reason }];
     }
     const { message, verdict } = examined;
     const sender = message.claimedSender;
     const role = this.#epochs.currentRoleOf(sender);
-    const note: Arrival = { seq, envelope, role, isBlind: this.#blind, endMs: this.#epochs.endMs };
+    const { endMs } = this.#epochs;
+    const note: Arrival = { seq, epoch: examined.epoch, envelope, role, isBlind: this.#blind, endMs };
     const before = this.#unvouched.get(sender) ?? [];
     const { admitted, unvouched } = settleRun(before, { message, note }, verdict);
     const authentic = typeof verdict === 'string' ? admitted : [...admitted, { message: verdict, note }];
@@ -222,24 +250,25 @@ export class GroupReplica {
     this.#unvouched.set(sender, unvouched);
     const outcomes = authentic.map((arrived, index) => refused[index] ?? this.#continueChain(arrived));
     return typeof verdict === 'string'
-      ? [...outcomes, { kind: 'unreadable', seq, code: 'tampered' }]
+      ? [...outcomes, { kind: 'unreadable', seq, epoch, code: 'tampered' }]
       : outcomes;
   }
 
   /** Why an authentic message counts for nothing, whatever its place in the chain; `null` when it counts. */
   async #refusalOf({ message, note }: Noted<OpenedMessage, Arrival>): Promise<Outcome | null> {
-    if (note.role === null) return { kind: 'unreadable', seq: note.seq, code: 'removed' };
+    const { seq, epoch, role } = note;
+    if (role === null) return { kind: 'unreadable', seq, epoch, code: 'removed' };
     try {
       await this.#epochs.assertDirectoryClaim(message.sender, message.heads.directory, note.envelope);
       return null;
     } catch (error) {
-      return refusal(note.seq, error);
+      return refusal(note, error);
     }
   }
 
   #continueChain({ message, note }: Noted<OpenedMessage, Arrival>): Outcome {
     const { sender, heads } = message;
-    const { seq, envelope, endMs, role } = note;
+    const { seq, epoch, envelope, endMs, role } = note;
     const known = this.#heads.get(sender) ?? (note.isBlind ? 'unknown' : null);
     try {
       const { head, missing } = acceptMessage(known, message);
@@ -247,6 +276,7 @@ export class GroupReplica {
       return {
         kind: 'message',
         seq,
+        epoch,
         message,
         role: role as Role,
         endMs,
@@ -256,7 +286,7 @@ export class GroupReplica {
           : null,
       };
     } catch (error) {
-      return refusal(seq, error);
+      return refusal(note, error);
     }
   }
 
@@ -299,9 +329,9 @@ function isOtherLog({ isForked, missingEntries }: ClosingDifference): boolean {
   return isForked || missingEntries !== null;
 }
 
-function refusal(seq: number, error: unknown): Outcome {
+function refusal({ seq, epoch }: { seq: number; epoch: number | null }, error: unknown): Outcome {
   if (!(error instanceof CryptoError)) throw error;
-  return { kind: 'unreadable', seq, code: UNREADABLE[error.code] ?? 'tampered' };
+  return { kind: 'unreadable', seq, epoch, code: UNREADABLE[error.code] ?? 'tampered' };
 }
 
 const UNREADABLE: Partial<Record<string, UnreadableCode>> = {

@@ -85,6 +85,23 @@ export class Incoming {
     });
   }
 
+  /**
+   * Decides anew everything that was decided, as where keys have come for what could not be read.
+   * @throws ClientError `offline` when membership entries must be fetched first; what was decided then stands
+   */
+  async reread(): Promise<void> {
+    const { connection, journal, replica, onOutcome } = this.#options;
+    await this.#jobs.run(async () => {
+      const fresh = replica.fresh();
+      while (fresh.size < replica.size) {
+        const page = (await readPage(journal, fresh.size)).slice(0, replica.size - fresh.size);
+        for await (const outcome of fresh.process(page.map(decodeEntry))) onOutcome(outcome);
+      }
+      replica.become(fresh);
+    });
+    connection.changed();
+  }
+
   /** Resolves when nothing is under way. */
   async idle(): Promise<void> {
     await this.#jobs.run(async () => {});

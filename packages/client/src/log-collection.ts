@@ -81,6 +81,12 @@ export class LogCollection<T extends Body> implements AnyCollection {
     return true;
   }
 
+  /** Lets go of what was written in this epoch or before. For the client only. */
+  forget(throughEpoch: number): void {
+    const dropped = this.#feed.drop(({ epoch }) => epoch <= throughEpoch);
+    for (const { seq } of dropped) this.#seen.delete(seq);
+  }
+
   /** Ends every `follow`. For the client only. */
   end(): void {
     this.#feed.end();

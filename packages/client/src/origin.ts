@@ -4,6 +4,8 @@ import type { Role } from '@keytide/key-directory';
 export interface Origin {
   /** Position in the group's log, from 1. */
   readonly seq: number;
+  /** The epoch in which it was written: with its key it goes. */
+  readonly epoch: number;
   /** The device that signed it. */
   readonly device: string;
   /** The member that device belongs to. */

@@ -6,7 +6,7 @@ import { ClientError } from './errors.ts';
 import { Feed } from './feed.ts';
 import type { Operation } from './operation.ts';
 import type { Origin } from './origin.ts';
-import { bodyOf, emptyRecord, mergeWrite, type MergedRecord } from './record.ts';
+import { bodyOf, emptyRecord, mergeWrite, type MergedRecord, type RecordWrite } from './record.ts';
 
 /** End-to-end encrypted records whose fields change; concurrent edits merge field by field. */
 export interface RecordDeclaration<T extends Body> extends Declaration<RecordCollection<T>> {
@@ -62,6 +62,8 @@ export class RecordCollection<T extends Body> implements AnyCollection {
   readonly #declaration: Pick<RecordDeclaration<T>, 'schema' | 'editSchema'>;
   readonly #context: CollectionContext;
   readonly #records = new Map<string, MergedRecord>();
+  /** What each record is merged from. */
+  readonly #writes = new Map<string, { readonly epoch: number; readonly write: RecordWrite }[]>();
   readonly #changes = new Feed<RecordChange<T>>();
   readonly #seen = new Set<number>();
 
@@ -150,8 +152,31 @@ export class RecordCollection<T extends Body> implements AnyCollection {
     const body = act === 'edit' ? onlyGiven(parsed, operation.body) : parsed;
     const write = { time, device: origin.device, creates: act === 'create', body };
     this.#records.set(id, mergeWrite(this.#records.get(id) ?? emptyRecord(id), write));
+    const writes = this.#writes.get(id);
+    if (writes === undefined) this.#writes.set(id, [{ epoch: origin.epoch, write }]);
+    else writes.push({ epoch: origin.epoch, write });
     this.#changes.push({ ...origin, id, act, changed: body as Partial<T> });
     return true;
+  }
+
+  /**
+   * Lets go of what was written in this epoch or before: a record is what the writes since then make of it. For the
+   * client only.
+   */
+  forget(throughEpoch: number): void {
+    const dropped = this.#changes.drop(({ epoch }) => epoch <= throughEpoch);
+    for (const { seq } of dropped) this.#seen.delete(seq);
+    for (const id of new Set(dropped.map((change) => change.id))) {
+      const left = (this.#writes.get(id) ?? []).filter(({ epoch }) => epoch > throughEpoch);
+      this.#writes.set(id, left);
+      this.#records.set(
+        id,
+        left.reduce((record, { write }) => mergeWrite(record, write), emptyRecord(id)),
+      );
+      if (left.length > 0) continue;
+      this.#writes.delete(id);
+      this.#records.delete(id);
+    }
   }
 
   /** Ends every `follow`. For the client only. */

@@ -81,6 +81,7 @@ export class Sync {
         void this.#sender.resume();
         void this.#rotation.coverExposure();
         void this.#sealingRotation.tick();
+        void this.#fetchBoxes();
         this.witnessing.wake();
         for (const part of options.parts) part.wake();
       },
@@ -116,6 +117,15 @@ export class Sync {
   /** Decides everything that the journal already holds; without network as far as the stored keys reach. */
   loadStored(): Promise<void> {
     return this.#incoming.loadStored();
+  }
+
+  /**
+   * Decides the group's log anew after `EpochRing.importKeys`: what has become readable is shown in its place, and
+   * nothing twice.
+   * @throws ClientError `offline`
+   */
+  reread(): Promise<void> {
+    return this.#incoming.reread();
   }
 
   /** Brings this device's copy of the membership log up to date. @throws ClientError `offline`, `relay-forked` */
@@ -177,6 +187,16 @@ export class Sync {
     return await RelaySocket.open({ ports, url: api.socketUrl, token, signal }, (frame, socket) =>
       this.#incoming.receive(frame, socket),
     );
+  }
+
+  /** What an earlier answer of the relay, or none, has left unreadable. What fails is tried at the next connection. */
+  async #fetchBoxes(): Promise<void> {
+    try {
+      if (await this.#options.epochs.fetchBoxes()) await this.reread();
+    } catch (error) {
+      const { socket } = this.#connection;
+      if (socket !== null) this.#connection.giveUp(socket, error);
+    }
   }
 
   #afterFailure({ relayCode }: ClientError): void {

@@ -8,15 +8,26 @@ import {
   Secret,
   type DeviceId,
   type EpochKeys,
+  type KeyStore,
   type Primitives,
 } from '@keytide/crypto-core';
 import { nodePrimitives as primitives, nodeRandom as random } from '@keytide/crypto-core/node';
 import { createGenesis, createInvite, recipientsOf, replay } from '@keytide/key-directory';
 import type { GroupEntry } from '@keytide/relay-protocol';
 import { DirectoryReplica } from '../src/directory-replica.ts';
+import { EpochKeyStore } from '../src/epoch-key-store.ts';
 import { EpochRing, type EpochSource } from '../src/epoch-ring.ts';
 import { GroupReplica, type Outcome } from '../src/group-replica.ts';
 import { memoryJournal } from '../src/journal.ts';
+
+/** What a ring finds around it. */
+interface RingSurroundings {
+  readonly keyStore: KeyStore;
+  canAsk(): boolean;
+  /** Whether the relay gives the box. */
+  hasBox(): boolean;
+  windowStartMs(): number;
+}
 
 const DAY_MS = 86_400_000;
 const NOW_MS = 20_254 * DAY_MS;
@@ -77,8 +88,8 @@ export async function groupWorld() {
   async function makeRing(
     counted: Primitives = primitives,
     pull: (directory: DirectoryReplica) => Promise<void> = async () => {},
+    { keyStore = memoryKeyStore(), canAsk, hasBox, windowStartMs }: Partial<RingSurroundings> = {},
   ): Promise<{ epochs: EpochRing; directory: DirectoryReplica }> {
-    const keyStore = memoryKeyStore();
     const directory = await DirectoryReplica.open({
       primitives,
       journal: memoryJournal(),
@@ -87,13 +98,18 @@ export async function groupWorld() {
     });
     await directory.append([genesis]);
     const source: EpochSource = {
-      box: async () => created.boxes[0]?.box ?? null,
+      canAsk: canAsk ?? (() => true),
+      box: async () => (hasBox?.() === false ? null : (created.boxes[0]?.box ?? null)),
       pullDirectory: () => pull(directory),
     };
     const sealing = { keysFor: () => [decapsulator], hasDeleted: () => false, wasSilent: () => false };
     const self = { device, signer, sealing };
-    const options = { primitives: counted, group, directory, self, keyStore, source };
-    return { epochs: new EpochRing(options), directory };
+    const epochKeys = await EpochKeyStore.open(keyStore, group);
+    const options = { primitives: counted, group, directory, self, keys: epochKeys, source };
+    return {
+      epochs: new EpochRing({ ...options, windowStartMs: windowStartMs ?? (() => 0) }),
+      directory,
+    };
   }
 
   async function makeReplica(pull?: (directory: DirectoryReplica) => Promise<void>): Promise<GroupReplica> {
@@ -101,7 +117,10 @@ export async function groupWorld() {
     return new GroupReplica(primitives, group, epochs);
   }
 
-  return { device, signer, genesis, secondEntry, state, statement, keys, makeRing, makeReplica };
+  /** The epoch's key, a copy. */
+  const epochKey = (): Secret => Secret.own(created.key.use((bytes) => bytes.slice()));
+
+  return { device, signer, genesis, secondEntry, state, statement, keys, epochKey, makeRing, makeReplica };
 }
 export type GroupWorld = Awaited<ReturnType<typeof groupWorld>>;
 

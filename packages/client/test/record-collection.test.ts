@@ -4,7 +4,15 @@ import { sensitive, type RecordDeclaration } from '../src/index.ts';
 import type { Operation } from '../src/operation.ts';
 
 const schema = z.object({ title: z.string().min(1), status: z.enum(['open', 'done']).default('open') });
-const origin = { seq: 0, device: 'd', member: 'm', role: 'member', handle: 'ada', timeMs: 0 } as const;
+const origin = {
+  seq: 0,
+  epoch: 1,
+  device: 'd',
+  member: 'm',
+  role: 'member',
+  handle: 'ada',
+  timeMs: 0,
+} as const;
 
 function makeCollection() {
   const sent: Operation[] = [];

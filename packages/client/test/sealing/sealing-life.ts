@@ -16,6 +16,7 @@ import {
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { seededWorld, type SeededDevice } from '@keytide/testkit';
 import { DirectoryReplica } from '../../src/directory-replica.ts';
+import { EpochKeyStore } from '../../src/epoch-key-store.ts';
 import { EpochRing, type Self } from '../../src/epoch-ring.ts';
 import { ClientError } from '../../src/errors.ts';
 import { GroupReplica } from '../../src/group-replica.ts';
@@ -205,6 +206,7 @@ export async function sealingLife(options: LifeOptions) {
     });
     const self = { device: bo.id, signer: bo.signer, sealing };
     const source = {
+      canAsk: () => true,
       box: async (epoch: number) => {
         if (!made.online && !made.isCatchingUp) throw new ClientError('offline', 'no network');
         const box = boxes === 'withheld' ? null : (epochs[epoch - 1]?.box ?? null);
@@ -212,7 +214,9 @@ export async function sealingLife(options: LifeOptions) {
       },
       pullDirectory: async () => {},
     };
-    const ring = new EpochRing({ primitives, group, directory, self, keyStore, source });
+    const keys = await EpochKeyStore.open(keyStore, group);
+    const windowStartMs = () => 0;
+    const ring = new EpochRing({ primitives, group, directory, self, keys, source, windowStartMs });
     const records = await SealingRecords.open({ primitives, journal: recordsJournal, directory });
     let heard = { atMs: time.now(), saysMs: now() };
     const failures: unknown[] = [];
@@ -360,8 +364,9 @@ export async function sealingLife(options: LifeOptions) {
     group,
     directory: adasDirectory,
     self: adasSelf,
-    keyStore: adasStore,
-    source: { box: async () => null, pullDirectory: async () => {} },
+    keys: await EpochKeyStore.open(adasStore, group),
+    source: { canAsk: () => true, box: async () => null, pullDirectory: async () => {} },
+    windowStartMs: () => 0,
   });
   const adasReplica = new GroupReplica(primitives, group, adasRing);
   let adasView = await SealingRecords.open({ primitives, journal: adasRecords, directory: adasDirectory });

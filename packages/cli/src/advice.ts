@@ -120,6 +120,10 @@ const ADVICE: Readonly<Record<string, Readonly<Record<string, Advice>>>> = {
     'relay-key-unusable': usage(
       'With --database, give a --key-file in a folder that exists. The file has 32 bytes, for its owner alone (chmod 600).',
     ),
+    'data-key-missing': unexpected(
+      'Put the data key file back from a backup: without it, what the organisations keep here cannot be read.',
+    ),
+    'data-key-unusable': usage('The file has 32 bytes, for its owner alone (chmod 600).'),
     'address-in-use': usage('Give another --port, or 0 for any free one.'),
     'database-newer': unexpected('Update keytide.'),
     'migration-changed': unexpected(

@@ -1,6 +1,7 @@
 import type { SyncState } from './connection.ts';
 import type { Divergence, Missing, UnreadableCode } from './group-replica.ts';
 import type { IdentityChange, OwnDevice } from './identity-watch.ts';
+import type { RefusedDocument } from './relay-data.ts';
 import type { Witnesses } from './witness-demand.ts';
 
 /** An entry of the group's log that shows nothing, and why. */
@@ -23,6 +24,11 @@ export type ClientEvents = {
   readonly missing: Missing;
   /** Proof that the relay shows members different logs of the group. Told once a device. */
   readonly divergence: Divergence;
+  /**
+   * A document of a collection of the class org that does not fit its schema: it is shown nowhere. The first
+   * listener also gets those so far.
+   */
+  readonly 'refused-document': RefusedDocument;
   /** Whether as many admins have cosigned the membership log as the policy demands has changed. */
   readonly witnesses: Witnesses;
   /** Another member's devices have changed. The first listener also gets those so far, also from before a restart. */

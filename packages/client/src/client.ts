@@ -63,6 +63,7 @@ import {
 } from './proposal.ts';
 import { RelayApi } from './relay-api.ts';
 import { auditRelay } from './relay-audit.ts';
+import { RelayData } from './relay-data.ts';
 import { windowStartMs } from './retention.ts';
 import { SealingRecords } from './sealing-records.ts';
 import { SignedEntries } from './signed-entries.ts';
@@ -91,7 +92,13 @@ export class Client<D extends Declarations> {
   readonly #sync: Sync;
   readonly #outbox: Outbox;
   readonly #epochs: EpochRing;
-  readonly #events = new Emitter<ClientEvents>(['missing', 'identity', 'own-device', 'stolen-key']);
+  readonly #events = new Emitter<ClientEvents>([
+    'missing',
+    'identity',
+    'own-device',
+    'stolen-key',
+    'refused-document',
+  ]);
   readonly #byName: ReadonlyMap<string, AnyCollection>;
   readonly #arrivals: Arrivals;
   readonly #identities: IdentityWatch;
@@ -134,7 +141,8 @@ export class Client<D extends Declarations> {
           payload: encodeOperation({ ...operation, time: clock.next(ports.clock.now()) }),
         })),
       );
-    this.#byName = makeCollections(options.definition, { submit, random: ports.random });
+    const relayData = new RelayData(parts.api, (refused) => this.#events.emit('refused-document', refused));
+    this.#byName = makeCollections(options.definition, { submit, random: ports.random, relayData });
     this.collections = Object.fromEntries(this.#byName) as unknown as Collections<D>;
     this.#arrivals = new Arrivals({
       primitives: ports.primitives,
@@ -153,7 +161,7 @@ export class Client<D extends Declarations> {
       onOutcome: (outcome) => this.#arrivals.take(outcome),
       onState: (state) => this.#events.emit('state', state),
       onWitnesses: (witnesses) => this.#events.emit('witnesses', witnesses),
-      parts: [],
+      parts: [relayData],
     });
   }
 

@@ -1,6 +1,7 @@
 import type { Random } from '@keytide/crypto-core';
 import type { Operation } from './operation.ts';
 import type { Origin } from './origin.ts';
+import type { RelayData } from './relay-data.ts';
 
 /** A collection of any kind, as the client feeds it. */
 export interface AnyCollection {
@@ -23,6 +24,8 @@ export interface CollectionContext {
   readonly name: string;
   readonly submit: Submit;
   readonly random: Random;
+  /** For what the relay may read. */
+  readonly relayData: RelayData;
 }
 
 /** How long a collection's content may stay readable on non-admin devices, within the organisation's own limit. */

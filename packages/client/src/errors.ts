@@ -13,6 +13,7 @@ export type ClientErrorCode =
   | 'handle-needed' // an invite for a new member, and no name was given
   | 'already-joined' // this store already holds an organisation
   | 'invalid-value' // the value does not fit the collection's schema
+  | 'version-conflict' // somebody else has written this document since
   | 'unknown-record' // no record with this id
   | 'too-large' // over the size of one message
   | 'store-damaged'; // a local file is damaged beyond its torn tail

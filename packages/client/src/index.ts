@@ -22,6 +22,14 @@ export { memoryDeviceStore } from './memory-device-store.ts';
 export type { LogCollection, LogDeclaration, LogItem } from './log-collection.ts';
 export { openProvenDirectory, type ProvenDirectoryOptions } from './open-proven-directory.ts';
 export type { Origin } from './origin.ts';
+export {
+  org,
+  type IfVersion,
+  type OrgChange,
+  type OrgCollection,
+  type OrgDeclaration,
+  type OrgDocument,
+} from './org-collection.ts';
 export type { DeviceView, InviteView, MemberView } from './people.ts';
 export type { Clock, DeviceStore, Ports } from './ports.ts';
 export { REPLAY_LIMIT, type ProvenDirectory } from './proven-directory.ts';
@@ -36,4 +44,6 @@ export type {
 export type { ProposalView, ProposedInvite, Signatory } from './proposal.ts';
 export { recoverOrganisation, type RecoverOptions } from './recover.ts';
 export type { RelayAudit } from './relay-audit.ts';
+export type { RefusedDocument } from './relay-data.ts';
+export { system, type SystemCollection, type SystemDeclaration } from './system-collection.ts';
 export type { AdminWitness, Witnesses } from './witness-demand.ts';

@@ -2,8 +2,10 @@ import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { sensitive, type RecordDeclaration } from '../src/index.ts';
 import type { Operation } from '../src/operation.ts';
+import { RelayData } from '../src/relay-data.ts';
 
 const schema = z.object({ title: z.string().min(1), status: z.enum(['open', 'done']).default('open') });
+<<<<<<< HEAD
 const origin = {
   seq: 0,
   epoch: 1,
@@ -13,6 +15,10 @@ const origin = {
   handle: 'ada',
   timeMs: 0,
 } as const;
+=======
+const relayData = new RelayData({ call: () => Promise.reject(new Error('no relay here')) }, () => {});
+const origin = { seq: 0, device: 'd', member: 'm', role: 'member', handle: 'ada', timeMs: 0 } as const;
+>>>>>>> 094a5e7 (Org and system collections: the class decides the route; documents by version, at rest under wrapped keys; system values that no client reads back)
 
 function makeCollection() {
   const sent: Operation[] = [];
@@ -28,6 +34,7 @@ function makeCollection() {
       }
     },
     random: (sizeBytes) => new Uint8Array(sizeBytes).fill(seq + 1),
+    relayData,
   });
   return { collection, sent };
 }
@@ -38,6 +45,7 @@ const makeRecords = (declaration: RecordDeclaration<any>) =>
     name: 'requests',
     submit: async () => {},
     random: (sizeBytes) => new Uint8Array(sizeBytes),
+    relayData,
   });
 
 test('an edit leaves alone what it does not name, also fields whose schema has a default', async () => {

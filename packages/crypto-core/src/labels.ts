@@ -48,6 +48,11 @@ const LABELS = {
   quorumSetSignature: 'keytide/v1/quorum-set-signature',
   quorumShare: 'keytide/v1/quorum-share',
   quorumFingerprint: 'keytide/v1/quorum-fingerprint',
+  wrappingKeyName: 'keytide/v1/wrapping-key-name',
+  wrappedDataKey: 'keytide/v1/wrapped-data-key',
+  dataName: 'keytide/v1/data-name',
+  dataWriteKey: 'keytide/v1/data-write-key',
+  dataAtRest: 'keytide/v1/data-at-rest',
 } as const;
 
 /** The name of one label. */

@@ -23,6 +23,19 @@ export {
   type ClientFrame,
 } from './client-frames.ts';
 export {
+  collectionName,
+  documentId,
+  documentPutRequest,
+  documentPutResponse,
+  documentsQuery,
+  documentsResponse,
+  systemPutRequest,
+  systemPutResponse,
+  writers,
+  type DocumentsBody,
+  type Writers,
+} from './data-bodies.ts';
+export {
   checkpointQuery,
   cosignatureRequest,
   cosignatureResponse,

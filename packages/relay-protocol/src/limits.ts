@@ -41,4 +41,8 @@ export const LIMITS = {
   sealingRecordBytes: 2048,
   /** Sealing records in one page. */
   sealingPageRecords: 512,
+  /** The body of one document of an organisation, or of a system value. */
+  documentBytes: 65_536,
+  /** Documents in one page. */
+  documentPage: 100,
 } as const;

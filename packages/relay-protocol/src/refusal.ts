@@ -23,6 +23,8 @@ export const REFUSAL_CODES = [
   'not-a-recipient', // a box for a device that is not active
   'no-box', // no box for this device in this epoch
   'no-checkpoint', // no checkpoint that a device has cosigned
+  'version-conflict', // a document has another version than the one that was to be replaced
+  'quota-exceeded', // the organisation keeps as much as it may
   'record-refused', // a sealing record that may not follow those of its device; `reason` says why
 ] as const;
 

@@ -10,6 +10,9 @@ export type RelayErrorCode =
   | 'database-failed' // the database is gone or refuses; see `cause`
   | 'relay-key-missing' // the key file is gone while there are logs that its key signed
   | 'relay-key-unusable' // the key file is damaged, open to others, or cannot be read or made
+  | 'data-key-missing' // the key that wraps the data keys is gone, or is another one
+  | 'data-key-unusable' // its file is damaged, open to others, or cannot be read or made
+  | 'data-damaged' // what is stored of an organisation's data does not open
   | 'address-in-use'; // the port is taken
 
 /** The one error class of this package. `code` is stable; the message never holds content or tokens. */

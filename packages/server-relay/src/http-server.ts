@@ -17,6 +17,8 @@ const STATUS: Partial<Record<RelayErrorCode, number>> = {
   'no-checkpoint': 404,
   'head-moved': 409,
   'record-refused': 409,
+  'version-conflict': 409,
+  'quota-exceeded': 409,
   'too-large': 413,
   'entry-refused': 422,
   'rate-limited': 429,

@@ -1,5 +1,14 @@
 export type { Clock } from './clock.ts';
 export type {
+  AtRestBytes,
+  DataStore,
+  DocumentPut,
+  StoredDataKey,
+  StoredDocument,
+  StoredDocuments,
+  SystemPlace,
+} from './data-store.ts';
+export type {
   DirectoryStore,
   LogGrowth,
   SealingRecordAddition,

@@ -26,6 +26,8 @@ export interface RelayLimits {
   readonly sessionMs: number;
   /** Organisations whose directory is kept in memory while none of their devices is connected. */
   readonly idleOrganisations: number;
+  /** Documents of one organisation, those that were removed included. */
+  readonly documents: number;
 }
 
 /** The limits of a relay that is told nothing else. */
@@ -45,4 +47,5 @@ export const DEFAULT_LIMITS: RelayLimits = {
   challengeMs: 60_000,
   sessionMs: 3_600_000,
   idleOrganisations: 1_000,
+  documents: 100_000,
 };

@@ -5,7 +5,9 @@ import type { Random, Signer } from '@keytide/crypto-core';
 import { nodePrimitives, nodeRandom } from '@keytide/crypto-core/node';
 import type { FastifyInstance } from 'fastify';
 import { createAppendQueue } from './append-queue.ts';
+import { createAtRest } from './at-rest.ts';
 import type { Clock } from './clock.ts';
+import { addDataRoutes } from './data-routes.ts';
 import { createDeviceRates } from './device-rates.ts';
 import { addDirectoryRoutes } from './directory-routes.ts';
 import { RelayError } from './errors.ts';
@@ -13,10 +15,13 @@ import { createGate } from './gate.ts';
 import { createHttpServer } from './http-server.ts';
 import { createHub } from './hub.ts';
 import { createIntake } from './intake.ts';
+import { withKeyFile, type KeyFile } from './key-file.ts';
+import { localKeyWrapper, type KeyWrapper } from './key-wrapper.ts';
 import { DEFAULT_LIMITS, type RelayLimits } from './limits.ts';
 import { shortId, type Log } from './log-event.ts';
 import { createLogins } from './logins.ts';
 import { createOrganisations } from './organisations.ts';
+import { createOrgData } from './org-data.ts';
 import { createRateLimit } from './rate-limit.ts';
 import { openRelayKey } from './relay-key.ts';
 import { addRoutes } from './routes.ts';
@@ -57,7 +62,7 @@ const FORGET_MS = 600_000;
 /**
  * Starts a relay in this process.
  * @throws RelayError `data-folder-locked`, `database-failed`, `database-newer`, `migration-changed`, `address-in-use`,
- * `relay-key-missing`, `relay-key-unusable`
+ * `relay-key-missing`, `relay-key-unusable`, `data-key-missing`, `data-key-unusable`
  */
 export async function startRelay(options: RelayOptions): Promise<Relay> {
   const clock = options.clock ?? { now: () => Date.now() };
@@ -65,15 +70,17 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const opened = await openStore(options.database, nodePrimitives, clock.now());
   const random = options.random ?? nodeRandom;
   let signer: Signer;
+  let wrapper: KeyWrapper;
   try {
     signer = await openKey(options.database, random, opened.store);
+    wrapper = await openWrapper(options.database, random, opened.store);
   } catch (error) {
     await opened.store.close();
     throw error;
   }
   const app = createHttpServer(log);
   const place = { url: '', name: '' };
-  const parts = assemble(app, opened, { ...options, clock, log, random, signer }, place);
+  const parts = assemble(app, opened, { ...options, clock, log, random, signer, wrapper }, place);
   try {
     place.url = await listen(app, options.host ?? '127.0.0.1', options.port ?? 8080);
     place.name = new URL(options.publicUrl ?? place.url).origin;
@@ -89,10 +96,10 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
 function assemble(
   app: FastifyInstance,
   { store, lanes }: OpenedStore,
-  options: RelayOptions & { clock: Clock; log: Log; random: Random; signer: Signer },
+  options: RelayOptions & { clock: Clock; log: Log; random: Random; signer: Signer; wrapper: KeyWrapper },
   place: { readonly name: string },
 ): { close(): Promise<void> } {
-  const { clock, log, random, signer } = options;
+  const { clock, log, random, signer, wrapper } = options;
   const primitives = nodePrimitives;
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const relayName = (): string => place.name;
@@ -138,6 +145,12 @@ function assemble(
   const key = signer.publicKey;
   addRoutes(app, { store, organisations, logins, gate, log, version, key, relayName, admitStranger });
   addDirectoryRoutes(app, { store, gate, primitives, clock });
+  const atRest = createAtRest({ store, wrapper, primitives, random });
+  addDataRoutes(app, {
+    data: createOrgData(store, atRest, limits.documents),
+    gate,
+    hint: (org) => sockets?.hint(org, 'everyone', 'data'),
+  });
   const served = serveSockets(app.server, {
     primitives,
     store,
@@ -176,6 +189,23 @@ async function openKey(database: DatabaseOptions, random: Random, store: RelaySt
   if (database.kind === 'memory') return nodePrimitives.signer(random(32));
   const path = database.kind === 'pglite' ? join(database.folder, 'relay-key') : database.keyFile;
   return openRelayKey(nodePrimitives, random, { path, isFirstStart: !(await store.hasOrganisations()) });
+}
+
+/** @throws RelayError `data-key-missing`, also when the key there is not the one that wraps what is stored */
+async function openWrapper(
+  database: DatabaseOptions,
+  random: Random,
+  store: RelayStore,
+): Promise<KeyWrapper> {
+  const use = (key: Uint8Array): KeyWrapper => localKeyWrapper(nodePrimitives, random, key);
+  if (database.kind === 'memory') return use(random(32));
+  const names = await store.wrappingKeys();
+  const path = database.kind === 'pglite' ? join(database.folder, 'data-key') : `${database.keyFile}.data`;
+  const file: KeyFile = { path, isFirstStart: names.length === 0 };
+  const wrapper = await withKeyFile('data', random, file, use);
+  if (names.some((name) => name !== wrapper.keyName))
+    throw new RelayError('data-key-missing', 'the data key at its place is not the one that was used before');
+  return wrapper;
 }
 
 async function listen(app: FastifyInstance, host: string, port: number): Promise<string> {

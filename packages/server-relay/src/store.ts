@@ -1,5 +1,6 @@
 import type { DeviceId, GroupId, OrgId } from '@keytide/crypto-core';
 import type { AddressedBox, EntryKind, Subject } from '@keytide/relay-protocol';
+import type { DataStore } from './data-store.ts';
 import type { DirectoryStore, LogGrowth } from './directory-store.ts';
 
 /**
@@ -8,7 +9,7 @@ import type { DirectoryStore, LogGrowth } from './directory-store.ts';
  * Every method throws RelayError `database-failed` when the store cannot answer; the outcome of a write is
  * then unknown, and repeating it is safe.
  */
-export interface RelayStore extends DirectoryStore {
+export interface RelayStore extends DirectoryStore, DataStore {
   /** Whether there is any organisation. */
   hasOrganisations(): Promise<boolean>;
   /** Starts an organisation with its genesis entry. False, and nothing done, if it exists. */

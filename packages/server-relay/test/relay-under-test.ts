@@ -34,7 +34,7 @@ export interface Answer {
 
 export async function call(
   relay: Relay,
-  method: 'GET' | 'POST',
+  method: 'GET' | 'POST' | 'PUT',
   path: string,
   { body, token }: { body?: unknown; token?: string } = {},
 ): Promise<Answer> {

@@ -1,5 +1,6 @@
 import { appendChecks } from './relay-store-appends.ts';
 import type { StoreCheck, StoreUnderTest } from './relay-store-check.ts';
+import { dataChecks } from './relay-store-data.ts';
 import { directoryChecks } from './relay-store-directory.ts';
 import { epochChecks } from './relay-store-epochs.ts';
 import { logChecks } from './relay-store-log.ts';
@@ -11,6 +12,7 @@ const CHECKS: readonly StoreCheck[] = [
   ...logChecks,
   ...directoryChecks,
   ...sealingRecordChecks,
+  ...dataChecks,
   ...epochChecks,
   ...appendChecks,
   ...loginChecks,

@@ -52,11 +52,16 @@ export function sqlLogins(
   };
 }
 
-/** Ends all sessions of a subject, inside somebody's transaction. */
+/** Ends all sessions of a subject, and forgets what a device told the relay alone, inside somebody's transaction. */
 export async function endSessions(runner: SqlRunner, org: Uint8Array, subject: Subject): Promise<void> {
   await runner.query('delete from sessions where org = $1 and kind = $2 and subject = $3', [
     org,
     subject.kind,
+    subjectBytes(subject),
+  ]);
+  if (subject.kind !== 'device') return;
+  await runner.query('delete from system_values where org = $1 and device = $2', [
+    org,
     subjectBytes(subject),
   ]);
 }

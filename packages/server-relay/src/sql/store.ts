@@ -3,6 +3,7 @@ import { LIMITS, type EntryKind } from '@keytide/relay-protocol';
 import { RelayError } from '../errors.ts';
 import type { EntriesPage, LogPage, RelayStore } from '../store.ts';
 import { announceEpoch, appendEnvelopes } from './append.ts';
+import { sqlData } from './data.ts';
 import type { SqlDatabase } from './database.ts';
 import { addEntry, sqlDirectory } from './directory.ts';
 import { endSessions, sqlLogins } from './logins.ts';
@@ -18,6 +19,7 @@ export function sqlRelayStore(database: SqlDatabase): RelayStore {
   return {
     ...sqlLogins(database),
     ...sqlDirectory(database),
+    ...sqlData(database),
     hasOrganisations: async () =>
       (await database.query('select 1 as one from organisations limit 1')).length > 0,
     createOrganisation: (genesis) => createOrganisation(database, genesis),

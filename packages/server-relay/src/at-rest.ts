@@ -26,7 +26,7 @@ export interface AtRest {
 }
 
 /** What ciphertext is bound to. The name stands for class, collection and id. */
-export interface AtRestPlace {
+interface AtRestPlace {
   readonly org: OrgId;
   /** 32 bytes, of `nameOf`. */
   readonly name: Uint8Array;

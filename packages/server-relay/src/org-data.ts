@@ -21,7 +21,7 @@ export interface OrgData {
 }
 
 /** Where a document is. Who may write is part of it. */
-export interface DocumentPlace {
+interface DocumentPlace {
   readonly org: OrgId;
   readonly writers: Writers;
   readonly collection: string;
@@ -29,7 +29,7 @@ export interface DocumentPlace {
 }
 
 /** Where a device's value is. */
-export interface SystemValuePlace {
+interface SystemValuePlace {
   readonly org: OrgId;
   readonly device: DeviceId;
   readonly collection: string;

@@ -5,7 +5,7 @@ import type { Operation } from '../src/operation.ts';
 import { RelayData } from '../src/relay-data.ts';
 
 const schema = z.object({ title: z.string().min(1), status: z.enum(['open', 'done']).default('open') });
-<<<<<<< HEAD
+const relayData = new RelayData({ call: () => Promise.reject(new Error('no relay here')) }, () => {});
 const origin = {
   seq: 0,
   epoch: 1,
@@ -15,10 +15,6 @@ const origin = {
   handle: 'ada',
   timeMs: 0,
 } as const;
-=======
-const relayData = new RelayData({ call: () => Promise.reject(new Error('no relay here')) }, () => {});
-const origin = { seq: 0, device: 'd', member: 'm', role: 'member', handle: 'ada', timeMs: 0 } as const;
->>>>>>> 094a5e7 (Org and system collections: the class decides the route; documents by version, at rest under wrapped keys; system values that no client reads back)
 
 function makeCollection() {
   const sent: Operation[] = [];

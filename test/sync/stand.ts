@@ -17,6 +17,7 @@ import { crashingStore } from './crashing-store.ts';
 /** What every device of these tests runs. */
 const definition = defineOrganisation({
   chat: sensitive.log(z.object({ text: z.string().min(1) })),
+  requests: sensitive.record(z.object({ title: z.string().min(1) })),
 });
 export type Device = Client<typeof definition>;
 

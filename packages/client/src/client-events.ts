@@ -10,6 +10,13 @@ export interface Unreadable {
   readonly code: UnreadableCode;
 }
 
+/** The one before where nothing has changed, so that who shows it can tell. */
+export function unlessSame(before: readonly Unreadable[], now: readonly Unreadable[]): readonly Unreadable[] {
+  const isSame = ({ seq, code }: Unreadable, i: number): boolean =>
+    seq === before[i]?.seq && code === before[i]?.code;
+  return now.length === before.length && now.every(isSame) ? before : now;
+}
+
 /** A place in the membership log where this device's key has signed, and not this device. */
 export interface StolenKey {
   readonly index: number;

@@ -21,7 +21,8 @@ import { writeAct, writeInvite, type Act } from './acts.ts';
 import { appendEntry, type MembershipLog } from './append-entry.ts';
 import { Arrivals } from './arrivals.ts';
 import { auditEntries, type AuditReport } from './audit.ts';
-import type { ClientEvents, Unreadable } from './client-events.ts';
+import { Changes } from './changes.ts';
+import { unlessSame, type ClientEvents, type Unreadable } from './client-events.ts';
 import {
   makeCollections,
   type AnyCollection,
@@ -99,6 +100,8 @@ export class Client<D extends Declarations> {
     'stolen-key',
     'refused-document',
   ]);
+  readonly #changes = new Changes();
+  #unreadable: readonly Unreadable[] = [];
   readonly #byName: ReadonlyMap<string, AnyCollection>;
   readonly #arrivals: Arrivals;
   readonly #identities: IdentityWatch;
@@ -117,7 +120,10 @@ export class Client<D extends Declarations> {
     this.#directory = parts.directory;
     this.#identities = parts.identities;
     this.#signed = parts.signed;
-    parts.directory.onGrown = () => this.#lookForAlarms();
+    parts.directory.onGrown = () => {
+      this.#lookForAlarms();
+      this.#changes.changed('members');
+    };
     this.#outbox = parts.outbox;
     const group = everyoneGroup(ports.primitives, identity.org);
     this.#epochs = new EpochRing({
@@ -158,8 +164,15 @@ export class Client<D extends Declarations> {
       group,
       epochs: this.#epochs,
       replica: new GroupReplica(ports.primitives, group, this.#epochs),
-      onOutcome: (outcome) => this.#arrivals.take(outcome),
-      onState: (state) => this.#events.emit('state', state),
+      onOutcome: (outcome) => {
+        this.#arrivals.take(outcome);
+        this.#changes.changed('unreadable');
+      },
+      onState: (state) => {
+        this.#changes.changed('state');
+        this.#events.emit('state', state);
+      },
+      onChanged: () => this.#tell(),
       onWitnesses: (witnesses) => this.#events.emit('witnesses', witnesses),
       parts: [relayData],
     });
@@ -255,9 +268,12 @@ export class Client<D extends Declarations> {
     return this.#sync.witnessing.witnesses;
   }
 
-  /** Everything that cannot be read, in the order it was found. */
+  /** Everything that cannot be read, in the order it was found: the same array until it has changed. */
   get unreadable(): readonly Unreadable[] {
-    return this.#arrivals.unreadable;
+    return this.#changes.kept('unreadable', () => {
+      this.#unreadable = unlessSame(this.#unreadable, this.#arrivals.unreadable);
+      return this.#unreadable;
+    });
   }
 
   /** Every sender's messages that the relay has not given to this device, in the order it was found. */
@@ -282,6 +298,14 @@ export class Client<D extends Declarations> {
   }
 
   /**
+   * Calls `listener` when `state`, `members()` or `unreadable` may be different, at most once for what arrived
+   * together; the returned function ends it. Collections have their own.
+   */
+  subscribe(listener: () => void): () => void {
+    return this.#changes.subscribe(listener);
+  }
+
+  /**
    * Resolves once this device has caught up with the relay.
    * @throws ClientError why sync stopped, or `closed`
    */
@@ -297,9 +321,10 @@ export class Client<D extends Declarations> {
     return this.#sync.until(() => this.#outbox.size === 0);
   }
 
-  /** The organisation's current members, by this device's verified log. */
+  /** The organisation's current members, by this device's verified log: the same array until it has changed. */
   members(): readonly MemberView[] {
-    return membersIn(this.#directory.state, this.member, (member) => this.#identities.isChanged(member));
+    const isChanged = (member: MemberId): boolean => this.#identities.isChanged(member);
+    return this.#changes.kept('members', () => membersIn(this.#directory.state, this.member, isChanged));
   }
 
   /** Every device there is or was, by this device's verified log. */
@@ -444,8 +469,10 @@ export class Client<D extends Declarations> {
    * Takes note of a member's devices, once the person has made sure of them: `changed` is false until they change
    * again. Give the view that was shown: what changed after it is not acknowledged. Durable when it resolves.
    */
-  acknowledge({ id, asOf }: Pick<MemberView, 'id' | 'asOf'>): Promise<void> {
-    return this.#identities.acknowledge(id, Math.min(asOf, this.#directory.size));
+  async acknowledge({ id, asOf }: Pick<MemberView, 'id' | 'asOf'>): Promise<void> {
+    await this.#identities.acknowledge(id, Math.min(asOf, this.#directory.size));
+    this.#changes.changed('members');
+    this.#tell();
   }
 
   /**
@@ -524,6 +551,11 @@ export class Client<D extends Declarations> {
     const { policy, members } = this.#directory.state;
     const role = members.get(this.member)?.role ?? 'member';
     return windowStartMs(policy, role, this.#options.ports.clock.now());
+  }
+
+  #tell(): void {
+    this.#changes.tell();
+    for (const collection of this.#byName.values()) collection.tell?.();
   }
 
   #keysOf(member: MemberId): Uint8Array[] {

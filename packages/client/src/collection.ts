@@ -9,6 +9,8 @@ export interface AnyCollection {
   accept?(operation: Operation, origin: Origin): boolean;
   /** Lets go of everything that was written in this epoch or before: its time is over. */
   forget?(throughEpoch: number): void;
+  /** Tells whoever subscribed, where anything has changed since. */
+  tell?(): void;
   /** Ends every `follow`. */
   end(): void;
 }

@@ -27,6 +27,8 @@ interface ConnectionOptions {
   /** An attempt or a socket is over: the moment to change what the next attempt begins with. */
   onFailure(reason: ClientError): void;
   onState(state: SyncState): void;
+  /** Something happened, and what is shown may be different. */
+  onChanged(): void;
 }
 
 const BACKOFF_MS = { first: 200, most: 10_000 };
@@ -115,6 +117,7 @@ export class Connection {
     const watchers = [...this.#watchers];
     this.#watchers.clear();
     for (const watcher of watchers) watcher();
+    this.#options.onChanged();
   }
 
   /** Something failed while this socket was used: it ends, and the next attempt follows, or sync stops now. */

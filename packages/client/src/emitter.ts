@@ -35,7 +35,8 @@ export class Emitter<Events extends Record<string, unknown>> {
   }
 }
 
-function tell<T>(listener: (value: T) => void, value: T): void {
+/** Calls a listener of the application's, whose failure is not ours. */
+export function tell<T>(listener: (value: T) => void, value: T): void {
   try {
     listener(value);
   } catch (error) {

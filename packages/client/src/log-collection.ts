@@ -2,6 +2,7 @@ import { sorted } from '@keytide/crypto-core';
 import type { z } from 'zod';
 import { accepted, invalidValue, type Body } from './body.ts';
 import type { AnyCollection, CollectionContext, CollectionOptions, Declaration } from './collection.ts';
+import { Changes } from './changes.ts';
 import { Feed } from './feed.ts';
 import type { Operation } from './operation.ts';
 import type { Origin } from './origin.ts';
@@ -42,6 +43,7 @@ export class LogCollection<T extends Body> implements AnyCollection {
   readonly #context: CollectionContext;
   readonly #feed = new Feed<LogItem<T>>();
   readonly #seen = new Set<number>();
+  readonly #changes = new Changes();
 
   constructor(declaration: Pick<LogDeclaration<T>, 'schema'>, context: CollectionContext) {
     this.#declaration = declaration;
@@ -60,9 +62,17 @@ export class LogCollection<T extends Body> implements AnyCollection {
     await submit([{ act: 'append', collection: name, item: options.room ?? '', body: parsed.data }]);
   }
 
-  /** Everything readable so far, in the group's order. */
-  read(): readonly LogItem<T>[] {
-    return sorted(this.#feed.items, (a, b) => a.seq - b.seq);
+  /** Everything readable so far, in the group's order, or of one room: the same array until that has changed. */
+  read({ room }: { readonly room?: string } = {}): readonly LogItem<T>[] {
+    return this.#changes.kept(room === undefined ? ALL : inRoom(room), () => {
+      const items = this.#feed.items.filter((item) => room === undefined || item.room === room);
+      return sorted(items, (a, b) => a.seq - b.seq);
+    });
+  }
+
+  /** Calls `listener` when `read` may give something else; the returned function ends it. */
+  subscribe(listener: () => void): () => void {
+    return this.#changes.subscribe(listener);
   }
 
   /** Yields everything readable so far, then what comes, until `signal` is aborted or the client closes. */
@@ -78,6 +88,7 @@ export class LogCollection<T extends Body> implements AnyCollection {
     if (this.#seen.has(origin.seq)) return true;
     this.#seen.add(origin.seq);
     this.#feed.push({ ...origin, room: operation.item, body });
+    this.#changes.changed(ALL, inRoom(operation.item));
     return true;
   }
 
@@ -85,10 +96,22 @@ export class LogCollection<T extends Body> implements AnyCollection {
   forget(throughEpoch: number): void {
     const dropped = this.#feed.drop(({ epoch }) => epoch <= throughEpoch);
     for (const { seq } of dropped) this.#seen.delete(seq);
+    if (dropped.length > 0) this.#changes.changed();
+  }
+
+  /** Tells whoever subscribed, where anything has changed since. For the client only. */
+  tell(): void {
+    this.#changes.tell();
   }
 
   /** Ends every `follow`. For the client only. */
   end(): void {
     this.#feed.end();
   }
+}
+
+const ALL = 'all';
+
+function inRoom(room: string): string {
+  return `room ${room}`;
 }

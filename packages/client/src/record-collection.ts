@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { accepted, invalidValue, type Body } from './body.ts';
 import type { AnyCollection, CollectionContext, CollectionOptions, Declaration } from './collection.ts';
 import { ClientError } from './errors.ts';
+import { Changes } from './changes.ts';
 import { Feed } from './feed.ts';
 import type { Operation } from './operation.ts';
 import type { Origin } from './origin.ts';
@@ -64,7 +65,10 @@ export class RecordCollection<T extends Body> implements AnyCollection {
   readonly #records = new Map<string, MergedRecord>();
   /** What each record is merged from. */
   readonly #writes = new Map<string, { readonly epoch: number; readonly write: RecordWrite }[]>();
-  readonly #changes = new Feed<RecordChange<T>>();
+  readonly #feed = new Feed<RecordChange<T>>();
+  readonly #changes = new Changes();
+  /** One view of each state of a record, so that a view stays the same object until the record changes. */
+  readonly #views = new WeakMap<MergedRecord, RecordView<T>>();
   readonly #seen = new Set<number>();
 
   constructor(declaration: Pick<RecordDeclaration<T>, 'schema' | 'editSchema'>, context: CollectionContext) {
@@ -122,22 +126,29 @@ export class RecordCollection<T extends Body> implements AnyCollection {
     ]);
   }
 
-  /** The record, or `null` when this device knows none with this id. */
+  /** The record, or `null` when this device knows none with this id: the same object until it has changed. */
   get(id: string): RecordView<T> | null {
     const record = this.#records.get(id);
-    return record?.created ? { id, body: bodyOf(record) as T } : null;
+    return record?.created ? this.#viewOf(record) : null;
   }
 
-  /** All records, by id. */
+  /** All records, by id: the same array until one of them has changed. */
   list(): readonly RecordView<T>[] {
-    const created = [...this.#records.values()].filter((record) => record.created);
-    const views = created.map((record) => ({ id: record.id, body: bodyOf(record) as T }));
-    return sorted(views, (a, b) => (a.id < b.id ? -1 : 1));
+    return this.#changes.kept('all', () => {
+      const created = [...this.#records.values()].filter((record) => record.created);
+      const views = created.map((record) => this.#viewOf(record));
+      return sorted(views, (a, b) => (a.id < b.id ? -1 : 1));
+    });
+  }
+
+  /** Calls `listener` when `get` or `list` may give something else; the returned function ends it. */
+  subscribe(listener: () => void): () => void {
+    return this.#changes.subscribe(listener);
   }
 
   /** Yields every change so far, then what comes, until `signal` is aborted or the client closes. */
   follow(signal?: AbortSignal): AsyncGenerator<RecordChange<T>, void, undefined> {
-    return this.#changes.follow(signal);
+    return this.#feed.follow(signal);
   }
 
   /** Takes an authenticated operation in; `false` when it breaks the collection's rules. For the client only. */
@@ -155,7 +166,8 @@ export class RecordCollection<T extends Body> implements AnyCollection {
     const writes = this.#writes.get(id);
     if (writes === undefined) this.#writes.set(id, [{ epoch: origin.epoch, write }]);
     else writes.push({ epoch: origin.epoch, write });
-    this.#changes.push({ ...origin, id, act, changed: body as Partial<T> });
+    this.#changes.changed();
+    this.#feed.push({ ...origin, id, act, changed: body as Partial<T> });
     return true;
   }
 
@@ -164,7 +176,7 @@ export class RecordCollection<T extends Body> implements AnyCollection {
    * client only.
    */
   forget(throughEpoch: number): void {
-    const dropped = this.#changes.drop(({ epoch }) => epoch <= throughEpoch);
+    const dropped = this.#feed.drop(({ epoch }) => epoch <= throughEpoch);
     for (const { seq } of dropped) this.#seen.delete(seq);
     for (const id of new Set(dropped.map((change) => change.id))) {
       const left = (this.#writes.get(id) ?? []).filter(({ epoch }) => epoch > throughEpoch);
@@ -177,11 +189,23 @@ export class RecordCollection<T extends Body> implements AnyCollection {
       this.#writes.delete(id);
       this.#records.delete(id);
     }
+    if (dropped.length > 0) this.#changes.changed();
+  }
+
+  /** Tells whoever subscribed, where anything has changed since. For the client only. */
+  tell(): void {
+    this.#changes.tell();
   }
 
   /** Ends every `follow`. For the client only. */
   end(): void {
-    this.#changes.end();
+    this.#feed.end();
+  }
+
+  #viewOf(record: MergedRecord): RecordView<T> {
+    const view = this.#views.get(record) ?? { id: record.id, body: bodyOf(record) as T };
+    this.#views.set(record, view);
+    return view;
   }
 }
 

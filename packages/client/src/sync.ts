@@ -39,6 +39,8 @@ interface SyncOptions {
   readonly cosigner: Cosigner;
   onOutcome(outcome: Outcome): void;
   onState(state: SyncState): void;
+  /** Something happened, and what is shown may be different. */
+  onChanged(): void;
   onWitnesses(witnesses: Witnesses): void;
   /** Beside the logs: who is woken when this device has caught up, or at the relay's hint. */
   readonly parts: readonly Part[];
@@ -71,6 +73,7 @@ export class Sync {
       },
       onFailure: (reason) => this.#afterFailure(reason),
       onState: options.onState,
+      onChanged: options.onChanged,
     });
     const shared = { ...options, connection: this.#connection, writing: this.#writing };
     this.#incoming = new Incoming({

@@ -57,6 +57,10 @@ function addRelay(program: Command, run: Run): void {
     .option('--host <address>', 'listen on this address', '127.0.0.1')
     .option('--port <number>', 'listen on this port; 0 takes a free one', parsePort, 8080)
     .option('--public-url <url>', 'how devices reach it, when that is another address')
+    .option(
+      '--origin <origin...>',
+      'origins of web pages that may use it, such as https://app.example; default: none',
+    )
     .action((options) =>
       run(async (context) => {
         // The server and its database are half of all the code: only this command loads them.

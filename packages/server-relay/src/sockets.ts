@@ -4,6 +4,7 @@ import type { OrgId } from '@keytide/crypto-core';
 import { LIMITS, type HintTopic } from '@keytide/relay-protocol';
 import { WebSocketServer } from 'ws';
 import { createConnection, type Connection, type ConnectionOptions, type Recipients } from './connection.ts';
+import type { Origins } from './origins.ts';
 
 /** The WebSockets of a relay. */
 export interface Sockets {
@@ -17,8 +18,13 @@ export interface Sockets {
   close(): Promise<void>;
 }
 
+/** What the sockets of a relay share, and which web pages may open them. */
+interface SocketsOptions extends Omit<ConnectionOptions, 'greeted' | 'ended'> {
+  readonly origins: Origins;
+}
+
 /** Serves WebSockets on `/v1/socket` of an HTTP server. */
-export function serveSockets(http: Server, options: Omit<ConnectionOptions, 'greeted' | 'ended'>): Sockets {
+export function serveSockets(http: Server, options: SocketsOptions): Sockets {
   const { limits, log } = options;
   const open = new Set<Connection>();
   const byOrg = new Map<OrgId, Set<Connection>>();
@@ -39,6 +45,7 @@ export function serveSockets(http: Server, options: Omit<ConnectionOptions, 'gre
     tcp.on('error', () => tcp.destroy());
     const path = request.url?.split('?', 1)[0];
     if (path !== '/v1/socket') return refuse(tcp, '404 Not Found');
+    if (!options.origins.allows(request.headers.origin)) return refuse(tcp, '403 Forbidden');
     if (!accepting || open.size >= limits.sockets) return refuse(tcp, '503 Service Unavailable');
     protocol.handleUpgrade(request, tcp, head, (socket) => {
       open.add(

@@ -22,6 +22,7 @@ import { shortId, type Log } from './log-event.ts';
 import { createLogins } from './logins.ts';
 import { createOrganisations } from './organisations.ts';
 import { createOrgData } from './org-data.ts';
+import { answerBrowsers, createOrigins, type Origins } from './origins.ts';
 import { createRateLimit } from './rate-limit.ts';
 import { openRelayKey } from './relay-key.ts';
 import { addRoutes } from './routes.ts';
@@ -39,6 +40,8 @@ export interface RelayOptions {
   readonly port?: number;
   /** The origin under which clients reach the relay, when that is not host and port. Logins are bound to it. */
   readonly publicUrl?: string;
+  /** The origins of web pages that may use this relay, such as `https://app.example`. Default: none. */
+  readonly origins?: readonly string[];
   readonly clock?: Clock;
   readonly random?: Random;
   /** Gets every log event. Default: one JSON line each on standard output. */
@@ -62,9 +65,12 @@ const FORGET_MS = 600_000;
 /**
  * Starts a relay in this process.
  * @throws RelayError `data-folder-locked`, `database-failed`, `database-newer`, `migration-changed`, `address-in-use`,
- * `relay-key-missing`, `relay-key-unusable`, `data-key-missing`, `data-key-unusable`
+ * `relay-key-missing`, `relay-key-unusable`, `data-key-missing`, `data-key-unusable`; TypeError for an origin that is
+ * none
  */
 export async function startRelay(options: RelayOptions): Promise<Relay> {
+  const place = { url: '', name: '' };
+  const origins = createOrigins(options.origins ?? [], () => place.name);
   const clock = options.clock ?? { now: () => Date.now() };
   const log = options.log ?? ((event) => void process.stdout.write(`${JSON.stringify(event)}\n`));
   const opened = await openStore(options.database, nodePrimitives, clock.now());
@@ -79,8 +85,8 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     throw error;
   }
   const app = createHttpServer(log);
-  const place = { url: '', name: '' };
-  const parts = assemble(app, opened, { ...options, clock, log, random, signer, wrapper }, place);
+  answerBrowsers(app, origins);
+  const parts = assemble(app, opened, { ...options, origins, clock, log, random, signer, wrapper }, place);
   try {
     place.url = await listen(app, options.host ?? '127.0.0.1', options.port ?? 8080);
     place.name = new URL(options.publicUrl ?? place.url).origin;
@@ -96,7 +102,14 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
 function assemble(
   app: FastifyInstance,
   { store, lanes }: OpenedStore,
-  options: RelayOptions & { clock: Clock; log: Log; random: Random; signer: Signer; wrapper: KeyWrapper },
+  options: Omit<RelayOptions, 'origins'> & {
+    origins: Origins;
+    clock: Clock;
+    log: Log;
+    random: Random;
+    signer: Signer;
+    wrapper: KeyWrapper;
+  },
   place: { readonly name: string },
 ): { close(): Promise<void> } {
   const { clock, log, random, signer, wrapper } = options;
@@ -164,6 +177,7 @@ function assemble(
     limits,
     log,
     sharedIntake: createIntake(limits.intakeBytes),
+    origins: options.origins,
   });
   sockets = served;
   const forgetting = setInterval(() => {

@@ -13,6 +13,7 @@ export interface RelayOptions {
   readonly host: string;
   readonly port: number;
   readonly publicUrl?: string;
+  readonly origin?: readonly string[];
 }
 
 /** `keytide relay`: runs the relay until Ctrl-C or SIGTERM; before it listens those break it off. Its log is JSON lines: on stderr, with `--json` on stdout. */
@@ -30,6 +31,7 @@ export async function runRelay(context: Context, options: RelayOptions): Promise
     host,
     port,
     ...(publicUrl === undefined ? {} : { publicUrl }),
+    ...(options.origin === undefined ? {} : { origins: options.origin }),
     clock: { now: () => Date.now() },
     random: nodeRandom,
     log: (event) => {

@@ -158,6 +158,7 @@ export class Client<D extends Declarations> {
       events: this.#events,
       isExpired: (epoch) => this.#epochs.isExpired(epoch),
     });
+    this.#events.on('unreadable', () => this.#changes.changed('unreadable'));
     this.#sync = new Sync({
       ...parts,
       ports,

@@ -112,8 +112,9 @@ export class EpochRotation {
       if (!(error instanceof ClientError)) throw error;
       if (error.relayCode === 'epoch-taken') {
         await connection.shows(socket, isThere);
-      } else if (error.code === 'offline') {
-        // The HTTP side may notice first that the relay is gone: from here on this device is offline.
+      } else if (error.code === 'offline' || error.relayCode === 'session-ended') {
+        // The HTTP side may notice first that the relay is gone: from here on this device is offline. A session that
+        // ends now is followed by a new one, and whoever writes knows of neither.
         connection.giveUp(socket, error);
         await connection.until(() => connection.socket !== socket);
       } else if (error.relayCode === 'stale-directory') {

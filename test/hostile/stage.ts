@@ -26,6 +26,7 @@ import { signerIn } from './seeds.ts';
 export const definition = defineOrganisation({
   chat: sensitive.log(z.object({ text: z.string().min(1) })),
   requests: sensitive.record(z.object({ title: z.string().min(1), status: z.enum(['open', 'done']) })),
+  places: sensitive.live(z.object({ place: z.string() }), { maxAgeMs: 60_000, minIntervalMs: 1_000 }),
 });
 type Device = Client<typeof definition>;
 

@@ -31,6 +31,12 @@ const KEYLESS: ReadonlySet<UnreadableCode> = new Set<UnreadableCode>([
   'sealing-key-expired',
 ]);
 
+/** What a member's word about the group's log tells of the relay. */
+export interface Finding {
+  readonly missing: readonly Missing[];
+  readonly divergence: Divergence | null;
+}
+
 /** What the group's log brings: to each collection what is its own, and an account of what shows nothing. */
 export class Arrivals {
   readonly #options: ArrivalsOptions;
@@ -66,8 +72,7 @@ export class Arrivals {
     if (outcome.kind === 'unreadable') return this.#addUnreadable({ seq, epoch, code: outcome.code });
     // A message that was refused can come again: once its sender has vouched for it, or with its key.
     this.#unreadable.delete(seq);
-    for (const missing of outcome.missing) this.#addMissing(missing);
-    if (outcome.divergence !== null) this.#reportDivergence(outcome.divergence);
+    this.report(outcome);
     if (outcome.kind === 'epoch') return;
     const { message, endMs } = outcome;
     if (this.#options.isExpired(outcome.epoch))
@@ -90,6 +95,12 @@ export class Arrivals {
       this.#shown.delete(seq);
       this.#addUnreadable({ seq, epoch, code });
     }
+  }
+
+  /** Takes what the relay is found not to have given, or to have given otherwise. */
+  report({ missing, divergence }: Finding): void {
+    for (const run of missing) this.#addMissing(run);
+    if (divergence !== null) this.#reportDivergence(divergence);
   }
 
   #addMissing(missing: Missing): void {

@@ -42,6 +42,8 @@ import { HybridClock } from './hybrid-clock.ts';
 import type { Identity } from './identity.ts';
 import { IdentityWatch } from './identity-watch.ts';
 import { channelOf, encodeOperation } from './operation.ts';
+import { Heartbeats } from './heartbeats.ts';
+import { Live, type LiveConnection } from './live.ts';
 import { Outbox } from './outbox.ts';
 import { OwnSealingKeys } from './own-sealing-keys.ts';
 import {
@@ -107,6 +109,8 @@ export class Client<D extends Declarations> {
   readonly #identities: IdentityWatch;
   readonly #signed: SignedEntries;
   #isStarted = false;
+  readonly #live: Live;
+  readonly #heartbeats: Heartbeats;
 
   private constructor(options: ClientOptions<D>, identity: Identity, parts: ClientParts) {
     const { ports } = options;
@@ -123,6 +127,7 @@ export class Client<D extends Declarations> {
     parts.directory.onGrown = () => {
       this.#lookForAlarms();
       this.#changes.changed('members');
+      for (const collection of this.#byName.values()) collection.look?.();
     };
     this.#outbox = parts.outbox;
     const group = everyoneGroup(ports.primitives, identity.org);
@@ -148,7 +153,33 @@ export class Client<D extends Declarations> {
         })),
       );
     const relayData = new RelayData(parts.api, (refused) => this.#events.emit('refused-document', refused));
-    this.#byName = makeCollections(options.definition, { submit, random: ports.random, relayData });
+    const replica = new GroupReplica(ports.primitives, group, this.#epochs);
+    const sync = (): Sync => this.#sync;
+    const connection: LiveConnection & Pick<Sync, 'judge'> = {
+      get online() {
+        return sync().online;
+      },
+      keys: () => sync().keys(),
+      judge: (socket, job) => sync().judge(socket, job),
+    };
+    const shared = { ...parts, ports, group, epochs: this.#epochs, connection };
+    this.#live = new Live({
+      ...shared,
+      collections: () => this.#byName,
+      onHeartbeat: (...heartbeat) => this.#heartbeats.take(...heartbeat),
+    });
+    this.#heartbeats = new Heartbeats({
+      ...shared,
+      replica,
+      live: this.#live,
+      onFinding: (finding) => this.#arrivals.report(finding),
+    });
+    this.#byName = makeCollections(options.definition, {
+      submit,
+      random: ports.random,
+      relayData,
+      live: this.#live,
+    });
     this.collections = Object.fromEntries(this.#byName) as unknown as Collections<D>;
     this.#arrivals = new Arrivals({
       primitives: ports.primitives,
@@ -164,9 +195,10 @@ export class Client<D extends Declarations> {
       ports,
       group,
       epochs: this.#epochs,
-      replica: new GroupReplica(ports.primitives, group, this.#epochs),
+      replica,
       onOutcome: (outcome) => {
         this.#arrivals.take(outcome);
+        if (outcome.kind === 'message') this.#heartbeats.saw(outcome.message.sender);
         this.#changes.changed('unreadable');
       },
       onState: (state) => {
@@ -175,7 +207,8 @@ export class Client<D extends Declarations> {
       },
       onChanged: () => this.#tell(),
       onWitnesses: (witnesses) => this.#events.emit('witnesses', witnesses),
-      parts: [relayData],
+      onEphemeral: (frame, socket) => this.#live.receive(frame, socket),
+      parts: [relayData, this.#live, this.#heartbeats],
     });
   }
 
@@ -267,6 +300,19 @@ export class Client<D extends Declarations> {
    */
   get witnesses(): Witnesses {
     return this.#sync.witnessing.witnesses;
+  }
+
+  /** How many frames of live values and heartbeats were refused since the start, by code (docs/spec/errors.md). */
+  get liveRefusals(): ReadonlyMap<string, number> {
+    return this.#live.refusals;
+  }
+
+  /**
+   * When another device was heard last, by this device's clock, `null` if not since the start. In a group with others
+   * who are connected, more than fifteen minutes of silence may mean that this device is cut off.
+   */
+  get heardMs(): number | null {
+    return this.#heartbeats.heardMs;
   }
 
   /** Everything that cannot be read, in the order it was found: the same array until it has changed. */

@@ -1,4 +1,5 @@
 import type { Random } from '@keytide/crypto-core';
+import type { LiveArrival, LiveLine } from './live-line.ts';
 import type { Operation } from './operation.ts';
 import type { Origin } from './origin.ts';
 import type { RelayData } from './relay-data.ts';
@@ -11,6 +12,10 @@ export interface AnyCollection {
   forget?(throughEpoch: number): void;
   /** Tells whoever subscribed, where anything has changed since. */
   tell?(): void;
+  /** Takes an authentic and fresh live value in; `false` when it breaks the collection's rules. */
+  show?(arrival: LiveArrival): boolean;
+  /** The members or their devices have changed. */
+  look?(): void;
   /** Ends every `follow`. */
   end(): void;
 }
@@ -28,6 +33,7 @@ export interface CollectionContext {
   readonly random: Random;
   /** For what the relay may read. */
   readonly relayData: RelayData;
+  readonly live: LiveLine;
 }
 
 /** How long a collection's content may stay readable on non-admin devices, within the organisation's own limit. */

@@ -1,4 +1,5 @@
 import type { Declarations } from './collection.ts';
+import { declareLive } from './live-collection.ts';
 import { declareLog } from './log-collection.ts';
 import { declareRecord } from './record-collection.ts';
 
@@ -6,9 +7,11 @@ import { declareRecord } from './record-collection.ts';
 export const sensitive: {
   readonly log: typeof declareLog;
   readonly record: typeof declareRecord;
+  readonly live: typeof declareLive;
 } = {
   log: declareLog,
   record: declareRecord,
+  live: declareLive,
 };
 
 /** Declares the application's collections once; the result is handed to `createOrganisation`, `join` and `connect`. */

@@ -10,6 +10,7 @@ import {
   rootOf,
   settleRun,
   sorted,
+  type Closing,
   type ClosingDifference,
   type DeviceId,
   type EpochStatement,
@@ -151,6 +152,11 @@ export class GroupReplica {
   senderHeads(): { device: DeviceId; counter: number; link: Uint8Array }[] {
     const heads = [...this.#heads].flatMap(([device, head]) => (head === null ? [] : [{ device, ...head }]));
     return sorted(heads, (a, b) => (a.device < b.device ? -1 : 1));
+  }
+
+  /** What a member says of the group's log, against what is held now (docs/spec/heartbeat.md). */
+  compare(closing: Closing): ClosingDifference {
+    return compareClosing(this.#held(this.size + 1), closing);
   }
 
   /** The log's RFC 9162 root after `size` entries; `null` when it is too long ago or not yet reached. */

@@ -25,6 +25,8 @@ interface IncomingOptions {
   onCaughtUp(): void;
   /** The membership log has grown. */
   onDirectory(): void;
+  /** A device says something only to those who are connected. */
+  onEphemeral(frame: Uint8Array, socket: RelaySocket): void;
   /** Something outside the logs has changed for this device. */
   onHint(topic: HintTopic): void;
 }
@@ -74,6 +76,7 @@ export class Incoming {
   /** Takes a frame; it is processed when everything before it is. */
   receive(frame: RelayFrame, socket: RelaySocket): void {
     if ('group' in frame && frame.group !== this.#options.group) return;
+    if (frame.type === 'ephemeral') return this.#options.onEphemeral(frame.frame, socket);
     if (frame.type === 'hint') return this.#options.onHint(frame.topic);
     const entries = frame.type === 'entries' ? frame.entries : [];
     const sizeBytes = entries.reduce((sum, { bytes }) => sum + bytes.length, FRAME_BYTES);
@@ -100,6 +103,11 @@ export class Incoming {
       replica.become(fresh);
     });
     connection.changed();
+  }
+
+  /** Judges what came beside the logs, once everything before it is processed; a failure ends the connection. */
+  judge(socket: RelaySocket, job: () => Promise<void>): Promise<void> {
+    return this.#guard(socket, job);
   }
 
   /** Resolves when nothing is under way. */

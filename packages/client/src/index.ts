@@ -19,6 +19,7 @@ export type { Divergence, Missing, UnreadableCode } from './group-replica.ts';
 export type { IdentityChange, OwnDevice } from './identity-watch.ts';
 export { memoryJournal, type Journal } from './journal.ts';
 export { memoryDeviceStore } from './memory-device-store.ts';
+export type { LiveCollection, LiveDeclaration, LiveItem, LiveOptions } from './live-collection.ts';
 export type { LogCollection, LogDeclaration, LogItem } from './log-collection.ts';
 export { openProvenDirectory, type ProvenDirectoryOptions } from './open-proven-directory.ts';
 export type { Origin } from './origin.ts';

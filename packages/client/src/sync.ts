@@ -1,4 +1,4 @@
-import type { GroupId } from '@keytide/crypto-core';
+import type { EpochKeys, GroupId } from '@keytide/crypto-core';
 import { Connection, type SyncState } from './connection.ts';
 import type { Cosigner } from './cosigner.ts';
 import type { DirectoryReplica } from './directory-replica.ts';
@@ -42,6 +42,8 @@ interface SyncOptions {
   /** Something happened, and what is shown may be different. */
   onChanged(): void;
   onWitnesses(witnesses: Witnesses): void;
+  /** A device says something only to those who are connected. */
+  onEphemeral(frame: Uint8Array, socket: RelaySocket): void;
   /** Beside the logs: who is woken when this device has caught up, or at the relay's hint. */
   readonly parts: readonly Part[];
 }
@@ -115,6 +117,21 @@ export class Sync {
 
   get state(): SyncState {
     return this.#connection.state;
+  }
+
+  /** The socket of a device that has caught up, or `null`. */
+  get online(): RelaySocket | null {
+    return this.state.kind === 'online' ? this.#connection.socket : null;
+  }
+
+  /** The keys to write under. @throws ClientError as `send` */
+  keys(): Promise<EpochKeys> {
+    return this.#writing.run(() => this.#rotation.keys());
+  }
+
+  /** Judges what came beside the logs, once everything before it is processed; a failure ends the connection. */
+  judge(socket: RelaySocket, job: () => Promise<void>): Promise<void> {
+    return this.#incoming.judge(socket, job);
   }
 
   /** Decides everything that the journal already holds; without network as far as the stored keys reach. */

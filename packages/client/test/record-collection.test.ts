@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { sensitive, type RecordDeclaration } from '../src/index.ts';
+import type { LiveLine } from '../src/live-line.ts';
 import type { Operation } from '../src/operation.ts';
 import { RelayData } from '../src/relay-data.ts';
 
@@ -15,6 +16,9 @@ const origin = {
   handle: 'ada',
   timeMs: 0,
 } as const;
+
+/** Records say nothing live. */
+const noLine = {} as LiveLine;
 
 function makeCollection() {
   const sent: Operation[] = [];
@@ -31,6 +35,7 @@ function makeCollection() {
     },
     random: (sizeBytes) => new Uint8Array(sizeBytes).fill(seq + 1),
     relayData,
+    live: noLine,
   });
   return { collection, sent };
 }
@@ -42,6 +47,7 @@ const makeRecords = (declaration: RecordDeclaration<any>) =>
     submit: async () => {},
     random: (sizeBytes) => new Uint8Array(sizeBytes),
     relayData,
+    live: noLine,
   });
 
 test('an edit leaves alone what it does not name, also fields whose schema has a default', async () => {

@@ -1,10 +1,11 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { toHex } from '@keytide/crypto-core';
+import { encodeCbor, toHex } from '@keytide/crypto-core';
 import { nodePrimitives } from '@keytide/crypto-core/node';
 import { describe, expect, test } from 'vitest';
 import { openFileJournal } from '../src/node.ts';
+import { encodeLivePayload, parseLivePayload } from '../src/live-payload.ts';
 import { channelOf, encodeOperation, parseOperation } from '../src/operation.ts';
 
 /** The hex of the fenced block "```hex NAME" of a page of docs/spec, without the remarks beside it. */
@@ -35,6 +36,25 @@ describe('the examples of the specification', () => {
   test('channel', async () => {
     const channel = channelOf(nodePrimitives, operation.collection, operation.item);
     expect(toHex(channel)).toBe(await example('operations', 'channel'));
+  });
+
+  test('live value', async () => {
+    const value = { collection: 'places', room: '', body: { lat: 48.5, place: 'depot' } };
+    const payload = encodeLivePayload(value);
+    expect(toHex(payload)).toBe(await example('live', 'payload'));
+    expect(parseLivePayload(payload)).toEqual(value);
+    expect(toHex(channelOf(nodePrimitives, 'places', ''))).toBe(await example('live', 'channel'));
+    for (const bad of [
+      new Uint8Array(0),
+      encodeCbor([2, 'places', '', {}]),
+      encodeCbor([1, 'places', '', {}, 1]),
+      encodeCbor([1, 1, '', {}]),
+      encodeCbor([1, 'places', 1, {}]),
+      encodeCbor([1, 'places', '', []]),
+      encodeCbor([1, 'places', '', null]),
+      new Uint8Array(4097),
+    ])
+      expect(parseLivePayload(bad)).toBeNull();
   });
 
   test('journal', async () => {

@@ -146,15 +146,15 @@ describe('when all is closed', () => {
   }, 60_000);
 
   /** The middle of some bytes, which nothing else has. */
-  const needles = (of: readonly Uint8Array[], from: number, to: number) =>
-    new Map(of.map((each, i) => [`${i}`, each.slice(from, to)]));
+  const needles = (all: readonly Uint8Array[], from: number, to: number) =>
+    new Map(all.map((each, i) => [`${i}`, each.slice(from, to)]));
 
   test('neither the relay nor a device has anything of it on a disk', () => {
     expect(live.length).toBeGreaterThan(4);
     const place = new Map([['place', new TextEncoder().encode(PLACE)]]);
     // The session's name, which stands in the clear, and the beginning of what is sealed.
-    for (const of of [place, needles(live, 14, 30), needles(live, 34, 66)])
-      expect(findHidden(bytes, of)).toEqual([]);
+    for (const wanted of [place, needles(live, 14, 30), needles(live, 34, 66)])
+      expect(findHidden(bytes, wanted)).toEqual([]);
   });
 
   test('the search would have found it: what is stored is there, on both sides', () => {

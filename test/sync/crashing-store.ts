@@ -19,6 +19,8 @@ export function crashingStore(
       return journal;
     },
     close: async () => {},
+    destroy: async () => {},
+    wasDestroyed: async () => false,
     crash(kept) {
       const left = [...journals].map(([name, { records, safe }]): [string, KeptJournal] => [
         name,

@@ -12,6 +12,7 @@ import { changeRole } from './commands/role.ts';
 import { verifyEvidence } from './commands/verify-evidence.ts';
 import { verifyMember } from './commands/verify.ts';
 import { wipe, WIPE_TARGETS } from './commands/wipe.ts';
+import { wipeStatus } from './commands/wipe-status.ts';
 import type { Run } from './context.ts';
 import { parseDuration } from './duration.ts';
 
@@ -95,12 +96,16 @@ export function addAdministration(program: Command, run: Run): void {
     .argument('<key>', 'as `keytide policy show` shows it')
     .argument('<value>', 'such as 24h, 2, none')
     .action((key, value, options) => run((context) => setPolicy(context, key, value, options)));
-  deciding(program.command('wipe'))
+  const wipes = deciding(program.command('wipe'))
     .description('order devices to destroy what they hold, and end them')
     .addArgument(new Argument('<what>', 'what is named next').choices(WIPE_TARGETS))
     .argument('[which]', 'the id of a device, or the name of a member')
     .option('--yes', 'do not ask')
     .action((of, which, options) => run((context) => wipe(context, of, which, options)));
+  wipes
+    .command('status')
+    .description('devices that were told to destroy what they hold, and which of them say that they have')
+    .action(() => run(wipeStatus));
   program
     .command('approve')
     .description('approve what another admin proposes, after reading what it does')

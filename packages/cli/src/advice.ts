@@ -61,6 +61,8 @@ const ADVICE: Readonly<Record<string, Readonly<Record<string, Advice>>>> = {
     'relay-misbehaved': misbehaved(TELL_ADMIN),
     'relay-forked': misbehaved(TELL_ADMIN),
     'not-a-member': refused('Ask an admin for a new invite, and join with a new --home.'),
+    wiped: refused('Ask an admin for a new invite and join again; the same --home will do.'),
+    locked: locked('Connect to the relay and run the command again.'),
     'no-organisation': usage('Run `keytide org create` or `keytide join` first, or give another --home.'),
     'handle-needed': usage('Give the name that others will see with --name.'),
     'already-joined': usage('Give another --home for another organisation.'),

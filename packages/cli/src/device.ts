@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { connect, type ClientOptions, type DeviceStore, type SyncState } from '@keytide/client';
-import { nodePorts, openFileDeviceStore } from '@keytide/client/node';
+import { nodePorts, openFileDeviceStore, wasHomeDestroyed } from '@keytide/client/node';
 import type { Context } from './context.ts';
 import { CliError } from './errors.ts';
 import { EXIT } from './exit-codes.ts';
@@ -20,10 +20,17 @@ const WITNESSES_MS = 3000;
 
 /**
  * Opens this device, works with it and closes it, whatever happens.
- * @throws CliError `no-organisation` before asking for a passphrase
+ * @throws CliError `no-organisation` or `wiped`, before asking for a passphrase
  */
 export async function withDevice<T>(context: Context, work: (client: Keytide) => Promise<T>): Promise<T> {
   if (!hasVault(context)) {
+    if (await wasHomeDestroyed(context.home))
+      throw new CliError(
+        'wiped',
+        EXIT.refused,
+        `the device under ${context.home} was told to destroy what it held, and has`,
+        'Ask an admin for a new invite and join again; the same --home will do.',
+      );
     throw new CliError(
       'no-organisation',
       EXIT.usage,

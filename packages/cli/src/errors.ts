@@ -4,6 +4,7 @@ import type { ExitCode } from './exit-codes.ts';
 export type CliErrorCode =
   | 'usage' // an argument or option that makes no sense
   | 'no-organisation' // nothing under this home yet
+  | 'wiped' // the device of this home was told to destroy what it held
   | 'no-passphrase' // nobody to ask and none given
   | 'passphrase-too-short'
   | 'passphrases-differ' // the second typing was another one

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
@@ -227,7 +227,20 @@ describe('what several admins decide', () => {
     expect(await refusal('ada', ['wipe', 'member', 'eve'])).toEqual([EXIT.usage, 'not-confirmed']);
     expect(await refusal('ada', ['wipe', 'member', '--yes'])).toEqual([EXIT.usage, 'usage']);
     await json('ada', ['wipe', 'member', 'eve', '--yes']);
-    expect(await json('ada', ['device', 'list', 'eve'])).toMatchObject({ devices: [{ state: 'wiped' }] });
+    const [device] = (await json('ada', ['device', 'list', 'eve']))['devices'] as {
+      id: string;
+      state: string;
+    }[];
+    expect(device).toMatchObject({ state: 'wiped' });
+    expect(await json('ada', ['wipe', 'status'])).toMatchObject({
+      devices: [{ id: device?.id, destroyedMs: null }],
+    });
+    // Eve's device learns of it when it is used next.
+    expect(await refusal('eve', ['send', 'hello'])).toEqual([EXIT.refused, 'wiped']);
+    expect(await readdir(join(folder, 'eve'))).toEqual(['wiped']);
+    const { devices } = await json('ada', ['wipe', 'status']);
+    expect(devices).toMatchObject([{ id: device?.id, destroyedMs: expect.any(Number) }]);
+    expect(await refusal('eve', ['status'])).toEqual([EXIT.refused, 'wiped']);
     expect(await on('eve', ['members'])).toMatchObject({ code: EXIT.refused });
   });
 });

@@ -71,6 +71,8 @@ import { windowStartMs } from './retention.ts';
 import { SealingRecords } from './sealing-records.ts';
 import { SignedEntries } from './signed-entries.ts';
 import { Sync } from './sync.ts';
+import { carryOut, handIn, obeyStored, wiped, wipeOrderIn, type WipeOrder } from './wipe.ts';
+import { readWipeReceipts, type WipeReceiptView } from './wipe-receipts.ts';
 import type { Witnesses } from './witness-demand.ts';
 import { WitnessLedger } from './witness-ledger.ts';
 
@@ -111,6 +113,9 @@ export class Client<D extends Declarations> {
   #isStarted = false;
   readonly #live: Live;
   readonly #heartbeats: Heartbeats;
+  readonly #closing = new AbortController();
+  /** The end that this client makes by itself, once there is a reason. */
+  #ending: Promise<void> | null = null;
 
   private constructor(options: ClientOptions<D>, identity: Identity, parts: ClientParts) {
     const { ports } = options;
@@ -124,11 +129,7 @@ export class Client<D extends Declarations> {
     this.#directory = parts.directory;
     this.#identities = parts.identities;
     this.#signed = parts.signed;
-    parts.directory.onGrown = () => {
-      this.#lookForAlarms();
-      this.#changes.changed('members');
-      for (const collection of this.#byName.values()) collection.look?.();
-    };
+    parts.directory.onGrown = () => this.#afterGrowth();
     this.#outbox = parts.outbox;
     const group = everyoneGroup(ports.primitives, identity.org);
     this.#epochs = new EpochRing({
@@ -227,6 +228,11 @@ export class Client<D extends Declarations> {
       keyStore: store.keys,
       org: identity.org,
     });
+    const api = new RelayApi(ports, identity.relayUrl, identity.org, {
+      subject: { kind: 'device', id: device },
+      signer,
+    });
+    await obeyStored({ ports, api, store, org: identity.org, device, signer }, directory);
     const sealing = await OwnSealingKeys.open({
       primitives,
       random: ports.random,
@@ -237,7 +243,6 @@ export class Client<D extends Declarations> {
       firstSeed: identity.sealingSeed,
     });
     const self = { device, signer, sealing };
-    const login = { subject: { kind: 'device', id: self.device }, signer: self.signer } as const;
     const client = new Client(options, identity, {
       self,
       sealing,
@@ -250,7 +255,7 @@ export class Client<D extends Declarations> {
       identities: await IdentityWatch.open({ directory, keyStore: store.keys, device }),
       epochKeys: await EpochKeyStore.open(store.keys, everyoneGroup(primitives, identity.org)),
       signed: await SignedEntries.open({ primitives, keyStore: store.keys, directory, device }),
-      api: new RelayApi(ports, identity.relayUrl, identity.org, login),
+      api,
       ledger: await WitnessLedger.open(store.keys),
       cosigner: await Cosigner.open({ primitives, keyStore: store.keys, signer }),
       journal: await store.journal('group'),
@@ -457,12 +462,24 @@ export class Client<D extends Declarations> {
   }
 
   /**
-   * Orders devices to destroy what they hold, and ends them: they get no key and no session from then on. The order
-   * is all there is yet; no device destroys anything by itself so far.
+   * Orders devices to destroy what they hold, and ends them: they get no key and no session from then on. Each that
+   * reads the order destroys everything and says so, to be read with `receipts`. A device of one's own that is named
+   * too is in state `wiped` soon after.
    * @throws as `removeMember`; DirectoryError `unknown-device`, `unchanged`
    */
   wipe(target: WipeTarget): Promise<void> {
     return this.act({ kind: 'wipe', target });
+  }
+
+  /**
+   * The receipts of devices that have destroyed what they held, each checked against this device's own log. A device
+   * that is wiped and has none may be off, or may not have obeyed. For admins.
+   * @throws ClientError `offline`, `relay-refused` (`not-a-member` for non-admins), `relay-misbehaved` for a receipt
+   *   that is none
+   */
+  async receipts(): Promise<readonly WipeReceiptView[]> {
+    await this.#sync.pullDirectory();
+    return await readWipeReceipts(this.#options.ports.primitives, this.#api, this.#directory);
   }
 
   /**
@@ -572,7 +589,9 @@ export class Client<D extends Declarations> {
 
   /** Finishes what is under way, keeps what is not sent, and lets go of the store. */
   async close(): Promise<void> {
+    this.#closing.abort();
     await this.#sync.stop();
+    await this.#ending;
     for (const collection of this.#byName.values()) collection.end();
     await this.#options.store.close();
   }
@@ -609,6 +628,42 @@ export class Client<D extends Declarations> {
     const { members, devices } = this.#directory.state;
     const active = members.get(member)?.activeDevices ?? [];
     return active.map((id) => (devices.get(id) as Device).signingPublicKey);
+  }
+
+  #afterGrowth(): void {
+    const order = wipeOrderIn(this.#directory, this.device);
+    if (order !== null) this.#ending ??= this.#obey(order);
+    else if (this.#sync.ended === null) this.#lookForAlarms();
+    this.#changes.changed('members');
+    for (const collection of this.#byName.values()) collection.look?.();
+  }
+
+  /** Nothing is waited for before the store is destroyed, and nothing but a clean end keeps the receipt from going out. */
+  async #obey(order: WipeOrder): Promise<void> {
+    const { ports, store } = this.#options;
+    const tools = {
+      ports,
+      api: this.#api,
+      store,
+      org: this.org,
+      device: this.device,
+      signer: this.#self.signer,
+    };
+    let receipt: Uint8Array | null = null;
+    await this.#sync.end('wiped', wiped(), async () => {
+      this.#empty();
+      receipt = await carryOut(tools, order);
+    });
+    if (receipt !== null) await handIn(tools, receipt, this.#closing.signal);
+  }
+
+  /** What is shown and what it is read with leaves the memory. */
+  #empty(): void {
+    this.#epochs.dispose();
+    for (const collection of this.#byName.values()) {
+      collection.forget?.(Number.MAX_SAFE_INTEGER);
+      collection.end();
+    }
   }
 
   #lookForAlarms(): void {

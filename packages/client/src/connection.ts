@@ -45,6 +45,7 @@ export class Connection {
   #run: Promise<void> | null = null;
   #isPaused = false;
   #rest = new AbortController();
+  #ended: ClientError | null = null;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
@@ -66,10 +67,23 @@ export class Connection {
 
   /** Says where the work on the connection stands. What has stopped stays so. */
   become(state: SyncState): void {
-    if (this.#state.kind === 'stopped') return;
-    this.#state = state;
-    this.#options.onState(state);
+    if (this.#state.kind === 'stopped' || this.#ended !== null) return;
+    this.#show(state);
+  }
+
+  /** Why this client has ended for good by itself, or `null`. */
+  get ended(): ClientError | null {
+    return this.#ended;
+  }
+
+  /** Ends every attempt at once, for good; what the state is from then on follows with `show`, when it is true. */
+  end(reason: ClientError): (state: SyncState) => void {
+    this.#ended = reason;
+    this.#stopping.abort();
+    this.#rest.abort();
+    this.#socket?.close();
     this.changed();
+    return (state) => this.#show(state);
   }
 
   /** Starts to connect, and stays connected until `stop`. */
@@ -100,6 +114,7 @@ export class Connection {
 
   /** @throws ClientError `closed`, or the reason why sync stopped */
   assertOpen(): void {
+    if (this.#ended !== null) throw this.#ended;
     if (this.#state.kind === 'stopped') throw this.#state.error;
     if (this.signal.aborted) throw new ClientError('closed', 'the client was closed');
   }
@@ -180,6 +195,12 @@ export class Connection {
     if (this.#isPaused && !this.signal.aborted)
       await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
     return signal.aborted;
+  }
+
+  #show(state: SyncState): void {
+    this.#state = state;
+    this.#options.onState(state);
+    this.changed();
   }
 
   get #isStopped(): boolean {

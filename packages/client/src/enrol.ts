@@ -29,6 +29,7 @@ import {
 import { registerOrganisation, RelayApi } from './relay-api.ts';
 import { pinned, pinRelay } from './relay-pin.ts';
 import { sealingTimesOf } from './sealing-times.ts';
+import { wiped } from './wipe.ts';
 
 /**
  * Blocks of a day; 30 days readable on members' devices; 60 days on the relay; a device that was away receives
@@ -118,11 +119,12 @@ export async function join<D extends Declarations>(options: JoinOptions<D>): Pro
 
 /**
  * Opens the organisation that this store belongs to. Works without the network; connects by itself.
- * @throws ClientError `no-organisation`
+ * @throws ClientError `no-organisation`; `wiped` where it was told to destroy what it held: `join` again
  */
 export async function connect<D extends Declarations>(options: ClientOptions<D>): Promise<Client<D>> {
   const stored = await loadIdentity(options.store.keys);
   if (stored === null) {
+    if (await options.store.wasDestroyed()) throw wiped();
     throw new ClientError('no-organisation', 'this device belongs to no organisation');
   }
   return await finish(options, stored.identity, stored.pending);

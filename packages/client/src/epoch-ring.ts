@@ -105,6 +105,12 @@ export class EpochRing {
     this.#epochs = fresh.#epochs;
   }
 
+  /** Wipes every key in memory, and knows no epoch from then on. */
+  dispose(): void {
+    for (const { keys } of this.#epochs) if (typeof keys !== 'string') keys.dispose();
+    this.#epochs = [];
+  }
+
   get #newest(): KnownEpoch | undefined {
     return this.#epochs[this.#epochs.length - 1];
   }

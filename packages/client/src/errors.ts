@@ -9,6 +9,8 @@ export type ClientErrorCode =
   | 'unwitnessed' // too few admins have cosigned the membership log lately
   | 'replay-needed' // proofs are not enough here: the membership log has to be replayed
   | 'closed' // the client was closed
+  | 'wiped' // this device was told to destroy what it held, and has
+  | 'locked' // nothing was heard of the relay for the unlock lease: open the store again
   | 'no-organisation' // this store holds no organisation
   | 'handle-needed' // an invite for a new member, and no name was given
   | 'already-joined' // this store already holds an organisation

@@ -5,6 +5,8 @@ const PASSING: ReadonlySet<ClientErrorCode> = new Set(['offline', 'relay-misbeha
 
 /** Refusals that pass by themselves, with a new login, or with new message ids. */
 const PASSING_REFUSALS: ReadonlySet<string> = new Set([
+  // A socket that ends so makes the device log in again, and look in the log what has become of it.
+  'not-a-member',
   'rate-limited',
   'unavailable',
   'session-ended',

@@ -47,4 +47,5 @@ export { recoverOrganisation, type RecoverOptions } from './recover.ts';
 export type { RelayAudit } from './relay-audit.ts';
 export type { RefusedDocument } from './relay-data.ts';
 export { system, type SystemCollection, type SystemDeclaration } from './system-collection.ts';
+export type { WipeReceiptView } from './wipe-receipts.ts';
 export type { AdminWitness, Witnesses } from './witness-demand.ts';

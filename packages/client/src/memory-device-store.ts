@@ -6,6 +6,7 @@ import type { DeviceStore } from './ports.ts';
 export function memoryDeviceStore(): DeviceStore {
   const keys = memoryKeyStore();
   const journals = new Map<string, Journal>();
+  let isDestroyed = false;
   return {
     keys,
     async journal(name) {
@@ -14,5 +15,11 @@ export function memoryDeviceStore(): DeviceStore {
       return journal;
     },
     close: () => keys.close(),
+    async destroy() {
+      isDestroyed = true;
+      await keys.write((await keys.names('')).map((name) => ({ name, value: null })));
+      for (const journal of journals.values()) await journal.clear();
+    },
+    wasDestroyed: async () => isDestroyed,
   };
 }

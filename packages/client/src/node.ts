@@ -1,3 +1,4 @@
+export { wasHomeDestroyed } from './node/destroyed-home.ts';
 export {
   hasFileDeviceStore,
   openFileDeviceStore,

@@ -17,6 +17,13 @@ export interface DeviceStore {
   journal(name: string): Promise<Journal>;
   /** Lets another process open the store. */
   close(): Promise<void>;
+  /**
+   * Destroys all that is here, the keys first, and closes the store. What a crash leaves of it is destroyed at the next
+   * opening, before anything else; the place is then empty, and can be used again.
+   */
+  destroy(): Promise<void>;
+  /** Whether what was here was destroyed. */
+  wasDestroyed(): Promise<boolean>;
 }
 
 /** Everything the client needs from its runtime. `@keytide/client/node` has a ready set. */

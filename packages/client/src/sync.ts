@@ -6,6 +6,7 @@ import type { Draft } from './draft.ts';
 import type { EpochRing, Self } from './epoch-ring.ts';
 import { EpochRotation } from './epoch-rotation.ts';
 import { ClientError } from './errors.ts';
+import { reasonOf } from './failure.ts';
 import type { GroupReplica, Outcome } from './group-replica.ts';
 import { Incoming } from './incoming.ts';
 import type { Journal } from './journal.ts';
@@ -177,11 +178,29 @@ export class Sync {
     this.witnessing.wake();
     await Promise.all(this.#options.parts.map((part) => part.stop()));
     await this.#running;
+    // Then the store is closed, or gone.
+    if (this.#connection.ended !== null) return;
     await this.#sealingRotation.tick();
     await this.#writing.run(async () => {});
     await this.#incoming.idle();
     await this.#compactOutbox();
     this.#connection.changed();
+  }
+
+  /** Why this client has ended for good by itself, or `null`. */
+  get ended(): ClientError | null {
+    return this.#connection.ended;
+  }
+
+  /** Ends everything at once, for good; once `work` is done, the state says so, or that it failed. Never rejects. */
+  async end(kind: 'locked' | 'wiped', reason: ClientError, work: () => Promise<void>): Promise<void> {
+    const show = this.#connection.end(reason);
+    try {
+      await work();
+      show({ kind });
+    } catch (error) {
+      show({ kind: 'stopped', error: reasonOf(error) });
+    }
   }
 
   /** Resolves when `condition` holds; checked after everything that happens here. @throws ClientError when stopped */

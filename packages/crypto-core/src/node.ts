@@ -1,4 +1,5 @@
 export { openFileVault, type FileVaultOptions } from './node/file-vault.ts';
 export { nodePrimitives } from './node/primitives.ts';
 export { nodeRandom } from './node/random.ts';
+export { replaceFile } from './node/replace-file.ts';
 export { DEFAULT_VAULT_KDF, type VaultKdf } from './vault/vault-key.ts';

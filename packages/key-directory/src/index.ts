@@ -46,6 +46,7 @@ export {
   parseNoteKey,
   parseOrganisationHead,
   parseTilePath,
+  parseWipeReceipt,
   proveConsistency,
   proveFork,
   proveInclusion,
@@ -66,6 +67,7 @@ export {
   verifyInclusion,
   verifyLookup,
   verifyNote,
+  verifyWipeReceipt,
   wasActive,
   witnessesOf,
   type ApprovalAct,
@@ -113,6 +115,7 @@ export {
   type TileName,
   type VerifiedNote,
   type VerifiedSignature,
+  type WipeReceipt,
   type WipeTarget,
   type Witness,
   type WitnessPolicy,
@@ -167,3 +170,4 @@ export {
   type ProofTools,
 } from './trust/source.ts';
 export { anchorByInvite, type InvitedTo } from './trust/start.ts';
+export { createWipeReceipt } from './wipe-receipt.ts';

@@ -6,7 +6,10 @@ import {
   createGenesis,
   createInvite,
   createRoleChange,
+  createWipe,
+  createWipeReceipt,
   replay,
+  type Device,
   type DirectoryState,
   type OwnDevice,
 } from '@keytide/key-directory';
@@ -70,6 +73,25 @@ export const wires: { genesis: Uint8Array; invite: Uint8Array; join: Uint8Array;
   role,
 };
 export const state: DirectoryState = replay(primitives, Object.values(wires));
+
+/** What docs/spec/wipe.md shows: alice wipes bob's device, which says so a second later. */
+export const bobsDevice: Device = [...state.devices.values()].find(({ member }) => member === BOB) as Device;
+export const wipe: Uint8Array = createWipe({
+  primitives,
+  state,
+  signer: alice.signer,
+  target: { of: 'device', device: bobsDevice.id },
+  nowMs: START_MS + 4000,
+});
+export const afterWipe: DirectoryState = applyEntry(primitives, state, wipe);
+export const receipt: Uint8Array = createWipeReceipt(primitives, bob.signer, {
+  org: state.org,
+  device: bobsDevice.id,
+  order: state.size,
+  wire: wipe,
+  destroyedMs: START_MS + 5000,
+});
+
 function filled(byte: number, sizeBytes: number): Uint8Array {
   return new Uint8Array(sizeBytes).fill(byte);
 }

@@ -59,3 +59,15 @@ export {
   type HintTopic,
   type RelayFrame,
 } from './relay-frames.ts';
+export {
+  unlockDeleteResponse,
+  unlockFetchRequest,
+  unlockFetchResponse,
+  unlockLeaseResponse,
+  unlockRenewRequest,
+  unlockShareRequest,
+  wipeReceiptRequest,
+  wipeReceiptResponse,
+  wipeReceiptsQuery,
+  wipeReceiptsResponse,
+} from './wipe-bodies.ts';

@@ -45,4 +45,8 @@ export const LIMITS = {
   documentBytes: 65_536,
   /** Documents in one page. */
   documentPage: 100,
+  /** The receipt of a wipe. */
+  wipeReceiptBytes: 256,
+  /** Receipts in one page. */
+  wipeReceiptPage: 1000,
 } as const;

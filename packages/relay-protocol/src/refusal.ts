@@ -25,6 +25,8 @@ export const REFUSAL_CODES = [
   'no-checkpoint', // no checkpoint that a device has cosigned
   'version-conflict', // a document has another version than the one that was to be replaced
   'quota-exceeded', // the organisation keeps as much as it may
+  'no-share', // no such unlock share, or not any more
+  'wrong-proof', // not the proof that this unlock share takes; `reason` says how many attempts are left
   'record-refused', // a sealing record that may not follow those of its device; `reason` says why
 ] as const;
 

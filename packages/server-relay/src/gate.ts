@@ -7,16 +7,18 @@ import { RelayError } from './errors.ts';
 import type { Logins, Session } from './logins.ts';
 import type { Organisations } from './organisations.ts';
 import { parsed } from './parsed.ts';
-import { hasStanding } from './standing.ts';
+import { isWiped, mayRead } from './standing.ts';
 
 /** Lets requests in by their session and their standing. */
 export interface Gate {
   /** The session of the bearer token, for the organisation in the path. @throws RelayError `session-ended`, `malformed` */
   session(request: FastifyRequest): Promise<Session>;
-  /** As `session`, and the subject has standing now. @throws RelayError also `not-a-member` */
+  /** As `session`, and the subject may read the membership log now. @throws RelayError also `not-a-member` */
   subject(request: FastifyRequest): Promise<Entered>;
-  /** As `subject`, and it is a device. */
+  /** As `subject`, and it is an active device. */
   device(request: FastifyRequest): Promise<Entered & { readonly device: Device }>;
+  /** As `subject`, and it is a device that was told to destroy what it holds. */
+  wiped(request: FastifyRequest): Promise<Entered & { readonly device: Device }>;
 }
 
 /** Whoever was let in. */
@@ -53,19 +55,22 @@ export function createGate(
   async function enter(request: FastifyRequest): Promise<Entered & Pick<Session, 'subject'>> {
     const { org, subject } = await session(request);
     const organisation = await organisations.find(org);
-    if (organisation === null || !hasStanding(organisation.state, subject, clock.now())) throw noRight();
+    if (organisation === null || !mayRead(organisation.state, subject, clock.now())) throw noRight();
     return { org, subject, state: organisation.state };
+  }
+
+  async function asDevice(request: FastifyRequest, which: 'active' | 'wiped'): ReturnType<Gate['device']> {
+    const { org, subject, state } = await enter(request);
+    const device = subject.kind === 'device' ? state.devices.get(deviceId(subject.id)) : undefined;
+    if (device === undefined || isWiped(state, subject) !== (which === 'wiped')) throw noRight();
+    return { org, state, device };
   }
 
   return {
     session,
     subject: enter,
-    async device(request) {
-      const { org, subject, state } = await enter(request);
-      const device = subject.kind === 'device' ? state.devices.get(deviceId(subject.id)) : undefined;
-      if (device === undefined) throw noRight();
-      return { org, state, device };
-    },
+    device: (request) => asDevice(request, 'active'),
+    wiped: (request) => asDevice(request, 'wiped'),
   };
 }
 

@@ -36,3 +36,11 @@ export type {
   StoredEntry,
   StoredSession,
 } from './store.ts';
+export type {
+  StoredUnlockShare,
+  StoredWipeReceipt,
+  UnlockAttempt,
+  UnlockChance,
+  UnlockRenewal,
+  WipeStore,
+} from './wipe-store.ts';

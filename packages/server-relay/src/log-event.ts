@@ -10,6 +10,8 @@ export type LogEvent =
   | { readonly event: 'organisation-created'; readonly org: string }
   | { readonly event: 'login'; readonly org: string; readonly kind: string }
   | { readonly event: 'login-refused'; readonly kind: string }
+  | { readonly event: 'wipe-receipt'; readonly org: string }
+  | { readonly event: 'unlock-refused'; readonly org: string; readonly code: string }
   | { readonly event: 'directory'; readonly org: string; readonly size: number }
   | {
       readonly event: 'append';

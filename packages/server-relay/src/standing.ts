@@ -16,9 +16,19 @@ export function hasStanding(state: DirectoryState, subject: Subject, nowMs: numb
   return invite !== undefined && isInviteOpen(state, invite, nowMs);
 }
 
-/** The 32-byte Ed25519 key by which a subject with standing proves itself; `null` without standing. */
+/** Whether this is a device that was told to destroy what it holds: it may read that, and say that it did. */
+export function isWiped(state: DirectoryState, subject: Subject): boolean {
+  return subject.kind === 'device' && (state.devices.get(deviceId(subject.id))?.wipedAt ?? null) !== null;
+}
+
+/** Whether this subject may read the membership log: who has standing, and who has to find its wipe order there. */
+export function mayRead(state: DirectoryState, subject: Subject, nowMs: number): boolean {
+  return hasStanding(state, subject, nowMs) || isWiped(state, subject);
+}
+
+/** The 32-byte Ed25519 key by which a subject that may log in proves itself; `null` for any other. */
 export function keyOf(state: DirectoryState, subject: Subject, nowMs: number): Uint8Array | null {
-  if (!hasStanding(state, subject, nowMs)) return null;
+  if (!mayRead(state, subject, nowMs)) return null;
   if (subject.kind === 'device') return state.devices.get(deviceId(subject.id))?.signingPublicKey ?? null;
   if (subject.kind === 'recovery') return state.policy.recoveryKey ?? null;
   return state.invites.get(inviteId(subject.id))?.publicKey ?? null;

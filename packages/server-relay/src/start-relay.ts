@@ -30,6 +30,8 @@ import { serveSockets, type Sockets } from './sockets.ts';
 import type { RelayStore } from './store.ts';
 import { openStore, type DatabaseOptions, type OpenedStore } from './sql/open.ts';
 import { createTurnstile } from './turnstile.ts';
+import { addUnlockRoutes } from './unlock-routes.ts';
+import { addWipeRoutes } from './wipe-routes.ts';
 
 /** How to start a relay. */
 export interface RelayOptions {
@@ -164,6 +166,9 @@ function assemble(
     gate,
     hint: (org) => sockets?.hint(org, 'everyone', 'data'),
   });
+  const hint: Sockets['hint'] = (...news) => sockets?.hint(...news);
+  addWipeRoutes(app, { store, gate, primitives, hint, log });
+  addUnlockRoutes(app, { store, gate, primitives, clock, log, admitStranger });
   const served = serveSockets(app.server, {
     primitives,
     store,

@@ -2,6 +2,7 @@ import type { DeviceId, GroupId, OrgId } from '@keytide/crypto-core';
 import type { AddressedBox, EntryKind, Subject } from '@keytide/relay-protocol';
 import type { DataStore } from './data-store.ts';
 import type { DirectoryStore, LogGrowth } from './directory-store.ts';
+import type { WipeStore } from './wipe-store.ts';
 
 /**
  * What a relay keeps. Everything a method reports as done is durable. Ids are scoped by organisation; nothing
@@ -9,7 +10,7 @@ import type { DirectoryStore, LogGrowth } from './directory-store.ts';
  * Every method throws RelayError `database-failed` when the store cannot answer; the outcome of a write is
  * then unknown, and repeating it is safe.
  */
-export interface RelayStore extends DirectoryStore, DataStore {
+export interface RelayStore extends DirectoryStore, DataStore, WipeStore {
   /** Whether there is any organisation. */
   hasOrganisations(): Promise<boolean>;
   /** Starts an organisation with its genesis entry. False, and nothing done, if it exists. */
@@ -20,7 +21,8 @@ export interface RelayStore extends DirectoryStore, DataStore {
    */
   readLog(org: OrgId, from: number, count?: number): Promise<LogPage | null>;
   /**
-   * Adds the entry with this index, its growth with it, and ends the named subjects' sessions: all or nothing.
+   * Adds the entry with this index, its growth with it, ends the named subjects' sessions, and deletes the boxes and
+   * unlock shares of the devices among them: all or nothing.
    * @throws RelayError `head-moved` unless `index` is the size of the log
    */
   appendLogEntry(addition: LogAddition): Promise<void>;
@@ -44,7 +46,7 @@ export interface RelayStore extends DirectoryStore, DataStore {
   putChallenge(challenge: StoredChallenge): Promise<void>;
   /** Uses up a challenge. True for one caller only, and only for its subject before its time is over. */
   takeChallenge(challenge: Omit<StoredChallenge, 'expiresMs'>, nowMs: number): Promise<boolean>;
-  /** Deletes sessions and challenges that expired before `nowMs`. */
+  /** Deletes sessions and challenges that expired before `nowMs`, and unlock shares that are over. */
   forgetExpired(nowMs: number): Promise<void>;
 
   /** Finishes what is under way and lets go of the database. */

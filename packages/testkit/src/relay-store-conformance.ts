@@ -6,6 +6,7 @@ import { epochChecks } from './relay-store-epochs.ts';
 import { logChecks } from './relay-store-log.ts';
 import { loginChecks } from './relay-store-logins.ts';
 import { sealingRecordChecks } from './relay-store-sealing.ts';
+import { wipeChecks } from './relay-store-wipe.ts';
 import type { TestRunner } from './test-runner.ts';
 
 const CHECKS: readonly StoreCheck[] = [
@@ -15,6 +16,7 @@ const CHECKS: readonly StoreCheck[] = [
   ...dataChecks,
   ...epochChecks,
   ...appendChecks,
+  ...wipeChecks,
   ...loginChecks,
 ];
 

@@ -102,7 +102,8 @@ function openView({ output }: Context, onInterrupt: () => void): ChatView {
 function stopped(client: Keytide): Promise<never> {
   return new Promise((_, reject) => {
     const look = (): void => {
-      if (client.state.kind === 'stopped') reject(client.state.error);
+      const { kind } = client.state;
+      if (kind === 'stopped' || kind === 'locked' || kind === 'wiped') client.online().catch(reject);
     };
     client.on('state', look);
     look();

@@ -26,7 +26,7 @@ export async function wipe(
     if (!(await decide(context, client, { kind: 'wipe', target }, options))) return;
     context.output.result({ wiped: target }, lines);
     context.output.note(
-      'They get no key and no session from now on. That a device destroys what it holds by itself is not built yet.',
+      'They get no key and no session from now on. `keytide wipe status` says which of them have destroyed what they held.',
     );
   });
 }

@@ -5,6 +5,7 @@ import { nodeRandom, openFileVault, type VaultKdf } from '@keytide/crypto-core/n
 import { ClientError } from '../errors.ts';
 import type { Journal } from '../journal.ts';
 import type { DeviceStore } from '../ports.ts';
+import { destroyHome, finishDestroying, wasHomeDestroyed } from './destroyed-home.ts';
 import { openFileJournal } from './file-journal.ts';
 
 /** Where a device's files are and what opens them. */
@@ -19,17 +20,20 @@ export interface FileDeviceStoreOptions {
 
 /**
  * Keeps one device in a folder: `vault` (keys, encrypted under the passphrase) and `*.journal` (ciphertext
- * and public data). One process at a time.
+ * and public data). One process at a time. Once destroyed, the folder holds nothing but the note that it was, and can be
+ * used again.
  * @throws CryptoError `wrong-passphrase`, `vault-damaged`, `vault-locked`
  */
 export async function openFileDeviceStore(options: FileDeviceStoreOptions): Promise<DeviceStore> {
+  const { home } = options;
+  await finishDestroying(home);
   const keys = await openVault(options);
   const journals = new Map<string, Journal & { close(): Promise<void> }>();
   return {
     keys,
     async journal(name) {
       if (!/^[a-z-]+$/.test(name)) throw new ClientError('store-damaged', 'not a name of a journal');
-      const journal = journals.get(name) ?? (await openFileJournal(join(options.home, `${name}.journal`)));
+      const journal = journals.get(name) ?? (await openFileJournal(join(home, `${name}.journal`)));
       journals.set(name, journal);
       return journal;
     },
@@ -38,8 +42,16 @@ export async function openFileDeviceStore(options: FileDeviceStoreOptions): Prom
         await journal.flush();
         await journal.close();
       }
+      journals.clear();
       await keys.close();
     },
+    async destroy() {
+      await keys.close().catch(() => null);
+      await destroyHome(home);
+      for (const journal of journals.values()) await journal.close();
+      journals.clear();
+    },
+    wasDestroyed: () => wasHomeDestroyed(home),
   };
 }
 

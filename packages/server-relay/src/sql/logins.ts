@@ -2,6 +2,7 @@ import { fromHex, idBytes, orgId, toHex } from '@keytide/crypto-core';
 import type { Subject } from '@keytide/relay-protocol';
 import type { RelayStore, StoredSession } from '../store.ts';
 import type { SqlDatabase, SqlRow, SqlRunner } from './database.ts';
+import { forgetShares } from './wipe.ts';
 
 /** The part of the store that keeps sessions and challenges. */
 export function sqlLogins(
@@ -48,6 +49,7 @@ export function sqlLogins(
     async forgetExpired(nowMs) {
       await database.query('delete from challenges where expires_ms < $1', [nowMs]);
       await database.query('delete from sessions where expires_ms < $1', [nowMs]);
+      await forgetShares(database, nowMs);
     },
   };
 }

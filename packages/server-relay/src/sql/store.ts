@@ -1,4 +1,4 @@
-import { idBytes, type GroupId, type OrgId } from '@keytide/crypto-core';
+import { deviceId, idBytes, type GroupId, type OrgId } from '@keytide/crypto-core';
 import { LIMITS, type EntryKind } from '@keytide/relay-protocol';
 import { RelayError } from '../errors.ts';
 import type { EntriesPage, LogPage, RelayStore } from '../store.ts';
@@ -7,6 +7,7 @@ import { sqlData } from './data.ts';
 import type { SqlDatabase } from './database.ts';
 import { addEntry, sqlDirectory } from './directory.ts';
 import { endSessions, sqlLogins } from './logins.ts';
+import { forgetDevice, sqlWipe } from './wipe.ts';
 
 const KINDS: readonly EntryKind[] = ['envelope', 'statement'];
 
@@ -20,6 +21,7 @@ export function sqlRelayStore(database: SqlDatabase): RelayStore {
     ...sqlLogins(database),
     ...sqlDirectory(database),
     ...sqlData(database),
+    ...sqlWipe(database),
     hasOrganisations: async () =>
       (await database.query('select 1 as one from organisations limit 1')).length > 0,
     createOrganisation: (genesis) => createOrganisation(database, genesis),
@@ -69,7 +71,10 @@ async function appendLogEntry(
   await database.transaction(async (runner) => {
     if (!(await addEntry(runner, { org, index, wire }, growth, null)))
       throw new RelayError('head-moved', 'the membership log has another size');
-    for (const subject of ended) await endSessions(runner, idBytes(org), subject);
+    for (const subject of ended) {
+      await endSessions(runner, idBytes(org), subject);
+      if (subject.kind === 'device') await forgetDevice(runner, org, deviceId(subject.id));
+    }
   });
 }
 

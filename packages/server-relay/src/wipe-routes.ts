@@ -1,0 +1,75 @@
+/* oxlint-disable oxc/no-async-endpoint-handlers -- that rule is about Express; Fastify awaits its handlers */
+import { deviceId, toBase64Url, type OrgId, type Primitives } from '@keytide/crypto-core';
+import {
+  DirectoryError,
+  verifyWipeReceipt,
+  type Device,
+  type DirectoryState,
+} from '@keytide/key-directory/verify';
+import { LIMITS, wipeReceiptRequest, wipeReceiptsQuery } from '@keytide/relay-protocol';
+import type { FastifyInstance } from 'fastify';
+import { RelayError } from './errors.ts';
+import type { Gate } from './gate.ts';
+import { shortId, type Log } from './log-event.ts';
+import { parsed } from './parsed.ts';
+import type { Sockets } from './sockets.ts';
+import type { RelayStore } from './store.ts';
+
+/** What the routes of wipes work with. */
+export interface WipeRoutesOptions {
+  readonly store: Pick<RelayStore, 'readLog' | 'putWipeReceipt' | 'listWipeReceipts'>;
+  readonly gate: Gate;
+  readonly primitives: Primitives;
+  readonly hint: Sockets['hint'];
+  readonly log: Log;
+}
+
+const RECEIPTS = '/v1/organisations/:org/wipe-receipts';
+
+/** What a wiped device hands in, and admins read (docs/spec/wipe.md). */
+export function addWipeRoutes(app: FastifyInstance, options: WipeRoutesOptions): void {
+  const { store, gate } = options;
+
+  app.post(RECEIPTS, async (request, reply) => {
+    const { org, state, device } = await gate.wiped(request);
+    const { receipt } = parsed(wipeReceiptRequest, request.body);
+    const order = await verified(options, org, device, receipt);
+    if (!(await store.putWipeReceipt({ org, device: device.id, wire: receipt })))
+      throw new RelayError('record-refused', 'this device has given its receipt', { reason: 'unchanged' });
+    options.log({ event: 'wipe-receipt', org: shortId(org) });
+    options.hint(org, adminDevices(state), 'wipe');
+    return reply.code(201).send({ order });
+  });
+
+  app.get(RECEIPTS, async (request) => {
+    const { org, state, device } = await gate.device(request);
+    if (state.members.get(device.member)?.role !== 'admin')
+      throw new RelayError('not-a-member', 'receipts are for admins');
+    const { after } = parsed(wipeReceiptsQuery, request.query);
+    const page = await store.listWipeReceipts(org, after === undefined ? null : deviceId(after));
+    const last = page.length < LIMITS.wipeReceiptPage ? null : (page[page.length - 1]?.device ?? null);
+    return { receipts: page.map(({ wire }) => toBase64Url(wire)), next: last };
+  });
+}
+
+/** So that nothing is kept that every admin would refuse. Answers the index of the order. */
+async function verified(
+  { store, primitives }: WipeRoutesOptions,
+  org: OrgId,
+  device: Device,
+  receipt: Uint8Array,
+): Promise<number> {
+  const page = await store.readLog(org, device.wipedAt as number, 1);
+  const wire = page?.entries[0];
+  if (wire === undefined) throw new RelayError('database-failed', 'a log without an entry of its own');
+  try {
+    return verifyWipeReceipt(primitives, { org, device, wire }, receipt).order;
+  } catch (cause) {
+    if (!(cause instanceof DirectoryError)) throw cause;
+    throw new RelayError('record-refused', 'not the receipt of this wipe', { cause, reason: cause.code });
+  }
+}
+
+function adminDevices({ actingAdmins, members }: DirectoryState): Device['id'][] {
+  return actingAdmins.flatMap((admin) => members.get(admin)?.activeDevices ?? []);
+}

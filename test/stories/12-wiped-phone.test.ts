@@ -1,0 +1,96 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join as path } from 'node:path';
+import {
+  connect,
+  createOrganisation,
+  defineOrganisation,
+  join,
+  memoryDeviceStore,
+  sensitive,
+  type Client,
+  type DeviceStore,
+} from '@keytide/client';
+import { nodePorts, openFileDeviceStore } from '@keytide/client/node';
+import { startRelay, type Relay } from '@keytide/server-relay';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { z } from 'zod';
+
+const definition = defineOrganisation({ chat: sensitive.log(z.object({ text: z.string().min(1) })) });
+type Device = Client<typeof definition>;
+
+const kdf = { memoryKiB: 64, passes: 1, parallelism: 1 };
+const folders: string[] = [];
+const open: Device[] = [];
+let relay: Relay;
+let ada: Device;
+let bo: Device;
+let home: string;
+
+async function newHome(): Promise<string> {
+  const folder = await mkdtemp(path(tmpdir(), 'keytide-story-'));
+  folders.push(folder);
+  return folder;
+}
+
+const storeIn = (folder: string): Promise<DeviceStore> =>
+  openFileDeviceStore({ home: folder, passphrase: '123456', kdf });
+
+async function joined(store: DeviceStore, link: string, handle?: string): Promise<Device> {
+  const named = handle === undefined ? {} : { handle };
+  const client = await join({ definition, ports: nodePorts, store, link, ...named });
+  open.push(client);
+  return client;
+}
+
+const texts = (device: Device): string[] => device.collections.chat.read().map(({ body }) => body.text);
+const becomes = (device: Device, kind: string) =>
+  expect.poll(() => device.state.kind, { timeout: 20_000 }).toBe(kind);
+
+beforeAll(async () => {
+  relay = await startRelay({ database: { kind: 'memory' }, port: 0, log: () => {} });
+  const store = memoryDeviceStore();
+  ada = await createOrganisation({ definition, ports: nodePorts, store, relayUrl: relay.url, handle: 'ada' });
+  home = await newHome();
+  bo = await joined(await storeIn(home), await ada.invite(), 'bo');
+  await ada.collections.chat.append({ text: 'the convoy leaves at six' });
+});
+
+afterAll(async () => {
+  for (const client of [...open, ada]) await client?.close();
+  await relay?.close();
+  for (const folder of folders) await rm(folder, { recursive: true, force: true });
+});
+
+test('bo’s phone is stolen, and ada orders it to be wiped: it destroys everything that it held', async () => {
+  await expect.poll(() => texts(bo), { timeout: 20_000 }).toEqual(['the convoy leaves at six']);
+  expect(await readdir(home)).toContain('vault');
+  await ada.wipe({ of: 'device', device: bo.device });
+  await becomes(bo, 'wiped');
+  expect(await readdir(home)).toEqual(['wiped']);
+  expect(texts(bo)).toEqual([]);
+  await expect(bo.collections.chat.append({ text: 'anybody there' })).rejects.toMatchObject({
+    code: 'wiped',
+  });
+});
+
+test('it says so, signed, and ada reads that; bo may not', async () => {
+  await expect.poll(async () => (await ada.receipts()).length, { timeout: 20_000 }).toBe(1);
+  const [receipt] = await ada.receipts();
+  expect(receipt).toMatchObject({ device: bo.device, member: bo.member });
+  expect(ada.devices().find(({ id }) => id === bo.device)?.state).toBe('wiped');
+});
+
+test('whoever opens the phone finds nothing, and is told why', async () => {
+  await bo.close();
+  const store = await storeIn(home);
+  await expect(connect({ definition, ports: nodePorts, store })).rejects.toMatchObject({ code: 'wiped' });
+  await store.close();
+});
+
+test('bo is let in again with the same phone, as a new device of the same member', async () => {
+  const again = await joined(await storeIn(home), await ada.inviteDevice({ member: bo.member }));
+  expect([again.member, again.device === bo.device]).toEqual([bo.member, false]);
+  await ada.collections.chat.append({ text: 'welcome back' });
+  await expect.poll(() => texts(again), { timeout: 20_000 }).toEqual(['welcome back']);
+});

@@ -51,8 +51,8 @@ async function destroy(path: string): Promise<void> {
 
 const ZEROS = new Uint8Array(1024 * 1024);
 
-async function leave(home: string, mark: Mark): Promise<void> {
-  await replaceFile(join(home, MARK), asciiBytes(mark));
+async function leave(home: string, left: Mark): Promise<void> {
+  await replaceFile(join(home, MARK), asciiBytes(left));
 }
 
 async function mark(home: string): Promise<Mark | null> {

@@ -18,18 +18,18 @@ export const clientDecoders: readonly Decoder[] = [
     error: ClientError,
     codes: [],
     corpus: () =>
-      (['append', 'create', 'edit'] as const).map((act) =>
+      (['append', 'create', 'edit', 'remove'] as const).map((act) =>
         encodeOperation({
           act,
           collection: 'requests',
-          item: 'ab'.repeat(16),
+          item: 'ab'.repeat(32),
           time: { ms: 1_767_225_600_000, counter: 3 },
           body: { title: 'Bridge', done: false, weight: 0.5, tags: ['a'], nothing: null },
         }),
       ),
     rewrite: (bytes) => {
       const operation = parseOperation(bytes, Infinity);
-      return operation === null ? null : encodeOperation(operation);
+      return typeof operation === 'string' ? null : encodeOperation(operation);
     },
   },
   {

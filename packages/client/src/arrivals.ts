@@ -7,6 +7,7 @@ import type { Divergence, Missing, Outcome, UnreadableCode } from './group-repli
 import type { HybridClock } from './hybrid-clock.ts';
 import { channelOf, parseOperation, type Operation } from './operation.ts';
 import type { Origin } from './origin.ts';
+import type { Rejected, RejectionCode } from './rejection.ts';
 
 /** Where what arrives goes. */
 interface ArrivalsOptions {
@@ -41,8 +42,9 @@ export interface Finding {
 export class Arrivals {
   readonly #options: ArrivalsOptions;
   readonly #unreadable = new Map<number, Told>();
-  /** What is shown, by its place in the log, and the epoch in which it was written. */
-  readonly #shown = new Map<number, number>();
+  readonly #rejected = new Map<number, Rejected>();
+  /** What was read, by its place in the log, and the epoch in which it was written. */
+  readonly #read = new Map<number, number>();
   readonly #missing = new Map<string, Missing>();
   readonly #divergences = new Map<DeviceId, Divergence>();
 
@@ -53,6 +55,11 @@ export class Arrivals {
   /** Everything that cannot be read, in the order it was found. */
   get unreadable(): readonly Unreadable[] {
     return [...this.#unreadable.values()].map(({ seq, code }) => ({ seq, code }));
+  }
+
+  /** Every authentic message that breaks the application's rules, in the order it was found. */
+  get rejected(): readonly Rejected[] {
+    return [...this.#rejected.values()];
   }
 
   /** Everything that the relay has not given, in the order it was found. */
@@ -78,9 +85,14 @@ export class Arrivals {
     if (this.#options.isExpired(outcome.epoch))
       return this.#addUnreadable({ seq, epoch, code: 'expired-by-policy' });
     const operation = parseOperation(message.payload, endMs);
-    if (operation === null || !this.#accept(operation, outcome)) {
-      this.#addUnreadable({ seq, epoch, code: 'invalid' });
-    } else this.#shown.set(seq, outcome.epoch);
+    const isOne = typeof operation !== 'string';
+    const origin = this.#origin(message.sender, isOne ? operation.time.ms : 0, outcome);
+    const code = isOne ? this.#accept(operation, message.channel, origin) : operation;
+    this.#read.set(seq, origin.epoch);
+    if (code === null) return;
+    this.#addUnreadable({ seq, epoch, code: 'invalid' });
+    const { collection, item } = isOne ? operation : { collection: null, item: null };
+    this.#addRejected({ ...origin, code, collection, item, payload: message.payload });
   }
 
   /** Lets go of everything that was written in this epoch or before: its time is over. */
@@ -90,9 +102,10 @@ export class Arrivals {
     for (const told of [...this.#unreadable.values()])
       if (told.epoch !== null && told.epoch <= throughEpoch && KEYLESS.has(told.code))
         this.#addUnreadable({ ...told, code });
-    for (const [seq, epoch] of this.#shown) {
+    for (const [seq, epoch] of this.#read) {
       if (epoch > throughEpoch) continue;
-      this.#shown.delete(seq);
+      this.#read.delete(seq);
+      this.#rejected.delete(seq);
       this.#addUnreadable({ seq, epoch, code });
     }
   }
@@ -117,15 +130,15 @@ export class Arrivals {
     this.#options.events.emit('divergence', divergence);
   }
 
-  #accept(operation: Operation, outcome: Extract<Outcome, { kind: 'message' }>): boolean {
+  #accept(operation: Operation, channel: Uint8Array, origin: Origin): RejectionCode | null {
     const { primitives, collections, clock } = this.#options;
-    const { sender, channel } = outcome.message;
     const expected = channelOf(primitives, operation.collection, operation.item);
-    if (!expected.every((byte, i) => channel[i] === byte)) return false;
-    const origin = this.#origin(sender, operation.time.ms, outcome);
-    if (collections.get(operation.collection)?.accept?.(operation, origin) !== true) return false;
-    clock.saw(operation.time);
-    return true;
+    if (!expected.every((byte, i) => channel[i] === byte)) return 'malformed';
+    const collection = collections.get(operation.collection);
+    if (collection?.accept === undefined) return 'unknown-collection';
+    const code = collection.accept(operation, origin);
+    if (code === null) clock.saw(operation.time);
+    return code;
   }
 
   #origin(
@@ -143,5 +156,11 @@ export class Arrivals {
     if (this.#unreadable.get(seq)?.code === code) return;
     this.#unreadable.set(seq, told);
     this.#options.events.emit('unreadable', { seq, code });
+  }
+
+  #addRejected(rejected: Rejected): void {
+    if (this.#rejected.has(rejected.seq)) return;
+    this.#rejected.set(rejected.seq, rejected);
+    this.#options.events.emit('rejected', rejected);
   }
 }

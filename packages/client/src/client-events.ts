@@ -2,6 +2,7 @@ import type { SyncState } from './connection.ts';
 import type { Divergence, Missing, UnreadableCode } from './group-replica.ts';
 import type { IdentityChange, OwnDevice } from './identity-watch.ts';
 import type { RefusedDocument } from './relay-data.ts';
+import type { Rejected } from './rejection.ts';
 import type { Witnesses } from './witness-demand.ts';
 
 /** An entry of the group's log that shows nothing, and why. */
@@ -27,6 +28,8 @@ export type ClientEvents = {
   readonly state: SyncState;
   /** An entry that shows nothing. A `tampered` one can still come as a message, when its sender vouches for it. */
   readonly unreadable: Unreadable;
+  /** An authentic message that breaks the application's rules. The first listener also gets those so far. */
+  readonly rejected: Rejected;
   /** A sender's messages that the relay has not given to this device. The first listener also gets those so far. */
   readonly missing: Missing;
   /** Proof that the relay shows members different logs of the group. Told once a device. */

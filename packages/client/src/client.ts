@@ -44,6 +44,7 @@ import { IdentityWatch } from './identity-watch.ts';
 import { channelOf, encodeOperation } from './operation.ts';
 import { Heartbeats } from './heartbeats.ts';
 import { Live, type LiveConnection } from './live.ts';
+import type { Origin } from './origin.ts';
 import { Outbox } from './outbox.ts';
 import { OwnSealingKeys } from './own-sealing-keys.ts';
 import {
@@ -64,10 +65,12 @@ import {
   type ProposalView,
   type ProposedInvite,
 } from './proposal.ts';
+import type { Rejected } from './rejection.ts';
 import { RelayApi } from './relay-api.ts';
 import { auditRelay } from './relay-audit.ts';
 import { RelayData } from './relay-data.ts';
 import { windowStartMs } from './retention.ts';
+import { requireRetention } from './retained.ts';
 import { SealingRecords } from './sealing-records.ts';
 import { SignedEntries } from './signed-entries.ts';
 import { Sync } from './sync.ts';
@@ -99,6 +102,7 @@ export class Client<D extends Declarations> {
   readonly #epochs: EpochRing;
   readonly #events = new Emitter<ClientEvents>([
     'missing',
+    'rejected',
     'identity',
     'own-device',
     'stolen-key',
@@ -178,6 +182,7 @@ export class Client<D extends Declarations> {
     this.#byName = makeCollections(options.definition, {
       submit,
       random: ports.random,
+      author: () => this.#author,
       relayData,
       live: this.#live,
     });
@@ -233,6 +238,7 @@ export class Client<D extends Declarations> {
       signer,
     });
     await obeyStored({ ports, api, store, org: identity.org, device, signer }, directory);
+    if (directory.size > 0) requireRetention(options.definition, directory.state.policy);
     const sealing = await OwnSealingKeys.open({
       primitives,
       random: ports.random,
@@ -326,6 +332,11 @@ export class Client<D extends Declarations> {
       this.#unreadable = unlessSame(this.#unreadable, this.#arrivals.unreadable);
       return this.#unreadable;
     });
+  }
+
+  /** Every authentic message that breaks the application's rules: it has changed nothing. In the order it was found. */
+  get rejected(): readonly Rejected[] {
+    return this.#arrivals.rejected;
   }
 
   /** Every sender's messages that the relay has not given to this device, in the order it was found. */
@@ -622,6 +633,13 @@ export class Client<D extends Declarations> {
   #tell(): void {
     this.#changes.tell();
     for (const collection of this.#byName.values()) collection.tell?.();
+  }
+
+  /** @throws ClientError `not-a-member` */
+  get #author(): Pick<Origin, 'member' | 'role'> {
+    const member = this.#directory.state.members.get(this.member);
+    if (member === undefined) throw new ClientError('not-a-member', 'this device is not in the organisation');
+    return { member: member.id, role: member.role };
   }
 
   #keysOf(member: MemberId): Uint8Array[] {

@@ -3,11 +3,12 @@ import type { LiveArrival, LiveLine } from './live-line.ts';
 import type { Operation } from './operation.ts';
 import type { Origin } from './origin.ts';
 import type { RelayData } from './relay-data.ts';
+import type { RejectionCode } from './rejection.ts';
 
 /** A collection of any kind, as the client feeds it. */
 export interface AnyCollection {
-  /** Takes an authenticated operation of the group's log in; `false` when it breaks the collection's rules. */
-  accept?(operation: Operation, origin: Origin): boolean;
+  /** Takes an authenticated operation of the group's log in; answers why it changes nothing, or `null`. */
+  accept?(operation: Operation, origin: Origin): RejectionCode | null;
   /** Lets go of everything that was written in this epoch or before: its time is over. */
   forget?(throughEpoch: number): void;
   /** Tells whoever subscribed, where anything has changed since. */
@@ -34,12 +35,8 @@ export interface CollectionContext {
   /** For what the relay may read. */
   readonly relayData: RelayData;
   readonly live: LiveLine;
-}
-
-/** How long a collection's content may stay readable on non-admin devices, within the organisation's own limit. */
-export interface CollectionOptions {
-  /** Days; default: the organisation's retention window. */
-  readonly retentionDays?: number;
+  /** Whose device this is, with the role of now. */
+  author(): Pick<Origin, 'member' | 'role'>;
 }
 
 /** What an application says of one collection; it opens as the collection `C`. Each kind has its own. */

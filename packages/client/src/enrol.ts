@@ -28,6 +28,7 @@ import {
 } from './identity.ts';
 import { registerOrganisation, RelayApi } from './relay-api.ts';
 import { pinned, pinRelay } from './relay-pin.ts';
+import { requireRetention } from './retained.ts';
 import { sealingTimesOf } from './sealing-times.ts';
 import { wiped } from './wipe.ts';
 
@@ -195,6 +196,7 @@ async function foundOrganisation<D extends Declarations>(
   const { ports, store, handle } = options;
   const { primitives, random, clock } = ports;
   const relayUrl = new URL(options.relayUrl).origin;
+  requireRetention(options.definition, options.policy ?? DEFAULT_POLICY);
   const policy = await pinRelay(ports, relayUrl, options.policy ?? DEFAULT_POLICY);
   const seeds = createSeeds(random);
   const nowMs = clock.now();

@@ -16,7 +16,9 @@ export type ClientErrorCode =
   | 'already-joined' // this store already holds an organisation
   | 'invalid-value' // the value does not fit the collection's schema
   | 'version-conflict' // somebody else has written this document since
-  | 'unknown-record' // no record with this id
+  | 'unknown-record' // no record with this id, or no longer
+  | 'not-allowed' // the collection's rules let others do this, not this member
+  | 'retention-too-long' // a collection is declared to stay longer than the organisation allows
   | 'too-large' // over the size of one message
   | 'store-damaged'; // a local file is damaged beyond its torn tail
 

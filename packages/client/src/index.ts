@@ -3,7 +3,7 @@ export type { AuditAlarm, AuditedEntry, AuditReport } from './audit.ts';
 export { Client, type ClientOptions } from './client.ts';
 export type { ClientEvents, StolenKey, Unreadable } from './client-events.ts';
 export type { Body } from './body.ts';
-export type { CollectionOptions, Collections, Declaration, Declarations } from './collection.ts';
+export type { Collections, Declaration, Declarations } from './collection.ts';
 export type { SyncState } from './connection.ts';
 export { defineOrganisation, sensitive } from './declare.ts';
 export {
@@ -40,8 +40,13 @@ export type {
   RecordChange,
   RecordCollection,
   RecordDeclaration,
+  RecordOptions,
   RecordView,
 } from './record-collection.ts';
+export type { RecordOperation } from './record-ledger.ts';
+export type { Writer } from './record-rules.ts';
+export type { Rejected, RejectionCode } from './rejection.ts';
+export type { CollectionOptions, ExportChoice } from './retained.ts';
 export type { ProposalView, ProposedInvite, Signatory } from './proposal.ts';
 export { recoverOrganisation, type RecoverOptions } from './recover.ts';
 export type { RelayAudit } from './relay-audit.ts';

@@ -1,18 +1,19 @@
 import { sorted } from '@keytide/crypto-core';
 import type { z } from 'zod';
 import { accepted, invalidValue, type Body } from './body.ts';
-import type { AnyCollection, CollectionContext, CollectionOptions, Declaration } from './collection.ts';
 import { Changes } from './changes.ts';
+import type { AnyCollection, CollectionContext, Declaration } from './collection.ts';
 import { Feed } from './feed.ts';
 import type { Operation } from './operation.ts';
 import type { Origin } from './origin.ts';
+import type { RejectionCode } from './rejection.ts';
+import { retainedBy, type CollectionOptions, type Retained } from './retained.ts';
 
 /** An end-to-end encrypted list of messages: they are added, never changed. */
-export interface LogDeclaration<T extends Body> extends Declaration<LogCollection<T>> {
+export interface LogDeclaration<T extends Body> extends Declaration<LogCollection<T>>, Retained {
   readonly class: 'sensitive';
   readonly kind: 'log';
   readonly schema: z.ZodType<T>;
-  readonly retentionDays: number | null;
 }
 
 /** One item of a log: its content and where it comes from. */
@@ -31,7 +32,7 @@ export function declareLog<T extends Body>(
     class: 'sensitive',
     kind: 'log',
     schema,
-    retentionDays: options.retentionDays ?? null,
+    ...retainedBy(options),
     open: (context) => new LogCollection(declaration, context),
   };
   return declaration;
@@ -80,16 +81,16 @@ export class LogCollection<T extends Body> implements AnyCollection {
     return this.#feed.follow(signal);
   }
 
-  /** Takes an authenticated operation in; `false` when it breaks the collection's rules. For the client only. */
-  accept(operation: Operation, origin: Origin): boolean {
-    if (operation.act !== 'append') return false;
+  /** Takes an authenticated operation in; answers why it shows nothing, or `null`. For the client only. */
+  accept(operation: Operation, origin: Origin): RejectionCode | null {
+    if (operation.act !== 'append') return 'unknown-act';
     const body = accepted(this.#declaration.schema, operation.body);
-    if (body === null) return false;
-    if (this.#seen.has(origin.seq)) return true;
+    if (body === null) return 'schema';
+    if (this.#seen.has(origin.seq)) return null;
     this.#seen.add(origin.seq);
     this.#feed.push({ ...origin, room: operation.item, body });
     this.#changes.changed(ALL, inRoom(operation.item));
-    return true;
+    return null;
   }
 
   /** Lets go of what was written in this epoch or before. For the client only. */

@@ -1,27 +1,34 @@
-import { sorted, toHex } from '@keytide/crypto-core';
 import { z } from 'zod';
 import { accepted, invalidValue, type Body } from './body.ts';
-import type { AnyCollection, CollectionContext, CollectionOptions, Declaration } from './collection.ts';
+import type { AnyCollection, CollectionContext, Declaration } from './collection.ts';
 import { ClientError } from './errors.ts';
 import { Changes } from './changes.ts';
 import { Feed } from './feed.ts';
 import type { Operation } from './operation.ts';
 import type { Origin } from './origin.ts';
-import { bodyOf, emptyRecord, mergeWrite, type MergedRecord, type RecordWrite } from './record.ts';
+import { newRecordId, ownerOf } from './record-id.ts';
+import { RecordLedger, type RecordOperation } from './record-ledger.ts';
+import { closedFields, mayCreate, mayRemove, requireKnownFields, type RecordRules } from './record-rules.ts';
+import { bodyOf, type MergedRecord, type RecordWrite } from './record.ts';
+import type { RejectionCode } from './rejection.ts';
+import { retainedBy, type CollectionOptions, type Retained } from './retained.ts';
 
 /** End-to-end encrypted records whose fields change; concurrent edits merge field by field. */
-export interface RecordDeclaration<T extends Body> extends Declaration<RecordCollection<T>> {
+export interface RecordDeclaration<T extends Body> extends Declaration<RecordCollection<T>>, Retained {
   readonly class: 'sensitive';
   readonly kind: 'record';
   readonly schema: z.ZodObject & z.ZodType<T>;
   /** The same fields, each optional: what an edit must fit. Rules across fields are for whole records. */
   readonly editSchema: z.ZodType<Partial<T>>;
-  readonly retentionDays: number | null;
+  readonly rules: RecordRules<T>;
 }
+
+/** Who may do what to the records of a collection, and how long they stay. */
+export interface RecordOptions<T extends Body> extends RecordRules<T>, CollectionOptions {}
 
 /** A record as it stands now. */
 export interface RecordView<T extends Body> {
-  /** 32 hex characters, chosen by the creator at random. */
+  /** 64 hexadecimal characters: 32 drawn at random, then the member id of whoever created it. */
   readonly id: string;
   readonly body: T;
 }
@@ -29,7 +36,7 @@ export interface RecordView<T extends Body> {
 /** One change to a record, as it arrived. */
 export interface RecordChange<T extends Body> extends Origin {
   readonly id: string;
-  readonly act: 'create' | 'edit';
+  readonly act: RecordOperation['act'];
   readonly changed: Partial<T>;
 }
 
@@ -39,46 +46,54 @@ export interface ImportProgress {
   readonly total: number;
 }
 
-const RECORD_ID = /^[0-9a-f]{32}$/;
 const CHUNK = 100;
 
-/** Declares records whose fields change. */
+/**
+ * Declares records whose fields change. Without rules every member creates them and changes every field, and admins
+ * and a record's owner remove it.
+ * @throws TypeError for a rule about a field that the schema does not have
+ */
 export function declareRecord<T extends Body>(
   schema: z.ZodObject & z.ZodType<T>,
-  options: CollectionOptions = {},
+  options: RecordOptions<NoInfer<T>> = {},
 ): RecordDeclaration<T> {
+  requireKnownFields(options, Object.keys(schema.shape));
   const declaration: RecordDeclaration<T> = {
     class: 'sensitive',
     kind: 'record',
     schema,
     editSchema: z.object(schema.shape).partial() as unknown as z.ZodType<never>,
-    retentionDays: options.retentionDays ?? null,
+    rules: options,
+    ...retainedBy(options),
     open: (context) => new RecordCollection(declaration, context),
   };
   return declaration;
 }
 
+/** What records need of a client. */
+type RecordContext = Pick<CollectionContext, 'name' | 'submit' | 'random' | 'author'>;
+
 /** End-to-end encrypted records: forms whose fields change. */
 export class RecordCollection<T extends Body> implements AnyCollection {
-  readonly #declaration: Pick<RecordDeclaration<T>, 'schema' | 'editSchema'>;
-  readonly #context: CollectionContext;
-  readonly #records = new Map<string, MergedRecord>();
-  /** What each record is merged from. */
-  readonly #writes = new Map<string, { readonly epoch: number; readonly write: RecordWrite }[]>();
+  readonly #declaration: Pick<RecordDeclaration<T>, 'schema' | 'editSchema' | 'rules'>;
+  readonly #context: RecordContext;
+  readonly #ledger = new RecordLedger();
   readonly #feed = new Feed<RecordChange<T>>();
   readonly #changes = new Changes();
   /** One view of each state of a record, so that a view stays the same object until the record changes. */
   readonly #views = new WeakMap<MergedRecord, RecordView<T>>();
-  readonly #seen = new Set<number>();
 
-  constructor(declaration: Pick<RecordDeclaration<T>, 'schema' | 'editSchema'>, context: CollectionContext) {
+  constructor(
+    declaration: Pick<RecordDeclaration<T>, 'schema' | 'editSchema' | 'rules'>,
+    context: RecordContext,
+  ) {
     this.#declaration = declaration;
     this.#context = context;
   }
 
   /**
    * Creates a record and returns its id. Resolves once it is durable in this device's outbox.
-   * @throws ClientError `invalid-value`, `too-large`, `not-ready`, `closed`
+   * @throws ClientError `invalid-value`, `not-allowed`, `too-large`, `not-ready`, `closed`
    */
   async create(body: T): Promise<string> {
     const [id] = await this.createMany([body]);
@@ -88,60 +103,73 @@ export class RecordCollection<T extends Body> implements AnyCollection {
   /**
    * Creates records, in order, durable chunk by chunk; returns their ids.
    * All bodies are checked first: one that does not fit writes nothing.
-   * @throws ClientError `invalid-value`, `too-large`, `not-ready`, `closed`
+   * @throws ClientError `invalid-value`, `not-allowed`, `too-large`, `not-ready`, `closed`
    */
   async createMany(bodies: readonly T[], onProgress?: (progress: ImportProgress) => void): Promise<string[]> {
-    const { name, submit, random } = this.#context;
-    const parsed = bodies.map((body) => {
-      const result = this.#declaration.schema.safeParse(body);
-      if (!result.success) throw invalidValue(name, result.error);
-      return result.data as T;
-    });
-    const ids: string[] = [];
-    for (let start = 0; start < parsed.length; start += CHUNK) {
-      const operations = parsed.slice(start, start + CHUNK).map((body) => {
-        const id = toHex(random(16));
-        ids.push(id);
-        return { act: 'create' as const, collection: name, item: id, body };
-      });
-      await submit(operations);
-      onProgress?.({ done: ids.length, total: parsed.length });
+    const { submit, random, author } = this.#context;
+    const owner = author().member;
+    const operations = bodies.map((body) => this.#whole(newRecordId(random, owner), body));
+    for (let start = 0; start < operations.length; start += CHUNK) {
+      await submit(operations.slice(start, start + CHUNK));
+      onProgress?.({ done: Math.min(start + CHUNK, operations.length), total: operations.length });
     }
-    return ids;
+    return operations.map(({ item }) => item);
   }
 
   /**
    * Changes some fields of a record; fields left out stay as they are.
-   * @throws ClientError `unknown-record`, `invalid-value`, `too-large`, `not-ready`, `closed`
+   * @throws ClientError `unknown-record`, `invalid-value`, `not-allowed`, `too-large`, `not-ready`, `closed`
    */
   async edit(id: string, changes: Partial<T>): Promise<void> {
-    const { name, submit } = this.#context;
-    if (!this.#records.get(id)?.created) {
-      throw new ClientError('unknown-record', `${name} has no record ${id} on this device`);
-    }
-    const parsed = this.#declaration.editSchema.safeParse(changes);
+    const { name, submit, author } = this.#context;
+    const { editSchema, rules } = this.#declaration;
+    this.#require(id);
+    const parsed = editSchema.safeParse(changes);
     if (!parsed.success) throw invalidValue(name, parsed.error);
-    await submit([
-      { act: 'edit', collection: name, item: id, body: onlyGiven(parsed.data as Body, changes) },
-    ]);
+    const body = onlyGiven(parsed.data as Body, changes);
+    const closed = closedFields(rules, { ...author(), id }, Object.keys(body));
+    if (closed.length > 0) throw this.#notAllowed(`change ${closed.join(', ')}`);
+    await submit([{ act: 'edit', collection: name, item: id, body }]);
   }
 
-  /** The record, or `null` when this device knows none with this id: the same object until it has changed. */
+  /**
+   * Removes a record, for good: its history stays until its time is over.
+   * @throws ClientError `unknown-record`, `not-allowed`, `not-ready`, `closed`
+   */
+  async remove(id: string): Promise<void> {
+    const { name, submit, author } = this.#context;
+    this.#require(id);
+    if (!mayRemove(this.#declaration.rules, { ...author(), id }))
+      throw this.#notAllowed('remove this record');
+    await submit([{ act: 'remove', collection: name, item: id, body: {} }]);
+  }
+
+  /**
+   * Writes a record anew as it stands, so that it stays after what it was made of is over. Its owner may, and an admin.
+   * @throws ClientError `unknown-record`, `invalid-value` where its fields no longer fit together, `not-allowed`,
+   *   `too-large`, `not-ready`, `closed`
+   */
+  async renew(id: string): Promise<void> {
+    await this.#context.submit([this.#whole(id, this.#require(id).body)]);
+  }
+
+  /** The record, or `null` when this device knows none with this id, or it was removed: the same object until it has changed. */
   get(id: string): RecordView<T> | null {
-    const record = this.#records.get(id);
-    return record?.created ? this.#viewOf(record) : null;
+    const record = this.#ledger.get(id);
+    return record === null ? null : this.#viewOf(record);
   }
 
   /** All records, by id: the same array until one of them has changed. */
   list(): readonly RecordView<T>[] {
-    return this.#changes.kept('all', () => {
-      const created = [...this.#records.values()].filter((record) => record.created);
-      const views = created.map((record) => this.#viewOf(record));
-      return sorted(views, (a, b) => (a.id < b.id ? -1 : 1));
-    });
+    return this.#changes.kept('all', () => this.#ledger.all().map((record) => this.#viewOf(record)));
   }
 
-  /** Calls `listener` when `get` or `list` may give something else; the returned function ends it. */
+  /** Every operation on a record that this device has, in the group's order, also those that changed nothing. */
+  history(id: string): readonly RecordOperation[] {
+    return this.#changes.kept(id, () => this.#ledger.history(id));
+  }
+
+  /** Calls `listener` when `get`, `list` or `history` may give something else; the returned function ends it. */
   subscribe(listener: () => void): () => void {
     return this.#changes.subscribe(listener);
   }
@@ -151,45 +179,35 @@ export class RecordCollection<T extends Body> implements AnyCollection {
     return this.#feed.follow(signal);
   }
 
-  /** Takes an authenticated operation in; `false` when it breaks the collection's rules. For the client only. */
-  accept(operation: Operation, origin: Origin): boolean {
+  /**
+   * Takes an authenticated operation in; answers why it changes nothing, or `null`. Looks at nothing but the operation,
+   * its author and the author's role, so that every replica decides alike. For the client only.
+   */
+  accept(operation: Operation, origin: Origin): RejectionCode | null {
     const { act, item: id, time } = operation;
-    if (act === 'append' || !RECORD_ID.test(id)) return false;
-    const { schema, editSchema } = this.#declaration;
-    const parsed = accepted(act === 'create' ? schema : editSchema, operation.body);
-    if (parsed === null) return false;
-    if (this.#seen.has(origin.seq)) return true;
-    this.#seen.add(origin.seq);
-    const body = act === 'edit' ? onlyGiven(parsed, operation.body) : parsed;
-    const write = { time, device: origin.device, creates: act === 'create', body };
-    this.#records.set(id, mergeWrite(this.#records.get(id) ?? emptyRecord(id), write));
-    const writes = this.#writes.get(id);
-    if (writes === undefined) this.#writes.set(id, [{ epoch: origin.epoch, write }]);
-    else writes.push({ epoch: origin.epoch, write });
-    this.#changes.changed();
-    this.#feed.push({ ...origin, id, act, changed: body as Partial<T> });
-    return true;
+    if (act === 'append') return 'unknown-act';
+    if (ownerOf(id) === null) return 'malformed';
+    const body = this.#read(act, operation.body);
+    const write =
+      body === null ? 'schema' : this.#judge({ act, time, device: origin.device, body }, id, origin);
+    const rejected = typeof write === 'string' ? write : null;
+    const changed = rejected === null ? (body as Body) : operation.body;
+    const isNew = this.#ledger.add(
+      { ...origin, id, act, changed, rejected },
+      typeof write === 'string' ? null : write,
+    );
+    if (isNew) this.#changes.changed();
+    if (isNew && rejected === null) this.#feed.push({ ...origin, id, act, changed: changed as Partial<T> });
+    return rejected;
   }
 
   /**
-   * Lets go of what was written in this epoch or before: a record is what the writes since then make of it. For the
+   * Lets go of what was written in this epoch or before: a record is what was written since makes of it. For the
    * client only.
    */
   forget(throughEpoch: number): void {
-    const dropped = this.#feed.drop(({ epoch }) => epoch <= throughEpoch);
-    for (const { seq } of dropped) this.#seen.delete(seq);
-    for (const id of new Set(dropped.map((change) => change.id))) {
-      const left = (this.#writes.get(id) ?? []).filter(({ epoch }) => epoch > throughEpoch);
-      this.#writes.set(id, left);
-      this.#records.set(
-        id,
-        left.reduce((record, { write }) => mergeWrite(record, write), emptyRecord(id)),
-      );
-      if (left.length > 0) continue;
-      this.#writes.delete(id);
-      this.#records.delete(id);
-    }
-    if (dropped.length > 0) this.#changes.changed();
+    this.#feed.drop(({ epoch }) => epoch <= throughEpoch);
+    if (this.#ledger.forget(throughEpoch)) this.#changes.changed();
   }
 
   /** Tells whoever subscribed, where anything has changed since. For the client only. */
@@ -206,6 +224,50 @@ export class RecordCollection<T extends Body> implements AnyCollection {
     const view = this.#views.get(record) ?? { id: record.id, body: bodyOf(record) as T };
     this.#views.set(record, view);
     return view;
+  }
+
+  /** What a peer wrote, if it fits. */
+  #read(act: RecordOperation['act'], body: Body): Body | null {
+    const { schema, editSchema } = this.#declaration;
+    if (act === 'create') return accepted(schema, body);
+    if (act === 'remove') return Object.keys(body).length === 0 ? body : null;
+    const parsed = accepted(editSchema, body);
+    return parsed === null ? null : onlyGiven(parsed, body);
+  }
+
+  /** The write, or why its author may not do it. */
+  #judge(
+    write: Omit<RecordWrite, 'initial'>,
+    id: string,
+    { member, role }: Pick<Origin, 'member' | 'role'>,
+  ): RecordWrite | RejectionCode {
+    const { rules } = this.#declaration;
+    const author = { member, role, id };
+    const closed = closedFields(rules, author, Object.keys(write.body));
+    if (write.act === 'edit') return closed.length > 0 ? 'field' : { ...write, initial: [] };
+    const may = write.act === 'create' ? mayCreate(rules, author) : mayRemove(rules, author);
+    return may ? { ...write, initial: closed } : 'role';
+  }
+
+  /** @throws ClientError `invalid-value`, `not-allowed` */
+  #whole(id: string, body: T): Omit<Operation, 'time'> {
+    const { name, author } = this.#context;
+    const { schema, rules } = this.#declaration;
+    const parsed = schema.safeParse(body);
+    if (!parsed.success) throw invalidValue(name, parsed.error);
+    if (!mayCreate(rules, { ...author(), id })) throw this.#notAllowed('write this record');
+    return { act: 'create', collection: name, item: id, body: parsed.data as Body };
+  }
+
+  /** @throws ClientError `unknown-record` */
+  #require(id: string): RecordView<T> {
+    const view = this.get(id);
+    if (view !== null) return view;
+    throw new ClientError('unknown-record', `${this.#context.name} has no record ${id} on this device`);
+  }
+
+  #notAllowed(what: string): ClientError {
+    return new ClientError('not-allowed', `${this.#context.name}: this member may not ${what}`);
   }
 }
 

@@ -35,7 +35,7 @@ test('the class that was declared decides which calls there are', () => {
 
   // A sensitive collection has no call of those that let the relay read.
   expectTypeOf<keyof Opened['chat'] & ('put' | 'get' | 'list' | 'remove' | 'clear')>().toBeNever();
-  expectTypeOf<keyof Opened['requests'] & ('put' | 'remove' | 'clear')>().toBeNever();
+  expectTypeOf<keyof Opened['requests'] & ('put' | 'clear')>().toBeNever();
   // Of a system collection nothing comes back: two calls, and each answers nothing.
   expectTypeOf<keyof Opened['pushToken']>().toEqualTypeOf<'put' | 'clear' | 'end'>();
   expectTypeOf<Awaited<ReturnType<Opened['pushToken']['put']>>>().toBeVoid();

@@ -1,29 +1,18 @@
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { sensitive, type RecordDeclaration } from '../src/index.ts';
-import type { LiveLine } from '../src/live-line.ts';
 import type { Operation } from '../src/operation.ts';
-import { RelayData } from '../src/relay-data.ts';
+import { RecordCollection } from '../src/record-collection.ts';
 
 const schema = z.object({ title: z.string().min(1), status: z.enum(['open', 'done']).default('open') });
-const relayData = new RelayData({ call: () => Promise.reject(new Error('no relay here')) }, () => {});
-const origin = {
-  seq: 0,
-  epoch: 1,
-  device: 'd',
-  member: 'm',
-  role: 'member',
-  handle: 'ada',
-  timeMs: 0,
-} as const;
-
-/** Records say nothing live. */
-const noLine = {} as LiveLine;
+const me = { member: 'a'.repeat(32), role: 'member' } as const;
+const author = () => me;
+const origin = { seq: 0, epoch: 1, device: 'd', ...me, handle: 'ada', timeMs: 0 } as const;
 
 function makeCollection() {
   const sent: Operation[] = [];
   let seq = 0;
-  const collection = sensitive.record(schema).open({
+  const collection = new RecordCollection(sensitive.record(schema), {
     name: 'requests',
     submit: async (operations) => {
       for (const operation of operations) {
@@ -34,20 +23,18 @@ function makeCollection() {
       }
     },
     random: (sizeBytes) => new Uint8Array(sizeBytes).fill(seq + 1),
-    relayData,
-    live: noLine,
+    author,
   });
   return { collection, sent };
 }
 
 // oxlint-disable-next-line no-explicit-any -- any declaration will do
 const makeRecords = (declaration: RecordDeclaration<any>) =>
-  declaration.open({
+  new RecordCollection(declaration, {
     name: 'requests',
     submit: async () => {},
     random: (sizeBytes) => new Uint8Array(sizeBytes),
-    relayData,
-    live: noLine,
+    author,
   });
 
 test('an edit leaves alone what it does not name, also fields whose schema has a default', async () => {
@@ -62,8 +49,8 @@ test('an edit of a sender without our schema leaves alone what it does not name'
   const { collection } = makeCollection();
   const id = await collection.create({ title: 'Water', status: 'done' });
   const edit = { act: 'edit', collection: 'requests', item: id, time: { ms: 9, counter: 0 } } as const;
-  expect(collection.accept({ ...edit, body: { title: 'Food' } }, { ...origin, seq: 9 })).toBe(true);
-  expect(collection.accept({ ...edit, body: { status: 'lost' } }, { ...origin, seq: 10 })).toBe(false);
+  expect(collection.accept({ ...edit, body: { title: 'Food' } }, { ...origin, seq: 9 })).toBeNull();
+  expect(collection.accept({ ...edit, body: { status: 'lost' } }, { ...origin, seq: 10 })).toBe('schema');
   expect(collection.get(id)?.body).toEqual({ title: 'Food', status: 'done' });
 });
 
@@ -72,7 +59,7 @@ test('a schema with a rule across fields takes edits, and one that throws refuse
   const edit = {
     act: 'edit',
     collection: 'requests',
-    item: '0'.repeat(32),
+    item: '0'.repeat(64),
     time: { ms: 1, counter: 0 },
   } as const;
   const ruled = z.object({ from: z.number(), to: z.number() }).refine(({ from, to }) => from <= to);
@@ -81,9 +68,9 @@ test('a schema with a rule across fields takes edits, and one that throws refuse
       throw new Error('a schema of the application');
     }),
   });
-  expect(makeRecords(sensitive.record(ruled)).accept({ ...edit, body: { to: 5 } }, origins[0]!)).toBe(true);
+  expect(makeRecords(sensitive.record(ruled)).accept({ ...edit, body: { to: 5 } }, origins[0]!)).toBeNull();
   expect(makeRecords(sensitive.record(throwing)).accept({ ...edit, body: { from: 5 } }, origins[1]!)).toBe(
-    false,
+    'schema',
   );
 });
 

@@ -5,7 +5,8 @@ import { bodyOf, emptyRecord, mergeWrite, type RecordWrite } from '../src/record
 const write: fc.Arbitrary<RecordWrite> = fc.record({
   time: fc.record({ ms: fc.nat(3), counter: fc.nat(1) }),
   device: fc.constantFrom('a', 'b', 'c'),
-  creates: fc.boolean(),
+  act: fc.constantFrom('create', 'edit', 'remove'),
+  initial: fc.subarray(['title', 'note', 'status']),
   body: fc.dictionary(fc.constantFrom('title', 'note', 'status'), fc.constantFrom('x', 'y', 'z'), {
     maxKeys: 3,
   }),
@@ -13,7 +14,8 @@ const write: fc.Arbitrary<RecordWrite> = fc.record({
 
 const replay = (writes: readonly RecordWrite[]): unknown => {
   const record = writes.reduce(mergeWrite, emptyRecord('r'));
-  return { created: record.created, body: Object.entries(bodyOf(record)).toSorted() };
+  const { created, removed } = record;
+  return { created, removed, body: Object.entries(bodyOf(record)).toSorted() };
 };
 
 describe('merging record writes', () => {
@@ -41,13 +43,15 @@ describe('merging record writes', () => {
     const early: RecordWrite = {
       time: { ms: 1, counter: 0 },
       device: 'z',
-      creates: true,
+      act: 'create',
+      initial: [],
       body: { title: 'old', note: 'kept' },
     };
     const late: RecordWrite = {
       time: { ms: 1, counter: 1 },
       device: 'a',
-      creates: false,
+      act: 'edit',
+      initial: [],
       body: { title: 'new' },
     };
     const merged = [late, early].reduce(mergeWrite, emptyRecord('r'));

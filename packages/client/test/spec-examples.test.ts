@@ -21,7 +21,7 @@ async function example(page: string, name: string): Promise<string> {
 const operation = {
   act: 'edit',
   collection: 'requests',
-  item: '000102030405060708090a0b0c0d0e0f',
+  item: '000102030405060708090a0b0c0d0e0fa0a1a2a3a4a5a6a7a8a9aaabacadaeaf',
   time: { ms: Date.UTC(2026, 0, 1), counter: 2 },
   body: { status: 'done' },
 } as const;

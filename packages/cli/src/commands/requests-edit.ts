@@ -51,7 +51,7 @@ export function parseAssignments(assignments: readonly string[]): Partial<HelpRe
 }
 
 function findRequest(client: Keytide, idStart: string): string {
-  const found = /^[0-9a-f]{4,32}$/.test(idStart)
+  const found = /^[0-9a-f]{4,64}$/.test(idStart)
     ? client.collections.requests.list().filter(({ id }) => id.startsWith(idStart))
     : [];
   if (found.length === 1) return found[0]?.id as string;

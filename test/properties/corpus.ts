@@ -1,6 +1,8 @@
 import {
   asciiBytes,
   concatBytes,
+  createAccessAnswer,
+  createAccessRequest,
   createEpoch,
   createSealingRecord,
   dealQuorum,
@@ -8,6 +10,7 @@ import {
   encodeAttachmentDescriptor,
   encodeDeviceRecord,
   openAttachment,
+  parseAccessRequest,
   sealAttachment,
   sealBox,
   sealMessage,
@@ -130,6 +133,33 @@ export const quorumSet = verifyQuorumSet(primitives, dealt.set, quorumExpectatio
 export const quorumSetBytes = (decodeCbor(dealt.set, 4096) as readonly [Uint8Array])[0];
 export const shares = dealt.shares.map(({ share }) => share.use((bytes) => bytes.slice()));
 
+/** Bob asks, Alice answers. */
+export const oneUse = primitives.decapsulator(filled(0x0c, 32));
+const accessRequest = createAccessRequest(primitives, bob.signer, {
+  org: world.org,
+  group: world.group,
+  device: bob.id,
+  firstEpoch: 1,
+  lastEpoch: 2,
+  oneUseKey: oneUse.publicKey,
+  nonce: filled(0x0d, 32),
+  checkpoint: world.directory,
+  createdMs: world.BLOCK_START_MS,
+});
+export const grantedKeys = [1, 2].map((epoch) => ({ epoch, key: Secret.own(filled(epoch, 32)) }));
+export const answers = [
+  { verdict: 'granted', keys: grantedKeys } as const,
+  { verdict: 'refused', reason: 'Please call me.' } as const,
+].map((content) =>
+  createAccessAnswer({
+    primitives: seeded,
+    signer: alice.signer,
+    request: parseAccessRequest(primitives, accessRequest),
+    content,
+    createdMs: world.BLOCK_START_MS,
+  }),
+);
+
 const senders = [alice, bob].map(({ id }) => ({ device: id, counter: 2, link: filled(0x1a, 32) }));
 const closing = {
   group: { size: 4, root: filled(0xd2, 32) },
@@ -153,4 +183,5 @@ export const wires = {
   openingCheckpoint: opening.checkpoint(),
   sealingCheckpoint: sealAttachment({ primitives, random }).checkpoint(),
   quorumSet: dealt.set,
+  accessRequest,
 };

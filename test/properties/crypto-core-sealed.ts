@@ -1,24 +1,32 @@
 import {
   CryptoError,
   concatBytes,
+  createAccessRequest,
   decodeCbor,
   encodeCbor,
   equalBytes,
   examineShares,
+  idBytes,
+  openAccessAnswer,
   openAttachment,
   openAttachmentRange,
   openBox,
   openEpochBox,
   openMessage,
+  parseAccessRequest,
   sealAttachment,
+  sealBox,
   sealMessage,
   Secret,
   signBytes,
+  verifyAccessAnswer,
+  verifyAccessRequest,
   verifyQuorumSet,
   verifySealingRecord,
   type CryptoErrorCode,
 } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
+import { labelled } from '../../packages/crypto-core/src/labels.ts';
 import { encodeQuorumSet } from '../../packages/crypto-core/src/quorum/set.ts';
 import {
   openVaultFile,
@@ -28,12 +36,15 @@ import {
 import { contentKey } from '../../packages/crypto-core/src/vault/vault-key.ts';
 import { alice, bob, filled, openedEpoch, statement } from '../../packages/crypto-core/test/spec-world.ts';
 import {
+  answers,
   attachments,
   boxContext,
   boxes,
   epochBox,
+  grantedKeys,
   longAttachment,
   messages,
+  oneUse,
   otherEpochBox,
   quorumExpectation,
   quorumSet,
@@ -87,6 +98,78 @@ export const sealedFormats: readonly Decoder[] = [
       },
     },
     ['malformed', 'too-large', 'unsupported-version', 'bad-signature', 'wrong-context'],
+  ),
+  sealed(
+    {
+      name: 'access request, verified',
+      corpus: () => [wires.accessRequest],
+      rewrite: through(
+        (bytes) => verifyAccessRequest(primitives, bob.verifier, bytes),
+        (request) => createAccessRequest(primitives, bob.signer, request),
+      ),
+    },
+    ['malformed', 'too-large', 'unsupported-version', 'bad-signature'],
+  ),
+  sealed(
+    {
+      name: 'access request, under its signature',
+      corpus: () => [signedBytes(wires.accessRequest)],
+      rewrite: through(
+        (bytes) => {
+          const signature = signBytes(primitives, bob.signer, 'accessRequestSignature', bytes);
+          return verifyAccessRequest(primitives, bob.verifier, encodeCbor([bytes, signature]));
+        },
+        (request) => signedBytes(createAccessRequest(primitives, bob.signer, request)),
+      ),
+    },
+    ['malformed', 'too-large', 'unsupported-version', 'wrong-context', 'bad-key'],
+  ),
+  sealed(
+    {
+      name: 'access answer, verified and opened',
+      corpus: () => answers,
+      rewrite: (bytes) => {
+        const answer = verifyAccessAnswer(primitives, alice.verifier, bytes);
+        const { verdict } = openAccessAnswer(primitives, oneUse, answer);
+        return answers[verdict === 'granted' ? 0 : 1] ?? null;
+      },
+    },
+    ['malformed', 'too-large', 'unsupported-version', 'bad-signature', 'wrong-context'],
+  ),
+  sealed(
+    {
+      name: 'access answer, under its signature',
+      corpus: () => answers.map(signedBytes),
+      rewrite: (bytes) => {
+        const signature = signBytes(primitives, alice.signer, 'accessAnswerSignature', bytes);
+        const answer = verifyAccessAnswer(primitives, alice.verifier, encodeCbor([bytes, signature]));
+        const { author, createdMs, request, verdict } = answer;
+        openAccessAnswer(primitives, oneUse, answer);
+        const fields = [idBytes(author), createdMs, answer.box];
+        return encodeCbor([1, 1, verdict === 'granted' ? 0 : 1, request, ...fields]);
+      },
+    },
+    ['malformed', 'too-large', 'unsupported-version', 'wrong-context', 'decryption-failed'],
+  ),
+  sealed(
+    {
+      name: 'keys of a grant, under their seal',
+      corpus: () => [
+        encodeCbor(grantedKeys.map(({ epoch: number, key }) => [number, key.use((bytes) => bytes.slice())])),
+      ],
+      rewrite: (bytes) => {
+        const request = parseAccessRequest(primitives, wires.accessRequest).hash;
+        const named = { verdict: 'granted', request, author: alice.id, createdMs: 0 } as const;
+        const context = labelled('accessAnswer', Uint8Array.of(0), request, idBytes(alice.id));
+        const box = sealBox(primitives, primitives.encapsulator(oneUse.publicKey), context, bytes);
+        const opened = openAccessAnswer(primitives, oneUse, { ...named, box });
+        if (opened.verdict !== 'granted') return null;
+        return encodeCbor(
+          opened.keys.map(({ epoch: number, key }) => [number, key.use((given) => given.slice())]),
+        );
+      },
+    },
+    ['malformed', 'too-large'],
   ),
   sealed(
     {
@@ -222,6 +305,11 @@ export const sealedFormats: readonly Decoder[] = [
     ['vault-damaged'],
   ),
 ];
+
+/** What a wire of two parts has signed. */
+function signedBytes(wire: Uint8Array): Uint8Array {
+  return (decodeCbor(wire, wire.length) as readonly [Uint8Array])[0];
+}
 
 const root = filled(0x77, 32);
 const vaultContent = encodeCbor([

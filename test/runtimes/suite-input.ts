@@ -12,6 +12,7 @@ const FORMATS = [
   'vault',
   'pairwise',
   'ephemeral',
+  'access',
 ];
 
 /** The vectors and the examples, from their files. */

@@ -1,3 +1,4 @@
+import type { AccessEvent } from './access-view.ts';
 import type { SyncState } from './connection.ts';
 import type { Divergence, Missing, UnreadableCode } from './group-replica.ts';
 import type { IdentityChange, OwnDevice } from './identity-watch.ts';
@@ -41,6 +42,8 @@ export type ClientEvents = {
   readonly 'refused-document': RefusedDocument;
   /** Whether as many admins have cosigned the membership log as the policy demands has changed. */
   readonly witnesses: Witnesses;
+  /** Keys that somebody asks for, or that this device has asked for: see `Client.access`. */
+  readonly access: AccessEvent;
   /** Another member's devices have changed. The first listener also gets those so far, also from before a restart. */
   readonly identity: IdentityChange;
   /**

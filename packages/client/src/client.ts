@@ -17,6 +17,9 @@ import {
   type Role,
   type WipeTarget,
 } from '@keytide/key-directory';
+import { Access } from './access.ts';
+import { accessApi } from './access-api.ts';
+import { AccessDecisions } from './access-decisions.ts';
 import { writeAct, writeInvite, type Act } from './acts.ts';
 import { appendEntry, type MembershipLog } from './append-entry.ts';
 import { Arrivals } from './arrivals.ts';
@@ -46,6 +49,7 @@ import { Heartbeats } from './heartbeats.ts';
 import { Live, type LiveConnection } from './live.ts';
 import type { Origin } from './origin.ts';
 import { Outbox } from './outbox.ts';
+import { OwnRequests } from './own-request.ts';
 import { OwnSealingKeys } from './own-sealing-keys.ts';
 import {
   devicesIn,
@@ -93,6 +97,8 @@ export class Client<D extends Declarations> {
   readonly member: MemberId;
   readonly relayUrl: string;
   readonly collections: Collections<D>;
+  /** Asking for the keys of what this device cannot read, and what an admin does about such requests. */
+  readonly access: Access;
   readonly #options: ClientOptions<D>;
   readonly #self: Self;
   readonly #api: RelayApi;
@@ -196,6 +202,19 @@ export class Client<D extends Declarations> {
       isExpired: (epoch) => this.#epochs.isExpired(epoch),
     });
     this.#events.on('unreadable', () => this.#changes.changed('unreadable'));
+    this.access = new Access({
+      ports,
+      log: this.#membershipLog,
+      group,
+      api: accessApi(parts.api),
+      requests: parts.requests,
+      decisions: parts.decisions,
+      epochs: this.#epochs,
+      now: () => ports.clock.now(),
+      isChanged: (member) => parts.identities.isChanged(member),
+      reread: () => this.#sync.reread(),
+      tell: (event) => this.#events.emit('access', event),
+    });
     this.#sync = new Sync({
       ...parts,
       ports,
@@ -214,7 +233,7 @@ export class Client<D extends Declarations> {
       onChanged: () => this.#tell(),
       onWitnesses: (witnesses) => this.#events.emit('witnesses', witnesses),
       onEphemeral: (frame, socket) => this.#live.receive(frame, socket),
-      parts: [relayData, this.#live, this.#heartbeats],
+      parts: [relayData, this.#live, this.#heartbeats, this.access],
     });
   }
 
@@ -262,6 +281,8 @@ export class Client<D extends Declarations> {
       epochKeys: await EpochKeyStore.open(store.keys, everyoneGroup(primitives, identity.org)),
       signed: await SignedEntries.open({ primitives, keyStore: store.keys, directory, device }),
       api,
+      requests: await OwnRequests.open({ primitives, random: ports.random, keyStore: store.keys, signer }),
+      decisions: await AccessDecisions.open(store.keys),
       ledger: await WitnessLedger.open(store.keys),
       cosigner: await Cosigner.open({ primitives, keyStore: store.keys, signer }),
       journal: await store.journal('group'),
@@ -548,6 +569,7 @@ export class Client<D extends Declarations> {
     await this.#identities.acknowledge(id, Math.min(asOf, this.#directory.size));
     this.#changes.changed('members');
     this.#tell();
+    this.access.wake();
   }
 
   /**
@@ -616,12 +638,18 @@ export class Client<D extends Declarations> {
   }
 
   get #membershipLog(): MembershipLog {
-    const pullDirectory = (): Promise<void> => this.#sync.pullDirectory();
-    const { ports } = this.#options;
-    const { witnessing } = this.#sync;
-    const remember = (wire: Uint8Array): Promise<void> => this.#signed.remember(wire);
-    const [self, api, directory] = [this.#self, this.#api, this.#directory];
-    return { ports, self, api, directory, witnessing, pullDirectory, remember };
+    return {
+      ports: this.#options.ports,
+      self: this.#self,
+      api: this.#api,
+      directory: this.#directory,
+      witnessing: {
+        demand: (waits) => this.#sync.witnessing.demand(waits),
+        tick: () => this.#sync.witnessing.tick(),
+      },
+      pullDirectory: () => this.#sync.pullDirectory(),
+      remember: (wire) => this.#signed.remember(wire),
+    };
   }
 
   #windowStartMs(): number {
@@ -654,6 +682,7 @@ export class Client<D extends Declarations> {
     else if (this.#sync.ended === null) this.#lookForAlarms();
     this.#changes.changed('members');
     for (const collection of this.#byName.values()) collection.look?.();
+    if (this.#isStarted) this.access.wake();
   }
 
   /** Nothing is waited for before the store is destroyed, and nothing but a clean end keeps the receipt from going out. */
@@ -714,6 +743,8 @@ interface ClientParts {
   readonly cosigner: Cosigner;
   readonly epochKeys: EpochKeyStore;
   readonly signed: SignedEntries;
+  readonly requests: OwnRequests;
+  readonly decisions: AccessDecisions;
   readonly journal: Awaited<ReturnType<DeviceStore['journal']>>;
   readonly outbox: Outbox;
 }

@@ -19,6 +19,8 @@ export type ClientErrorCode =
   | 'unknown-record' // no record with this id, or no longer
   | 'not-allowed' // the collection's rules let others do this, not this member
   | 'retention-too-long' // a collection is declared to stay longer than the organisation allows
+  | 'unknown-request' // no access request with this id waits for an answer
+  | 'beyond-entitlement' // of what was asked for, nothing may be given any more
   | 'too-large' // over the size of one message
   | 'store-damaged'; // a local file is damaged beyond its torn tail
 

@@ -1,3 +1,5 @@
+export type { Access } from './access.ts';
+export type { AccessEvent, AccessRange, AccessRequestView, OwnRequestView } from './access-view.ts';
 export type { Act } from './acts.ts';
 export type { AuditAlarm, AuditedEntry, AuditReport } from './audit.ts';
 export { Client, type ClientOptions } from './client.ts';
@@ -14,9 +16,11 @@ export {
   type CreateOrganisationOptions,
   type JoinOptions,
 } from './enrol.ts';
+export type { AccessNeed } from './entitlement.ts';
 export { ClientError, type ClientErrorCode } from './errors.ts';
 export type { Divergence, Missing, UnreadableCode } from './group-replica.ts';
 export type { IdentityChange, OwnDevice } from './identity-watch.ts';
+export type { AnswerRejection } from './judge-answer.ts';
 export { memoryJournal, type Journal } from './journal.ts';
 export { memoryDeviceStore } from './memory-device-store.ts';
 export type { LiveCollection, LiveDeclaration, LiveItem, LiveOptions } from './live-collection.ts';
@@ -49,6 +53,7 @@ export type { Rejected, RejectionCode } from './rejection.ts';
 export type { CollectionOptions, ExportChoice } from './retained.ts';
 export type { ProposalView, ProposedInvite, Signatory } from './proposal.ts';
 export { recoverOrganisation, type RecoverOptions } from './recover.ts';
+export type { RequestRejection } from './read-request.ts';
 export type { RelayAudit } from './relay-audit.ts';
 export type { RefusedDocument } from './relay-data.ts';
 export { system, type SystemCollection, type SystemDeclaration } from './system-collection.ts';

@@ -1,3 +1,24 @@
+export {
+  createAccessAnswer,
+  MAX_ACCESS_ANSWER_BYTES,
+  MAX_REFUSAL_CHARACTERS,
+  openAccessAnswer,
+  parseAccessAnswer,
+  verifyAccessAnswer,
+  type AccessAnswer,
+  type AccessVerdict,
+  type GrantedKey,
+  type OpenedAccessAnswer,
+} from './access/answer.ts';
+export {
+  createAccessRequest,
+  MAX_ACCESS_REQUEST_BYTES,
+  MAX_REQUESTED_EPOCHS,
+  parseAccessRequest,
+  verifyAccessRequest,
+  type AccessRequest,
+  type AccessRequestFields,
+} from './access/request.ts';
 export { openAttachmentChunk } from './attachment/chunk.ts';
 export {
   encodeAttachmentDescriptor,

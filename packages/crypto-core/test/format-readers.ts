@@ -8,6 +8,7 @@ import {
   groupId,
   labelledHash,
   memberId,
+  openAccessAnswer,
   openBox,
   openEpoch,
   openEpochBox,
@@ -25,6 +26,8 @@ import {
   toHex,
   unpad,
   unsealMessage,
+  verifyAccessAnswer,
+  verifyAccessRequest,
   verifyEpochStatement,
   verifyRuns,
   verifySealingRecord,
@@ -158,6 +161,22 @@ export function formatReaders(
       const keys = [bundle.identityKey, bundle.signedPreKey, bundle.kyberPreKey];
       const hashes = keys.map((publicKey) => toHex(primitives.sha256(publicKey)));
       return [bundle.createdMs, bundle.notAfterMs, bundle.registrationId, bundle.id, ...hashes].join(' ');
+    },
+    accessRequest: (vector) => {
+      const request = verifyAccessRequest(primitives, bob.verifier, bytes(vector, 'bytes'));
+      const { firstEpoch, lastEpoch, checkpoint, createdMs, hash } = request;
+      return [request.device, `${firstEpoch}-${lastEpoch}`, checkpoint.size, createdMs, toHex(hash)].join(
+        ' ',
+      );
+    },
+    accessAnswer: (vector) => {
+      const answer = verifyAccessAnswer(primitives, alice.verifier, bytes(vector, 'bytes'));
+      const opened = openAccessAnswer(primitives, primitives.decapsulator(filled(0x0c, 32)), answer);
+      const says =
+        opened.verdict === 'refused'
+          ? [opened.reason]
+          : opened.keys.map(({ epoch: number, key: given }) => `${number}=${given.use(toHex)}`);
+      return [opened.verdict, answer.author, answer.createdMs, ...says].join(' ');
     },
     printedShare: (vector) => readPrintedShare(vector['text'] ?? '').use(toHex),
     vaultFile: (vector) => {

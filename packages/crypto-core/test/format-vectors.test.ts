@@ -14,6 +14,7 @@ const FILES = [
   'vault',
   'pairwise',
   'ephemeral',
+  'access',
 ];
 
 const vectors: Record<string, FormatCases> = {};

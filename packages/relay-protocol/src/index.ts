@@ -1,4 +1,13 @@
 export {
+  accessAnswerRequest,
+  accessAnswersResponse,
+  accessRequestRequest,
+  accessRequestResponse,
+  accessRequestsQuery,
+  accessRequestsResponse,
+  doneResponse,
+} from './access-bodies.ts';
+export {
   boxResponse,
   challengeRequest,
   challengeResponse,

@@ -49,4 +49,12 @@ export const LIMITS = {
   wipeReceiptBytes: 256,
   /** Receipts in one page. */
   wipeReceiptPage: 1000,
+  /** One signed access request. */
+  accessRequestBytes: 2048,
+  /** Access requests in one page. */
+  accessPageRequests: 256,
+  /** One signed answer to an access request. */
+  accessAnswerBytes: 42_416,
+  /** Answers to one access request: one of each admin's device, the first ones. */
+  accessAnswers: 16,
 } as const;

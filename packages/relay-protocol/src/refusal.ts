@@ -27,6 +27,7 @@ export const REFUSAL_CODES = [
   'quota-exceeded', // the organisation keeps as much as it may
   'no-share', // no such unlock share, or not any more
   'wrong-proof', // not the proof that this unlock share takes; `reason` says how many attempts are left
+  'unknown-request', // no access request with this id, or not of this device; it was answered and taken, replaced, or is over
   'record-refused', // a sealing record that may not follow those of its device; `reason` says why
 ] as const;
 

@@ -1,3 +1,9 @@
+export type {
+  AccessRequestsPage,
+  AccessStore,
+  StoredAccessAnswer,
+  StoredAccessRequest,
+} from './access-store.ts';
 export type { Clock } from './clock.ts';
 export type {
   AtRestBytes,

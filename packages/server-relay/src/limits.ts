@@ -24,6 +24,8 @@ export interface RelayLimits {
   readonly strangersPerSecond: number;
   readonly challengeMs: number;
   readonly sessionMs: number;
+  /** How long a device waits before it replaces its access request. */
+  readonly accessRequestMs: number;
   /** Organisations whose directory is kept in memory while none of their devices is connected. */
   readonly idleOrganisations: number;
   /** Documents of one organisation, those that were removed included. */
@@ -46,6 +48,7 @@ export const DEFAULT_LIMITS: RelayLimits = {
   strangersPerSecond: 500,
   challengeMs: 60_000,
   sessionMs: 3_600_000,
+  accessRequestMs: 1_000,
   idleOrganisations: 1_000,
   documents: 100_000,
 };

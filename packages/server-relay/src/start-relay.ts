@@ -6,6 +6,7 @@ import { nodePrimitives, nodeRandom } from '@keytide/crypto-core/node';
 import type { FastifyInstance } from 'fastify';
 import { createAppendQueue } from './append-queue.ts';
 import { createAtRest } from './at-rest.ts';
+import { addAccessRoutes } from './access-routes.ts';
 import type { Clock } from './clock.ts';
 import { addDataRoutes } from './data-routes.ts';
 import { createDeviceRates } from './device-rates.ts';
@@ -169,6 +170,7 @@ function assemble(
   const hint: Sockets['hint'] = (...news) => sockets?.hint(...news);
   addWipeRoutes(app, { store, gate, primitives, hint, log });
   addUnlockRoutes(app, { store, gate, primitives, clock, log, admitStranger });
+  addAccessRoutes(app, { store, gate, primitives, clock, limits, hint });
   const served = serveSockets(app.server, {
     primitives,
     store,

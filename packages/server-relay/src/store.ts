@@ -1,6 +1,7 @@
 import type { DeviceId, GroupId, OrgId } from '@keytide/crypto-core';
 import type { AddressedBox, EntryKind, Subject } from '@keytide/relay-protocol';
 import type { DataStore } from './data-store.ts';
+import type { AccessStore } from './access-store.ts';
 import type { DirectoryStore, LogGrowth } from './directory-store.ts';
 import type { WipeStore } from './wipe-store.ts';
 
@@ -10,7 +11,7 @@ import type { WipeStore } from './wipe-store.ts';
  * Every method throws RelayError `database-failed` when the store cannot answer; the outcome of a write is
  * then unknown, and repeating it is safe.
  */
-export interface RelayStore extends DirectoryStore, DataStore, WipeStore {
+export interface RelayStore extends DirectoryStore, DataStore, WipeStore, AccessStore {
   /** Whether there is any organisation. */
   hasOrganisations(): Promise<boolean>;
   /** Starts an organisation with its genesis entry. False, and nothing done, if it exists. */
@@ -47,6 +48,7 @@ export interface RelayStore extends DirectoryStore, DataStore, WipeStore {
   /** Uses up a challenge. True for one caller only, and only for its subject before its time is over. */
   takeChallenge(challenge: Omit<StoredChallenge, 'expiresMs'>, nowMs: number): Promise<boolean>;
   /** Deletes sessions and challenges that expired before `nowMs`, and unlock shares that are over. */
+  /** Deletes sessions, challenges and access requests that expired before `nowMs`. */
   forgetExpired(nowMs: number): Promise<void>;
 
   /** Finishes what is under way and lets go of the database. */

@@ -34,7 +34,7 @@ export interface Answer {
 
 export async function call(
   relay: Relay,
-  method: 'GET' | 'POST' | 'PUT',
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE',
   path: string,
   { body, token }: { body?: unknown; token?: string } = {},
 ): Promise<Answer> {

@@ -1,3 +1,4 @@
+import { accessChecks } from './relay-store-access.ts';
 import { appendChecks } from './relay-store-appends.ts';
 import type { StoreCheck, StoreUnderTest } from './relay-store-check.ts';
 import { dataChecks } from './relay-store-data.ts';
@@ -18,6 +19,7 @@ const CHECKS: readonly StoreCheck[] = [
   ...appendChecks,
   ...wipeChecks,
   ...loginChecks,
+  ...accessChecks,
 ];
 
 /**

@@ -50,6 +50,7 @@ export function sqlLogins(
       await database.query('delete from challenges where expires_ms < $1', [nowMs]);
       await database.query('delete from sessions where expires_ms < $1', [nowMs]);
       await forgetShares(database, nowMs);
+      await database.query('delete from access_requests where expires_ms < $1', [nowMs]);
     },
   };
 }

@@ -2,6 +2,7 @@ import { deviceId, idBytes, type GroupId, type OrgId } from '@keytide/crypto-cor
 import { LIMITS, type EntryKind } from '@keytide/relay-protocol';
 import { RelayError } from '../errors.ts';
 import type { EntriesPage, LogPage, RelayStore } from '../store.ts';
+import { sqlAccess } from './access.ts';
 import { announceEpoch, appendEnvelopes } from './append.ts';
 import { sqlData } from './data.ts';
 import type { SqlDatabase } from './database.ts';
@@ -22,6 +23,7 @@ export function sqlRelayStore(database: SqlDatabase): RelayStore {
     ...sqlDirectory(database),
     ...sqlData(database),
     ...sqlWipe(database),
+    ...sqlAccess(database),
     hasOrganisations: async () =>
       (await database.query('select 1 as one from organisations limit 1')).length > 0,
     createOrganisation: (genesis) => createOrganisation(database, genesis),

@@ -1,0 +1,140 @@
+import { MAX_REFUSAL_CHARACTERS } from '@keytide/crypto-core';
+import { Answering, type AnsweringOptions } from './access-answering.ts';
+import { Asking, type AskingOptions } from './access-asking.ts';
+import type { AccessRequestView, OwnRequestView } from './access-view.ts';
+import { ClientError } from './errors.ts';
+import type { Part } from './part.ts';
+import type { Ports } from './ports.ts';
+import { Serial } from './serial.ts';
+
+/** What access works with. */
+export type AccessOptions = AskingOptions &
+  AnsweringOptions & { readonly ports: Pick<Ports, 'clock' | 'random'> };
+
+const STEP_MS = 600_000;
+const AGAIN_MS = 5_000;
+/** Admins who are online together wait up to this long, each a while of its own, so that one of them answers. */
+const JITTER_MS = 2_000;
+
+/**
+ * Asking for epoch keys that are gone, and giving them (docs/spec/access.md): what waits for this admin's word, and
+ * in the background what needs none.
+ */
+export class Access implements Part {
+  readonly topic = 'access';
+  readonly #options: AccessOptions;
+  readonly #asking: Asking;
+  readonly #answering: Answering;
+  readonly #jobs = new Serial();
+  readonly #stopped = new AbortController();
+  #pause = new AbortController();
+  #running: Promise<void> | null = null;
+
+  constructor(options: AccessOptions) {
+    this.#options = options;
+    this.#asking = new Asking(options);
+    this.#answering = new Answering(options);
+  }
+
+  /** The requests that wait for this admin's word, the oldest first; of what the relay has shown since the start. */
+  get inbox(): readonly AccessRequestView[] {
+    return this.#answering.inbox;
+  }
+
+  /** This device's own request, while it waits for an answer; `null` for none. */
+  get outstanding(): OwnRequestView | null {
+    return this.#asking.outstanding;
+  }
+
+  /**
+   * Asks the admins for the keys of everything that this member may read and this device cannot. Durable when it
+   * resolves: it is sent by itself, and what it brings is shown in place. The same again while one waits.
+   * @returns the request, or `null` when this device lacks nothing that it may have
+   */
+  async request(): Promise<OwnRequestView | null> {
+    const own = await this.#jobs.run(() => this.#asking.ask());
+    this.wake();
+    return own;
+  }
+
+  /**
+   * Gives the device what the view of `inbox` says. It is carried out by itself later where it fails now; another
+   * admin may be faster, which is no failure.
+   * @throws ClientError `unknown-request`, `beyond-entitlement`, `offline`, `relay-refused`, `unwitnessed`
+   */
+  approve(id: string): Promise<void> {
+    return this.#jobs.run(() => this.#answering.decide(id, null));
+  }
+
+  /**
+   * Tells the device no, in words that its person is shown and nobody else can read: 1 to 500 characters.
+   * @throws ClientError as `approve`; `invalid-value`
+   */
+  async refuse(id: string, reason: string): Promise<void> {
+    if (reason.length === 0 || reason.length > MAX_REFUSAL_CHARACTERS)
+      throw new ClientError('invalid-value', `a reason has 1 to ${MAX_REFUSAL_CHARACTERS} characters`);
+    await this.#jobs.run(() => this.#answering.decide(id, reason));
+  }
+
+  wake(): void {
+    if (this.#stopped.signal.aborted) return;
+    this.#running ??= this.#run();
+    this.#pause.abort();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    this.#pause.abort();
+    await this.#running;
+    await this.#jobs.run(async () => {});
+  }
+
+  async #run(): Promise<void> {
+    const { clock } = this.#options.ports;
+    while (!this.#stopped.signal.aborted) {
+      // Before the work, so that who wakes it meanwhile is not forgotten.
+      this.#pause = new AbortController();
+      const isDone = await this.#tick();
+      if (this.#stopped.signal.aborted) return;
+      await clock.wait(isDone ? STEP_MS : AGAIN_MS, this.#pause.signal);
+    }
+  }
+
+  /** Whether everything that is due was done, or cannot be before the relay is there again. */
+  async #tick(): Promise<boolean> {
+    const { clock } = this.#options.ports;
+    const asked = await this.#attempt(() => this.#asking.tick());
+    let due: readonly string[] = [];
+    const looked = await this.#attempt(async () => {
+      due = await this.#answering.look();
+    });
+    if (due.length > 0) await clock.wait(this.#jitterMs, this.#stopped.signal);
+    let answered = true;
+    for (const id of due) {
+      if (this.#stopped.signal.aborted) break;
+      answered = (await this.#attempt(() => this.#answering.answer(id))) && answered;
+    }
+    return asked && looked && answered;
+  }
+
+  /** False when it should be tried again soon. Offline: it is woken when the relay is there again. */
+  async #attempt(job: () => Promise<void>): Promise<boolean> {
+    try {
+      await this.#jobs.run(job);
+      return true;
+    } catch (error) {
+      // What keeps the client from going on stops its sync, which meets the same.
+      return !(error instanceof ClientError) || !passesSoon(error);
+    }
+  }
+
+  get #jitterMs(): number {
+    const { log, ports } = this.#options;
+    const isAlone = log.directory.state.actingAdmins.length === 1;
+    return isAlone ? 0 : ((ports.random(1)[0] as number) / 255) * JITTER_MS;
+  }
+}
+
+function passesSoon({ code, relayCode }: ClientError): boolean {
+  return code === 'unwitnessed' || relayCode === 'rate-limited' || relayCode === 'unavailable';
+}

@@ -1,0 +1,155 @@
+/* oxlint-disable oxc/no-async-endpoint-handlers -- that rule is about Express; Fastify awaits its handlers */
+import {
+  CryptoError,
+  fromHex,
+  toBase64Url,
+  toHex,
+  verifyAccessAnswer,
+  verifyAccessRequest,
+  type AccessRequest,
+  type DeviceId,
+  type OrgId,
+  type Primitives,
+} from '@keytide/crypto-core';
+import { isActive, type Device, type DirectoryState } from '@keytide/key-directory/verify';
+import { accessAnswerRequest, accessRequestRequest, accessRequestsQuery } from '@keytide/relay-protocol';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import type { AccessStore, StoredAccessRequest } from './access-store.ts';
+import type { Clock } from './clock.ts';
+import { RelayError } from './errors.ts';
+import { hex32, type Entered, type Gate } from './gate.ts';
+import type { RelayLimits } from './limits.ts';
+import { parsed } from './parsed.ts';
+import type { Sockets } from './sockets.ts';
+
+/** What the routes of access requests work with. */
+export interface AccessRoutesOptions {
+  readonly store: AccessStore;
+  readonly gate: Gate;
+  readonly primitives: Primitives;
+  readonly clock: Clock;
+  readonly limits: Pick<RelayLimits, 'accessRequestMs'>;
+  /** Tells devices to look here again. */
+  readonly hint: Sockets['hint'];
+}
+
+type EnteredDevice = Entered & { readonly device: Device };
+
+const REQUESTS = '/v1/organisations/:org/access/requests';
+const requestParams = z.object({ id: hex32 });
+
+/** Requests for epoch keys and their answers (docs/spec/access.md): kept, ordered by nothing, judged by the devices. */
+export function addAccessRoutes(app: FastifyInstance, options: AccessRoutesOptions): void {
+  const { store, gate, primitives, clock, limits, hint } = options;
+
+  app.post(REQUESTS, async (request, reply) => {
+    const { org, state, device } = await gate.device(request);
+    const { request: wire } = parsed(accessRequestRequest, request.body);
+    const { hash, group } = signedRequest(primitives, { org, state, device }, wire);
+    const nowMs = clock.now();
+    const kept = await store.putAccessRequest({
+      org,
+      id: hash,
+      group,
+      device: device.id,
+      wire,
+      nowMs,
+      sinceMs: nowMs - limits.accessRequestMs,
+      expiresMs: nowMs + state.policy.exportSeconds * 1000,
+    });
+    if (kept === 'too-soon') throw new RelayError('rate-limited', 'this device has just asked');
+    if (kept === 'kept') hint(org, adminDevices(state), 'access');
+    return reply.code(201).send({ id: toHex(hash) });
+  });
+
+  app.get(REQUESTS, async (request) => {
+    const { org } = await admin(gate, request);
+    const { after } = parsed(accessRequestsQuery, request.query);
+    const from = after === undefined ? null : fromHex(after);
+    const { requests, more } = await store.listAccessRequests(org, from, clock.now());
+    const last = requests[requests.length - 1];
+    const next = more && last !== undefined ? toHex(last.id) : null;
+    return { requests: requests.map(({ wire }) => toBase64Url(wire)), next };
+  });
+
+  app.delete(`${REQUESTS}/:id`, async (request) => {
+    const { org, device } = await gate.device(request);
+    await store.deleteAccessRequest(org, idIn(request), device.id);
+    return {};
+  });
+
+  app.post(`${REQUESTS}/:id/answers`, async (request, reply) => {
+    const { org, state, device } = await admin(gate, request);
+    const { answer: wire } = parsed(accessAnswerRequest, request.body);
+    const asked = await stored(store, org, idIn(request), clock.now());
+    const verifier = primitives.verifier(device.signingPublicKey);
+    const answer = inRelayTerms(() => verifyAccessAnswer(primitives, verifier, wire));
+    if (toHex(answer.request) !== toHex(asked.id))
+      throw new RelayError('unknown-request', 'an answer to another request');
+    const entry = { org, id: asked.id, author: device.id, wire, nowMs: clock.now() };
+    if (!(await store.putAccessAnswer(entry)))
+      throw new RelayError('unknown-request', 'the request is over, or has its answers');
+    if (isActive(state, asked.device)) hint(org, [asked.device], 'access');
+    return reply.code(201).send({});
+  });
+
+  app.get(`${REQUESTS}/:id/answers`, async (request) => {
+    const { org, device } = await gate.device(request);
+    const { id, device: asker } = await stored(store, org, idIn(request), clock.now());
+    if (asker !== device.id) throw new RelayError('unknown-request', 'a request of another device');
+    return { answers: (await store.readAccessAnswers(org, id)).map(toBase64Url) };
+  });
+}
+
+/** Only admins see what others ask for. @throws RelayError `not-a-member` */
+async function admin(gate: Gate, request: FastifyRequest): Promise<EnteredDevice> {
+  const entered = await gate.device(request);
+  if (entered.state.members.get(entered.device.member)?.role !== 'admin')
+    throw new RelayError('not-a-member', 'only admins answer access requests');
+  return entered;
+}
+
+async function stored(
+  store: AccessStore,
+  org: OrgId,
+  id: Uint8Array,
+  nowMs: number,
+): Promise<StoredAccessRequest> {
+  const found = await store.readAccessRequest(org, id, nowMs);
+  if (found === null) throw new RelayError('unknown-request', 'no such request');
+  return found;
+}
+
+/** A request that every admin's device would read as this device's own: else it would only fill the table. */
+function signedRequest(
+  primitives: Primitives,
+  { org, state, device }: EnteredDevice,
+  wire: Uint8Array,
+): AccessRequest {
+  const verifier = primitives.verifier(device.signingPublicKey);
+  const request = inRelayTerms(() => verifyAccessRequest(primitives, verifier, wire));
+  if (request.org !== org || request.group !== state.everyone)
+    throw new RelayError('wrong-group', 'not a group of this organisation');
+  return request;
+}
+
+function adminDevices(state: DirectoryState): DeviceId[] {
+  return state.actingAdmins.flatMap((member) => state.members.get(member)?.activeDevices ?? []);
+}
+
+function idIn(request: FastifyRequest): Uint8Array {
+  return fromHex(parsed(requestParams, request.params).id) as Uint8Array;
+}
+
+function inRelayTerms<T>(check: () => T): T {
+  try {
+    return check();
+  } catch (cause) {
+    if (!(cause instanceof CryptoError)) throw cause;
+    const { code } = cause;
+    if (code === 'too-large' || code === 'unsupported-version' || code === 'malformed')
+      throw new RelayError(code, 'not what the specification says', { cause });
+    throw new RelayError('wrong-author', 'not signed by the device of this session', { cause });
+  }
+}

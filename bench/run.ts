@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { processorClock, wallClock } from './src/clock.ts';
 import { benchCrypto } from './src/crypto.ts';
 import { benchDirectory } from './src/directory.ts';
+import { benchLifecycle } from './src/lifecycle.ts';
 import { benchPath } from './src/path.ts';
 import { printRows, type BenchOptions, type Row } from './src/rows.ts';
 
@@ -11,6 +12,7 @@ const BENCHES: Record<string, (options: BenchOptions) => AsyncIterable<Row[]>> =
   path: benchPath,
   crypto: benchCrypto,
   directory: benchDirectory,
+  lifecycle: benchLifecycle,
 };
 
 const { values, positionals } = parseArgs({

@@ -1,0 +1,15 @@
+import { benchAbsence } from './lifecycle/absence.ts';
+import { benchRotation } from './lifecycle/rotation.ts';
+import type { BenchOptions, Row } from './rows.ts';
+
+const SIZES = [10, 100, 1_000, 5_000];
+
+/** Keys as they come and go: real clients, and real relays in processes of their own. */
+export async function* benchLifecycle(options: BenchOptions): AsyncGenerator<Row[]> {
+  const { quick, note } = options;
+  yield await benchAbsence(options);
+  for (const size of quick ? SIZES.slice(0, 3) : SIZES) {
+    note(`rotation for ${size.toLocaleString('en')} devices`);
+    yield await benchRotation(size, options);
+  }
+}

@@ -7,6 +7,12 @@ export {
   accessRequestsResponse,
   doneResponse,
 } from './access-bodies.ts';
+  blobId,
+  blobProgressResponse,
+  blobReadQuery,
+  blobStartRequest,
+  blobWriteQuery,
+} from './blob-bodies.ts';
 export {
   boxResponse,
   challengeRequest,

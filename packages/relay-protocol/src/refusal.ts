@@ -28,6 +28,9 @@ export const REFUSAL_CODES = [
   'no-share', // no such unlock share, or not any more
   'wrong-proof', // not the proof that this unlock share takes; `reason` says how many attempts are left
   'unknown-request', // no access request with this id, or not of this device; it was answered and taken, replaced, or is over
+  'no-blob', // no such blob of this organisation, or not whole yet, or its time is over
+  'blob-taken', // another device, or another size, has this id
+  'wrong-offset', // bytes beyond the end of what is there of a blob
   'record-refused', // a sealing record that may not follow those of its device; `reason` says why
 ] as const;
 

@@ -13,6 +13,7 @@ export type RelayErrorCode =
   | 'data-key-missing' // the key that wraps the data keys is gone, or is another one
   | 'data-key-unusable' // its file is damaged, open to others, or cannot be read or made
   | 'data-damaged' // what is stored of an organisation's data does not open
+  | 'blobs-failed' // the bytes of blobs cannot be written or read; see `cause`
   | 'address-in-use'; // the port is taken
 
 /** The one error class of this package. `code` is stable; the message never holds content or tokens. */

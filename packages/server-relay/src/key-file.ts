@@ -2,6 +2,7 @@ import { open, link, readFile, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Random } from '@keytide/crypto-core';
 import { RelayError } from './errors.ts';
+import { syncFolder } from './sync-folder.ts';
 
 const KEY_BYTES = 32;
 /** Anything for others, and writing for the group: a mounted secret is often readable by a group of its own. */
@@ -73,17 +74,6 @@ async function makeKey(random: Random, path: string): Promise<void> {
   } finally {
     key.fill(0);
     await rm(draft, { force: true });
-  }
-}
-
-/** Makes the name durable, where a folder can be opened. */
-async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === 'win32') return;
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }
 

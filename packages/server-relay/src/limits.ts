@@ -30,6 +30,10 @@ export interface RelayLimits {
   readonly idleOrganisations: number;
   /** Documents of one organisation, those that were removed included. */
   readonly documents: number;
+  /** Bytes of the blobs of one organisation; each counts as 64 KiB at least. */
+  readonly blobBytes: number;
+  /** How long an upload may stand still before its blob is forgotten. */
+  readonly uploadMs: number;
 }
 
 /** The limits of a relay that is told nothing else. */
@@ -51,4 +55,6 @@ export const DEFAULT_LIMITS: RelayLimits = {
   accessRequestMs: 1_000,
   idleOrganisations: 1_000,
   documents: 100_000,
+  blobBytes: 107_374_182_400,
+  uploadMs: 604_800_000,
 };

@@ -1,12 +1,15 @@
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Random, Signer } from '@keytide/crypto-core';
 import { nodePrimitives, nodeRandom } from '@keytide/crypto-core/node';
 import type { FastifyInstance } from 'fastify';
 import { createAppendQueue } from './append-queue.ts';
 import { createAtRest } from './at-rest.ts';
 import { addAccessRoutes } from './access-routes.ts';
+import { addBlobRoutes } from './blob-routes.ts';
+import { folderBlobStore, memoryBlobStore, type BlobStore } from './blob-store.ts';
+import { createBlobs } from './blobs.ts';
 import type { Clock } from './clock.ts';
 import { addDataRoutes } from './data-routes.ts';
 import { createDeviceRates } from './device-rates.ts';
@@ -171,6 +174,8 @@ function assemble(
   addWipeRoutes(app, { store, gate, primitives, hint, log });
   addUnlockRoutes(app, { store, gate, primitives, clock, log, admitStranger });
   addAccessRoutes(app, { store, gate, primitives, clock, limits, hint });
+  const blobs = createBlobs({ index: store, bytes: blobStoreOf(options.database), clock, limits });
+  addBlobRoutes(app, { blobs, gate });
   const served = serveSockets(app.server, {
     primitives,
     store,
@@ -191,6 +196,9 @@ function assemble(
     store
       .forgetExpired(clock.now())
       .catch(() => log({ event: 'failed', where: 'forget', code: 'database-failed' }));
+    blobs
+      .forgetOld(async (org) => (await organisations.find(org))?.state.policy ?? null)
+      .catch(() => log({ event: 'failed', where: 'forget', code: 'blobs-failed' }));
   }, FORGET_MS);
   return {
     async close() {
@@ -210,6 +218,12 @@ async function openKey(database: DatabaseOptions, random: Random, store: RelaySt
   if (database.kind === 'memory') return nodePrimitives.signer(random(32));
   const path = database.kind === 'pglite' ? join(database.folder, 'relay-key') : database.keyFile;
   return openRelayKey(nodePrimitives, random, { path, isFirstStart: !(await store.hasOrganisations()) });
+}
+
+function blobStoreOf(database: DatabaseOptions): BlobStore {
+  if (database.kind === 'memory') return memoryBlobStore();
+  if (database.kind === 'pglite') return folderBlobStore(join(database.folder, 'blobs'));
+  return folderBlobStore(database.blobFolder ?? join(dirname(database.keyFile), 'blobs'));
 }
 
 /** @throws RelayError `data-key-missing`, also when the key there is not the one that wraps what is stored */

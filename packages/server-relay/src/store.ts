@@ -1,5 +1,6 @@
 import type { DeviceId, GroupId, OrgId } from '@keytide/crypto-core';
 import type { AddressedBox, EntryKind, Subject } from '@keytide/relay-protocol';
+import type { BlobIndex } from './blob-index.ts';
 import type { DataStore } from './data-store.ts';
 import type { AccessStore } from './access-store.ts';
 import type { DirectoryStore, LogGrowth } from './directory-store.ts';
@@ -11,7 +12,7 @@ import type { WipeStore } from './wipe-store.ts';
  * Every method throws RelayError `database-failed` when the store cannot answer; the outcome of a write is
  * then unknown, and repeating it is safe.
  */
-export interface RelayStore extends DirectoryStore, DataStore, WipeStore, AccessStore {
+export interface RelayStore extends DirectoryStore, DataStore, BlobIndex, WipeStore, AccessStore {
   /** Whether there is any organisation. */
   hasOrganisations(): Promise<boolean>;
   /** Starts an organisation with its genesis entry. False, and nothing done, if it exists. */

@@ -1,6 +1,7 @@
 import { accessChecks } from './relay-store-access.ts';
 import { appendChecks } from './relay-store-appends.ts';
 import type { StoreCheck, StoreUnderTest } from './relay-store-check.ts';
+import { blobChecks } from './relay-store-blobs.ts';
 import { dataChecks } from './relay-store-data.ts';
 import { directoryChecks } from './relay-store-directory.ts';
 import { epochChecks } from './relay-store-epochs.ts';
@@ -15,6 +16,7 @@ const CHECKS: readonly StoreCheck[] = [
   ...directoryChecks,
   ...sealingRecordChecks,
   ...dataChecks,
+  ...blobChecks,
   ...epochChecks,
   ...appendChecks,
   ...wipeChecks,

@@ -10,14 +10,20 @@ import { sqlRelayStore } from './store.ts';
 export type DatabaseOptions =
   /**
    * The embedded default: single-node, survives the end of the process, is not safe against a power cut. The
-   * keys are `relay-key` and `data-key` in the folder.
+   * keys are `relay-key` and `data-key` in the folder, blobs in `blobs`.
    */
   | { readonly kind: 'pglite'; readonly folder: string }
   /**
    * For production. `url` as libpq takes it: postgres://user:password@host:port/name. The keys are in
-   * `keyFile` and `keyFile`.data, which are made at the first start and to be kept like the database.
+   * `keyFile` and `keyFile`.data, which are made at the first start and to be kept like the database;
+   * blobs are in `blobFolder`, by default `blobs` beside it.
    */
-  | { readonly kind: 'postgres'; readonly url: string; readonly keyFile: string }
+  | {
+      readonly kind: 'postgres';
+      readonly url: string;
+      readonly keyFile: string;
+      readonly blobFolder?: string;
+    }
   /** Embedded and gone when the process ends, key and all: for tests and demonstrations. */
   | { readonly kind: 'memory' };
 

@@ -4,6 +4,7 @@ import { RelayError } from '../errors.ts';
 import type { EntriesPage, LogPage, RelayStore } from '../store.ts';
 import { sqlAccess } from './access.ts';
 import { announceEpoch, appendEnvelopes } from './append.ts';
+import { sqlBlobs } from './blobs.ts';
 import { sqlData } from './data.ts';
 import type { SqlDatabase } from './database.ts';
 import { addEntry, sqlDirectory } from './directory.ts';
@@ -24,6 +25,7 @@ export function sqlRelayStore(database: SqlDatabase): RelayStore {
     ...sqlData(database),
     ...sqlWipe(database),
     ...sqlAccess(database),
+    ...sqlBlobs(database),
     hasOrganisations: async () =>
       (await database.query('select 1 as one from organisations limit 1')).length > 0,
     createOrganisation: (genesis) => createOrganisation(database, genesis),

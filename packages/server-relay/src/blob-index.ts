@@ -1,0 +1,46 @@
+import type { DeviceId, OrgId } from '@keytide/crypto-core';
+
+/** Which blob: every organisation has ids of its own. */
+export interface BlobName {
+  readonly org: OrgId;
+  /** 32 bytes as hex. */
+  readonly id: string;
+}
+
+/** Which blobs a relay has, and how far each has come (docs/spec/attachment.md). Their bytes are in a `BlobStore`. */
+export interface BlobIndex {
+  /** Makes room for a blob; `started` also when the same device asked for the same size before. */
+  startBlob(start: BlobStart): Promise<'started' | 'blob-taken' | 'quota-exceeded'>;
+  /** What is known of a blob, or `null`. */
+  readBlob(blob: BlobName): Promise<StoredBlob | null>;
+  /** Says that bytes are safe up to `to`. False, and nothing done, unless they were up to `from`. */
+  growBlob(blob: BlobName, growth: { from: number; to: number; nowMs: number }): Promise<boolean>;
+  /** The organisations that have blobs. */
+  listBlobOrgs(): Promise<readonly OrgId[]>;
+  /** Blobs to forget: whole ones that became so before `wholeBeforeMs`, others without news since `idleSinceMs`; at most 1000. */
+  listOldBlobs(
+    org: OrgId,
+    before: { wholeBeforeMs: number; idleSinceMs: number },
+  ): Promise<readonly BlobName[]>;
+  /** Forgets a blob, so that its room is free. */
+  forgetBlob(blob: BlobName): Promise<void>;
+}
+
+/** A blob that is to be uploaded. */
+export interface BlobStart extends BlobName {
+  readonly device: DeviceId;
+  readonly sizeBytes: number;
+  readonly nowMs: number;
+  /** What all blobs of the organisation may count for. */
+  readonly mostBytes: number;
+}
+
+/** How far a blob has come; whole when `receivedBytes` is `sizeBytes`. */
+export interface StoredBlob {
+  /** Who uploads it. */
+  readonly device: DeviceId;
+  readonly sizeBytes: number;
+  readonly receivedBytes: number;
+  /** When bytes came last. */
+  readonly touchedMs: number;
+}

@@ -1,0 +1,59 @@
+import { deviceId, fromHex, idBytes, orgId, toHex } from '@keytide/crypto-core';
+import type { BlobIndex, BlobName } from '../blob-index.ts';
+import type { SqlDatabase } from './database.ts';
+
+const VERDICTS = ['started', 'blob-taken', 'quota-exceeded'] as const;
+
+/** The part of the store that knows which blobs there are. */
+export function sqlBlobs(database: SqlDatabase): BlobIndex {
+  return {
+    async startBlob({ device, sizeBytes, nowMs, mostBytes, ...blob }) {
+      const [row] = await database.query('select start_blob($1, $2, $3, $4, $5, $6) as verdict', [
+        ...keyOf(blob),
+        idBytes(device),
+        sizeBytes,
+        nowMs,
+        mostBytes,
+      ]);
+      return VERDICTS[row?.['verdict'] as number] as (typeof VERDICTS)[number];
+    },
+    async readBlob(blob) {
+      const [row] = await database.query('select * from blobs where org = $1 and blob = $2', keyOf(blob));
+      if (row === undefined) return null;
+      return {
+        device: deviceId(row['device'] as Uint8Array),
+        sizeBytes: row['size_bytes'] as number,
+        receivedBytes: row['received_bytes'] as number,
+        touchedMs: row['touched_ms'] as number,
+      };
+    },
+    async growBlob(blob, { from, to, nowMs }) {
+      const rows = await database.query(
+        `update blobs set received_bytes = $4, touched_ms = $5
+         where org = $1 and blob = $2 and received_bytes = $3 and $4 <= size_bytes returning blob`,
+        [...keyOf(blob), from, to, nowMs],
+      );
+      return rows.length > 0;
+    },
+    async listBlobOrgs() {
+      const rows = await database.query('select org from blob_heads where counted_bytes > 0 order by org');
+      return rows.map((row) => orgId(row['org'] as Uint8Array));
+    },
+    async listOldBlobs(org, { wholeBeforeMs, idleSinceMs }) {
+      const rows = await database.query(
+        `select blob from blobs where org = $1
+           and touched_ms < case when received_bytes = size_bytes then $2::bigint else $3::bigint end
+         order by touched_ms limit 1000`,
+        [idBytes(org), wholeBeforeMs, idleSinceMs],
+      );
+      return rows.map((row) => ({ org, id: toHex(row['blob'] as Uint8Array) }));
+    },
+    async forgetBlob(blob) {
+      await database.query('select forget_blob($1, $2)', keyOf(blob));
+    },
+  };
+}
+
+function keyOf({ org, id }: BlobName): [Uint8Array, Uint8Array] {
+  return [idBytes(org), fromHex(id) ?? new Uint8Array()];
+}

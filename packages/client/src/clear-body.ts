@@ -1,6 +1,7 @@
 import { CryptoError, decodeCbor, encodeCbor, type CborValue } from '@keytide/crypto-core';
 import { LIMITS } from '@keytide/relay-protocol';
 import type { z } from 'zod';
+import { holdsAttachment } from './attachment-ref.ts';
 import { accepted, invalidValue, type Body } from './body.ts';
 import { ClientError } from './errors.ts';
 
@@ -15,6 +16,11 @@ export function encodeClearBody<T extends Body>(
 ): Uint8Array {
   const parsed = schema.safeParse(body);
   if (!parsed.success) throw invalidValue(collection, parsed.error);
+  if (holdsAttachment(parsed.data))
+    throw new ClientError(
+      'invalid-value',
+      `${collection}: an attachment belongs into a sensitive collection`,
+    );
   let bytes: Uint8Array;
   try {
     bytes = encodeCbor(parsed.data as CborValue);

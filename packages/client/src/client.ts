@@ -23,6 +23,7 @@ import { AccessDecisions } from './access-decisions.ts';
 import { writeAct, writeInvite, type Act } from './acts.ts';
 import { appendEntry, type MembershipLog } from './append-entry.ts';
 import { Arrivals } from './arrivals.ts';
+import { Attachments } from './attachments.ts';
 import { auditEntries, type AuditReport } from './audit.ts';
 import { Changes } from './changes.ts';
 import { unlessSame, type ClientEvents, type Unreadable } from './client-events.ts';
@@ -99,6 +100,8 @@ export class Client<D extends Declarations> {
   readonly collections: Collections<D>;
   /** Asking for the keys of what this device cannot read, and what an admin does about such requests. */
   readonly access: Access;
+  /** Files beside messages. */
+  readonly attachments: Attachments;
   readonly #options: ClientOptions<D>;
   readonly #self: Self;
   readonly #api: RelayApi;
@@ -163,6 +166,7 @@ export class Client<D extends Declarations> {
           payload: encodeOperation({ ...operation, time: clock.next(ports.clock.now()) }),
         })),
       );
+    this.attachments = new Attachments({ ports, api: parts.api, keyStore: options.store.keys });
     const relayData = new RelayData(parts.api, (refused) => this.#events.emit('refused-document', refused));
     const replica = new GroupReplica(ports.primitives, group, this.#epochs);
     const sync = (): Sync => this.#sync;
@@ -233,7 +237,7 @@ export class Client<D extends Declarations> {
       onChanged: () => this.#tell(),
       onWitnesses: (witnesses) => this.#events.emit('witnesses', witnesses),
       onEphemeral: (frame, socket) => this.#live.receive(frame, socket),
-      parts: [relayData, this.#live, this.#heartbeats, this.access],
+      parts: [relayData, this.attachments, this.#live, this.#heartbeats, this.access],
     });
   }
 

@@ -15,6 +15,9 @@ export type ClientErrorCode =
   | 'handle-needed' // an invite for a new member, and no name was given
   | 'already-joined' // this store already holds an organisation
   | 'invalid-value' // the value does not fit the collection's schema
+  | 'attachment-gone' // the relay does not have this attachment, or not any more
+  | 'cancelled' // by the signal that the application gave
+  | 'source-changed' // the content of an attachment is not what it was when its upload began
   | 'version-conflict' // somebody else has written this document since
   | 'unknown-record' // no record with this id, or no longer
   | 'not-allowed' // the collection's rules let others do this, not this member

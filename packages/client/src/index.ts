@@ -1,6 +1,9 @@
 export type { Access } from './access.ts';
 export type { AccessEvent, AccessRange, AccessRequestView, OwnRequestView } from './access-view.ts';
 export type { Act } from './acts.ts';
+export { attachment, type AttachmentRef } from './attachment-ref.ts';
+export type { AttachmentSource } from './attachment-source.ts';
+export type { Attachments, DownloadOptions, UploadOptions } from './attachments.ts';
 export type { AuditAlarm, AuditedEntry, AuditReport } from './audit.ts';
 export { Client, type ClientOptions } from './client.ts';
 export type { ClientEvents, StolenKey, Unreadable } from './client-events.ts';
@@ -58,4 +61,5 @@ export type { RelayAudit } from './relay-audit.ts';
 export type { RefusedDocument } from './relay-data.ts';
 export { system, type SystemCollection, type SystemDeclaration } from './system-collection.ts';
 export type { WipeReceiptView } from './wipe-receipts.ts';
+export type { AttachmentProgress } from './upload.ts';
 export type { AdminWitness, Witnesses } from './witness-demand.ts';

@@ -1,5 +1,6 @@
 import { documentId, type DocumentsBody, type Writers } from '@keytide/relay-protocol';
 import type { z } from 'zod';
+import type { WithoutAttachment } from './attachment-ref.ts';
 import type { Body } from './body.ts';
 import { decodeClearBody, encodeClearBody } from './clear-body.ts';
 import type { AnyCollection, CollectionContext, Declaration } from './collection.ts';
@@ -39,7 +40,7 @@ export interface IfVersion {
  * it can read and change them. Only admins write them, or all members.
  */
 export function org<T extends Body>(
-  schema: z.ZodType<T>,
+  schema: z.ZodType<T> & WithoutAttachment<T>,
   options: { readonly writers?: Writers } = {},
 ): OrgDeclaration<T> {
   const declaration: OrgDeclaration<T> = {

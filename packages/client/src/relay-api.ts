@@ -152,7 +152,8 @@ export class RelayApi {
   }
 
   /**
-   * Calls a route below the organisation's own, within a session: `path` starts with a slash.
+   * Calls a route below the organisation's own, within a session: `path` starts with a slash; a `body` of bytes
+   * travels as it is, any other as JSON.
    * @throws ClientError `offline`, `relay-refused`, `relay-misbehaved`
    */
   async call<T>(method: string, path: string, answer: Answer<T>, body?: unknown): Promise<T> {
@@ -208,7 +209,7 @@ const health = z.union([
 /** How an answer is read: JSON by its schema, or bytes as they are; `null` for what it is not. */
 export type Answer<T> = z.ZodType<T> | ((bytes: Uint8Array) => T | null);
 
-function bytesWithin(most: number): Answer<Uint8Array> {
+export function bytesWithin(most: number): Answer<Uint8Array> {
   return (bytes) => (bytes.length <= most ? bytes : null);
 }
 
@@ -229,10 +230,10 @@ async function callRelay<T>(ports: Ports, request: Request, answer: Answer<T>): 
     const response = await ports.fetch(request.url, {
       method: request.method,
       headers: {
-        ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(request.body === undefined ? {} : { 'content-type': contentTypeOf(request.body) }),
         ...(request.token === null ? {} : { authorization: `Bearer ${request.token}` }),
       },
-      ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
+      ...(request.body === undefined ? {} : { body: bodyOf(request.body) }),
       redirect: 'error',
       signal: late.signal,
     });
@@ -252,6 +253,15 @@ async function callRelay<T>(ports: Ports, request: Request, answer: Answer<T>): 
   if (value === null)
     throw new ClientError('relay-misbehaved', 'the relay answered with something else than asked for');
   return value;
+}
+
+function contentTypeOf(body: unknown): string {
+  return body instanceof Uint8Array ? 'application/octet-stream' : 'application/json';
+}
+
+/** Bytes travel as they are, everything else as JSON. */
+function bodyOf(body: unknown): string | Uint8Array<ArrayBuffer> {
+  return body instanceof Uint8Array ? (body as Uint8Array<ArrayBuffer>) : JSON.stringify(body);
 }
 
 function readAnswer<T>(answer: Answer<T>, bytes: Uint8Array): T | null {

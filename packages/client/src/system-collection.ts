@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { WithoutAttachment } from './attachment-ref.ts';
 import type { Body } from './body.ts';
 import { encodeClearBody } from './clear-body.ts';
 import type { AnyCollection, CollectionContext, Declaration } from './collection.ts';
@@ -12,7 +13,7 @@ export interface SystemDeclaration<T extends Body> extends Declaration<SystemCol
 }
 
 /** Declares a value of the class system: each device may write its own, and nobody reads one back. */
-export function system<T extends Body>(schema: z.ZodType<T>): SystemDeclaration<T> {
+export function system<T extends Body>(schema: z.ZodType<T> & WithoutAttachment<T>): SystemDeclaration<T> {
   const declaration: SystemDeclaration<T> = {
     class: 'system',
     kind: 'value',

@@ -1,6 +1,7 @@
 import { expect, expectTypeOf, test } from 'vitest';
 import { z } from 'zod';
 import {
+  attachment,
   defineOrganisation,
   org,
   sensitive,
@@ -98,6 +99,16 @@ export async function mustNotCompile(collections: Opened): Promise<void> {
   defineOrganisation({ shifts: shift });
   // @ts-expect-error -- a class that there is not
   sensitive.org(shift);
+  // An attachment holds a key: it may be in a sensitive collection, however deep, and in no other.
+  const filed = z.object({ need: z.string(), photos: z.array(z.object({ of: attachment().optional() })) });
+  sensitive.record(filed);
+  sensitive.log(filed);
+  // @ts-expect-error
+  org(filed);
+  // @ts-expect-error
+  system(filed);
+  // @ts-expect-error
+  org(z.object({ photo: attachment() }));
   // @ts-expect-error -- writers that there are not
   org(shift, { writers: 'everyone' });
   expectTypeOf(await collections.shifts.get('a')).toEqualTypeOf<OrgDocument<Shift> | null>();

@@ -28,7 +28,10 @@ const world = seededWorld({ seed: 'blobs', members: 2, devicesPerMember: 2 });
 const other = seededWorld({ seed: 'blobs of another organisation', members: 1 });
 const { org } = world;
 const random = seededRandom('bytes of blobs');
-const [admin, member] = world.members.map(({ devices }) => devices[0]) as [SeededDevice, SeededDevice];
+const [[admin], [member, second]] = world.members.map(({ devices }) => devices) as unknown as [
+  [SeededDevice],
+  [SeededDevice, SeededDevice],
+];
 let relay: RelayUnderTest;
 
 beforeAll(async () => {
@@ -110,7 +113,7 @@ test('only the device that started an upload goes on with it', async () => {
   const id = newId();
   const mine = await caller(member);
   await mine.start(id, 10);
-  const sister = await caller(world.members[1]?.devices[1] as SeededDevice);
+  const sister = await caller(second);
   for (const device of [sister, await caller(admin)]) {
     expect(await device.start(id, 10)).toBe('blob-taken');
     expect(await device.write(id, 0, random(10))).toBe('no-blob');
@@ -120,7 +123,7 @@ test('only the device that started an upload goes on with it', async () => {
   expect(await mine.start(id, 10)).toBe(0);
   const wire = createRevokeDevice({
     ...world.as(member),
-    device: (world.members[1]?.devices[1] as SeededDevice).id,
+    device: second.id,
   });
   expect((await appendLog(relay, org, await tokenOf(relay, org, member), wire)).status).toBe(201);
   world.append(wire);

@@ -15,7 +15,7 @@ export const blobChecks: readonly StoreCheck[] = [
   {
     name: 'keeps how far an upload has come, also over a restart',
     async check({ store, reopen }) {
-      const one = start(placeOf('uploads'), { sizeBytes: 2 ** 40 });
+      const one = start(placeOf('uploads'), { sizeBytes: 2 ** 40, mostBytes: 2 ** 41 });
       assert.equal(await store.readBlob(one), null);
       assert.equal(await store.startBlob(one), 'started');
       const { device, sizeBytes } = one;

@@ -12,7 +12,7 @@ export interface HostileLink {
   cut(): void;
 }
 
-/** An HTTP call of a client, its body read as JSON. */
+/** An HTTP call of a client, its body read as JSON, or the bytes that it is (of a blob). */
 export interface HostileCall {
   /** The device or invite (64 hex characters) whose session or login this is; `null` for strangers. */
   readonly who: string | null;

@@ -25,13 +25,16 @@ export function createCalls(host: CallsHost): (request: IncomingMessage, respons
   };
 }
 
+const BYTES = 'application/octet-stream';
+
 async function answer(host: CallsHost, request: IncomingMessage): Promise<HostileAnswer> {
   const { method = 'GET', url: path = '/', headers } = request;
   const sent = await readAll(request);
   host.saw(Buffer.from(`${method} ${path}\n${JSON.stringify(request.rawHeaders)}`));
   host.saw(sent);
   const token = headers.authorization?.replace('Bearer ', '');
-  const body = parseJson(sent);
+  const isBytes = headers['content-type'] === BYTES;
+  const body = isBytes ? sent : parseJson(sent);
   const who = token === undefined ? subjectOf(body) : (host.owners.get(token) ?? null);
 
   const toRelay: Forward = async (call) => {
@@ -39,10 +42,10 @@ async function answer(host: CallsHost, request: IncomingMessage): Promise<Hostil
     const response = await fetch(host.target() + call.path, {
       method: call.method,
       headers: {
-        ...(hasBody ? { 'content-type': 'application/json' } : {}),
+        ...(hasBody ? { 'content-type': call.body instanceof Uint8Array ? BYTES : 'application/json' } : {}),
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
       },
-      ...(hasBody ? { body: JSON.stringify(call.body) } : {}),
+      ...(hasBody ? { body: bodyOf(call.body) } : {}),
     });
     const received = new Uint8Array(await response.arrayBuffer());
     host.saw(Buffer.from(JSON.stringify([...response.headers])));
@@ -61,6 +64,10 @@ async function answer(host: CallsHost, request: IncomingMessage): Promise<Hostil
     );
   const call: HostileCall = { who, method, path, body };
   return await through(call);
+}
+
+function bodyOf(body: unknown): string | Uint8Array<ArrayBuffer> {
+  return body instanceof Uint8Array ? (body as Uint8Array<ArrayBuffer>) : JSON.stringify(body);
 }
 
 function subjectOf(body: unknown): string | null {

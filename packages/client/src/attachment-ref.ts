@@ -99,7 +99,7 @@ export function holdsAttachment(value: unknown): boolean {
 }
 
 /** `true` for a type that has an attachment anywhere. */
-export type HoldsAttachment<T> = T extends AttachmentRef
+type HoldsAttachment<T> = T extends AttachmentRef
   ? true
   : T extends readonly (infer Item)[]
     ? HoldsAttachment<Item>

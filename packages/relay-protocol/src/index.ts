@@ -7,6 +7,7 @@ export {
   accessRequestsResponse,
   doneResponse,
 } from './access-bodies.ts';
+export {
   blobId,
   blobProgressResponse,
   blobReadQuery,

@@ -12,6 +12,8 @@ import { z } from 'zod';
 import { noonPorts } from './noon-ports.ts';
 import type { Stage } from './stage.ts';
 
+const PATIENCE = { timeout: 20_000 };
+
 /** What the relay says of org data is believed, and can do no more than that. */
 export function lyingAboutOrgData(stage: () => Stage): void {
   describe('a document of the class org', () => {
@@ -58,7 +60,7 @@ export function lyingAboutOrgData(stage: () => Stage): void {
       const document = { id: 'mon', version: 2, body: body({ place: 'into the river' }) };
       await tells({ documents: [document], next: 100, more: false });
       const place = async () => (await ada.collections.shifts.get('mon'))?.body.place;
-      await expect.poll(place).toBe('into the river');
+      await expect.poll(place, PATIENCE).toBe('into the river');
     });
 
     test('cannot make an application read what does not fit, or take a version back', async () => {
@@ -71,7 +73,7 @@ export function lyingAboutOrgData(stage: () => Stage): void {
       const old = { id: 'mon', version: 1, body: body({ place: 'yesterday' }) };
       const documents = [odd[0], odd[1], noCbor, old];
       await tells({ documents, next: 200, more: false });
-      await expect.poll(() => reports.map(({ id }) => id)).toEqual(['x', 'constructor', 'y']);
+      await expect.poll(() => reports.map(({ id }) => id), PATIENCE).toEqual(['x', 'constructor', 'y']);
       expect(ada.collections.shifts.refused).toEqual(reports);
       expect((await ada.collections.shifts.list()).map(({ body: { place } }) => place)).toEqual([
         'into the river',

@@ -18,6 +18,8 @@ import { startRelay, type Relay } from '@keytide/server-relay';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 
+const PATIENCE = { timeout: 20_000 };
+
 const definition = defineOrganisation({
   chat: sensitive.log(z.object({ text: z.string() })),
   shifts: org(z.object({ place: z.string().min(1), from: z.number() })),
@@ -92,7 +94,7 @@ test('a shift that one plans, the other sees without asking', async () => {
   })();
   expect(await bo.collections.shifts.list()).toEqual([]);
   const version = await ada.collections.shifts.put('mon', { place: 'north bank', from: 8 });
-  await expect.poll(() => seen.length).toBe(1);
+  await expect.poll(() => seen.length, PATIENCE).toBe(1);
   expect(await bo.collections.shifts.get('mon')).toEqual({
     id: 'mon',
     version,
@@ -118,7 +120,7 @@ test('who has not seen the newest version does not write over it', async () => {
     code: 'version-conflict',
   });
   await expect(shifts.remove('tue', stale)).rejects.toMatchObject({ code: 'version-conflict' });
-  await expect.poll(async () => (await shifts.get('tue'))?.body.from).toBe(10);
+  await expect.poll(async () => (await shifts.get('tue'))?.body.from, PATIENCE).toBe(10);
 });
 
 test('settings are the admins’ to write, and everybody’s to read', async () => {
@@ -127,7 +129,9 @@ test('settings are the admins’ to write, and everybody’s to read', async () 
     code: 'relay-refused',
     relayCode: 'not-a-member',
   });
-  await expect.poll(async () => (await bo.collections.settings.get('main'))?.body.title).toBe('Flood 2030');
+  await expect
+    .poll(async () => (await bo.collections.settings.get('main'))?.body.title, PATIENCE)
+    .toBe('Flood 2030');
 });
 
 test('what does not fit is not sent; what others wrote and does not fit is shown nowhere, and said', async () => {
@@ -144,7 +148,7 @@ test('what does not fit is not sent; what others wrote and does not fit is shown
     handle: 'cy',
   });
   const version = await cy.collections.shifts.put('tue', { where: ['school'] });
-  await expect.poll(() => reports).toEqual([{ collection: 'shifts', id: 'tue', version }]);
+  await expect.poll(() => reports, PATIENCE).toEqual([{ collection: 'shifts', id: 'tue', version }]);
   expect(ada.collections.shifts.refused).toEqual(reports);
   expect(await ada.collections.shifts.get('tue')).toBeNull();
   expect(await ada.collections.shifts.list()).toEqual([]);

@@ -21,6 +21,7 @@ import { GroupReplica, type Outcome } from '../../packages/client/src/group-repl
 import { loadIdentity, saveIdentity } from '../../packages/client/src/identity.ts';
 import { createNextEpoch } from '../../packages/client/src/next-epoch.ts';
 import { Outbox } from '../../packages/client/src/outbox.ts';
+import { OwnHead } from '../../packages/client/src/own-head.ts';
 import { OwnSealingKeys } from '../../packages/client/src/own-sealing-keys.ts';
 import { SealingRecords } from '../../packages/client/src/sealing-records.ts';
 import type { Ground } from './ground.ts';
@@ -208,7 +209,8 @@ export class Phone {
     if (currentKeys === null) throw new Error(`${this.name} has no key to write with`);
     const outbox = await Outbox.open(await memoryDeviceStore().journal('outbox'));
     const self = { device: this.id, signer: this.signer, sealing };
-    const context = { ports: this.#ports, self, outbox, replica, directory };
+    const ownHead = await OwnHead.open(this.#store.keys, directory.state.everyone);
+    const context = { ports: this.#ports, self, outbox, ownHead, replica, directory };
     const [sealed] = sealDrafts(context, currentKeys, [{ channel: CHANNEL, payload: asciiBytes(text) }]);
     return (sealed as { envelope: Uint8Array }).envelope;
   }

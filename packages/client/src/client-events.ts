@@ -44,6 +44,11 @@ export type ClientEvents = {
   readonly witnesses: Witnesses;
   /** Keys that somebody asks for, or that this device has asked for: see `Client.access`. */
   readonly access: AccessEvent;
+  /**
+   * Messages that were written here and had not reached the relay when the retention window was over: they are gone.
+   * The first listener also gets those so far.
+   */
+  readonly unsent: { readonly count: number };
   /** Another member's devices have changed. The first listener also gets those so far, also from before a restart. */
   readonly identity: IdentityChange;
   /**

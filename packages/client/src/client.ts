@@ -51,6 +51,7 @@ import { Live, type LiveConnection } from './live.ts';
 import type { Origin } from './origin.ts';
 import { Outbox } from './outbox.ts';
 import { OwnRequests } from './own-request.ts';
+import { OwnHead } from './own-head.ts';
 import { OwnSealingKeys } from './own-sealing-keys.ts';
 import {
   devicesIn,
@@ -74,11 +75,12 @@ import type { Rejected } from './rejection.ts';
 import { RelayApi } from './relay-api.ts';
 import { auditRelay } from './relay-audit.ts';
 import { RelayData } from './relay-data.ts';
-import { windowStartMs } from './retention.ts';
 import { requireRetention } from './retained.ts';
+import { Retention } from './retention.ts';
 import { SealingRecords } from './sealing-records.ts';
 import { SignedEntries } from './signed-entries.ts';
 import { Sync } from './sync.ts';
+import { TrustedTime } from './trusted-time.ts';
 import { carryOut, handIn, obeyStored, wiped, wipeOrderIn, type WipeOrder } from './wipe.ts';
 import { readWipeReceipts, type WipeReceiptView } from './wipe-receipts.ts';
 import type { Witnesses } from './witness-demand.ts';
@@ -109,6 +111,7 @@ export class Client<D extends Declarations> {
   readonly #sync: Sync;
   readonly #outbox: Outbox;
   readonly #epochs: EpochRing;
+  readonly #retention: Retention;
   readonly #events = new Emitter<ClientEvents>([
     'missing',
     'rejected',
@@ -116,6 +119,7 @@ export class Client<D extends Declarations> {
     'own-device',
     'stolen-key',
     'refused-document',
+    'unsent',
   ]);
   readonly #changes = new Changes();
   #unreadable: readonly Unreadable[] = [];
@@ -142,7 +146,10 @@ export class Client<D extends Declarations> {
     this.#directory = parts.directory;
     this.#identities = parts.identities;
     this.#signed = parts.signed;
-    parts.directory.onGrown = () => this.#afterGrowth();
+    parts.directory.onGrown = () => {
+      this.#retention.sawLog();
+      this.#afterGrowth();
+    };
     this.#outbox = parts.outbox;
     const group = everyoneGroup(ports.primitives, identity.org);
     this.#epochs = new EpochRing({
@@ -156,7 +163,7 @@ export class Client<D extends Declarations> {
         box: (epoch) => parts.api.box(group, epoch),
         pullDirectory: () => parts.directory.pull(parts.api),
       },
-      windowStartMs: () => this.#windowStartMs(),
+      windowStartMs: () => this.#retention.startMs,
     });
     const clock = new HybridClock();
     const submit: Submit = (operations) =>
@@ -214,10 +221,22 @@ export class Client<D extends Declarations> {
       requests: parts.requests,
       decisions: parts.decisions,
       epochs: this.#epochs,
-      now: () => ports.clock.now(),
+      now: () => parts.time.now(),
       isChanged: (member) => parts.identities.isChanged(member),
       reread: () => this.#sync.reread(),
       tell: (event) => this.#events.emit('access', event),
+    });
+    this.#retention = new Retention({
+      ...parts,
+      ports,
+      device: this.device,
+      member: this.member,
+      epochs: this.#epochs,
+      replica,
+      arrivals: this.#arrivals,
+      onUnsent: (count) => this.#events.emit('unsent', { count }),
+      onBack: () => void this.#sync.takeBack(),
+      onFailure: (error) => this.#sync.deletionFailed(error),
     });
     this.#sync = new Sync({
       ...parts,
@@ -225,6 +244,7 @@ export class Client<D extends Declarations> {
       group,
       epochs: this.#epochs,
       replica,
+      retention: this.#retention,
       onOutcome: (outcome) => {
         this.#arrivals.take(outcome);
         if (outcome.kind === 'message') this.#heartbeats.saw(outcome.message.sender);
@@ -250,6 +270,7 @@ export class Client<D extends Declarations> {
     const { primitives } = ports;
     const signer = identity.signingSeed.use((seed) => primitives.signer(seed));
     const device = deviceIdOf(primitives, signer.publicKey);
+    const group = everyoneGroup(primitives, identity.org);
     const directory = await DirectoryReplica.open({
       primitives,
       journal: await store.journal('membership'),
@@ -282,7 +303,9 @@ export class Client<D extends Declarations> {
       }),
       directory,
       identities: await IdentityWatch.open({ directory, keyStore: store.keys, device }),
-      epochKeys: await EpochKeyStore.open(store.keys, everyoneGroup(primitives, identity.org)),
+      epochKeys: await EpochKeyStore.open(store.keys, group),
+      ownHead: await OwnHead.open(store.keys, group),
+      time: await TrustedTime.open({ keyStore: store.keys, clock: ports.clock }),
       signed: await SignedEntries.open({ primitives, keyStore: store.keys, directory, device }),
       api,
       requests: await OwnRequests.open({ primitives, random: ports.random, keyStore: store.keys, signer }),
@@ -293,8 +316,11 @@ export class Client<D extends Declarations> {
       outbox: await Outbox.open(await store.journal('outbox')),
     });
     if (directory.size > 0) {
+      client.#retention.sawLog();
       client.#lookForAlarms();
       await client.#loadStored();
+      // What is over is gone before the app has anything to show.
+      await client.#sync.deleteOver();
     }
     client.#isStarted = true;
     client.#sync.start();
@@ -656,12 +682,6 @@ export class Client<D extends Declarations> {
     };
   }
 
-  #windowStartMs(): number {
-    const { policy, members } = this.#directory.state;
-    const role = members.get(this.member)?.role ?? 'member';
-    return windowStartMs(policy, role, this.#options.ports.clock.now());
-  }
-
   #tell(): void {
     this.#changes.tell();
     for (const collection of this.#byName.values()) collection.tell?.();
@@ -746,6 +766,8 @@ interface ClientParts {
   readonly ledger: WitnessLedger;
   readonly cosigner: Cosigner;
   readonly epochKeys: EpochKeyStore;
+  readonly ownHead: OwnHead;
+  readonly time: TrustedTime;
   readonly signed: SignedEntries;
   readonly requests: OwnRequests;
   readonly decisions: AccessDecisions;

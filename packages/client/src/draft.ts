@@ -9,6 +9,7 @@ import type { DirectoryReplica } from './directory-replica.ts';
 import type { EpochRing, Self } from './epoch-ring.ts';
 import type { GroupReplica } from './group-replica.ts';
 import type { Outbox, Outgoing } from './outbox.ts';
+import type { OwnHead } from './own-head.ts';
 import type { Ports } from './ports.ts';
 
 /** A payload and the 16-byte channel it belongs to. */
@@ -25,14 +26,13 @@ interface DraftContext {
   readonly outbox: Outbox;
   readonly replica: GroupReplica;
   readonly directory: DirectoryReplica;
+  readonly ownHead: Pick<OwnHead, 'latest'>;
 }
 
 /** Seals drafts as the next messages of this device's chain, with the heads of both logs as they are here. */
 export function sealDrafts(context: DraftContext, keys: EpochKeys, drafts: readonly Draft[]): Outgoing[] {
-  const { ports, self, outbox, replica, directory } = context;
-  const inLog = replica.headOf(self.device);
-  let last: SenderHead = outbox.last ?? inLog;
-  if (inLog !== null && last !== null && inLog.counter > last.counter) last = inLog;
+  const { ports, self, outbox, replica, directory, ownHead } = context;
+  let last: SenderHead = ownHead.latest([outbox.last, replica.headOf(self.device)]);
   const heads = {
     directory: { size: directory.size, root: directory.rootAt(directory.size) as Uint8Array },
     group: { size: replica.size, root: replica.rootAt(replica.size) as Uint8Array },

@@ -66,13 +66,14 @@ export class EpochKeyStore {
     for (const { statement } of keys) this.#ends.set(statement.epoch, statement.blockEndMs);
   }
 
-  /** Deletes, for good and in one write with `also`, every key whose block has ended by `ms`. */
-  async deleteEndedBy(ms: number, also: readonly KeyStoreChange[]): Promise<void> {
+  /** Deletes, for good and in one write with `also`, every key whose block has ended by `ms`. `false`: there was none. */
+  async deleteEndedBy(ms: number, also: readonly KeyStoreChange[]): Promise<boolean> {
     const over = [...this.#ends].filter(([, endMs]) => endMs <= ms).map(([epoch]) => epoch);
-    if (over.length === 0) return;
+    if (over.length === 0) return false;
     const deletions = over.map((epoch) => ({ name: `${this.#prefix}${epoch}`, value: null }));
     await this.#keyStore.write([...deletions, ...also]);
     for (const epoch of over) this.#ends.delete(epoch);
+    return true;
   }
 }
 

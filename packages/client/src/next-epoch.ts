@@ -14,7 +14,7 @@ interface NextEpochContext {
   readonly directory: DirectoryReplica;
   readonly epochs: EpochRing;
   readonly replica: GroupReplica;
-  readonly sealing: Pick<OwnSealingKeys, 'newest'>;
+  readonly sealing: Pick<OwnSealingKeys, 'ownAt'>;
   readonly sealingRecords: Pick<SealingRecords, 'choiceAt'>;
 }
 
@@ -48,7 +48,7 @@ export function createNextEpoch(context: NextEpochContext): Promise<CreatedEpoch
     },
     recipients: recipientsOf(directory.state, group).map(({ device }) => {
       const publicKey =
-        device === self.device ? sealing.newest?.publicKey : othersKeyAt(context, device, nowMs);
+        device === self.device ? sealing.ownAt(nowMs)?.publicKey : othersKeyAt(context, device, nowMs);
       return { device, encapsulator: publicKey === undefined ? null : primitives.encapsulator(publicKey) };
     }),
   });

@@ -68,6 +68,15 @@ export class Outbox {
     return first >= 0;
   }
 
+  /** Forgets messages whose keys are gone: they can neither be sent nor said again. Answers how many there were. */
+  forget(test: (outgoing: Outgoing) => boolean): number {
+    const before = this.size;
+    const left = this.#waiting.filter((outgoing) => !test(outgoing));
+    this.#waiting.splice(0, this.#waiting.length, ...left);
+    this.#passedOver = this.#passedOver.filter((outgoing) => !test(outgoing));
+    return before - this.size;
+  }
+
   /** The oldest messages after `counter`: at most `count`, and `sizeBytes` together where one is not larger alone. */
   after(counter: number, count: number, sizeBytes: number): readonly Outgoing[] {
     const first = this.#waiting.findIndex((outgoing) => outgoing.counter > counter);

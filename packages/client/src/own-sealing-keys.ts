@@ -83,6 +83,18 @@ export class OwnSealingKeys {
     return this.#later[this.#later.length - 1]?.record ?? this.#firstRecord;
   }
 
+  /**
+   * The record to seal one's own epochs to: the one in force, so that its secret opens nothing older than it, or the
+   * newest where none is, as before the first in force begins; `null` while this device is not in its log.
+   */
+  ownAt(nowMs: number): SealingRecord | null {
+    const inForce = this.#records().filter(
+      (record) =>
+        record.notBeforeMs <= nowMs && nowMs < record.notAfterMs && this.#decapsulatorOf(record) !== null,
+    );
+    return inForce[inForce.length - 1] ?? this.newest;
+  }
+
   /** Whether there is a newest key whose secret is still here. */
   get hasNewest(): boolean {
     const { newest } = this;
@@ -95,8 +107,8 @@ export class OwnSealingKeys {
   }
 
   /**
-   * The keys that this device's box of an epoch can be sealed to, the likeliest first. A device seals its own
-   * epochs to the newest key it has, whenever that starts.
+   * The keys that this device's box of an epoch can be sealed to, the likeliest first. A device can have sealed its
+   * own epochs to the newest key it has, whenever that starts.
    */
   keysFor({ author, createdMs }: Pick<EpochStatement, 'author' | 'createdMs'>): readonly Decapsulator[] {
     const atMs = author === this.#options.device ? Infinity : createdMs;
@@ -105,9 +117,11 @@ export class OwnSealingKeys {
 
   /** Whether the secret that a box of this epoch should be sealed to is gone, so that it cannot be opened any more. */
   hasDeleted({ author, createdMs }: Pick<EpochStatement, 'author' | 'createdMs'>): boolean {
-    const atMs = author === this.#options.device ? Infinity : createdMs;
-    const [likeliest] = boxRecordsAt(this.#records(), atMs);
-    return likeliest !== undefined && this.#decapsulatorOf(likeliest) === null;
+    const times = author === this.#options.device ? [createdMs, Infinity] : [createdMs];
+    return times.some((atMs) => {
+      const [likeliest] = boxRecordsAt(this.#records(), atMs);
+      return likeliest !== undefined && this.#decapsulatorOf(likeliest) === null;
+    });
   }
 
   /** Whether no author could seal to this device then. */

@@ -22,6 +22,14 @@ interface Opening {
   readonly signal: AbortSignal;
 }
 
+/** A socket on which the relay has said welcome, and what it said of itself. */
+interface Welcomed {
+  readonly socket: RelaySocket;
+  readonly directorySize: number;
+  /** What time it is, by the relay's clock. */
+  readonly relayTimeMs: number;
+}
+
 type Request =
   | Omit<Extract<ClientFrame, { type: 'append' }>, 'requestId'>
   | Omit<Extract<ClientFrame, { type: 'announce' }>, 'requestId'>;
@@ -69,16 +77,16 @@ export class RelaySocket {
   static async open(
     { ports, url, token, signal }: Opening,
     onFrame: (frame: RelayFrame, socket: RelaySocket) => void,
-  ): Promise<{ socket: RelaySocket; directorySize: number }> {
+  ): Promise<Welcomed> {
     let isWelcome = false;
-    let welcome: (size: number) => void = () => {};
-    const welcomed = new Promise<number>((resolve) => {
+    let welcome: (said: Omit<Welcomed, 'socket'>) => void = () => {};
+    const welcomed = new Promise<Omit<Welcomed, 'socket'>>((resolve) => {
       welcome = resolve;
     });
     const socket = new RelaySocket(ports, url, (frame) => {
       if (frame.type === 'welcome') {
         isWelcome = true;
-        welcome(frame.directorySize);
+        welcome({ directorySize: frame.directorySize, relayTimeMs: frame.relayTimeMs });
       } else if (isWelcome) {
         onFrame(frame, socket);
       } else {
@@ -93,7 +101,7 @@ export class RelaySocket {
     void socket.#watch();
     const first = await Promise.race([welcomed, socket.#closed]);
     if (first instanceof ClientError) throw first;
-    return { socket, directorySize: first };
+    return { socket, ...first };
   }
 
   /** Resolves with the reason when the connection is over. */
@@ -184,6 +192,10 @@ export class RelaySocket {
       const nowMs = this.#ports.clock.now();
       if (nowMs - this.#heard > SILENCE_MS) {
         this.close(new ClientError('offline', 'the relay has gone silent'));
+      }
+      // Silence could not be told any more; and the relay says at its welcome what time it is.
+      if (this.#heard - nowMs > SILENCE_MS) {
+        this.close(new ClientError('offline', 'the clock was set back'));
       }
       const [oldest] = this.#waiting.values();
       if (oldest !== undefined && nowMs - oldest.sinceMs > ANSWER_MS) {

@@ -1,9 +1,152 @@
+import { parseEnvelopeHeader, type DeviceId, type MemberId, type SenderHead } from '@keytide/crypto-core';
 import type { Policy, Role } from '@keytide/key-directory';
+import type { Arrivals } from './arrivals.ts';
+import type { DirectoryReplica } from './directory-replica.ts';
+import type { EpochKeyStore } from './epoch-key-store.ts';
+import type { EpochRing } from './epoch-ring.ts';
+import type { GroupReplica } from './group-replica.ts';
+import type { Outbox } from './outbox.ts';
+import type { OwnHead } from './own-head.ts';
+import type { Ports } from './ports.ts';
+import { Serial } from './serial.ts';
+import { isAdmin, type TrustedTime } from './trusted-time.ts';
 
 /**
  * The start of the retention window: what was written in a block that had ended by then is over for this role.
  * Admins keep what they may export, everybody else X (docs/spec/retention.md).
  */
 export function windowStartMs(policy: Policy, role: Role, nowMs: number): number {
-  return nowMs - (role === 'admin' ? policy.exportSeconds : policy.retentionSeconds) * 1000;
+  return nowMs - windowMs(policy, role);
+}
+
+function windowMs({ exportSeconds, retentionSeconds }: Policy, role: Role): number {
+  return (role === 'admin' ? exportSeconds : retentionSeconds) * 1000;
+}
+
+interface RetentionOptions {
+  readonly ports: Pick<Ports, 'clock' | 'primitives'>;
+  readonly device: DeviceId;
+  readonly member: MemberId;
+  readonly time: TrustedTime;
+  readonly directory: DirectoryReplica;
+  readonly epochs: EpochRing;
+  readonly epochKeys: EpochKeyStore;
+  readonly ownHead: OwnHead;
+  readonly replica: Pick<GroupReplica, 'headOf'>;
+  readonly outbox: Pick<Outbox, 'last' | 'forget'>;
+  readonly arrivals: Pick<Arrivals, 'forget'>;
+  /** What was written here goes without having reached the relay: so many messages. */
+  onUnsent(count: number): void;
+  /** Epochs are within the window again: the clock was put right, or the window is longer. */
+  onBack(): void;
+  /** The store has failed: something that is over is still here. */
+  onFailure(error: unknown): void;
+}
+
+/** The longest that engines let a timer wait. */
+const MOST_MS = 2 ** 31 - 1;
+/** After the store has failed. */
+const AGAIN_MS = 60_000;
+
+/**
+ * Deletes what is over, for good: epoch keys, and with them whatever is in memory of what they open. All that is
+ * stored goes in one write, so a process that is killed has done it or does it when it starts, before anything is
+ * shown.
+ */
+export class Retention {
+  readonly #options: RetentionOptions;
+  readonly #ticks = new Serial();
+  #sleep = new AbortController();
+
+  constructor(options: RetentionOptions) {
+    this.#options = options;
+  }
+
+  /** The time by which a block has ended whose keys have no place here any more. */
+  get startMs(): number {
+    const { directory, member, time } = this.#options;
+    if (directory.size === 0) return -Infinity;
+    return windowStartMs(directory.state.policy, this.#role(member), time.now());
+  }
+
+  /** Ticks whenever something is over, until `signal` is aborted. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { ports, onFailure } = this.#options;
+    const wake = (): void => this.wake();
+    signal.addEventListener('abort', wake);
+    while (!signal.aborted) {
+      this.#sleep = new AbortController();
+      const ms = await this.tick().then(
+        () => this.#dueMs(),
+        (error: unknown) => {
+          onFailure(error);
+          return AGAIN_MS;
+        },
+      );
+      if (!signal.aborted) await ports.clock.wait(Math.min(MOST_MS, ms), this.#sleep.signal);
+    }
+    signal.removeEventListener('abort', wake);
+  }
+
+  /** The window may have moved: looks at once. */
+  wake(): void {
+    this.#sleep.abort();
+  }
+
+  /** Takes in what the membership log has grown by. */
+  sawLog(): void {
+    const { ports, time, directory } = this.#options;
+    time.sawLog(ports.primitives, directory);
+    this.wake();
+  }
+
+  /** Takes in when an epoch was made. Its author's clock said so only where it says more than the epoch before. */
+  sawEpoch(epoch: number): void {
+    const { time, directory, epochs } = this.#options;
+    const statement = epochs.statementOf(epoch);
+    const before = epochs.statementOf(epoch - 1);
+    if (statement === null || statement.createdMs <= (before?.createdMs ?? 0)) return;
+    const { state } = directory;
+    const member = state.devices.get(statement.author)?.member;
+    if (member === undefined) return;
+    time.saw({ member, isAdmin: isAdmin(state, member), ms: statement.createdMs });
+    this.wake();
+  }
+
+  /** The relay has said what time it is. Rejects with what the store fails with. */
+  async heal(relayMs: number): Promise<void> {
+    await this.#options.time.heal(relayMs);
+    this.wake();
+  }
+
+  /** Deletes what is over. Rejects with what the store fails with. */
+  tick(): Promise<void> {
+    return this.#ticks.run(() => this.#tick());
+  }
+
+  async #tick(): Promise<void> {
+    const { time, directory, epochs, epochKeys, ownHead, arrivals, outbox, onUnsent, onBack } = this.#options;
+    if (directory.size === 0) return;
+    const { startMs } = this;
+    const { replica, device } = this.#options;
+    const head: SenderHead = ownHead.latest([outbox.last, replica.headOf(device)]);
+    if (await epochKeys.deleteEndedBy(startMs, ownHead.change(head))) ownHead.keep(head);
+    const { expiredThrough, isNew, isBack } = epochs.settle();
+    if (isNew) arrivals.forget(expiredThrough);
+    const unsent = outbox.forget(({ envelope }) => parseEnvelopeHeader(envelope).epoch <= expiredThrough);
+    if (unsent > 0) onUnsent(unsent);
+    if (isBack) onBack();
+    await time.keep();
+  }
+
+  #dueMs(): number {
+    const { directory, member, epochKeys, ports } = this.#options;
+    const { firstEndMs } = epochKeys;
+    if (directory.size === 0 || firstEndMs === null) return MOST_MS;
+    return firstEndMs + windowMs(directory.state.policy, this.#role(member)) - ports.clock.now();
+  }
+
+  #role(member: MemberId): Role {
+    return this.#options.directory.state.members.get(member)?.role ?? 'member';
+  }
 }

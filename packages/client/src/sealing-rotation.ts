@@ -7,6 +7,7 @@ import type { Ports } from './ports.ts';
 import type { RelayApi } from './relay-api.ts';
 import { sealingTimesOf } from './sealing-times.ts';
 import { Serial } from './serial.ts';
+import type { TrustedTime } from './trusted-time.ts';
 
 /** What the rotation asks of a `Connection`. */
 interface Line {
@@ -27,6 +28,7 @@ interface SealingRotationOptions {
   readonly directory: Pick<DirectoryReplica, 'size' | 'state'>;
   readonly epochs: Pick<EpochRing, 'unopened'>;
   readonly sealing: OwnSealingKeys;
+  readonly time: Pick<TrustedTime, 'now'>;
   /** Resolves when everything that has come is processed. */
   idle(): Promise<void>;
 }
@@ -128,18 +130,25 @@ export class SealingRotation {
   }
 
   async #deleteExpired(): Promise<void> {
-    const { connection, epochs, sealing, idle } = this.#options;
+    const { connection, epochs, sealing, time, idle } = this.#options;
+    // What is over without the relay's word does not wait for the relay.
+    this.#syncedMs = this.#latestPast([this.#syncedMs]);
+    await sealing.deleteExpired({ nowMs: time.now(), syncedMs: this.#syncedMs }, epochs.unopened);
     // What the relay had when it was heard last has come; then it must be opened before anything is deleted.
     const heardMs = connection.socket?.heardMs ?? 0;
     if (heardMs > 0) await idle();
-    const nowMs = this.#nowMs();
     const heard = connection.state.kind === 'online' ? [this.#syncedMs, heardMs] : [this.#syncedMs];
-    // What is dated ahead is from a clock that was fast: nobody knows when it was, and it would close keys to come.
-    this.#syncedMs = Math.max(0, ...heard.filter((ms) => ms <= nowMs));
-    await sealing.deleteExpired({ nowMs, syncedMs: this.#syncedMs }, epochs.unopened);
+    this.#syncedMs = this.#latestPast(heard);
+    await sealing.deleteExpired({ nowMs: time.now(), syncedMs: this.#syncedMs }, epochs.unopened);
   }
 
-  /** A clock that was set back must not keep a key alive, nor must one that is fast open an old one again. */
+  /** What is dated ahead is from a clock that was fast: nobody knows when it was, and it would close keys to come. */
+  #latestPast(times: readonly number[]): number {
+    const nowMs = this.#nowMs();
+    return Math.max(0, ...times.filter((ms) => ms <= nowMs));
+  }
+
+  /** A record must not start before its device has heard it is later. */
   #nowMs(): number {
     const { ports, directory } = this.#options;
     return Math.max(ports.clock.now(), directory.state.timeMs);

@@ -6,6 +6,7 @@ import type { EpochRing, Self } from './epoch-ring.ts';
 import type { EpochRotation } from './epoch-rotation.ts';
 import type { GroupReplica } from './group-replica.ts';
 import type { Outbox } from './outbox.ts';
+import type { OwnHead } from './own-head.ts';
 import type { Ports } from './ports.ts';
 import type { Serial } from './serial.ts';
 
@@ -19,6 +20,7 @@ interface SenderOptions {
   readonly epochs: EpochRing;
   readonly replica: GroupReplica;
   readonly outbox: Outbox;
+  readonly ownHead: OwnHead;
   readonly rotation: EpochRotation;
   readonly writing: Serial;
 }

@@ -11,15 +11,18 @@ import type { GroupReplica, Outcome } from './group-replica.ts';
 import { Incoming } from './incoming.ts';
 import type { Journal } from './journal.ts';
 import type { Outbox } from './outbox.ts';
+import type { OwnHead } from './own-head.ts';
 import type { OwnSealingKeys } from './own-sealing-keys.ts';
 import type { Part } from './part.ts';
 import type { Ports } from './ports.ts';
 import type { RelayApi } from './relay-api.ts';
 import { RelaySocket } from './relay-socket.ts';
+import type { Retention } from './retention.ts';
 import type { SealingRecords } from './sealing-records.ts';
 import { SealingRotation } from './sealing-rotation.ts';
 import { Sender } from './sender.ts';
 import { Serial } from './serial.ts';
+import type { TrustedTime } from './trusted-time.ts';
 import type { Witnesses } from './witness-demand.ts';
 import type { WitnessLedger } from './witness-ledger.ts';
 import { Witnessing } from './witnessing.ts';
@@ -36,6 +39,9 @@ interface SyncOptions {
   readonly sealingRecords: SealingRecords;
   readonly journal: Journal;
   readonly outbox: Outbox;
+  readonly ownHead: OwnHead;
+  readonly time: TrustedTime;
+  readonly retention: Retention;
   readonly ledger: WitnessLedger;
   readonly cosigner: Cosigner;
   onOutcome(outcome: Outcome): void;
@@ -87,7 +93,7 @@ export class Sync {
         void this.#sender.resume();
         void this.#rotation.coverExposure();
         void this.#sealingRotation.tick();
-        void this.#fetchBoxes();
+        void this.#fetchBoxes(false);
         this.witnessing.wake();
         for (const part of options.parts) part.wake();
       },
@@ -140,13 +146,32 @@ export class Sync {
     return this.#incoming.loadStored();
   }
 
+  /** Deletes what is over, without the network. Rejects with what the store fails with. */
+  async deleteOver(): Promise<void> {
+    await this.#options.retention.tick();
+    await this.#sealingRotation.tick();
+  }
+
   /**
    * Decides the group's log anew after `EpochRing.importKeys`: what has become readable is shown in its place, and
    * nothing twice.
    * @throws ClientError `offline`
    */
-  reread(): Promise<void> {
-    return this.#incoming.reread();
+  async reread(): Promise<void> {
+    await this.#incoming.reread();
+    // The next key to go may be one of those that came.
+    this.#options.retention.wake();
+  }
+
+  /** What is over could not be deleted: the person is told where there is a connection, and it is tried again. */
+  deletionFailed(error: unknown): void {
+    const { socket } = this.#connection;
+    if (socket !== null) this.#connection.giveUp(socket, error);
+  }
+
+  /** Epochs that were over are within the window again: their boxes are asked for, and the log is decided anew. */
+  takeBack(): Promise<void> {
+    return this.#fetchBoxes(true);
   }
 
   /** Brings this device's copy of the membership log up to date. @throws ClientError `offline`, `relay-forked` */
@@ -156,7 +181,9 @@ export class Sync {
 
   /** Starts to connect, and stays connected until `stop`. */
   start(): void {
-    this.#running = Promise.all([this.#sealingRotation.run(), this.witnessing.run()]);
+    const { retention } = this.#options;
+    const { signal } = this.#connection;
+    this.#running = Promise.all([this.#sealingRotation.run(), this.witnessing.run(), retention.run(signal)]);
     this.#connection.start();
   }
 
@@ -167,6 +194,7 @@ export class Sync {
 
   /** Connects at once, and does what time has made due while nothing ran here. */
   resume(): void {
+    this.#options.retention.wake();
     this.#connection.resume();
     void this.#sealingRotation.tick();
     this.witnessing.wake();
@@ -181,6 +209,7 @@ export class Sync {
     // Then the store is closed, or gone.
     if (this.#connection.ended !== null) return;
     await this.#sealingRotation.tick();
+    await this.#options.retention.tick().catch(() => {});
     await this.#writing.run(async () => {});
     await this.#incoming.idle();
     await this.#compactOutbox();
@@ -217,23 +246,27 @@ export class Sync {
   }
 
   async #open(signal: AbortSignal): ReturnType<typeof RelaySocket.open> {
-    const { ports, api, directory, self } = this.#options;
+    const { ports, api, directory, self, retention } = this.#options;
     const token = await api.token();
     await this.#incoming.prepare(() => {
       if (directory.state.devices.get(self.device)?.revokedAt === null) return;
       throw new ClientError('not-a-member', 'this device is not, or no longer, in the organisation');
     });
-    return await RelaySocket.open({ ports, url: api.socketUrl, token, signal }, (frame, socket) =>
+    const opened = await RelaySocket.open({ ports, url: api.socketUrl, token, signal }, (frame, socket) =>
       this.#incoming.receive(frame, socket),
     );
+    await retention.heal(opened.relayTimeMs);
+    return opened;
   }
 
   /** What an earlier answer of the relay, or none, has left unreadable. What fails is tried at the next connection. */
-  async #fetchBoxes(): Promise<void> {
+  async #fetchBoxes(isBack: boolean): Promise<void> {
+    const { epochs } = this.#options;
+    const { socket } = this.#connection;
     try {
-      if (await this.#options.epochs.fetchBoxes()) await this.reread();
+      const isNew = socket !== null && (await epochs.fetchBoxes());
+      if (isNew || isBack) await this.reread();
     } catch (error) {
-      const { socket } = this.#connection;
       if (socket !== null) this.#connection.giveUp(socket, error);
     }
   }
@@ -245,7 +278,8 @@ export class Sync {
   }
 
   #take(outcome: Outcome): void {
-    const { outbox, self, onOutcome } = this.#options;
+    const { outbox, self, retention, onOutcome } = this.#options;
+    if (outcome.kind === 'epoch') retention.sawEpoch(outcome.epoch);
     if (outcome.kind === 'message' && outcome.message.sender === self.device)
       outbox.seen(outcome.message.counter, outcome.message.link);
     onOutcome(outcome);

@@ -210,7 +210,7 @@ test('a key whose answer is out goes also when the relay is never heard again', 
   const { open, keyStore } = await made();
   const keys = await open();
   await keys.add(at(0));
-  const goneMs = at(1 + 1 + 1 + 1) + retentionMs;
+  const goneMs = (Math.floor(at(0) / blockMs) + 1) * blockMs + retentionMs;
   await keys.deleteExpired({ nowMs: goneMs - 1, syncedMs: 0 }, []);
   expect(await keyStore.names('sealing/')).toHaveLength(1);
   await keys.deleteExpired({ nowMs: goneMs, syncedMs: 0 }, []);
@@ -231,8 +231,9 @@ test('says whether the secret for a box is gone: of the key that a box of then i
   expect([isGone(at(1.5)), keys.hasNewest]).toEqual([true, false]);
   expect(keys.hasDeleted({ author: own.id, createdMs: at(0.5) })).toBe(true);
   await keys.add(at(4));
-  // One's own epochs are sealed to the newest key, whenever it starts.
-  expect(keys.hasDeleted({ author: own.id, createdMs: at(0.5) })).toBe(false);
+  // One's own epochs are sealed to the key in force, or to the newest, whenever it starts.
+  expect(keys.hasDeleted({ author: own.id, createdMs: at(0.5) })).toBe(true);
+  expect(keys.hasDeleted({ author: own.id, createdMs: at(4.5) })).toBe(false);
   expect(keys.keysFor({ author: own.id, createdMs: at(0.5) })).toHaveLength(1);
   expect(isGone(at(0.5))).toBe(true);
 });
@@ -305,4 +306,17 @@ test('keys are in the order of their times, whatever the numbers look like', asy
   const keys = await open();
   for (const fromMs of [999, 10_000]) await publish(keys, fromMs);
   expect((await open()).newest?.notBeforeMs).toBe(10_000);
+});
+
+test('seals its own epochs to the key in force, so that none of its secrets opens anything from before it began', async () => {
+  const { open } = await made();
+  const keys = await open();
+  await publish(keys, at(0));
+  await keys.add(at(1));
+  const startOf = (nowMs: number) => keys.ownAt(nowMs)?.notBeforeMs;
+  expect([startOf(at(0.5)), startOf(at(1))]).toEqual([at(0), at(1)]);
+  // None in force: the newest, as after a clock that was fast has lost the secret of the one that is.
+  expect(startOf(at(2.5))).toBe(at(1));
+  await keys.deleteExpired({ nowMs: at(3), syncedMs: at(3) }, []);
+  expect(startOf(at(0.5))).toBe(at(1));
 });

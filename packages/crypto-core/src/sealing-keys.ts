@@ -97,7 +97,8 @@ export interface SealingKeysInput extends SealingTimes {
 
 /**
  * The records whose secrets MUST be deleted now, and not before: those to which nobody seals any more and whose
- * boxes are all opened or expired. Run it on every tick, after what can be opened has been.
+ * boxes are all opened or expired; and those that open a box which has expired, by the earliest that one can be. Run
+ * it on every tick, after what can be opened has been.
  */
 export function sealingKeysToDelete(input: SealingKeysInput): SealingRecord[] {
   const { records, unopened, retentionMs, blockMs, graceMs, syncedMs, nowMs } = input;
@@ -107,10 +108,19 @@ export function sealingKeysToDelete(input: SealingKeysInput): SealingRecord[] {
     const lastUseMs = successor === undefined ? endMs : Math.min(endMs, successor.notBeforeMs);
     // A block more: an author may have seen the log as it was, and the relay may take its time.
     const closedMs = lastUseMs + blockMs;
-    if (nowMs >= closedMs + blockMs + retentionMs) return true;
+    if (nowMs >= firstBlockEndMs(record, blockMs) + retentionMs) return true;
     if (syncedMs < closedMs) return false;
     return !unopened.some(
       (box) => nowMs < box.endMs + retentionMs && equalBytes(box.publicKey, record.publicKey),
     );
   });
+}
+
+/**
+ * When the block ends of the first epoch that the key can be for. Of a key from when blocks were longer, only its last
+ * block counts: it is not to go while it is in force.
+ */
+function firstBlockEndMs({ notBeforeMs, notAfterMs }: SealingRecord, blockMs: number): number {
+  const fromMs = Math.max(notBeforeMs, notAfterMs - blockMs);
+  return (Math.floor(fromMs / blockMs) + 1) * blockMs;
 }

@@ -125,19 +125,22 @@ describe('deleting sealing keys', () => {
   test('waits for boxes that are not opened, until they expire', () => {
     const box = { publicKey: old.publicKey, endMs: 2 * BLOCK_MS };
     expect(deletedAt(49, 49, [box])).toEqual([]);
-    expect(deletedAt(9 * 24 - 0.001, 49, [box])).toEqual([]);
-    expect(deletedAt(9 * 24, 49, [box])).toEqual([0]);
+    expect(deletedAt(8 * 24 - 0.001, 49, [box])).toEqual([]);
+    // It opens what was sealed to it in its first block too, and that has expired.
+    expect(deletedAt(8 * 24, 49, [box])).toEqual([0]);
+    expect(deletedAt(49, 49, [{ ...box, endMs: 49 * HOUR_MS - 7 * BLOCK_MS }])).toEqual([0]);
     expect(deletedAt(49, 49, [{ ...box, publicKey: young.publicKey }])).toEqual([0]);
   });
-  test('happens offline too, once whatever was sealed to the key has expired', () => {
-    expect(deletedAt(24 * 10 - 0.001, 0)).toEqual([]);
-    expect(deletedAt(24 * 10, 0)).toEqual([0]);
+  test('happens offline too, once the first that can be sealed to the key has expired', () => {
+    expect(deletedAt(24 * 8 - 0.001, 0)).toEqual([]);
+    expect(deletedAt(24 * 8, 0)).toEqual([0]);
+    // A key that starts within a block is first used for an epoch of that block, and not of the one before.
+    expect(deletedAt(24 * 8, 0, [], [record(5, 29)])).toEqual([0]);
+    expect(deletedAt(24 * 9 - 0.001, 0, [], [record(24, 48)])).toEqual([]);
   });
   test('waits for the grace where no successor was published', () => {
     expect(deletedAt(71.999, 71.999, [], [old])).toEqual([]);
     expect(deletedAt(72, 72, [], [old])).toEqual([0]);
-    expect(deletedAt(24 * 11 - 0.001, 0, [], [old])).toEqual([]);
-    expect(deletedAt(24 * 11, 0, [], [old])).toEqual([0]);
   });
 
   test('keeps an honest device able to open what it may, and a thief unable to open what it may not (property)', () => {
@@ -199,6 +202,12 @@ function live({ graceBlocks, retentionBlocks, device: states, epochs }: Plan) {
     published.push({ record: next, atMs: nowMs });
     secrets.add(publicKey);
   };
+  /** When the secret goes whatever is awaited: X after the first block in which its key can be used. */
+  const lastMs = (publicKey: Uint8Array): number => {
+    const one = published.find(({ record: { publicKey: own } }) => own === publicKey);
+    const startMs = (one as (typeof published)[number]).record.notBeforeMs;
+    return (Math.floor(startMs / BLOCK_MS) + 1) * BLOCK_MS + policy.retentionMs;
+  };
   publish(0);
   for (let hour = 3; hour < 900; hour += 3) {
     const nowMs = hour * HOUR_MS;
@@ -219,7 +228,7 @@ function live({ graceBlocks, retentionBlocks, device: states, epochs }: Plan) {
       publish(nowMs);
       syncedMs = nowMs;
       for (const box of boxes.filter((one) => !one.isOpened && isUsable(one) && nowMs >= one.givenMs)) {
-        if (!secrets.has(box.publicKey)) opened = false;
+        if (!secrets.has(box.publicKey) && nowMs < lastMs(box.publicKey)) opened = false;
         box.isOpened = true;
       }
     }
@@ -227,14 +236,9 @@ function live({ graceBlocks, retentionBlocks, device: states, epochs }: Plan) {
     const unopened = boxes.filter((one) => !one.isOpened && one.madeMs <= syncedMs);
     for (const { publicKey } of sealingKeysToDelete({ ...policy, records, unopened, syncedMs, nowMs }))
       secrets.delete(publicKey);
-    const awaited = unopened.filter(isUsable).map((one) => one.publicKey);
-    for (const { publicKey, endMs } of boxes.filter((one) => secrets.has(one.publicKey))) {
-      const isSynced = state === 'online' && !awaited.includes(publicKey);
-      const mostMs = isSynced
-        ? Math.max(policy.retentionMs, 2 * BLOCK_MS + policy.graceMs)
-        : policy.retentionMs + 3 * BLOCK_MS + policy.graceMs;
-      if (nowMs >= endMs + mostMs) refused = false;
-    }
+    // Whatever is awaited or withheld: what is left opens nothing that has expired.
+    for (const { publicKey, endMs } of boxes)
+      if (secrets.has(publicKey) && nowMs >= endMs + policy.retentionMs) refused = false;
   }
   return { opened, refused };
 }

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import type { SealingRecord } from '@keytide/crypto-core';
 import { expect, test } from 'vitest';
 import { holds, PING_MS, sealingLife, type LifeOptions, type SealingLife } from './sealing-life.ts';
 import { SHOWN, TAKEN, type Shown, type Taken } from './sealing-relay.ts';
@@ -111,9 +112,9 @@ test('a box that is withheld, altered, or too late for its secret: each shows as
     await life.announce('ada');
     expect(lastSeen(life)).toEqual([code]);
   }
-  life.clockAhead(20 * life.times.blockMs);
+  await life.clockAhead(20 * life.times.blockMs);
   await life.pass(life.times.blockMs / 4);
-  life.clockAhead(0);
+  await life.clockAhead(0);
   await life.announce('ada');
   expect(lastSeen(life)).toEqual(['sealing-key-expired']);
 }, 60_000);
@@ -157,11 +158,24 @@ test('with a relay that lies as it likes, nothing is sealed to its keys, and it 
   );
 }, 180_000);
 
-/** When bo's app last looked at an epoch, by its clock, was it before the epoch's box expired? */
+/**
+ * When bo's app last looked at an epoch, by its clock, was it before the box expired of the first epoch that the key can
+ * be for to which its own is sealed?
+ */
 function opensInTime(life: SealingLife, epoch: number): boolean {
   const made = life.epochs[epoch - 1];
+  const { blockMs, retentionMs } = life.times;
+  if (made === undefined) return false;
   const atMs = life.lookedAtMs.get(epoch) ?? Infinity;
-  return made !== undefined && atMs < made.statement.blockEndMs + life.times.retentionMs;
+  const choices = [made.choice, made.honest].flatMap((one) =>
+    one === null || one.kind === 'silent' ? [] : [firstEndMs(one.record, blockMs)],
+  );
+  return atMs < Math.min(...choices) + retentionMs;
+}
+
+/** When the first block ends in which a key can be used; of ada's and bo's first, which last for years, the last. */
+function firstEndMs({ notBeforeMs, notAfterMs }: SealingRecord, blockMs: number): number {
+  return (Math.floor(Math.max(notBeforeMs, notAfterMs - blockMs) / blockMs) + 1) * blockMs;
 }
 
 /** Plays a plan; what holds always is looked at after each step, and at the end all is well for a while. */
@@ -189,7 +203,7 @@ async function act(life: SealingLife, step: Step): Promise<void> {
       await life.network(step.is);
       break;
     case 'clock':
-      life.clockAhead(Math.floor(step.aheadBlocks * life.times.blockMs));
+      await life.clockAhead(Math.floor(step.aheadBlocks * life.times.blockMs));
       break;
     case 'shown':
       life.relay.shown = step.is;
@@ -236,14 +250,14 @@ async function alwaysHolds(life: SealingLife): Promise<void> {
 /** What the time of a secret is over for is nowhere in the store, as of the last tick. */
 async function nothingIsLeft(life: SealingLife): Promise<void> {
   const { times, lastTickMs } = life;
-  const { blockMs, graceMs, retentionMs } = times;
+  const { blockMs, retentionMs } = times;
   if (life.process === null || lastTickMs === null) return;
   const stored = await life.everythingStored();
   for (const { record, seed } of life.secrets)
-    if (lastTickMs >= record.notAfterMs + graceMs + 2 * blockMs + retentionMs)
+    if (lastTickMs >= firstEndMs(record, blockMs) + retentionMs)
       expect(stored.some((value) => holds(value, seed))).toBe(false);
   const old = life.epochs
-    .filter(({ statement }) => lastTickMs >= statement.blockEndMs + retentionMs + 3 * blockMs + graceMs)
+    .filter(({ statement }) => lastTickMs >= statement.blockEndMs + retentionMs)
     .map(({ statement }) => statement.epoch);
   if (old.length === 0) return;
   const opened = await life.openedByThief();
@@ -260,12 +274,12 @@ function boundedWork({ counts, sent, times, trueNow, bornMs }: SealingLife): voi
 
 /** All is well for some blocks: then every epoch arrives, and a key a block is published, in good time. */
 async function calm(life: SealingLife): Promise<void> {
-  const { blockMs, graceMs, retentionMs } = life.times;
+  const { blockMs, retentionMs } = life.times;
   life.relay.shown = 'all';
   life.relay.taken = 'taken';
   life.boxesAre('given');
   life.crashAtNextWrite(null);
-  life.clockAhead(0);
+  await life.clockAhead(0);
   await life.network(true);
   await life.power('on');
   await life.pass(5 * blockMs);
@@ -286,10 +300,8 @@ async function calm(life: SealingLife): Promise<void> {
     expect(record.notBeforeMs - atMs).toBeGreaterThanOrEqual(blockMs / 4 - stepMs);
   }
   if (life.process?.ring.unopened.length !== 0) return;
-  // Synchronised and awaiting nothing: what is left opens nothing that is older than this.
-  const mostMs = Math.max(retentionMs, 2 * blockMs + graceMs);
   const opened = await life.openedByThief();
   for (const { statement } of life.epochs)
-    if (life.trueNow() >= statement.blockEndMs + mostMs + stepMs + PING_MS)
+    if (life.trueNow() >= statement.blockEndMs + retentionMs + stepMs + PING_MS)
       expect(opened).not.toContain(statement.epoch);
 }

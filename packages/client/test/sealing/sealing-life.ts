@@ -27,6 +27,7 @@ import { OwnSealingKeys } from '../../src/own-sealing-keys.ts';
 import { SealingRecords } from '../../src/sealing-records.ts';
 import { SealingRotation } from '../../src/sealing-rotation.ts';
 import { SealingRelay } from './sealing-relay.ts';
+import { TrustedTime } from '../../src/trusted-time.ts';
 import { virtualTime } from './virtual-time.ts';
 
 export interface LifeOptions {
@@ -68,6 +69,7 @@ interface Process {
   readonly records: SealingRecords;
   readonly directory: DirectoryReplica;
   readonly self: Self;
+  readonly trusted: TrustedTime;
   readonly failures: unknown[];
   online: boolean;
 }
@@ -219,6 +221,7 @@ export async function sealingLife(options: LifeOptions) {
     const ring = new EpochRing({ primitives, group, directory, self, keys, source, windowStartMs });
     const records = await SealingRecords.open({ primitives, journal: recordsJournal, directory });
     let heard = { atMs: time.now(), saysMs: now() };
+    const trusted = await TrustedTime.open({ keyStore, clock: { now } });
     const failures: unknown[] = [];
     const connection = {
       get state() {
@@ -270,6 +273,7 @@ export async function sealingLife(options: LifeOptions) {
       directory,
       epochs: ring,
       sealing,
+      time: trusted,
       idle: async () => {},
     });
     const made = {
@@ -280,6 +284,7 @@ export async function sealingLife(options: LifeOptions) {
       records,
       directory,
       self,
+      trusted,
       failures,
       replica: new GroupReplica(primitives, group, ring),
       online: false,
@@ -308,6 +313,8 @@ export async function sealingLife(options: LifeOptions) {
     counts.catchUps += 1;
     running.isCatchingUp = true;
     try {
+      // The relay's welcome says what time it is.
+      await running.trusted.heal(time.now());
       await deliver(running);
     } catch {
       return kill();
@@ -471,10 +478,14 @@ export async function sealingLife(options: LifeOptions) {
       if (!is && process !== null) process.online = false;
       await catchUp();
     },
-    clockAhead(ms: number) {
+    async clockAhead(ms: number) {
+      const isSetBack = ms < aheadMs;
       aheadMs = ms;
       isFair &&= ms === 0;
       lastTickMs = null;
+      // As a socket does that finds it out.
+      if (isSetBack && process !== null) process.online = false;
+      await catchUp();
     },
     boxesAre(next: typeof boxes) {
       boxes = next;

@@ -102,6 +102,7 @@ async function stage({ blockSeconds = DAY_SECONDS, share = 0, size = 1 } = {}) {
       },
     },
     sealing,
+    time: { now: () => Math.max(now(), line.logMs) },
     idle: () => line.idle(),
   });
   const secretsAt = (atMs: number): number =>

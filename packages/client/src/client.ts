@@ -233,7 +233,7 @@ export class Client<D extends Declarations> {
       member: this.member,
       epochs: this.#epochs,
       replica,
-      arrivals: this.#arrivals,
+      forget: (throughEpoch) => this.#arrivals.forget(throughEpoch),
       onUnsent: (count) => this.#events.emit('unsent', { count }),
       onBack: () => void this.#sync.takeBack(),
       onFailure: (error) => this.#sync.deletionFailed(error),

@@ -1,6 +1,5 @@
 import { parseEnvelopeHeader, type DeviceId, type MemberId, type SenderHead } from '@keytide/crypto-core';
 import type { Policy, Role } from '@keytide/key-directory';
-import type { Arrivals } from './arrivals.ts';
 import type { DirectoryReplica } from './directory-replica.ts';
 import type { EpochKeyStore } from './epoch-key-store.ts';
 import type { EpochRing } from './epoch-ring.ts';
@@ -34,7 +33,8 @@ interface RetentionOptions {
   readonly ownHead: OwnHead;
   readonly replica: Pick<GroupReplica, 'headOf'>;
   readonly outbox: Pick<Outbox, 'last' | 'forget'>;
-  readonly arrivals: Pick<Arrivals, 'forget'>;
+  /** What was written in this epoch or before is not shown any more. */
+  forget(throughEpoch: number): void;
   /** What was written here goes without having reached the relay: so many messages. */
   onUnsent(count: number): void;
   /** Epochs are within the window again: the clock was put right, or the window is longer. */
@@ -125,14 +125,14 @@ export class Retention {
   }
 
   async #tick(): Promise<void> {
-    const { time, directory, epochs, epochKeys, ownHead, arrivals, outbox, onUnsent, onBack } = this.#options;
+    const { time, directory, epochs, epochKeys, ownHead, forget, outbox, onUnsent, onBack } = this.#options;
     if (directory.size === 0) return;
     const { startMs } = this;
     const { replica, device } = this.#options;
     const head: SenderHead = ownHead.latest([outbox.last, replica.headOf(device)]);
     if (await epochKeys.deleteEndedBy(startMs, ownHead.change(head))) ownHead.keep(head);
     const { expiredThrough, isNew, isBack } = epochs.settle();
-    if (isNew) arrivals.forget(expiredThrough);
+    if (isNew) forget(expiredThrough);
     const unsent = outbox.forget(({ envelope }) => parseEnvelopeHeader(envelope).epoch <= expiredThrough);
     if (unsent > 0) onUnsent(unsent);
     if (isBack) onBack();

@@ -114,7 +114,7 @@ export async function retentionLife(seed: string) {
       ownHead: await OwnHead.open(keyStore, group),
       replica: { headOf: () => null },
       outbox: { last: null, forget: () => 0 },
-      arrivals: { forget: (through) => void (made.forgottenThrough = through) },
+      forget: (through) => void (made.forgottenThrough = through),
       onUnsent: () => {},
       onBack: () => {},
       onFailure: () => {},

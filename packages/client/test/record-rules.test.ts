@@ -151,6 +151,15 @@ describe('one’s own client', () => {
   });
 });
 
+test('what was forgotten is shown again when it is given again', () => {
+  const first = created();
+  const { collection } = judged(first);
+  collection.forget(first.origin.epoch);
+  expect([collection.get(BOS), collection.history(BOS)]).toEqual([null, []]);
+  collection.accept(first.operation, first.origin);
+  expect(collection.get(BOS)?.body).toEqual(OPEN);
+});
+
 test('rules name fields that there are', () => {
   const rules = { edit: { statuss: ['admin'] } } as unknown as { edit: { status: ['admin'] } };
   expect(() => sensitive.record(schema, rules)).toThrow(TypeError);

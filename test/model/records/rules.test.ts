@@ -127,6 +127,8 @@ test('an application that would keep longer than the organisation allows is not 
   await expect(createOrganisation({ ...founding, definition: long })).rejects.toMatchObject({
     code: 'retention-too-long',
   });
+  // Nothing was founded.
+  await expect(connect({ ...founding, definition })).rejects.toMatchObject({ code: 'no-organisation' });
   const client = await createOrganisation({
     ...founding,
     store: { ...store, close: async () => {} },

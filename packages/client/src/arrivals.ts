@@ -1,6 +1,7 @@
 import type { DeviceId, MemberId, Primitives } from '@keytide/crypto-core';
 import type { ClientEvents, Unreadable } from './client-events.ts';
 import type { AnyCollection } from './collection.ts';
+import type { CollectionWindows } from './collection-windows.ts';
 import type { DirectoryReplica } from './directory-replica.ts';
 import type { Emitter } from './emitter.ts';
 import type { Divergence, Missing, Outcome, UnreadableCode } from './group-replica.ts';
@@ -16,6 +17,7 @@ interface ArrivalsOptions {
   readonly collections: ReadonlyMap<string, AnyCollection>;
   readonly clock: HybridClock;
   readonly events: Emitter<ClientEvents>;
+  readonly windows: CollectionWindows;
   /** Whether what was written in this epoch is over, by the retention window. */
   isExpired(epoch: number): boolean;
 }
@@ -23,6 +25,13 @@ interface ArrivalsOptions {
 /** What the log's last word on an entry was. */
 interface Told extends Unreadable {
   readonly epoch: number | null;
+}
+
+/** Where something that was read belongs. */
+interface Read {
+  readonly epoch: number;
+  /** `null` where it does not say. */
+  readonly collection: string | null;
 }
 
 /** What goes with the epoch's key; everything else that is wrong with an entry stays so. */
@@ -43,8 +52,8 @@ export class Arrivals {
   readonly #options: ArrivalsOptions;
   readonly #unreadable = new Map<number, Told>();
   readonly #rejected = new Map<number, Rejected>();
-  /** What was read, by its place in the log, and the epoch in which it was written. */
-  readonly #read = new Map<number, number>();
+  /** What was read, by its place in the log. */
+  readonly #read = new Map<number, Read>();
   readonly #missing = new Map<string, Missing>();
   readonly #divergences = new Map<DeviceId, Divergence>();
 
@@ -86,12 +95,14 @@ export class Arrivals {
       return this.#addUnreadable({ seq, epoch, code: 'expired-by-policy' });
     const operation = parseOperation(message.payload, endMs);
     const isOne = typeof operation !== 'string';
+    const { collection, item } = isOne ? operation : { collection: null, item: null };
+    if (collection !== null && this.#options.windows.isOver(collection, outcome.epoch))
+      return this.#addUnreadable({ seq, epoch, code: 'expired-by-policy' });
     const origin = this.#origin(message.sender, isOne ? operation.time.ms : 0, outcome);
     const code = isOne ? this.#accept(operation, message.channel, origin) : operation;
-    this.#read.set(seq, origin.epoch);
+    this.#read.set(seq, { epoch: origin.epoch, collection });
     if (code === null) return;
     this.#addUnreadable({ seq, epoch, code: 'invalid' });
-    const { collection, item } = isOne ? operation : { collection: null, item: null };
     this.#addRejected({ ...origin, code, collection, item, payload: message.payload });
   }
 
@@ -102,11 +113,14 @@ export class Arrivals {
     for (const told of [...this.#unreadable.values()])
       if (told.epoch !== null && told.epoch <= throughEpoch && KEYLESS.has(told.code))
         this.#addUnreadable({ ...told, code });
-    for (const [seq, epoch] of this.#read) {
-      if (epoch > throughEpoch) continue;
-      this.#read.delete(seq);
-      this.#rejected.delete(seq);
-      this.#addUnreadable({ seq, epoch, code });
+    this.#drop(({ epoch }) => epoch <= throughEpoch);
+  }
+
+  /** Lets go of what is over for its collection alone. */
+  forgetShort(): void {
+    for (const { collection, throughEpoch } of this.#options.windows.over()) {
+      this.#options.collections.get(collection)?.forget?.(throughEpoch);
+      this.#drop((read) => read.collection === collection && read.epoch <= throughEpoch);
     }
   }
 
@@ -114,6 +128,15 @@ export class Arrivals {
   report({ missing, divergence }: Finding): void {
     for (const run of missing) this.#addMissing(run);
     if (divergence !== null) this.#reportDivergence(divergence);
+  }
+
+  #drop(isOver: (read: Read) => boolean): void {
+    for (const [seq, read] of this.#read) {
+      if (!isOver(read)) continue;
+      this.#read.delete(seq);
+      this.#rejected.delete(seq);
+      this.#addUnreadable({ seq, epoch: read.epoch, code: 'expired-by-policy' });
+    }
   }
 
   #addMissing(missing: Missing): void {

@@ -2,6 +2,8 @@ import type { Policy } from '@keytide/key-directory';
 import type { Declarations } from './collection.ts';
 import { ClientError } from './errors.ts';
 
+export const DAY_SECONDS = 86_400;
+
 /** How long a collection's content stays, within what the organisation allows, and what becomes of it then. */
 export interface CollectionOptions {
   /** How many days it may stay readable on non-admin devices. Left out: the organisation's retention window. */
@@ -39,5 +41,3 @@ export function requireRetention(definition: Declarations, { retentionSeconds }:
     );
   }
 }
-
-const DAY_SECONDS = 86_400;

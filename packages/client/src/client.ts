@@ -34,6 +34,7 @@ import {
   type Declarations,
   type Submit,
 } from './collection.ts';
+import { CollectionWindows } from './collection-windows.ts';
 import type { SyncState } from './connection.ts';
 import { Cosigner } from './cosigner.ts';
 import { DirectoryReplica } from './directory-replica.ts';
@@ -80,7 +81,7 @@ import { Retention } from './retention.ts';
 import { SealingRecords } from './sealing-records.ts';
 import { SignedEntries } from './signed-entries.ts';
 import { Sync } from './sync.ts';
-import { TrustedTime } from './trusted-time.ts';
+import { isAdmin, TrustedTime } from './trusted-time.ts';
 import { carryOut, handIn, obeyStored, wiped, wipeOrderIn, type WipeOrder } from './wipe.ts';
 import { readWipeReceipts, type WipeReceiptView } from './wipe-receipts.ts';
 import type { Witnesses } from './witness-demand.ts';
@@ -204,12 +205,19 @@ export class Client<D extends Declarations> {
       live: this.#live,
     });
     this.collections = Object.fromEntries(this.#byName) as unknown as Collections<D>;
+    const windows = new CollectionWindows({
+      definition: options.definition,
+      epochs: this.#epochs,
+      now: () => parts.time.now(),
+      isAdmin: () => isAdmin(this.#directory.state, this.member),
+    });
     this.#arrivals = new Arrivals({
       primitives: ports.primitives,
       directory: parts.directory,
       collections: this.#byName,
       clock,
       events: this.#events,
+      windows,
       isExpired: (epoch) => this.#epochs.isExpired(epoch),
     });
     this.#events.on('unreadable', () => this.#changes.changed('unreadable'));
@@ -234,6 +242,8 @@ export class Client<D extends Declarations> {
       epochs: this.#epochs,
       replica,
       forget: (throughEpoch) => this.#arrivals.forget(throughEpoch),
+      forgetShort: () => this.#arrivals.forgetShort(),
+      shortDueMs: () => windows.dueMs,
       onUnsent: (count) => this.#events.emit('unsent', { count }),
       onBack: () => void this.#sync.takeBack(),
       onFailure: (error) => this.#sync.deletionFailed(error),

@@ -35,6 +35,10 @@ interface RetentionOptions {
   readonly outbox: Pick<Outbox, 'last' | 'forget'>;
   /** What was written in this epoch or before is not shown any more. */
   forget(throughEpoch: number): void;
+  /** What is over for its collection alone is not shown any more. */
+  forgetShort(): void;
+  /** How long until something more is. */
+  shortDueMs(): number;
   /** What was written here goes without having reached the relay: so many messages. */
   onUnsent(count: number): void;
   /** Epochs are within the window again: the clock was put right, or the window is longer. */
@@ -125,7 +129,8 @@ export class Retention {
   }
 
   async #tick(): Promise<void> {
-    const { time, directory, epochs, epochKeys, ownHead, forget, outbox, onUnsent, onBack } = this.#options;
+    const { time, directory, epochs, epochKeys, ownHead, forget, forgetShort, outbox, onUnsent, onBack } =
+      this.#options;
     if (directory.size === 0) return;
     const { startMs } = this;
     const { replica, device } = this.#options;
@@ -133,6 +138,7 @@ export class Retention {
     if (await epochKeys.deleteEndedBy(startMs, ownHead.change(head))) ownHead.keep(head);
     const { expiredThrough, isNew, isBack } = epochs.settle();
     if (isNew) forget(expiredThrough);
+    forgetShort();
     const unsent = outbox.forget(({ envelope }) => parseEnvelopeHeader(envelope).epoch <= expiredThrough);
     if (unsent > 0) onUnsent(unsent);
     if (isBack) onBack();
@@ -140,10 +146,11 @@ export class Retention {
   }
 
   #dueMs(): number {
-    const { directory, member, epochKeys, ports } = this.#options;
+    const { directory, member, epochKeys, shortDueMs, ports } = this.#options;
     const { firstEndMs } = epochKeys;
     if (directory.size === 0 || firstEndMs === null) return MOST_MS;
-    return firstEndMs + windowMs(directory.state.policy, this.#role(member)) - ports.clock.now();
+    const keysMs = firstEndMs + windowMs(directory.state.policy, this.#role(member)) - ports.clock.now();
+    return Math.min(keysMs, shortDueMs());
   }
 
   #role(member: MemberId): Role {

@@ -115,6 +115,8 @@ export async function retentionLife(seed: string) {
       replica: { headOf: () => null },
       outbox: { last: null, forget: () => 0 },
       forget: (through) => void (made.forgottenThrough = through),
+      forgetShort: () => {},
+      shortDueMs: () => Infinity,
       onUnsent: () => {},
       onBack: () => {},
       onFailure: () => {},

@@ -64,6 +64,15 @@ export {
   type SealingRecordsBody,
 } from './directory-bodies.ts';
 export { ProtocolError, type ProtocolErrorCode } from './errors.ts';
+export {
+  mailConfirmRequest,
+  mailConfirmResponse,
+  mailPageResponse,
+  mailQuery,
+  mailRequest,
+  mailResponse,
+  type MailPageBody,
+} from './mail-bodies.ts';
 export { LIMITS, PROTOCOL_VERSION } from './limits.ts';
 export { loginBytes, type LoginClaim } from './login.ts';
 export { isRefusalCode, REFUSAL_CODES, type RefusalCode } from './refusal.ts';

@@ -39,6 +39,10 @@ export const LIMITS = {
   lookupBytes: 32_768,
   /** One signed sealing record. */
   sealingRecordBytes: 2048,
+  /** One pairwise message. */
+  mailBytes: 65_536,
+  /** Pairwise messages in one page, and in one confirmation. */
+  mailPage: 100,
   /** Sealing records in one page. */
   sealingPageRecords: 512,
   /** The body of one document of an organisation, or of a system value. */

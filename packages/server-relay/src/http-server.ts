@@ -22,6 +22,7 @@ const STATUS: Partial<Record<RelayErrorCode, number>> = {
   'wrong-group': 409,
   'no-blob': 404,
   'head-moved': 409,
+  'message-id-reused': 409,
   'record-refused': 409,
   'version-conflict': 409,
   'quota-exceeded': 409,
@@ -29,6 +30,7 @@ const STATUS: Partial<Record<RelayErrorCode, number>> = {
   'wrong-offset': 409,
   'too-large': 413,
   'entry-refused': 422,
+  'not-a-recipient': 422,
   'rate-limited': 429,
 };
 

@@ -16,6 +16,7 @@ export type {
   StoredDocuments,
   SystemPlace,
 } from './data-store.ts';
+export type { MailPage, MailPut, MailStore, StoredMail } from './mail-store.ts';
 export type {
   DirectoryStore,
   LogGrowth,

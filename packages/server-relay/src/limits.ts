@@ -13,6 +13,12 @@ export interface RelayLimits {
   /** Ephemeral frames of one device: a burst of so many, then so many a second; what is more is dropped. */
   readonly ephemeralBurst: number;
   readonly ephemeralPerSecond: number;
+  /** Pairwise messages of one device: a burst of so many, then so many a second. */
+  readonly mailBurst: number;
+  readonly mailPerSecond: number;
+  /** Messages that wait for one device: of everybody, and of one sender. */
+  readonly mailboxMessages: number;
+  readonly mailboxOfSender: number;
   /** Frames of one socket that are read but not yet answered, in bytes; above, reading stops. */
   readonly socketIntakeBytes: number;
   /** The same over all sockets. */
@@ -45,6 +51,10 @@ export const DEFAULT_LIMITS: RelayLimits = {
   lagBytes: 1_048_576,
   ephemeralBurst: 20,
   ephemeralPerSecond: 5,
+  mailBurst: 200,
+  mailPerSecond: 5,
+  mailboxMessages: 1_000,
+  mailboxOfSender: 200,
   socketIntakeBytes: 2_097_152,
   intakeBytes: 67_108_864,
   catchUpReads: 2,

@@ -24,6 +24,7 @@ import { localKeyWrapper, type KeyWrapper } from './key-wrapper.ts';
 import { DEFAULT_LIMITS, type RelayLimits } from './limits.ts';
 import { shortId, type Log } from './log-event.ts';
 import { createLogins } from './logins.ts';
+import { addMailRoutes } from './mail-routes.ts';
 import { createOrganisations } from './organisations.ts';
 import { createOrgData } from './org-data.ts';
 import { answerBrowsers, createOrigins, type Origins } from './origins.ts';
@@ -164,6 +165,14 @@ function assemble(
   const key = signer.publicKey;
   addRoutes(app, { store, organisations, logins, gate, log, version, key, relayName, admitStranger });
   addDirectoryRoutes(app, { store, gate, primitives, clock });
+  addMailRoutes(app, {
+    store,
+    gate,
+    clock,
+    limits,
+    rates: createDeviceRates(clock, limits.mailBurst, limits.mailPerSecond),
+    hint: (org, device) => sockets?.hint(org, [device], 'mail'),
+  });
   const atRest = createAtRest({ store, wrapper, primitives, random });
   addDataRoutes(app, {
     data: createOrgData(store, atRest, limits.documents),

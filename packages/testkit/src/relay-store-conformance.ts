@@ -7,6 +7,7 @@ import { directoryChecks } from './relay-store-directory.ts';
 import { epochChecks } from './relay-store-epochs.ts';
 import { logChecks } from './relay-store-log.ts';
 import { loginChecks } from './relay-store-logins.ts';
+import { mailChecks } from './relay-store-mail.ts';
 import { sealingRecordChecks } from './relay-store-sealing.ts';
 import { wipeChecks } from './relay-store-wipe.ts';
 import type { TestRunner } from './test-runner.ts';
@@ -17,6 +18,7 @@ const CHECKS: readonly StoreCheck[] = [
   ...sealingRecordChecks,
   ...dataChecks,
   ...blobChecks,
+  ...mailChecks,
   ...epochChecks,
   ...appendChecks,
   ...wipeChecks,

@@ -51,11 +51,12 @@ export function sqlLogins(
       await database.query('delete from sessions where expires_ms < $1', [nowMs]);
       await forgetShares(database, nowMs);
       await database.query('delete from access_requests where expires_ms < $1', [nowMs]);
+      await database.query('delete from mail where expires_ms < $1', [nowMs]);
     },
   };
 }
 
-/** Ends all sessions of a subject, and forgets what a device told the relay alone, inside somebody's transaction. */
+/** Ends all sessions of a subject, and forgets what a device told the relay alone and what waits for it, inside somebody's transaction. */
 export async function endSessions(runner: SqlRunner, org: Uint8Array, subject: Subject): Promise<void> {
   await runner.query('delete from sessions where org = $1 and kind = $2 and subject = $3', [
     org,
@@ -67,6 +68,7 @@ export async function endSessions(runner: SqlRunner, org: Uint8Array, subject: S
     org,
     subjectBytes(subject),
   ]);
+  await runner.query('delete from mail where org = $1 and recipient = $2', [org, subjectBytes(subject)]);
 }
 
 function subjectBytes({ id }: Subject): Uint8Array {

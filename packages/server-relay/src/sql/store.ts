@@ -10,6 +10,7 @@ import type { SqlDatabase } from './database.ts';
 import { addEntry, sqlDirectory } from './directory.ts';
 import { endSessions, sqlLogins } from './logins.ts';
 import { forgetDevice, sqlWipe } from './wipe.ts';
+import { sqlMail } from './mail.ts';
 
 const KINDS: readonly EntryKind[] = ['envelope', 'statement'];
 
@@ -26,6 +27,7 @@ export function sqlRelayStore(database: SqlDatabase): RelayStore {
     ...sqlWipe(database),
     ...sqlAccess(database),
     ...sqlBlobs(database),
+    ...sqlMail(database),
     hasOrganisations: async () =>
       (await database.query('select 1 as one from organisations limit 1')).length > 0,
     createOrganisation: (genesis) => createOrganisation(database, genesis),

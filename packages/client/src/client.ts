@@ -37,6 +37,8 @@ import {
 import { CollectionWindows } from './collection-windows.ts';
 import type { SyncState } from './connection.ts';
 import { Cosigner } from './cosigner.ts';
+import { Direct } from './direct.ts';
+import { DirectShelf } from './direct-shelf.ts';
 import { DirectoryReplica } from './directory-replica.ts';
 import { Emitter } from './emitter.ts';
 import { EpochKeyStore } from './epoch-key-store.ts';
@@ -105,6 +107,8 @@ export class Client<D extends Declarations> {
   readonly access: Access;
   /** Files beside messages. */
   readonly attachments: Attachments;
+  /** Messages between this member and one other. */
+  readonly direct: Direct;
   readonly #options: ClientOptions<D>;
   readonly #self: Self;
   readonly #api: RelayApi;
@@ -191,6 +195,16 @@ export class Client<D extends Declarations> {
       collections: () => this.#byName,
       onHeartbeat: (...heartbeat) => this.#heartbeats.take(...heartbeat),
     });
+    this.direct = new Direct({
+      ...shared,
+      org: identity.org,
+      member: identity.member,
+      keyStore: options.store.keys,
+      time: this.#live.time,
+      isOnline: () => sync().online !== null,
+      pullDirectory: () => sync().pullDirectory(),
+      pullSealingRecords: () => sync().pullSealingRecords(),
+    });
     this.#heartbeats = new Heartbeats({
       ...shared,
       replica,
@@ -267,7 +281,7 @@ export class Client<D extends Declarations> {
       onChanged: () => this.#tell(),
       onWitnesses: (witnesses) => this.#events.emit('witnesses', witnesses),
       onEphemeral: (frame, socket) => this.#live.receive(frame, socket),
-      parts: [relayData, this.attachments, this.#live, this.#heartbeats, this.access],
+      parts: [relayData, this.attachments, this.#live, this.#heartbeats, this.access, this.direct],
     });
   }
 
@@ -324,6 +338,7 @@ export class Client<D extends Declarations> {
       cosigner: await Cosigner.open({ primitives, keyStore: store.keys, signer }),
       journal: await store.journal('group'),
       outbox: await Outbox.open(await store.journal('outbox')),
+      shelf: await DirectShelf.open(store.keys),
     });
     if (directory.size > 0) {
       client.#retention.sawLog();
@@ -771,6 +786,7 @@ interface ClientParts {
   readonly api: RelayApi;
   readonly sealing: OwnSealingKeys;
   readonly sealingRecords: SealingRecords;
+  readonly shelf: DirectShelf;
   readonly directory: DirectoryReplica;
   readonly identities: IdentityWatch;
   readonly ledger: WitnessLedger;

@@ -20,6 +20,8 @@ export type ClientErrorCode =
   | 'source-changed' // the content of an attachment is not what it was when its upload began
   | 'version-conflict' // somebody else has written this document since
   | 'unknown-record' // no record with this id, or no longer
+  | 'unknown-member' // no current member with this id
+  | 'unreachable' // no device of that member has a key to seal to
   | 'not-allowed' // the collection's rules let others do this, not this member
   | 'retention-too-long' // a collection is declared to stay longer than the organisation allows
   | 'unknown-request' // no access request with this id waits for an answer

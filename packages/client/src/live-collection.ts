@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import { accepted, invalidValue, type Body } from './body.ts';
 import type { AnyCollection, CollectionContext, Declaration } from './collection.ts';
 import type { LiveArrival } from './live-line.ts';
+import { Wakeups } from './wakeups.ts';
 
 const MIN_INTERVAL_MS = 1_000;
 
@@ -75,7 +76,7 @@ export class LiveCollection<T extends Body> implements AnyCollection {
   /** What was published too early, by room: the newest only. */
   readonly #waiting = new Map<string, T>();
   readonly #ended = new AbortController();
-  readonly #wakeups = new Set<() => void>();
+  readonly #wakeups = new Wakeups();
   #changes = 0;
   /** When the timer ends that lets go of what is too old; `null` while nothing is shown. */
   #expiryMs: number | null = null;
@@ -117,7 +118,7 @@ export class LiveCollection<T extends Body> implements AnyCollection {
   async *follow(signal?: AbortSignal): AsyncGenerator<readonly LiveItem<T>[], void, undefined> {
     for (let seen = -1; signal?.aborted !== true && !this.#ended.signal.aborted;) {
       if (seen === this.#changes) {
-        await this.#changed(signal);
+        await this.#wakeups.next(signal);
         continue;
       }
       const items = this.current();
@@ -195,18 +196,6 @@ export class LiveCollection<T extends Body> implements AnyCollection {
 
   #change(): void {
     this.#changes += 1;
-    for (const wake of this.#wakeups) wake();
-  }
-
-  #changed(signal: AbortSignal | undefined): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = (): void => {
-        this.#wakeups.delete(wake);
-        signal?.removeEventListener('abort', wake);
-        resolve();
-      };
-      this.#wakeups.add(wake);
-      signal?.addEventListener('abort', wake);
-    });
+    this.#wakeups.wake();
   }
 }

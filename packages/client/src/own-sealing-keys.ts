@@ -4,6 +4,7 @@ import {
   decodeCbor,
   encodeCbor,
   parseSealingRecord,
+  sealingKeyId,
   sealingKeysToDelete,
   sealingRecordAt,
   Secret,
@@ -113,6 +114,13 @@ export class OwnSealingKeys {
   keysFor({ author, createdMs }: Pick<EpochStatement, 'author' | 'createdMs'>): readonly Decapsulator[] {
     const atMs = author === this.#options.device ? Infinity : createdMs;
     return boxRecordsAt(this.#records(), atMs).flatMap((record) => this.#decapsulatorOf(record) ?? []);
+  }
+
+  /** The key with this id (`sealingKeyId`), or `null` where its secret is not here. */
+  withId(keyId: string): Decapsulator | null {
+    const { primitives } = this.#options;
+    const record = this.#records().find(({ publicKey }) => sealingKeyId(primitives, publicKey) === keyId);
+    return record === undefined ? null : this.#decapsulatorOf(record);
   }
 
   /** Whether the secret that a box of this epoch should be sealed to is gone, so that it cannot be opened any more. */

@@ -174,6 +174,12 @@ export class Sync {
     return this.#fetchBoxes(true);
   }
 
+  /** Asks for the sealing keys that others have published. @throws ClientError */
+  pullSealingRecords(): Promise<void> {
+    const { api, sealingRecords } = this.#options;
+    return this.#writing.run(() => sealingRecords.pull((after) => api.readSealingRecords(after)));
+  }
+
   /** Brings this device's copy of the membership log up to date. @throws ClientError `offline`, `relay-forked` */
   pullDirectory(): Promise<void> {
     return this.#incoming.pullDirectory();

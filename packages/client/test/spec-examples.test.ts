@@ -1,10 +1,11 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { encodeCbor, toHex } from '@keytide/crypto-core';
+import { encodeCbor, idBytes, memberId, toHex } from '@keytide/crypto-core';
 import { nodePrimitives } from '@keytide/crypto-core/node';
 import { describe, expect, test } from 'vitest';
 import { openFileJournal } from '../src/node.ts';
+import { encodeDirectPayload, parseDirectPayload } from '../src/direct-payload.ts';
 import { encodeLivePayload, parseLivePayload } from '../src/live-payload.ts';
 import { channelOf, encodeOperation, parseOperation } from '../src/operation.ts';
 
@@ -55,6 +56,28 @@ describe('the examples of the specification', () => {
       new Uint8Array(4097),
     ])
       expect(parseLivePayload(bad)).toBeNull();
+  });
+
+  test('direct message', async () => {
+    const id = new Uint8Array(16).fill(0x5a);
+    const to = memberId(new Uint8Array(16).fill(0x0c));
+    const message = { id, to, sentMs: Date.UTC(2026, 0, 1), body: { text: 'hello' } };
+    const payload = encodeDirectPayload(message);
+    expect(toHex(payload)).toBe(await example('direct', 'payload'));
+    expect(parseDirectPayload(payload)).toEqual(message);
+    const member = idBytes(to);
+    for (const bad of [
+      new Uint8Array(0),
+      encodeCbor([2, id, member, 1, {}]),
+      encodeCbor([1, id, member, 1, {}, 1]),
+      encodeCbor([1, id.subarray(1), member, 1, {}]),
+      encodeCbor([1, id, member.subarray(1), 1, {}]),
+      encodeCbor([1, id, member, -1, {}]),
+      encodeCbor([1, id, member, 1, []]),
+      encodeCbor([1, id, member, 1, null]),
+      new Uint8Array(8193),
+    ])
+      expect(parseDirectPayload(bad)).toBeNull();
   });
 
   test('journal', async () => {

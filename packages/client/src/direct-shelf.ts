@@ -1,0 +1,160 @@
+import {
+  decodeCbor,
+  deviceId,
+  encodeCbor,
+  idBytes,
+  type DeviceId,
+  type KeyStore,
+  type KeyStoreChange,
+} from '@keytide/crypto-core';
+import { parseDirectPayload, type DirectPayload } from './direct-payload.ts';
+import { ClientError } from './errors.ts';
+
+/** A direct message that is kept here: sent by this device, or received. */
+export interface KeptDirect {
+  readonly name: string;
+  readonly sender: DeviceId;
+  /** When it was sent, or came here if that was earlier: milliseconds since 1970. */
+  readonly timeMs: number;
+  readonly payload: DirectPayload;
+}
+
+/** A sealed message that the relay has not confirmed to keep. */
+export interface Letter {
+  readonly name: string;
+  readonly recipient: DeviceId;
+  /** 16 bytes: makes handing it in again harmless. */
+  readonly id: Uint8Array;
+  readonly wire: Uint8Array;
+  readonly madeMs: number;
+}
+
+const KEPT = 'direct/kept/';
+const LETTERS = 'direct/out/';
+const MAX_ENTRY_BYTES = 128 * 1024;
+
+/**
+ * Direct messages on this device: entries of its key store, which is encrypted as a whole, so that what a message
+ * brought and that it was opened are one batch, and deleting one deletes it from the only place where it is.
+ */
+export class DirectShelf {
+  readonly #keyStore: KeyStore;
+  #kept: readonly KeptDirect[];
+  #letters: readonly Letter[];
+  /** Names go on from the last one that is there. */
+  #next: number;
+
+  private constructor(keyStore: KeyStore, kept: readonly KeptDirect[], letters: readonly Letter[]) {
+    this.#keyStore = keyStore;
+    this.#kept = kept;
+    this.#letters = letters;
+    const names = [...kept, ...letters].map(({ name }) => Number(name.slice(name.lastIndexOf('/') + 1)));
+    this.#next = 1 + names.reduce((most, number) => Math.max(most, number), 0);
+  }
+
+  /** Reads what is stored. @throws ClientError `store-damaged` */
+  static async open(keyStore: KeyStore): Promise<DirectShelf> {
+    const read = async <T>(prefix: string, decode: (name: string, value: Uint8Array) => T): Promise<T[]> => {
+      const found: T[] = [];
+      for (const name of await keyStore.names(prefix)) {
+        const value = await keyStore.get(name);
+        if (value !== null) found.push(decode(name, value));
+      }
+      return found;
+    };
+    return new DirectShelf(keyStore, await read(KEPT, decodeKept), await read(LETTERS, decodeLetter));
+  }
+
+  /** In the order in which they came to be here. */
+  get kept(): readonly KeptDirect[] {
+    return this.#kept;
+  }
+
+  /** In the order in which they were sealed. */
+  get letters(): readonly Letter[] {
+    return this.#letters;
+  }
+
+  /** Names a message and says how it is kept; `add` it once that is durable. */
+  shelve(
+    message: Omit<KeptDirect, 'name'>,
+    plaintext: Uint8Array,
+  ): { kept: KeptDirect; change: KeyStoreChange } {
+    const kept = { ...message, name: this.#name(KEPT) };
+    const value = encodeCbor([1, idBytes(kept.sender), kept.timeMs, plaintext]);
+    return { kept, change: { name: kept.name, value } };
+  }
+
+  /** What `shelve` has named is durable. */
+  add(kept: KeptDirect): void {
+    this.#kept = [...this.#kept, kept];
+  }
+
+  /** Keeps a message of this device together with the letters that carry it: all or nothing. */
+  async send(
+    message: Omit<KeptDirect, 'name'>,
+    plaintext: Uint8Array,
+    letters: readonly Omit<Letter, 'name'>[],
+  ): Promise<void> {
+    const { kept, change } = this.shelve(message, plaintext);
+    const named = letters.map((letter): Letter => ({ ...letter, name: this.#name(LETTERS) }));
+    await this.#keyStore.write([
+      change,
+      ...named.map(({ name, recipient, id, wire, madeMs }) => ({
+        name,
+        value: encodeCbor([1, idBytes(recipient), id, wire, madeMs]),
+      })),
+    ]);
+    this.add(kept);
+    this.#letters = [...this.#letters, ...named];
+  }
+
+  /** Forgets letters that the relay keeps, or that nobody waits for. */
+  async drop(letters: readonly Letter[]): Promise<void> {
+    if (letters.length === 0) return;
+    await this.#keyStore.write(letters.map(({ name }) => ({ name, value: null })));
+    this.#letters = this.#letters.filter((letter) => !letters.includes(letter));
+  }
+
+  /** Deletes what is older than this; answers whether anything was. */
+  async forget(beforeMs: number): Promise<boolean> {
+    const over = this.#kept.filter(({ timeMs }) => timeMs < beforeMs);
+    await this.drop(this.#letters.filter(({ madeMs }) => madeMs < beforeMs));
+    if (over.length === 0) return false;
+    await this.#keyStore.write(over.map(({ name }) => ({ name, value: null })));
+    this.#kept = this.#kept.filter((kept) => !over.includes(kept));
+    return true;
+  }
+
+  #name(prefix: string): string {
+    const number = this.#next;
+    this.#next += 1;
+    return prefix + String(number).padStart(16, '0');
+  }
+}
+
+function decodeKept(name: string, value: Uint8Array): KeptDirect {
+  const fields = fieldsOf(value, 4);
+  const [, sender, timeMs, plaintext] = fields;
+  const payload = plaintext instanceof Uint8Array ? parseDirectPayload(plaintext) : null;
+  if (!(sender instanceof Uint8Array) || typeof timeMs !== 'number' || payload === null) throw damaged();
+  return { name, sender: deviceId(sender), timeMs, payload };
+}
+
+function decodeLetter(name: string, value: Uint8Array): Letter {
+  const [, recipient, id, wire, madeMs] = fieldsOf(value, 5);
+  const isBytes = (each: unknown): each is Uint8Array => each instanceof Uint8Array;
+  if (!isBytes(recipient) || !isBytes(id) || !isBytes(wire) || typeof madeMs !== 'number') throw damaged();
+  return { name, recipient: deviceId(recipient), id, wire, madeMs };
+}
+
+function fieldsOf(value: Uint8Array, length: number): readonly unknown[] {
+  const decoded = decodeCbor(value, MAX_ENTRY_BYTES);
+  const fields = Array.isArray(decoded) ? decoded : [];
+  if (fields.length !== length || fields[0] !== 1) throw damaged();
+  return fields;
+}
+
+function damaged(): ClientError {
+  return new ClientError('store-damaged', 'a stored direct message is not one');
+}

@@ -1,0 +1,377 @@
+import {
+  boxChannel,
+  CryptoError,
+  deviceId,
+  forgetSeenMessages,
+  pairwiseEndpoint,
+  sorted,
+  toHex,
+  type DeviceId,
+  type KeyStore,
+  type KeyStoreChange,
+  type MemberId,
+  type OrgId,
+  type PairwiseEndpoint,
+} from '@keytide/crypto-core';
+import { isActive, type Device } from '@keytide/key-directory';
+import type { Body } from './body.ts';
+import { confirmMail, postMail, readMail } from './direct-api.ts';
+import { encodeDirectPayload, parseDirectPayload } from './direct-payload.ts';
+import type { DirectShelf, KeptDirect, Letter } from './direct-shelf.ts';
+import type { DirectoryReplica } from './directory-replica.ts';
+import type { Self } from './epoch-ring.ts';
+import { ClientError } from './errors.ts';
+import type { OwnSealingKeys } from './own-sealing-keys.ts';
+import type { Part } from './part.ts';
+import type { Ports } from './ports.ts';
+import type { RelayApi } from './relay-api.ts';
+import { windowStartMs } from './retention.ts';
+import type { SealingRecords } from './sealing-records.ts';
+import { Serial } from './serial.ts';
+import type { SteadyTime } from './steady-time.ts';
+import { Wakeups } from './wakeups.ts';
+
+/** A message from one person to one other. */
+export interface DirectMessage {
+  /** 32 hex characters, the same on all devices that have it. */
+  readonly id: string;
+  /** Whose conversation with this device's member it is in. */
+  readonly member: MemberId;
+  /** The device that signed it, and the member it belongs to. */
+  readonly device: DeviceId;
+  readonly from: MemberId;
+  /** The name that member chose. Not verified by anyone but themselves. */
+  readonly handle: string;
+  /** When the sender says it was sent, or when it came if that was earlier: milliseconds since 1970. */
+  readonly timeMs: number;
+  /** As the sender wrote it: whether it is what the application expects, the application must check. */
+  readonly body: Body;
+}
+
+/** A message to this device that shows nothing, and why (docs/spec/direct.md). */
+export interface UnreadableDirect {
+  /** Who sent it, by the relay's word. */
+  readonly device: DeviceId;
+  readonly code: string;
+}
+
+/** What became of a message: durable here, and sealed to all devices but these, which were away for too long. */
+export interface SentDirect {
+  readonly id: string;
+  readonly silent: readonly DeviceId[];
+}
+
+interface DirectParts {
+  readonly ports: Ports;
+  readonly org: OrgId;
+  readonly member: MemberId;
+  readonly self: Self;
+  readonly keyStore: KeyStore;
+  readonly shelf: DirectShelf;
+  readonly directory: DirectoryReplica;
+  readonly sealing: OwnSealingKeys;
+  readonly sealingRecords: SealingRecords;
+  readonly api: RelayApi;
+  readonly time: SteadyTime;
+  readonly isOnline: () => boolean;
+  pullDirectory(): Promise<void>;
+  pullSealingRecords(): Promise<void>;
+}
+
+const RETRY_MS = 15_000;
+const LOOK_MS = 3_600_000;
+const UNREADABLE_KEPT = 100;
+
+/** Messages between two people, over the pairwise channels of their devices and the relay's mailboxes. */
+export class Direct implements Part {
+  readonly topic = 'mail';
+  readonly #parts: DirectParts;
+  readonly #writing = new Serial();
+  readonly #stopping = new AbortController();
+  readonly #changes = new Wakeups();
+  readonly #unreadable: UnreadableDirect[] = [];
+  #endpoint: PairwiseEndpoint | null = null;
+  #isAwake = false;
+  #isTryingAgain = false;
+  #running: Promise<void> | null = null;
+
+  constructor(parts: DirectParts) {
+    this.#parts = parts;
+    void this.#look();
+  }
+
+  /** Messages that are safe on this device and that the relay has not confirmed to keep, one for each device they go to. */
+  get waiting(): number {
+    return this.#parts.shelf.letters.length;
+  }
+
+  /** The newest messages that show nothing, at most 100. */
+  get unreadable(): readonly UnreadableDirect[] {
+    return [...this.#unreadable];
+  }
+
+  /**
+   * Writes to a member: to each of their active devices, and to one's own others. Resolves once it is durable here.
+   * @throws ClientError `unknown-member`, `unreachable` when all their devices were away for too long to seal to,
+   *   `too-large` over 8 KiB, `closed`
+   */
+  send(member: MemberId, body: Body): Promise<SentDirect> {
+    return this.#writing.run(async () => {
+      this.#assertOpen();
+      const { directory, ports, shelf, time, isOnline } = this.#parts;
+      const person = directory.state.members.get(member);
+      if (person === undefined || person.removedAt !== null)
+        throw new ClientError('unknown-member', 'no current member of the organisation');
+      const id = ports.random(16);
+      const sentMs = Math.max(time.now(), this.#lastSentMs + 1);
+      const plaintext = encodeDirectPayload({ id, to: member, sentMs, body });
+      // The newest keys if they can be had; those that are known will do.
+      if (isOnline()) await this.#parts.pullSealingRecords().catch(() => {});
+      const { letters, silent } = await this.#seal(this.#devicesFor(member), plaintext, sentMs);
+      const reached = letters.some(({ recipient }) => person.activeDevices.includes(recipient));
+      if (member !== this.#parts.member && !reached)
+        throw new ClientError('unreachable', 'no device of this member has a key to seal to');
+      const payload = { id, to: member, sentMs, body };
+      await shelf.send({ sender: this.#parts.self.device, timeMs: sentMs, payload }, plaintext, letters);
+      this.#changes.wake();
+      if (isOnline()) this.wake();
+      return { id: toHex(id), silent };
+    });
+  }
+
+  /** The conversation with a member, in the order of its times. */
+  read(member: MemberId): readonly DirectMessage[] {
+    const views = this.#kept().flatMap((kept) => this.#viewOf(kept, member) ?? []);
+    return sorted(views, (a, b) => a.timeMs - b.timeMs);
+  }
+
+  /** Yields the conversation so far, in the order in which it came here, then what comes, until `signal` is aborted or the client closes. */
+  async *follow(member: MemberId, signal?: AbortSignal): AsyncGenerator<DirectMessage, void, undefined> {
+    let last = '';
+    while (signal?.aborted !== true && !this.#stopping.signal.aborted) {
+      const next = this.#kept().find((kept) => kept.name > last && this.#viewOf(kept, member) !== null);
+      if (next === undefined) {
+        await this.#changes.next(signal);
+        continue;
+      }
+      last = next.name;
+      yield this.#viewOf(next, member) as DirectMessage;
+    }
+  }
+
+  wake(): void {
+    this.#isAwake = true;
+    this.#running ??= this.#run().finally(() => {
+      this.#running = null;
+      if (this.#isAwake && !this.#stopping.signal.aborted) this.wake();
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#changes.wake();
+    await this.#running;
+    await this.#writing.run(async () => {});
+  }
+
+  get #lastSentMs(): number {
+    const { shelf, self } = this.#parts;
+    return shelf.kept.reduce(
+      (most, { sender, timeMs }) => (sender === self.device ? Math.max(most, timeMs) : most),
+      0,
+    );
+  }
+
+  /** What the retention window holds: what is over shows nothing, deleted or not. */
+  #kept(): readonly KeptDirect[] {
+    const startMs = this.#windowStartMs();
+    return this.#parts.shelf.kept.filter(({ timeMs }) => timeMs >= startMs);
+  }
+
+  #windowStartMs(): number {
+    const { directory, member, time } = this.#parts;
+    if (directory.size === 0) return 0;
+    const { policy, members } = directory.state;
+    return windowStartMs(policy, members.get(member)?.role ?? 'member', time.now());
+  }
+
+  #devicesFor(member: MemberId): Device[] {
+    const { directory, self } = this.#parts;
+    const { members, devices } = directory.state;
+    const ids = new Set([member, this.#parts.member].flatMap((id) => members.get(id)?.activeDevices ?? []));
+    ids.delete(self.device);
+    return [...ids].map((id) => devices.get(id) as Device);
+  }
+
+  async #seal(
+    devices: readonly Device[],
+    plaintext: Uint8Array,
+    nowMs: number,
+  ): Promise<{ letters: Omit<Letter, 'name'>[]; silent: DeviceId[] }> {
+    const { ports, sealingRecords } = this.#parts;
+    const letters: Omit<Letter, 'name'>[] = [];
+    const silent: DeviceId[] = [];
+    for (const device of devices) {
+      const choice = sealingRecords.choiceAt(device, nowMs);
+      if (choice.kind === 'silent') {
+        silent.push(device.id);
+        continue;
+      }
+      const encapsulator = ports.primitives.encapsulator(choice.record.publicKey);
+      // A box leaves nothing behind on this side: the letters are kept together, with the message itself.
+      const wire = await boxChannel(this.#ownEnd(), { record: device, encapsulator }).seal(
+        plaintext,
+        () => [],
+      );
+      letters.push({ recipient: device.id, id: ports.random(16), wire, madeMs: nowMs });
+    }
+    return { letters, silent };
+  }
+
+  /** This device's end of its channels; needs its place in the membership log. */
+  #ownEnd(): PairwiseEndpoint {
+    const { ports, org, keyStore, self, directory, sealing } = this.#parts;
+    this.#endpoint ??= pairwiseEndpoint({
+      primitives: ports.primitives,
+      random: ports.random,
+      org,
+      store: keyStore,
+      signer: self.signer,
+      record: directory.state.devices.get(self.device) as Device,
+      sealingKey: (keyId) => sealing.withId(keyId),
+    });
+    return this.#endpoint;
+  }
+
+  async #run(): Promise<void> {
+    this.#isAwake = false;
+    try {
+      await this.#forget();
+      if (!this.#parts.isOnline()) return;
+      await this.#pull();
+      if (await this.#flush()) return;
+    } catch {
+      // What the relay does passes, and what this device cannot keep is told by whatever else it does.
+    }
+    void this.#tryAgain();
+  }
+
+  /** Out of reach, the next connection wakes this; while there is one, a little later. */
+  async #tryAgain(): Promise<void> {
+    if (this.#isTryingAgain) return;
+    this.#isTryingAgain = true;
+    await this.#parts.time.wait(RETRY_MS, this.#stopping.signal);
+    this.#isTryingAgain = false;
+    if (!this.#stopping.signal.aborted && this.#parts.isOnline()) this.wake();
+  }
+
+  async #pull(): Promise<void> {
+    const { api } = this.#parts;
+    for (let after = 0, more = true; more && !this.#stopping.signal.aborted;) {
+      const page = await readMail(api, after);
+      for (const { sender, message } of page.messages) await this.#take(deviceId(sender), message);
+      const seqs = page.messages.map(({ seq }) => seq);
+      if (seqs.length > 0) await confirmMail(api, seqs);
+      after = seqs[seqs.length - 1] ?? after;
+      ({ more } = page);
+    }
+  }
+
+  /** Opens a message, once; what does not open now never will. */
+  async #take(sender: DeviceId, wire: Uint8Array): Promise<void> {
+    const { directory, ports } = this.#parts;
+    if (!directory.state.devices.has(sender)) await this.#parts.pullDirectory();
+    const device = directory.state.devices.get(sender);
+    if (device === undefined) return this.#refuse(sender, 'device-not-certified');
+    if (!isActive(directory.state, sender)) return this.#refuse(sender, 'removed');
+    let kept: KeptDirect | null = null;
+    const keep = (plaintext: Uint8Array): readonly KeyStoreChange[] => {
+      const shelved = this.#shelve(device, plaintext);
+      kept = shelved.kept;
+      return [shelved.change];
+    };
+    try {
+      const encapsulator = ports.primitives.encapsulator(device.sealing.publicKey);
+      await boxChannel(this.#ownEnd(), { record: device, encapsulator }).open(wire, keep);
+    } catch (error) {
+      if (!(error instanceof CryptoError)) throw error;
+      // A repetition is here already.
+      if (error.code !== 'replayed') this.#refuse(sender, error.code);
+      return;
+    }
+    if (kept !== null) this.#parts.shelf.add(kept);
+    this.#changes.wake();
+  }
+
+  /** @throws CryptoError `wrong-context` for what is no message between these two */
+  #shelve(device: Device, plaintext: Uint8Array): ReturnType<DirectShelf['shelve']> {
+    const { member, shelf, time } = this.#parts;
+    const payload = parseDirectPayload(plaintext);
+    if (payload === null || (device.member !== member && payload.to !== member))
+      throw new CryptoError('wrong-context', 'no direct message to this member');
+    const timeMs = Math.min(payload.sentMs, time.now());
+    return shelf.shelve({ sender: device.id, timeMs, payload }, plaintext);
+  }
+
+  #refuse(device: DeviceId, code: string): void {
+    this.#unreadable.push({ device, code });
+    if (this.#unreadable.length > UNREADABLE_KEPT) this.#unreadable.shift();
+    this.#changes.wake();
+  }
+
+  /** Hands in what waits, to each device in order; `false` when something has to wait on. */
+  async #flush(): Promise<boolean> {
+    const { api, directory, shelf } = this.#parts;
+    const blocked = new Set<DeviceId>();
+    for (const letter of shelf.letters) {
+      const { recipient } = letter;
+      if (this.#stopping.signal.aborted) return false;
+      if (blocked.has(recipient)) continue;
+      try {
+        if (isActive(directory.state, recipient)) await postMail(api, letter);
+        await shelf.drop([letter]);
+      } catch (error) {
+        if (!(error instanceof ClientError) || error.code !== 'relay-refused') throw error;
+        // What comes later for this device must not come first.
+        blocked.add(recipient);
+      }
+    }
+    return blocked.size === 0;
+  }
+
+  /** At the start, and once an hour, also out of reach. */
+  async #look(): Promise<void> {
+    while (!this.#stopping.signal.aborted) {
+      this.wake();
+      await this.#parts.time.wait(LOOK_MS, this.#stopping.signal);
+    }
+  }
+
+  /** Deletes what is over, and which messages were opened with sealing keys that are gone. */
+  async #forget(): Promise<void> {
+    const { directory, keyStore, sealing, self, shelf } = this.#parts;
+    if (directory.size === 0) return;
+    if (await shelf.forget(this.#windowStartMs())) this.#changes.wake();
+    if (!isActive(directory.state, self.device)) return;
+    const seen = (await keyStore.names(SEEN)).map((name) => name.slice(SEEN.length).split('/')[0] as string);
+    for (const keyId of new Set(seen))
+      if (sealing.withId(keyId) === null) await forgetSeenMessages(this.#ownEnd(), keyId, []);
+  }
+
+  #viewOf({ sender, timeMs, payload }: KeptDirect, member: MemberId): DirectMessage | null {
+    const { devices, members } = this.#parts.directory.state;
+    const from = members.get(devices.get(sender)?.member as MemberId);
+    if (from === undefined) return null;
+    const conversation = from.id === this.#parts.member ? payload.to : from.id;
+    if (conversation !== member) return null;
+    const { id, handle } = from;
+    return { id: toHex(payload.id), member, device: sender, from: id, handle, timeMs, body: payload.body };
+  }
+
+  #assertOpen(): void {
+    if (this.#stopping.signal.aborted) throw new ClientError('closed', 'the client was closed');
+  }
+}
+
+/** Where crypto-core keeps which messages were opened (docs/spec/pairwise.md). */
+const SEEN = 'pairwise/seen/';

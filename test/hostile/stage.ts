@@ -54,6 +54,8 @@ export interface Stage {
     handle: string,
     options?: { role?: 'admin' | 'member'; ports?: Ports },
   ): Promise<Person>;
+  /** Another device of the same member, by an invite of their own. */
+  another(owner: Person): Promise<Person>;
   /** Ada and bo, who have said hello to each other. */
   pair(ports?: Ports): Promise<{ ada: Person; bo: Person }>;
   /** Closes a person's client, and opens it again on the same store. */
@@ -128,6 +130,13 @@ export async function openStage(clock: { now(): number } = { now }): Promise<Sta
       const store = lastingStore();
       const link = await inviter.client.invite({ role });
       const person = await settle(join({ definition, ports, store, link, handle }), store);
+      await person.client.online();
+      return person;
+    },
+    async another(owner) {
+      const store = lastingStore();
+      const link = await owner.client.inviteDevice();
+      const person = await settle(join({ definition, ports: noonPorts, store, link }), store);
       await person.client.online();
       return person;
     },

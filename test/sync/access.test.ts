@@ -118,14 +118,14 @@ async function scene(): Promise<{ ada: Person; bo: Person; phone: Person }> {
 }
 
 /** The relay has a problem of its own with these calls, until the returned function is called. */
-function fails(test: (call: HostileCall) => boolean): {
+function fails(isHit: (call: HostileCall) => boolean): {
   readonly end: () => void;
   readonly count: () => number;
 } {
   let count = 0;
   const end = hostile.attack({
     async call(call, forward) {
-      if (!test(call)) return await forward(call);
+      if (!isHit(call)) return await forward(call);
       count += 1;
       return { status: 503, body: { code: 'unavailable', message: 'a bad day' } };
     },

@@ -67,6 +67,8 @@ const ADVICE: Readonly<Record<string, Readonly<Record<string, Advice>>>> = {
     'handle-needed': usage('Give the name that others will see with --name.'),
     'already-joined': usage('Give another --home for another organisation.'),
     'invalid-value': usage('Correct the value and run the command again.'),
+    'unknown-request': usage('See `keytide access list`.'),
+    'beyond-entitlement': refused('Nothing of it may be given any more; it may be in the archive.'),
     'unknown-record': usage('See `keytide requests list`.'),
     'too-large': usage('Send less at once.'),
     'store-damaged': locked(

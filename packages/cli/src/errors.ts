@@ -13,6 +13,7 @@ export type CliErrorCode =
   | 'unknown-request' // no request, or more than one, with this id
   | 'unknown-member' // no member, or more than one, with this name
   | 'unknown-device' // no device, or more than one, with this id
+  | 'unknown-request' // no access request, or more than one, with this id waits
   | 'unknown-invite' // no open invite, or more than one, with this id
   | 'other-number' // the safety number of the other person is another one
   | 'file-exists' // a file that would be written is there already

@@ -1,4 +1,4 @@
-import type { DeviceView, InviteView, MemberView } from '@keytide/client';
+import type { AccessRequestView, DeviceView, InviteView, MemberView } from '@keytide/client';
 import type { Keytide } from './organisation.ts';
 import { CliError } from './errors.ts';
 import { EXIT } from './exit-codes.ts';
@@ -27,12 +27,22 @@ export function findInvite(client: Keytide, start: string): InviteView {
   return one(client.invites(), start) ?? fail('unknown-invite', 'open invite', next);
 }
 
+/** The access request whose id begins so, of those that wait for this admin. @throws CliError `unknown-request` */
+export function findRequest(client: Keytide, start: string): AccessRequestView {
+  const next = 'Give at least 8 digits of the id, as `keytide access list` shows it.';
+  return one(client.access.inbox, start) ?? fail('unknown-request', 'access request', next);
+}
+
 function one<T extends { readonly id: string }>(all: readonly T[], start: string): T | null {
   if (!/^[0-9a-f]{8,64}$/.test(start)) return null;
   const [found = null, ...others] = all.filter(({ id }) => id.startsWith(start));
   return others.length === 0 ? found : null;
 }
 
-function fail(code: 'unknown-device' | 'unknown-invite', what: string, next: string): never {
+function fail(
+  code: 'unknown-device' | 'unknown-invite' | 'unknown-request',
+  what: string,
+  next: string,
+): never {
   throw new CliError(code, EXIT.usage, `no ${what}, or more than one, has an id that begins so`, next);
 }

@@ -1,6 +1,7 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
+import { addAccess } from './access.ts';
 import { addAdministration, addPeople } from './administration.ts';
 import { chat } from './commands/chat.ts';
 import { createOrg } from './commands/org-create.ts';
@@ -35,6 +36,7 @@ export function createProgram(signal: AbortSignal, finish: (exitCode: ExitCode) 
   addOrganisation(program, run);
   addPeople(program, run);
   addAdministration(program, run);
+  addAccess(program, run);
   addConversation(program, run);
   addRequests(program, run);
   program

@@ -76,6 +76,17 @@ export class Access implements Part {
     await this.#jobs.run(() => this.#answering.decide(id, reason));
   }
 
+  /**
+   * Brings the relay what this device asks for, takes what has come, and looks what others ask for; what can be
+   * answered without a person is. It all happens by itself too: this is for whoever cannot wait.
+   * @throws ClientError `offline`, `relay-refused`, `unwitnessed`
+   */
+  async refresh(): Promise<void> {
+    await this.#jobs.run(() => this.#asking.tick());
+    const due = await this.#jobs.run(() => this.#answering.look());
+    for (const id of due) await this.#jobs.run(() => this.#answering.answer(id));
+  }
+
   wake(): void {
     if (this.#stopped.signal.aborted) return;
     this.#running ??= this.#run();

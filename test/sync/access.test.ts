@@ -211,7 +211,7 @@ test('a device that dies after it has taken the keys has them, and asks no more'
   await phone.client.access.request();
   await ada.client.access.approve(await waiting(ada));
   await readable(phone, 'from before');
-  expect(outage.count()).toBeGreaterThan(0);
+  await expect.poll(outage.count, PATIENCE).toBeGreaterThan(0);
   await leaves(phone);
   await returns(phone);
   await readable(phone, 'from before');

@@ -84,6 +84,7 @@ import { SealingRecords } from './sealing-records.ts';
 import { SignedEntries } from './signed-entries.ts';
 import { Sync } from './sync.ts';
 import { isAdmin, TrustedTime } from './trusted-time.ts';
+import { locked, UnlockLease } from './unlock-lease.ts';
 import { carryOut, handIn, obeyStored, wiped, wipeOrderIn, type WipeOrder } from './wipe.ts';
 import { readWipeReceipts, type WipeReceiptView } from './wipe-receipts.ts';
 import type { Witnesses } from './witness-demand.ts';
@@ -135,6 +136,7 @@ export class Client<D extends Declarations> {
   #isStarted = false;
   readonly #live: Live;
   readonly #heartbeats: Heartbeats;
+  readonly #lease: UnlockLease | null;
   readonly #closing = new AbortController();
   /** The end that this client makes by itself, once there is a reason. */
   #ending: Promise<void> | null = null;
@@ -234,6 +236,13 @@ export class Client<D extends Declarations> {
       windows,
       isExpired: (epoch) => this.#epochs.isExpired(epoch),
     });
+    const { lease: place } = options.store;
+    const { org, relayUrl } = identity;
+    const onOver = (): void => {
+      this.#ending ??= this.#lock();
+    };
+    this.#lease =
+      place === undefined ? null : new UnlockLease({ ...parts, ports, org, relayUrl, place, onOver });
     this.#events.on('unreadable', () => this.#changes.changed('unreadable'));
     this.access = new Access({
       ports,
@@ -281,7 +290,15 @@ export class Client<D extends Declarations> {
       onChanged: () => this.#tell(),
       onWitnesses: (witnesses) => this.#events.emit('witnesses', witnesses),
       onEphemeral: (frame, socket) => this.#live.receive(frame, socket),
-      parts: [relayData, this.attachments, this.#live, this.#heartbeats, this.access, this.direct],
+      parts: [
+        relayData,
+        this.attachments,
+        this.#live,
+        this.#heartbeats,
+        this.access,
+        this.direct,
+        ...(this.#lease === null ? [] : [this.#lease]),
+      ],
     });
   }
 
@@ -349,6 +366,7 @@ export class Client<D extends Declarations> {
     }
     client.#isStarted = true;
     client.#sync.start();
+    client.#lease?.start();
     return client;
   }
 
@@ -728,10 +746,12 @@ export class Client<D extends Declarations> {
   #afterGrowth(): void {
     const order = wipeOrderIn(this.#directory, this.device);
     if (order !== null) this.#ending ??= this.#obey(order);
-    else if (this.#sync.ended === null) this.#lookForAlarms();
+    if (this.#sync.ended !== null) return;
+    this.#lookForAlarms();
     this.#changes.changed('members');
     for (const collection of this.#byName.values()) collection.look?.();
     if (this.#isStarted) this.access.wake();
+    this.#lease?.look();
   }
 
   /** Nothing is waited for before the store is destroyed, and nothing but a clean end keeps the receipt from going out. */
@@ -751,6 +771,14 @@ export class Client<D extends Declarations> {
       receipt = await carryOut(tools, order);
     });
     if (receipt !== null) await handIn(tools, receipt, this.#closing.signal);
+  }
+
+  /** The way back is to open the store again, which asks the relay. */
+  async #lock(): Promise<void> {
+    await this.#sync.end('locked', locked(), async () => {
+      this.#empty();
+      await this.#options.store.close();
+    });
   }
 
   /** What is shown and what it is read with leaves the memory. */

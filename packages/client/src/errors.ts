@@ -10,6 +10,7 @@ export type ClientErrorCode =
   | 'replay-needed' // proofs are not enough here: the membership log has to be replayed
   | 'closed' // the client was closed
   | 'wiped' // this device was told to destroy what it held, and has
+  | 'lease-over' // the relay keeps no share any more to open this device with
   | 'locked' // nothing was heard of the relay for the unlock lease: open the store again
   | 'no-organisation' // this store holds no organisation
   | 'handle-needed' // an invite for a new member, and no name was given

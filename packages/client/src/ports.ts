@@ -1,5 +1,6 @@
 import type { KeyStore, Primitives, Random } from '@keytide/crypto-core';
 import type { Journal } from './journal.ts';
+import type { LeasePlace } from './unlock-share.ts';
 
 /** Time as the client sees it. */
 export interface Clock {
@@ -15,6 +16,8 @@ export interface DeviceStore {
   readonly keys: KeyStore;
   /** Opens an append-only list of byte records. Holds ciphertext and public data only. */
   journal(name: string): Promise<Journal>;
+  /** What an unlock lease needs of the store; left out where its vault cannot need a share. */
+  readonly lease?: LeasePlace;
   /** Lets another process open the store. */
   close(): Promise<void>;
   /**

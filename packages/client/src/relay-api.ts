@@ -220,7 +220,12 @@ interface Request {
   readonly token: string | null;
 }
 
-async function callRelay<T>(ports: Ports, request: Request, answer: Answer<T>): Promise<T> {
+/** One call of a route. @throws ClientError `offline`, `relay-refused`, `relay-misbehaved` */
+export async function callRelay<T>(
+  ports: Pick<Ports, 'fetch' | 'clock'>,
+  request: Request,
+  answer: Answer<T>,
+): Promise<T> {
   let status: number;
   let bytes: Uint8Array | null;
   const done = new AbortController();

@@ -1,12 +1,13 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { encodeCbor, idBytes, memberId, toHex } from '@keytide/crypto-core';
+import { encodeCbor, idBytes, memberId, orgId, toHex } from '@keytide/crypto-core';
 import { nodePrimitives } from '@keytide/crypto-core/node';
 import { describe, expect, test } from 'vitest';
 import { openFileJournal } from '../src/node.ts';
 import { encodeDirectPayload, parseDirectPayload } from '../src/direct-payload.ts';
 import { encodeLivePayload, parseLivePayload } from '../src/live-payload.ts';
+import { encodeTicket, parseTicket } from '../src/unlock-ticket.ts';
 import { channelOf, encodeOperation, parseOperation } from '../src/operation.ts';
 
 /** The hex of the fenced block "```hex NAME" of a page of docs/spec, without the remarks beside it. */
@@ -32,6 +33,13 @@ describe('the examples of the specification', () => {
     const encoded = encodeOperation(operation);
     expect(toHex(encoded)).toBe(await example('operations', 'operation'));
     expect(parseOperation(encoded, Infinity)).toEqual(operation);
+  });
+
+  test('unlock ticket', async () => {
+    const ids = [new Uint8Array(32).fill(0x1d)];
+    const ticket = { relay: 'http://127.0.0.1:8080', org: orgId('0a'.repeat(32)), ids };
+    expect(toHex(encodeTicket(ticket))).toBe(await example('unlock-lease', 'ticket'));
+    expect(parseTicket(encodeTicket(ticket))).toEqual(ticket);
   });
 
   test('channel', async () => {

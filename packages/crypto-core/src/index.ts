@@ -200,5 +200,7 @@ export { Secret } from './secret.ts';
 export { signBytes, verifyBytes } from './sign.ts';
 export { sorted } from './sorted.ts';
 export { unsealMessage, type OpenedMessage, type UnverifiedMessage } from './unseal.ts';
+export type { Prove, UnlockShareSource } from './vault/vault-key.ts';
+export type { Vault } from './vault/vault-key-store.ts';
 export { decodeUtf8, encodeUtf8 } from './utf8.ts';
 export { verifyEpochStatement, type EpochExpectation, type PreviousEpoch } from './verify-epoch.ts';

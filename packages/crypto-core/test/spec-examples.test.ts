@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import {
   appendLeaf,
   asciiBytes,
+  concatBytes,
   createSealingRecord,
   decodeCbor,
   EMPTY_FRONTIER,
@@ -27,7 +28,7 @@ import {
 } from '@keytide/crypto-core';
 import { nodePrimitives as primitives, nodeRandom, openFileVault } from '@keytide/crypto-core/node';
 import { sealVaultFile } from '../src/vault/vault-file.ts';
-import { bindToDevice, unlockVault } from '../src/vault/vault-key.ts';
+import { bindToDevice, proofOf, unlockVault } from '../src/vault/vault-key.ts';
 import { argon2id } from '../src/node/argon2id.ts';
 import { specExample, specPage } from './spec-page.ts';
 import * as world from './spec-world.ts';
@@ -144,7 +145,7 @@ describe('docs/spec/vault.md', async () => {
     const salt = filled(0x5a, 16);
     const header = { kdf, needsUnlockShare: false, needsDeviceKey: false, salt };
     const secrets = { passphrase: 'example', unlockShare: null };
-    const root = await unlockVault(primitives, argon2id, header, secrets);
+    const { unlocked: root } = await unlockVault(primitives, argon2id, header, secrets);
     const written = sealVaultFile({
       primitives,
       header,
@@ -158,7 +159,7 @@ describe('docs/spec/vault.md', async () => {
   test('is what is written with a device key', async () => {
     const header = { kdf: null, needsUnlockShare: false, needsDeviceKey: true, salt: filled(0x5a, 16) };
     const secrets = { passphrase: null, unlockShare: null };
-    const unlocked = await unlockVault(primitives, null, header, secrets);
+    const { unlocked } = await unlockVault(primitives, null, header, secrets);
     const written = sealVaultFile({
       primitives,
       header,
@@ -188,4 +189,15 @@ describe('docs/spec/errors.md', () => {
     expect(codes.length).toBeGreaterThan(15);
     expect(rows.toSorted()).toEqual(codes.toSorted());
   });
+});
+
+test('docs/spec/unlock-lease.md: the proof of a passphrase, and what the relay knows it by', async () => {
+  const stretched = await argon2id('example', filled(0x5a, 16), { memoryKiB: 64, passes: 1, parallelism: 1 });
+  const context = concatBytes(filled(0x1d, 32), asciiBytes('http://127.0.0.1:8080'));
+  const [proof, verifier] = proofOf(primitives, stretched, context).use((bytes) => [
+    toHex(bytes),
+    toHex(labelledHash(primitives, 'unlockVerifier', bytes)),
+  ]);
+  expect(proof).toBe(toHex(specExample('unlock-lease', 'proof')));
+  expect(verifier).toBe(toHex(specExample('unlock-lease', 'verifier')));
 });

@@ -1,12 +1,15 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { KeyStore } from '@keytide/crypto-core';
+import type { Vault } from '@keytide/crypto-core';
 import { nodeRandom, openFileVault, type VaultKdf } from '@keytide/crypto-core/node';
 import { ClientError } from '../errors.ts';
 import type { Journal } from '../journal.ts';
-import type { DeviceStore } from '../ports.ts';
+import type { DeviceStore, Ports } from '../ports.ts';
+import { unlockShareFrom } from '../unlock-share.ts';
 import { destroyHome, finishDestroying, wasHomeDestroyed } from './destroyed-home.ts';
 import { openFileJournal } from './file-journal.ts';
+import { nodePorts } from './node-ports.ts';
+import { ticketIn } from './ticket-file.ts';
 
 /** Where a device's files are and what opens them. */
 export interface FileDeviceStoreOptions {
@@ -16,13 +19,16 @@ export interface FileDeviceStoreOptions {
   readonly passphrase: string;
   /** Cost of the passphrase's derivation; the default suits people, a lower one suits tests. */
   readonly kdf?: VaultKdf;
+  /** How to reach the relay that keeps the vault's unlock share, where the organisation has an unlock lease. Default: `nodePorts`. */
+  readonly ports?: Pick<Ports, 'fetch' | 'clock'>;
 }
 
 /**
  * Keeps one device in a folder: `vault` (keys, encrypted under the passphrase) and `*.journal` (ciphertext
  * and public data). One process at a time. Once destroyed, the folder holds nothing but the note that it was, and can be
  * used again.
- * @throws CryptoError `wrong-passphrase`, `vault-damaged`, `vault-locked`
+ * @throws CryptoError `wrong-passphrase`, `vault-damaged`, `vault-locked`; with an unlock lease also ClientError `offline`,
+ *   `lease-over`, `relay-refused`
  */
 export async function openFileDeviceStore(options: FileDeviceStoreOptions): Promise<DeviceStore> {
   const { home } = options;
@@ -31,6 +37,7 @@ export async function openFileDeviceStore(options: FileDeviceStoreOptions): Prom
   const journals = new Map<string, Journal & { close(): Promise<void> }>();
   return {
     keys,
+    lease: { vault: keys, ticket: ticketIn(home) },
     async journal(name) {
       if (!/^[a-z-]+$/.test(name)) throw new ClientError('store-damaged', 'not a name of a journal');
       const journal = journals.get(name) ?? (await openFileJournal(join(home, `${name}.journal`)));
@@ -63,12 +70,18 @@ export async function hasFileDeviceStore(home: string): Promise<boolean> {
   );
 }
 
-async function openVault({ home, passphrase, kdf }: FileDeviceStoreOptions): Promise<KeyStore> {
+async function openVault({
+  home,
+  passphrase,
+  kdf,
+  ports = nodePorts,
+}: FileDeviceStoreOptions): Promise<Vault> {
   return await openFileVault({
     path: vaultPath(home),
     passphrase,
     create: !(await hasFileDeviceStore(home)),
     random: nodeRandom,
+    unlockShare: unlockShareFrom(ports, ticketIn(home)),
     ...(kdf === undefined ? {} : { kdf }),
   });
 }

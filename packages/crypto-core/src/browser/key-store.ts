@@ -1,10 +1,15 @@
 import { CryptoError } from '../errors.ts';
-import type { KeyStore } from '../key-store.ts';
 import type { Primitives, Random } from '../primitives.ts';
 import type { Secret } from '../secret.ts';
 import { parseVaultFile } from '../vault/vault-file.ts';
-import { DEFAULT_VAULT_KDF, newVaultHeader, unlockVault, type VaultKdf } from '../vault/vault-key.ts';
-import { vaultKeyStore } from '../vault/vault-key-store.ts';
+import {
+  DEFAULT_VAULT_KDF,
+  newVaultHeader,
+  unlockVault,
+  type UnlockShareSource,
+  type VaultKdf,
+} from '../vault/vault-key.ts';
+import { vaultKeyStore, type Vault } from '../vault/vault-key-store.ts';
 import { argon2id } from './argon2id.ts';
 import { sharedVault } from './shared-vault.ts';
 import { vaultDatabase } from './vault-records.ts';
@@ -21,8 +26,11 @@ export interface BrowserKeyStoreOptions {
   readonly passphrase?: string;
   /** For a new vault with a passphrase; an old one remembers its own. */
   readonly kdf?: VaultKdf;
-  /** A second secret of 16 bytes or more, kept elsewhere, without which the vault does not open. Stays the caller's. */
-  readonly unlockShare?: Secret;
+  /**
+   * A second secret of 16 bytes or more, kept elsewhere, without which the vault does not open; stays the caller's. Or
+   * where to get it, if the vault needs one.
+   */
+  readonly unlockShare?: Secret | UnlockShareSource;
 }
 
 /**
@@ -34,7 +42,7 @@ export interface BrowserKeyStoreOptions {
  * `unsupported-runtime`; `storage-full` from `write`; errors of IndexedDB
  * as they are
  */
-export async function openBrowserKeyStore(options: BrowserKeyStoreOptions): Promise<KeyStore> {
+export async function openBrowserKeyStore(options: BrowserKeyStoreOptions): Promise<Vault> {
   assertSupported();
   const { name, primitives, random } = options;
   const secrets = { passphrase: options.passphrase ?? null, unlockShare: options.unlockShare ?? null };
@@ -48,9 +56,9 @@ export async function openBrowserKeyStore(options: BrowserKeyStoreOptions): Prom
       const cost = { kdf: options.kdf ?? DEFAULT_VAULT_KDF, needsDeviceKey: true };
       const header =
         stored === null ? newVaultHeader(random, secrets, cost) : parseVaultFile(primitives, stored.vault);
-      const unlocked = await unlockVault(primitives, argon2id, header, secrets);
+      const unlocking = await unlockVault(primitives, argon2id, header, secrets);
       const writing = <T>(job: () => Promise<T>): Promise<T> => oneByOne(name, job);
-      const place = sharedVault({ primitives, random, database, header, unlocked, writing });
+      const place = sharedVault({ primitives, random, database, header, ...unlocking, writing });
       if (stored === null) await place.create();
       else await place.read(() => null);
       return vaultKeyStore(place);

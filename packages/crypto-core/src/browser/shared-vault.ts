@@ -2,7 +2,7 @@ import { equalBytes } from '../bytes.ts';
 import { CryptoError } from '../errors.ts';
 import type { Primitives, Random } from '../primitives.ts';
 import { openVaultFile, parseVaultFile, sealVaultFile, type VaultEntries } from '../vault/vault-file.ts';
-import { bindToDevice, type VaultHeader } from '../vault/vault-key.ts';
+import { bindToDevice, proofOf, unlockedBy, type VaultHeader } from '../vault/vault-key.ts';
 import type { VaultPlace } from '../vault/vault-key-store.ts';
 import { deviceKeyOf, newKeptKey } from './device-key.ts';
 import type { VaultDatabase } from './vault-records.ts';
@@ -13,7 +13,8 @@ interface SharedVault {
   readonly random: Random;
   readonly database: VaultDatabase;
   readonly header: VaultHeader;
-  /** What passphrase and unlock share made; becomes this vault's. */
+  /** What the passphrase made, and it with the unlock share; both become this vault's. */
+  readonly stretched: Uint8Array;
   readonly unlocked: Uint8Array;
   /** Runs a job while no other tab writes. */
   writing<T>(job: () => Promise<T>): Promise<T>;
@@ -28,7 +29,8 @@ interface Seen {
 
 /** A vault in the browser's database: looked at again before each call, written while nobody else writes. */
 export function sharedVault(vault: SharedVault): VaultPlace & { create(): Promise<void> } {
-  const { primitives, random, database, header, unlocked } = vault;
+  const { primitives, random, database, stretched } = vault;
+  let { header, unlocked } = vault;
   let seen: Seen = { entries: new Map(), generation: 0, writeSalt: new Uint8Array(0) };
   let last: Promise<unknown> = Promise.resolve();
 
@@ -55,6 +57,8 @@ export function sharedVault(vault: SharedVault): VaultPlace & { create(): Promis
     if (stored === null) throw gone();
     const file = parseVaultFile(primitives, stored.vault);
     if (!equalBytes(file.salt, header.salt)) throw gone();
+    if (file.needsUnlockShare !== header.needsUnlockShare)
+      throw new CryptoError('unlock-share-needed', 'another tab has changed what opens this vault');
     const root = await rootFor(stored.key);
     see({ ...file, entries: openVaultFile(primitives, file, root) });
     root.fill(0);
@@ -84,10 +88,30 @@ export function sharedVault(vault: SharedVault): VaultPlace & { create(): Promis
           await put(change(seen.entries));
         }),
       ),
+    needsUnlockShare: () => header.needsUnlockShare,
+    prove: (context) => proofOf(primitives, stretched, context),
+    rekey: (share) =>
+      inTurn(() =>
+        vault.writing(async () => {
+          await refresh();
+          const before = { header, unlocked };
+          const { kdf, needsDeviceKey, salt } = header;
+          header = { kdf, needsDeviceKey, salt, needsUnlockShare: share !== null };
+          unlocked = unlockedBy(primitives, stretched, share);
+          try {
+            await put(seen.entries);
+            before.unlocked.fill(0);
+          } catch (cause) {
+            ({ header, unlocked } = before);
+            throw cause;
+          }
+        }),
+      ),
     async close() {
       await last;
       see({ entries: new Map(), generation: 0, writeSalt: new Uint8Array(0) });
       unlocked.fill(0);
+      stretched.fill(0);
       await database.close();
     },
   };

@@ -1,14 +1,19 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { CryptoError } from '../errors.ts';
-import type { KeyStore } from '../key-store.ts';
 import type { Random } from '../primitives.ts';
 import type { Secret } from '../secret.ts';
-import { replaceFile } from './replace-file.ts';
+import { replaceAndErase, replaceFile } from './replace-file.ts';
 import { soleVault } from '../vault/sole-vault.ts';
 import { openVaultFile, parseVaultFile } from '../vault/vault-file.ts';
-import { DEFAULT_VAULT_KDF, newVaultHeader, unlockVault, type VaultKdf } from '../vault/vault-key.ts';
-import { vaultKeyStore } from '../vault/vault-key-store.ts';
+import {
+  DEFAULT_VAULT_KDF,
+  newVaultHeader,
+  unlockVault,
+  type UnlockShareSource,
+  type VaultKdf,
+} from '../vault/vault-key.ts';
+import { vaultKeyStore, type Vault } from '../vault/vault-key-store.ts';
 import { argon2id } from './argon2id.ts';
 import { nodePrimitives } from './primitives.ts';
 import { acquireVaultLock, type VaultLock } from './vault-lock.ts';
@@ -23,8 +28,11 @@ export interface FileVaultOptions {
   readonly random: Random;
   /** For a new vault; an old one remembers its own. */
   readonly kdf?: VaultKdf;
-  /** A second secret of 16 bytes or more, kept elsewhere, without which the vault does not open. Stays the caller's. */
-  readonly unlockShare?: Secret;
+  /**
+   * A second secret of 16 bytes or more, kept elsewhere, without which the vault does not open; stays the caller's. Or
+   * where to get it, if the vault needs one.
+   */
+  readonly unlockShare?: Secret | UnlockShareSource;
 }
 
 /**
@@ -33,9 +41,10 @@ export interface FileVaultOptions {
  * noticed.
  * @throws CryptoError `vault-missing`, `vault-locked`, `wrong-passphrase` (or wrong unlock share),
  * `unlock-share-needed`, `device-key-lost` (a vault of another kind), `vault-damaged`, `unsupported-version`,
- * `too-large`, `malformed` (a new vault's cost, passphrase or unlock share); errors of the file system as they are
+ * `too-large`, `malformed` (a new vault's cost, passphrase or unlock share); errors of the file system, and of whatever
+ * gets the unlock share, as they are
  */
-export async function openFileVault(input: FileVaultOptions): Promise<KeyStore> {
+export async function openFileVault(input: FileVaultOptions): Promise<Vault> {
   if (input.create) await mkdir(dirname(input.path), { recursive: true, mode: 0o700 });
   else if ((await readIfThere(input.path)) === null) throw vaultMissing();
   const lock = await acquireVaultLock(`${input.path}.lock`, input.random);
@@ -47,7 +56,7 @@ export async function openFileVault(input: FileVaultOptions): Promise<KeyStore> 
   }
 }
 
-async function openLocked(input: FileVaultOptions, lock: VaultLock): Promise<KeyStore> {
+async function openLocked(input: FileVaultOptions, lock: VaultLock): Promise<Vault> {
   const bytes = await readIfThere(input.path);
   if (bytes === null && !input.create) throw vaultMissing();
   const file = bytes === null ? null : parseVaultFile(nodePrimitives, bytes);
@@ -56,17 +65,19 @@ async function openLocked(input: FileVaultOptions, lock: VaultLock): Promise<Key
   const secrets = { passphrase: input.passphrase, unlockShare: input.unlockShare ?? null };
   const cost = { kdf: input.kdf ?? DEFAULT_VAULT_KDF, needsDeviceKey: false };
   const header = file ?? newVaultHeader(input.random, secrets, cost);
-  const root = await unlockVault(nodePrimitives, argon2id, header, secrets);
+  const { stretched, unlocked: root } = await unlockVault(nodePrimitives, argon2id, header, secrets);
   const place = soleVault({
     primitives: nodePrimitives,
     random: input.random,
     header,
     root,
+    stretched,
+    rootFor: async (unlocked) => unlocked.slice(),
     entries: file === null ? new Map() : openVaultFile(nodePrimitives, file, root),
     generation: file?.generation ?? 0,
-    async put(written) {
+    async put(written, _, isRekeyed) {
       await lock.assertHeld();
-      await replaceFile(input.path, written);
+      await (isRekeyed ? replaceAndErase : replaceFile)(input.path, written);
     },
     release: () => lock.release(),
   });

@@ -19,6 +19,20 @@ export async function replaceFile(path: string, bytes: Uint8Array): Promise<void
   await syncDirectory(dirname(path));
 }
 
+/** As `replaceFile`; then the bytes that were there are overwritten, as far as the file system writes in place. */
+export async function replaceAndErase(path: string, bytes: Uint8Array): Promise<void> {
+  const old = await open(path, 'r+').catch(() => null);
+  try {
+    await replaceFile(path, bytes);
+    if (old === null) return;
+    const { size } = await old.stat();
+    await old.write(new Uint8Array(size), 0, size, 0);
+    await old.sync();
+  } finally {
+    await old?.close();
+  }
+}
+
 /** A rename is durable only with its directory. Windows has no such call, and needs none. */
 async function syncDirectory(path: string): Promise<void> {
   if (process.platform === 'win32') return;

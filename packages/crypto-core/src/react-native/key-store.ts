@@ -1,6 +1,5 @@
 import { equalBytes } from '../bytes.ts';
 import { CryptoError } from '../errors.ts';
-import type { KeyStore } from '../key-store.ts';
 import type { Secret } from '../secret.ts';
 import { soleVault } from '../vault/sole-vault.ts';
 import { openVaultFile, type VaultEntries, type VaultFile } from '../vault/vault-file.ts';
@@ -9,9 +8,10 @@ import {
   DEFAULT_VAULT_KDF,
   newVaultHeader,
   unlockVault,
+  type UnlockShareSource,
   type VaultHeader,
 } from '../vault/vault-key.ts';
-import { vaultKeyStore, type VaultPlace } from '../vault/vault-key-store.ts';
+import { vaultKeyStore, type Vault, type VaultPlace } from '../vault/vault-key-store.ts';
 import { keepDeviceKey, readDeviceKey } from './device-key.ts';
 import type { NativeBlobs, NativePorts } from './ports.ts';
 import { blobName, deleteBlobs, readBlobs } from './vault-blobs.ts';
@@ -22,8 +22,11 @@ export interface NativeKeyStoreOptions {
   readonly name: string;
   /** Whether to make a new vault where there is none. Never replaces one that cannot be opened. */
   readonly create: boolean;
-  /** A second secret of 16 bytes or more, kept elsewhere, without which the vault does not open. Stays the caller's. */
-  readonly unlockShare?: Secret;
+  /**
+   * A second secret of 16 bytes or more, kept elsewhere, without which the vault does not open; stays the caller's. Or
+   * where to get it, if the vault needs one: there is no passphrase here, so its proof is one that the blobs can make.
+   */
+  readonly unlockShare?: Secret | UnlockShareSource;
 }
 
 /**
@@ -36,10 +39,7 @@ export interface NativeKeyStoreOptions {
  * `malformed` (a new vault's unlock share);
  * errors of the ports as they are, and then a retry may help
  */
-export async function openNativeKeyStore(
-  ports: NativePorts,
-  options: NativeKeyStoreOptions,
-): Promise<KeyStore> {
+export async function openNativeKeyStore(ports: NativePorts, options: NativeKeyStoreOptions): Promise<Vault> {
   const release = claim(ports.blobs, options.name);
   try {
     return await openClaimed(ports, options, release);
@@ -68,7 +68,7 @@ async function openClaimed(
   ports: NativePorts,
   options: NativeKeyStoreOptions,
   release: () => void,
-): Promise<KeyStore> {
+): Promise<Vault> {
   const { primitives, secureItems, blobs } = ports;
   const { name } = options;
   const item = await readDeviceKey(secureItems, name);
@@ -84,10 +84,10 @@ async function openClaimed(
   }
   if (item === null || !equalBytes(item.salt, newest.salt))
     throw new CryptoError('device-key-lost', 'the keystore has no key for this vault');
-  const root = await deriveRoot(ports, options, newest, item.deviceKey);
+  const keys = await deriveRoot(ports, options, newest, item.deviceKey);
   item.deviceKey.fill(0);
-  const vault = openNewest(ports, files, root);
-  const place = placeOf(ports, name, { header: newest, root, ...vault }, release);
+  const vault = openNewest(ports, files, keys.root);
+  const place = placeOf(ports, name, { header: newest, ...keys, ...vault }, release);
   await blobs.delete(blobName(name, vault.generation + 1)); // left by a crash
   return vaultKeyStore(place);
 }
@@ -96,7 +96,7 @@ async function createVault(
   ports: NativePorts,
   options: NativeKeyStoreOptions,
   release: () => void,
-): Promise<KeyStore> {
+): Promise<Vault> {
   const { random, secureItems, blobs } = ports;
   const { name } = options;
   const secrets = { passphrase: null, unlockShare: options.unlockShare ?? null };
@@ -104,8 +104,8 @@ async function createVault(
   const deviceKey = random(32);
   await keepDeviceKey(secureItems, name, { isComplete: false, salt: header.salt, deviceKey });
   await deleteBlobs(blobs, name);
-  const root = await deriveRoot(ports, options, header, deviceKey);
-  const place = placeOf(ports, name, { header, root, entries: new Map(), generation: 0 }, release);
+  const keys = await deriveRoot(ports, options, header, deviceKey);
+  const place = placeOf(ports, name, { header, ...keys, entries: new Map(), generation: 0 }, release);
   await place.update((entries) => entries);
   await keepDeviceKey(secureItems, name, { isComplete: true, salt: header.salt, deviceKey });
   deviceKey.fill(0);
@@ -117,12 +117,12 @@ async function deriveRoot(
   options: NativeKeyStoreOptions,
   header: VaultHeader,
   deviceKey: Uint8Array,
-): Promise<Uint8Array> {
+): Promise<Pick<OpenedVault, 'root' | 'stretched'>> {
   const secrets = { passphrase: null, unlockShare: options.unlockShare ?? null };
-  const unlocked = await unlockVault(primitives, null, header, secrets);
+  const { stretched, unlocked } = await unlockVault(primitives, null, header, secrets);
   const root = bindToDevice(primitives, unlocked, deviceKey);
   unlocked.fill(0);
-  return root;
+  return { root, stretched };
 }
 
 /** The newest writing that is whole: what was cut off was never said to be written. */
@@ -146,12 +146,13 @@ function openNewest(
 interface OpenedVault {
   readonly header: VaultHeader;
   readonly root: Uint8Array;
+  readonly stretched: Uint8Array;
   readonly entries: VaultEntries;
   readonly generation: number;
 }
 
 function placeOf(
-  { primitives, random, blobs }: NativePorts,
+  { primitives, random, secureItems, blobs }: NativePorts,
   name: string,
   vault: OpenedVault,
   release: () => void,
@@ -160,6 +161,14 @@ function placeOf(
     primitives,
     random,
     ...vault,
+    async rootFor(unlocked) {
+      const item = await readDeviceKey(secureItems, name);
+      if (item === null || !equalBytes(item.salt, vault.header.salt))
+        throw new CryptoError('device-key-lost', 'the keystore has no key for this vault');
+      const root = bindToDevice(primitives, unlocked, item.deviceKey);
+      item.deviceKey.fill(0);
+      return root;
+    },
     async put(bytes, generation) {
       try {
         await blobs.write(blobName(name, generation), bytes);

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join as path } from 'node:path';
 import {
@@ -10,6 +10,7 @@ import {
   sensitive,
   type Client,
   type DeviceStore,
+  type Ports,
 } from '@keytide/client';
 import { nodePorts, openFileDeviceStore } from '@keytide/client/node';
 import { startRelay, type Relay } from '@keytide/server-relay';
@@ -41,6 +42,11 @@ async function joined(store: DeviceStore, link: string, handle?: string): Promis
   const client = await join({ definition, ports: nodePorts, store, link, ...named });
   open.push(client);
   return client;
+}
+
+async function shut(client: Device): Promise<void> {
+  open.splice(open.indexOf(client), 1);
+  await client.close();
 }
 
 const texts = (device: Device): string[] => device.collections.chat.read().map(({ body }) => body.text);
@@ -82,7 +88,7 @@ test('it says so, signed, and ada reads that; bo may not', async () => {
 });
 
 test('whoever opens the phone finds nothing, and is told why', async () => {
-  await bo.close();
+  await shut(bo);
   const store = await storeIn(home);
   await expect(connect({ definition, ports: nodePorts, store })).rejects.toMatchObject({ code: 'wiped' });
   await store.close();
@@ -93,4 +99,73 @@ test('bo is let in again with the same phone, as a new device of the same member
   expect([again.member, again.device === bo.device]).toEqual([bo.member, false]);
   await ada.collections.chat.append({ text: 'welcome back' });
   await expect.poll(() => texts(again), { timeout: 20_000 }).toEqual(['welcome back']);
+});
+
+test('a crash in the middle of destroying is finished when the phone is started, before anything else', async () => {
+  const folder = await newHome();
+  const phone = await joined(await storeIn(folder), await ada.invite(), 'cy');
+  await shut(phone);
+  const journals = (await readdir(folder)).filter((name) => name !== 'vault');
+  expect(journals.length).toBeGreaterThan(2);
+  // The vault is gone and the rest is not: as after a crash that came right then.
+  await writeFile(path(folder, 'wiped'), 'destroying');
+  await rm(path(folder, 'vault'));
+  const store = await storeIn(folder);
+  expect((await readdir(folder)).filter((name) => journals.includes(name))).toEqual([]);
+  await expect(connect({ definition, ports: nodePorts, store })).rejects.toMatchObject({ code: 'wiped' });
+  await store.close();
+  // What came later is not destroyed by the note of before.
+  const again = await joined(await storeIn(folder), await ada.invite(), 'cy');
+  await shut(again);
+  const client = await connect({ definition, ports: nodePorts, store: await storeIn(folder) });
+  expect(client.device).toBe(again.device);
+  await client.close();
+});
+
+test('an order that was read and not carried out is carried out at the next start, and said', async () => {
+  const folder = await newHome();
+  const store = await storeIn(folder);
+  const failing: DeviceStore = { ...store, destroy: () => Promise.reject(new Error('the process ended')) };
+  const phone = await joined(failing, await ada.invite(), 'dee');
+  await ada.wipe({ of: 'member', member: phone.member });
+  await becomes(phone, 'stopped');
+  expect(phone.state).toMatchObject({ error: { code: 'store-damaged' } });
+  await shut(phone);
+  expect(await readdir(folder)).toContain('vault');
+  const starting = connect({ definition, ports: nodePorts, store: await storeIn(folder) });
+  await expect(starting).rejects.toMatchObject({ code: 'wiped' });
+  expect(await readdir(folder)).toEqual(['wiped']);
+  expect((await ada.receipts()).map(({ device }) => device)).toContain(phone.device);
+});
+
+test('without the network to say so, it destroys all the same', async () => {
+  const folder = await newHome();
+  let isCut = false;
+  const ports: Ports = {
+    ...nodePorts,
+    fetch: async (input, init) => {
+      if (isCut || String(input).includes('/wipe-receipts')) throw new TypeError('no network');
+      return await fetch(input, init);
+    },
+  };
+  const store = await storeIn(folder);
+  const phone = await join({ definition, ports, store, link: await ada.invite(), handle: 'eve' });
+  open.push(phone);
+  await ada.wipe({ of: 'device', device: phone.device });
+  await becomes(phone, 'wiped');
+  isCut = true;
+  expect(await readdir(folder)).toEqual(['wiped']);
+  expect((await ada.receipts()).map(({ device }) => device)).not.toContain(phone.device);
+});
+
+test('everyone but admins: each of their phones destroys what it holds, the admin’s does not', async () => {
+  const phones = [await newHome(), await newHome()];
+  const clients = await Promise.all(
+    phones.map(async (folder, i) => joined(await storeIn(folder), await ada.invite(), `guest ${i}`)),
+  );
+  await ada.wipe({ of: 'everyone-but-admins' });
+  for (const client of clients) await becomes(client, 'wiped');
+  for (const folder of phones) expect(await readdir(folder)).toEqual(['wiped']);
+  await ada.collections.chat.append({ text: 'start again' });
+  await expect.poll(() => texts(ada).at(-1), { timeout: 20_000 }).toBe('start again');
 });

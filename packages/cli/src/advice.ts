@@ -62,6 +62,7 @@ const ADVICE: Readonly<Record<string, Readonly<Record<string, Advice>>>> = {
     'relay-forked': misbehaved(TELL_ADMIN),
     'not-a-member': refused('Ask an admin for a new invite, and join with a new --home.'),
     wiped: refused('Ask an admin for a new invite and join again; the same --home will do.'),
+    'lease-over': locked('Join again as a new device with another --home; an admin can invite you.'),
     locked: locked('Connect to the relay and run the command again.'),
     'no-organisation': usage('Run `keytide org create` or `keytide join` first, or give another --home.'),
     'handle-needed': usage('Give the name that others will see with --name.'),
@@ -81,7 +82,7 @@ const ADVICE: Readonly<Record<string, Readonly<Record<string, Advice>>>> = {
     'vault-damaged': locked(
       'Restore the folder given by --home from a copy, or join again with another --home.',
     ),
-    'unlock-share-needed': locked('This store was made by another program; give another --home.'),
+    'unlock-share-needed': locked('Update keytide, or give another --home.'),
     'unsupported-version': locked('Update keytide: the store was made by a newer one.'),
     'vault-missing': usage('Run `keytide org create` or `keytide join` first, or give another --home.'),
   },

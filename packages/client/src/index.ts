@@ -61,6 +61,7 @@ export type { RequestRejection } from './read-request.ts';
 export type { RelayAudit } from './relay-audit.ts';
 export type { RefusedDocument } from './relay-data.ts';
 export { system, type SystemCollection, type SystemDeclaration } from './system-collection.ts';
+export { unlockShareFrom, type LeasePlace, type TicketPlace } from './unlock-share.ts';
 export type { WipeReceiptView } from './wipe-receipts.ts';
 export type { AttachmentProgress } from './upload.ts';
 export type { AdminWitness, Witnesses } from './witness-demand.ts';

@@ -1,4 +1,4 @@
-import { open, readFile } from 'node:fs/promises';
+import { open as openFile, readFile } from 'node:fs/promises';
 import { asciiBytes, concatBytes, equalBytes, Secret, toHex, type Vault } from '@keytide/crypto-core';
 import { nodePrimitives as primitives, nodeRandom, openFileVault } from '@keytide/crypto-core/node';
 import { openNativeKeyStore } from '@keytide/crypto-core/react-native';
@@ -111,7 +111,7 @@ describe('a file vault that was given a share', () => {
     await using(openVault(), async (vault) => {
       await vault.write([{ name: 'key', value: nodeRandom(500) }]);
       const before = new Uint8Array(await readFile(path));
-      const old = await open(path, 'r');
+      const old = await openFile(path, 'r');
       await vault.rekey(secret(nodeRandom(32)));
       const left = new Uint8Array(before.length);
       await old.read(left, 0, left.length, 0);

@@ -13,7 +13,8 @@ import {
 } from './relay-under-test.ts';
 
 const LEASE_SECONDS = 3600;
-const policy = { blockSeconds: 60, retentionSeconds: 60, exportSeconds: 60, leaseSeconds: LEASE_SECONDS };
+const times = { blockSeconds: 60, retentionSeconds: 60, exportSeconds: 60 };
+const policy = { ...times, leaseSeconds: LEASE_SECONDS };
 const world = seededWorld({ seed: 'unlock', members: 4, policy });
 const { clock, primitives, random, org } = world;
 const [ada, bo, cy, dee] = world.members.map(({ devices }) => devices[0]) as [
@@ -149,8 +150,7 @@ test('strangers ask at a limited rate, and the relay’s log says nothing of who
 
 test('without a lease in the policy there is no share to keep', async () => {
   clock.advance(5_000);
-  const { leaseSeconds: _, ...without } = policy;
-  const wire = createPolicyChange({ ...world.as(ada), policy: without });
+  const wire = createPolicyChange({ ...world.as(ada), policy: times });
   expect((await appendLog(relay, org, await tokenOf(relay, org, ada), wire)).status).toBe(201);
   const kept = { id: random(32), share: random(32), proof: random(32) };
   expect((await put(ada, kept)).body.code).toBe('head-moved');

@@ -1,0 +1,196 @@
+import { createOrganisation, join } from '@keytide/client';
+import type { DeviceId, MemberId } from '@keytide/crypto-core';
+import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
+import type { Policy, Role } from '@keytide/key-directory';
+import { startRelay, type Relay } from '@keytide/server-relay';
+import { createChance, type Chance } from './chance.ts';
+import { Hours } from './hours.ts';
+import { Ledger, type Standing } from './ledger.ts';
+import { Phone, type Ground } from './phone.ts';
+import { Pump } from './pump.ts';
+import { Rolls } from './roll.ts';
+import { Wire } from './wire.ts';
+
+/** How large an organisation is, how long it is watched, and by which rules it lives. */
+export interface Plan {
+  readonly seed: string;
+  readonly weeks: number;
+  readonly devices: number;
+  readonly people: number;
+  readonly admins: number;
+  readonly stepsAWeek: number;
+  readonly messagesAStep: number;
+  readonly policy: Policy;
+}
+
+/** A person, whatever phones they have and had. */
+export interface Person {
+  readonly name: string;
+  readonly member: MemberId;
+  readonly phones: Phone[];
+}
+
+/** An organisation of real clients and a real relay, by a clock that a test moves. */
+export class Cast {
+  readonly plan: Plan;
+  readonly chance: Chance;
+  readonly hours: Hours;
+  readonly wire = new Wire();
+  readonly rolls = new Rolls(primitives);
+  readonly ledger: Ledger;
+  readonly pump: Pump;
+  readonly people: Person[] = [];
+  /** What has happened, for people. */
+  readonly story: string[] = [];
+  /** When a phone that is off or cut is back. */
+  readonly backMs = new Map<Phone, number>();
+  /** How many messages each device has taken to hand in. */
+  readonly accepted = new Map<Phone, number>();
+  /** How many messages somebody wanted to write. */
+  said = 0;
+  readonly #ground: Ground;
+  readonly #relay: Relay;
+  #phones = 0;
+
+  private constructor(plan: Plan, hours: Hours, relay: Relay) {
+    this.plan = plan;
+    this.hours = hours;
+    this.#relay = relay;
+    this.chance = createChance(plan.seed);
+    this.ledger = new Ledger(primitives, this.wire, this.rolls);
+    this.pump = new Pump(hours, this.wire);
+    this.#ground = { primitives, hours, wire: this.wire, seed: plan.seed };
+  }
+
+  static async found(plan: Plan): Promise<Cast> {
+    const hours = new Hours(START_MS);
+    const relay = await startRelay({
+      database: { kind: 'memory' },
+      port: 0,
+      clock: hours,
+      limits: { sessionMs: 14 * 86_400_000 },
+      log: () => {},
+    });
+    const cast = new Cast(plan, hours, relay);
+    const phone = cast.#newPhone('p0');
+    const founding = phone.turnOn((options) =>
+      createOrganisation({ ...options, relayUrl: relay.url, handle: 'p0', policy: plan.policy }),
+    );
+    await cast.pump.during(founding, 'the organisation');
+    cast.people.push({ name: 'p0', member: phone.app.member, phones: [phone] });
+    return cast;
+  }
+
+  /** Lets a new member in, or another phone of one. */
+  async admit(by: Phone, as: { role: Role } | { phoneOf: Person }): Promise<Phone> {
+    const isNew = 'role' in as;
+    const handle = isNew ? `p${this.people.length}` : as.phoneOf.name;
+    const link = await this.pump.during(
+      isNew ? by.app.invite(as) : by.app.inviteDevice({ member: as.phoneOf.member }),
+      `an invite by ${by.name}`,
+    );
+    const phone = this.#newPhone(handle);
+    const coming = phone.turnOn((options) => join({ ...options, link, ...(isNew ? { handle } : {}) }));
+    await this.pump.during(coming, `${phone.name} to join`);
+    if (isNew) this.people.push({ name: handle, member: phone.app.member, phones: [phone] });
+    else as.phoneOf.phones.push(phone);
+    return phone;
+  }
+
+  get phones(): Phone[] {
+    return this.people.flatMap(({ phones }) => phones);
+  }
+
+  /** The name of a device. */
+  nameOf(device: string): string {
+    return this.phones.find(({ id }) => id === device)?.name ?? 'nobody';
+  }
+
+  /** Whose a phone is. */
+  ownerOf(phone: Phone): Person {
+    return this.people.find(({ phones }) => phones.includes(phone)) as Person;
+  }
+
+  roleOf({ member }: Person): Role | null {
+    return this.rolls.newest.roles.get(member) ?? null;
+  }
+
+  /** Whether the log has a phone as one of the organisation's. */
+  isActive({ id }: Phone): boolean {
+    return id !== null && this.rolls.newest.active.has(id);
+  }
+
+  /** The phones that are in the organisation, on and connected. */
+  get present(): Phone[] {
+    return this.phones.filter((phone) => phone.isOn && !phone.isCut && this.isActive(phone));
+  }
+
+  /** How late it is for a phone that is on, and how much it knows. */
+  standing(phone: Phone): Standing {
+    this.read();
+    return { device: phone.id as DeviceId, nowMs: phone.shownMs, membershipSize: phone.app.directorySize };
+  }
+
+  /** Until everybody who can be is in step with the relay, and nobody has anything left to do. */
+  async settle(): Promise<void> {
+    const isThere = (): boolean => this.#late() === null;
+    for (let round = 0; round < 1; round += 1) {
+      await this.pump.until(isThere, () => `${this.#late()}\n${this.story.slice(-20).join('\n')}`);
+      await this.pump.pass(AFTER_MS);
+      await this.pump.until(isThere, () => `${this.#late()}\n${this.story.slice(-20).join('\n')}`);
+    }
+    this.read();
+    for (const phone of this.phones) if (phone.isOn) this.#wakes(phone);
+    for (const phone of this.present) this.ledger.takes(this.standing(phone));
+  }
+
+  /** Takes in what has passed on the wire. */
+  read(): void {
+    const idOf = (name: string): DeviceId => this.phones.find((phone) => phone.name === name)?.id as DeviceId;
+    this.ledger.read(idOf, this.hours.now());
+  }
+
+  tell(what: string): void {
+    const { hours, story } = this;
+    story.push(`${new Date(hours.now()).toISOString().slice(0, 16)} ${what}`);
+  }
+
+  async close(): Promise<void> {
+    await this.pump.during(
+      Promise.all(this.phones.map((phone) => phone.turnOff())),
+      'everybody to close their app',
+    );
+    await this.#relay.close();
+  }
+
+  #wakes(phone: Phone): void {
+    const nowMs = this.hours.now() + Math.min(0, phone.aheadMs);
+    phone.shownMs = Math.max(phone.shownMs, nowMs);
+    this.ledger.wakes(this.standing(phone));
+  }
+
+  /** Who is not in step yet. */
+  #late(): string | null {
+    this.rolls.read(this.wire.membership);
+    for (const phone of this.present) {
+      const { state, waiting, directorySize } = phone.app;
+      if (state.kind !== 'online')
+        return `${phone.name}, ${state.kind}, to be online ${state.kind === 'offline' ? String(state.reason) + String(state.reason?.cause) : ''}`;
+      if (waiting > 0) return `${phone.name} to hand in ${waiting} messages`;
+      if (directorySize < this.wire.membership.length)
+        return `${phone.name} to know ${this.wire.membership.length} entries, not ${directorySize}`;
+    }
+    return null;
+  }
+
+  #newPhone(person: string): Phone {
+    this.#phones += 1;
+    return new Phone(this.#ground, `${person}/${this.#phones}`);
+  }
+}
+
+const WEEK_MS = 7 * 86_400_000;
+/** The first hours of a block. */
+const START_MS = Math.ceil(Date.UTC(2030, 0, 1) / WEEK_MS) * WEEK_MS + WEEK_MS / 16;
+/** Longer than what devices do by chance, or after each other. */
+const AFTER_MS = 8_000;

@@ -1,0 +1,200 @@
+import {
+  parseEnvelopeHeader,
+  parseEpochStatement,
+  type DeviceId,
+  type EpochStatement,
+  type Primitives,
+  type SealingRecord,
+} from '@keytide/crypto-core';
+import type { Given, Rolls } from './roll.ts';
+import type { Wire } from './wire.ts';
+
+/** What a device should show of a message: its content, or a reason. */
+export type Showing = 'read' | 'expired-by-policy' | 'ask-an-admin' | 'sealing-key-expired' | 'removed';
+
+/** How late it is for one device, by whatever counts there, and how much of the membership log it has. */
+export interface Standing {
+  readonly device: DeviceId;
+  readonly nowMs: number;
+  readonly membershipSize: number;
+}
+
+interface Epoch {
+  readonly statement: EpochStatement;
+  readonly recipients: ReadonlySet<DeviceId>;
+  readonly boxed: ReadonlySet<DeviceId>;
+}
+
+/** What an entry of the group's log is; `during` is the newest epoch when it came. */
+type Entry =
+  | { readonly kind: 'statement' }
+  | { readonly kind: 'message'; readonly epoch: number; readonly during: number; readonly sender: DeviceId };
+
+/** Which epochs' keys a device should have: what it was sealed, but for what it has deleted, and what it was given. */
+interface Holding {
+  deletedThrough: number;
+  readonly given: Set<number>;
+}
+
+/**
+ * Who may read what, by docs/spec and by what passed on the wire; no line of this is the client's. Where it and a
+ * client disagree, one of them is wrong.
+ */
+export class Ledger {
+  /** Where what passed on the wire is not what docs/spec says. */
+  readonly problems: string[] = [];
+  readonly #primitives: Primitives;
+  readonly #wire: Wire;
+  readonly #rolls: Rolls;
+  readonly #epochs: Epoch[] = [];
+  readonly #log: Entry[] = [];
+  readonly #holdings = new Map<DeviceId, Holding>();
+  /** Grants that their device has not taken yet, with the epochs that are in them. */
+  readonly #underWay: { readonly grant: Given; readonly epochs: readonly number[] }[] = [];
+  #grants = 0;
+
+  constructor(primitives: Primitives, wire: Wire, rolls: Rolls) {
+    this.#primitives = primitives;
+    this.#wire = wire;
+    this.#rolls = rolls;
+  }
+
+  /** How many entries the group's log has. */
+  get size(): number {
+    return this.#log.length;
+  }
+
+  /** The places of messages in the group's log, from 1. */
+  get messages(): readonly number[] {
+    return this.#log.flatMap(({ kind }, i) => (kind === 'message' ? [i + 1] : []));
+  }
+
+  /** How many messages of a device the group's log has. */
+  sentBy(device: DeviceId): number {
+    return this.#log.filter((entry) => entry.kind === 'message' && entry.sender === device).length;
+  }
+
+  /** Takes in what has passed since. */
+  read(idOf: (name: string) => DeviceId, nowMs: number): void {
+    this.#rolls.read(this.#wire.membership);
+    const { group } = this.#wire;
+    for (let entry = group[this.size]; entry !== undefined; entry = group[this.size]) {
+      const { kind, bytes } = entry;
+      if (kind === 'statement') {
+        this.#announced(bytes);
+        this.#log.push({ kind });
+      } else {
+        const { epoch } = parseEnvelopeHeader(bytes);
+        const sender = idOf(this.#wire.senderOf(bytes));
+        this.#log.push({ kind: 'message', epoch, during: this.#epochs.length, sender });
+      }
+    }
+    for (const grant of this.#rolls.grants.slice(this.#grants)) this.#granted(grant, nowMs);
+    this.#grants = this.#rolls.grants.length;
+  }
+
+  /** What is due by then, of what docs/spec/access.md lets an admin's device give: entitled to, and held. */
+  #granted(grant: Given, nowMs: number): void {
+    const { device, author, first, last, index } = grant;
+    const epochs = this.#epochs
+      .filter(({ statement }) => statement.epoch >= first && statement.epoch <= last)
+      .filter(({ statement }) => this.#isEntitled({ device, nowMs, membershipSize: index }, statement))
+      .map(({ statement }) => statement.epoch)
+      .filter((epoch) => this.holds(author, epoch));
+    this.#underWay.push({ grant, epochs });
+  }
+
+  /** A device was in step with the relay: it has taken what it was given, by whoever is an admin still. */
+  takes({ device }: Standing): void {
+    const { active, roles } = this.#rolls.newest;
+    for (const gift of this.#underWay.splice(0)) {
+      const giver = active.get(gift.grant.author);
+      if (gift.grant.device !== device) this.#underWay.push(gift);
+      else if (giver !== undefined && roles.get(giver) === 'admin')
+        for (const epoch of gift.epochs) this.#holdingOf(device).given.add(epoch);
+    }
+  }
+
+  /** The epochs that a device lacks and may be given. */
+  mayAskFor(standing: Standing): readonly { readonly epoch: number; readonly wasRecipient: boolean }[] {
+    return this.#epochs
+      .filter(({ statement }) => this.#isEntitled(standing, statement))
+      .filter(({ statement }) => !this.holds(standing.device, statement.epoch))
+      .map(({ statement, recipients }) => ({
+        epoch: statement.epoch,
+        wasRecipient: recipients.has(standing.device),
+      }));
+  }
+
+  /** A device was awake at this time: what is over is deleted for good. */
+  wakes(standing: Standing): void {
+    const holding = this.#holdingOf(standing.device);
+    for (const { statement } of this.#epochs) {
+      if (!this.#isOver(standing, statement)) break;
+      holding.deletedThrough = Math.max(holding.deletedThrough, statement.epoch);
+      holding.given.delete(statement.epoch);
+    }
+  }
+
+  holds(device: DeviceId, epoch: number): boolean {
+    const { boxed } = this.#epochs[epoch - 1] as Epoch;
+    const { deletedThrough, given } = this.#holdingOf(device);
+    return given.has(epoch) || (boxed.has(device) && epoch > deletedThrough);
+  }
+
+  /** What a device should show of the message at `seq`, having all of the group's log up to there. */
+  showing(standing: Standing, seq: number): Showing {
+    const entry = this.#log[seq - 1];
+    if (entry?.kind !== 'message') throw new Error(`no message at ${seq}`);
+    const { statement, recipients } = this.#epochs[entry.epoch - 1] as Epoch;
+    if (this.#isOver(standing, statement)) return 'expired-by-policy';
+    if (!this.holds(standing.device, entry.epoch))
+      return recipients.has(standing.device) ? 'sealing-key-expired' : 'ask-an-admin';
+    const current = this.#epochs[entry.during - 1] as Epoch;
+    return current.recipients.has(entry.sender) ? 'read' : 'removed';
+  }
+
+  #holdingOf(device: DeviceId): Holding {
+    const holding = this.#holdings.get(device) ?? { deletedThrough: 0, given: new Set<number>() };
+    this.#holdings.set(device, holding);
+    return holding;
+  }
+
+  /** docs/spec/access.md: within the window, and of a log in which the member was already in, and not yet wiped since. */
+  #isEntitled(standing: Standing, statement: EpochStatement): boolean {
+    const member = this.#rolls.owners.get(standing.device);
+    const since = member === undefined ? Infinity : (this.#rolls.entitledSince.get(member) ?? Infinity);
+    return statement.checkpoint.size > since && !this.#isOver(standing, statement);
+  }
+
+  /** Whether a block has ended longer ago than X, or Y for an admin. */
+  #isOver({ device, nowMs, membershipSize }: Standing, { blockEndMs }: EpochStatement): boolean {
+    const { policy, roles } = this.#rolls.at(membershipSize);
+    const member = this.#rolls.owners.get(device);
+    const isAdmin = member !== undefined && roles.get(member) === 'admin';
+    const { exportSeconds, retentionSeconds } = policy;
+    return nowMs >= blockEndMs + 1000 * (isAdmin ? exportSeconds : retentionSeconds);
+  }
+
+  #announced(bytes: Uint8Array): void {
+    const statement = parseEpochStatement(this.#primitives, bytes);
+    const { active } = this.#rolls.at(statement.checkpoint.size);
+    const recipients = new Set(active.keys());
+    const boxed = new Set([...recipients].filter((device) => !this.#wasSilent(device, statement)));
+    const handedIn = this.#wire.boxedIn(bytes);
+    const isSame = handedIn.length === boxed.size && handedIn.every((device) => boxed.has(device));
+    if (!isSame)
+      this.problems.push(`epoch ${statement.epoch} has ${handedIn.length} boxes, not ${boxed.size}`);
+    this.#epochs.push({ statement, recipients, boxed });
+  }
+
+  /** docs/spec/keys-and-sealing.md: the newest key that has started, and the grace after it. */
+  #wasSilent(device: DeviceId, { createdMs, checkpoint, author }: EpochStatement): boolean {
+    if (device === author) return false;
+    const { policy } = this.#rolls.at(checkpoint.size);
+    let newest = this.#rolls.firstKeys.get(device) as SealingRecord;
+    for (const record of this.#wire.sealing)
+      if (record.device === device && record.notBeforeMs <= createdMs) newest = record;
+    return createdMs >= newest.notAfterMs + 1000 * (policy.silenceSeconds ?? policy.blockSeconds);
+  }
+}

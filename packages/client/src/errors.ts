@@ -28,6 +28,9 @@ export type ClientErrorCode =
   | 'unknown-request' // no access request with this id waits for an answer
   | 'beyond-entitlement' // of what was asked for, nothing may be given any more
   | 'too-large' // over the size of one message
+  | 'storage-full' // no room for more on this device
+  | 'store-in-use' // another tab has this device's store open
+  | 'unsupported-runtime' // this runtime lacks what the adapter needs
   | 'store-damaged'; // a local file is damaged beyond its torn tail
 
 /** The one error class of this package. `code` is stable; the message is for people and never holds content or keys. */

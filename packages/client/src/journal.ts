@@ -1,3 +1,5 @@
+import { ClientError } from './errors.ts';
+
 /**
  * An append-only list of byte records on the device. It survives a killed process: after a crash the list
  * is a prefix of what was appended, never shorter than what was `flush`ed, and never a torn record.
@@ -14,6 +16,9 @@ export interface Journal {
   /** Removes all records, durably. */
   clear(): Promise<void>;
 }
+
+/** The longest record, in bytes. */
+export const MAX_RECORD_BYTES: number = 16 * 1024 * 1024;
 
 const PAGE = { entries: 1024, sizeBytes: 4 * 1024 * 1024, readEntries: 128 };
 
@@ -37,8 +42,9 @@ export function memoryJournal(): Journal {
     get length() {
       return records.length;
     },
-    read: async (start, end) => records.slice(start, end),
+    read: async (start, end) => records.slice(start, end).map((record) => record.slice()),
     append: async (added) => {
+      assertRecords(added);
       records.push(...added.map((record) => record.slice()));
     },
     flush: async () => {},
@@ -46,4 +52,17 @@ export function memoryJournal(): Journal {
       records = [];
     },
   };
+}
+
+/** @throws ClientError `store-damaged` for what is no name of a journal: it may become a part of a file's */
+export function assertJournalName(name: string): void {
+  if (!/^[a-z-]+$/.test(name)) throw new ClientError('store-damaged', 'not a name of a journal');
+}
+
+/** @throws ClientError `store-damaged` for an empty record, `too-large` for one over 16 MiB */
+export function assertRecords(records: readonly Uint8Array[]): void {
+  for (const record of records) {
+    if (record.length === 0) throw new ClientError('store-damaged', 'an empty journal record');
+    if (record.length > MAX_RECORD_BYTES) throw new ClientError('too-large', 'a journal record over 16 MiB');
+  }
 }

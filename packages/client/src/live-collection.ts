@@ -1,6 +1,7 @@
 import { MAX_EPHEMERAL_AGE_MS } from '@keytide/crypto-core';
 import type { z } from 'zod';
 import { accepted, invalidValue, type Body } from './body.ts';
+import { Changes } from './changes.ts';
 import type { AnyCollection, CollectionContext, Declaration } from './collection.ts';
 import type { LiveArrival } from './live-line.ts';
 import { Wakeups } from './wakeups.ts';
@@ -77,6 +78,7 @@ export class LiveCollection<T extends Body> implements AnyCollection {
   readonly #waiting = new Map<string, T>();
   readonly #ended = new AbortController();
   readonly #wakeups = new Wakeups();
+  readonly #views = new Changes();
   #changes = 0;
   /** When the timer ends that lets go of what is too old; `null` while nothing is shown. */
   #expiryMs: number | null = null;
@@ -104,11 +106,21 @@ export class LiveCollection<T extends Body> implements AnyCollection {
     this.#waiting.set(room, parsed.data);
   }
 
-  /** The latest of each device that is fresh and still a member's; without this device's own. In one room, or in all. */
+  /**
+   * The latest of each device that is fresh and still a member's; without this device's own. In one room, or in all:
+   * the same array until that has changed.
+   */
   current(room?: string): readonly LiveItem<T>[] {
     this.look();
-    const items = [...this.#shown.values()].map(({ item }) => item);
-    return room === undefined ? items : items.filter((item) => item.room === room);
+    return this.#views.kept(room === undefined ? 'all' : `room ${room}`, () => {
+      const items = [...this.#shown.values()].map(({ item }) => item);
+      return room === undefined ? items : items.filter((item) => item.room === room);
+    });
+  }
+
+  /** Calls `listener` when `current` may give something else; the returned function ends it. */
+  subscribe(listener: () => void): () => void {
+    return this.#views.subscribe(listener);
   }
 
   /**
@@ -196,6 +208,9 @@ export class LiveCollection<T extends Body> implements AnyCollection {
 
   #change(): void {
     this.#changes += 1;
+    this.#views.changed();
+    // Not at once: `current` may be what finds a change, in the middle of a render.
+    void Promise.resolve().then(() => this.#views.tell());
     this.#wakeups.wake();
   }
 }

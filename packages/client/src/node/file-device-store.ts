@@ -2,8 +2,7 @@ import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Vault } from '@keytide/crypto-core';
 import { nodeRandom, openFileVault, type VaultKdf } from '@keytide/crypto-core/node';
-import { ClientError } from '../errors.ts';
-import type { Journal } from '../journal.ts';
+import { assertJournalName, type Journal } from '../journal.ts';
 import type { DeviceStore, Ports } from '../ports.ts';
 import { unlockShareFrom } from '../unlock-share.ts';
 import { destroyHome, finishDestroying, wasHomeDestroyed } from './destroyed-home.ts';
@@ -39,7 +38,7 @@ export async function openFileDeviceStore(options: FileDeviceStoreOptions): Prom
     keys,
     lease: { vault: keys, ticket: ticketIn(home) },
     async journal(name) {
-      if (!/^[a-z-]+$/.test(name)) throw new ClientError('store-damaged', 'not a name of a journal');
+      assertJournalName(name);
       const journal = journals.get(name) ?? (await openFileJournal(join(home, `${name}.journal`)));
       journals.set(name, journal);
       return journal;

@@ -2,7 +2,7 @@ import { mkdir, open, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { ClientError } from '../errors.ts';
-import type { Journal } from '../journal.ts';
+import { assertRecords, MAX_RECORD_BYTES, type Journal } from '../journal.ts';
 
 /*
  * File layout (docs/spec/journal.md):
@@ -13,7 +13,6 @@ import type { Journal } from '../journal.ts';
  */
 const MAGIC = Uint8Array.from([0x4b, 0x54, 0x4a, 0x31]);
 const HEAD_BYTES = 8;
-const MAX_RECORD_BYTES = 16 * 1024 * 1024;
 const READ_BYTES = 1024 * 1024;
 
 /** Opens or creates a journal file, readable by its owner only. @throws ClientError `store-damaged` */
@@ -38,15 +37,13 @@ export async function openFileJournal(path: string): Promise<Journal & { close()
       );
     },
     async append(records) {
+      assertRecords(records);
       let offset = ends.at(-1) as number;
       const block = new Uint8Array(records.reduce((sum, record) => sum + HEAD_BYTES + record.length, 0));
       const view = new DataView(block.buffer);
       const added: number[] = [];
       let at = 0;
       for (const record of records) {
-        if (record.length === 0) throw new ClientError('store-damaged', 'an empty journal record');
-        if (record.length > MAX_RECORD_BYTES)
-          throw new ClientError('too-large', 'a journal record over 16 MiB');
         view.setUint32(at, record.length);
         view.setUint32(at + 4, crc32(record));
         block.set(record, at + HEAD_BYTES);

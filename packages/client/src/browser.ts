@@ -1,0 +1,5 @@
+export {
+  openBrowserDeviceStore,
+  type BrowserDeviceStoreOptions,
+} from './browser/browser-device-store.ts';
+export { browserPorts } from './browser/browser-ports.ts';

@@ -1,0 +1,78 @@
+import type { KeyStore } from '@keytide/crypto-core';
+import {
+  eraseBrowserKeyStore,
+  openBrowserKeyStore,
+  type BrowserKeyStoreOptions,
+} from '@keytide/crypto-core/browser';
+import { destroyRows, finishDestroyingRows, wereRowsDestroyed } from '../destroyed-rows.ts';
+import { ClientError } from '../errors.ts';
+import type { DeviceStore } from '../ports.ts';
+import { openRowJournal } from '../row-journal.ts';
+import { openIndexedRows, type IndexedRows } from './indexed-rows.ts';
+import { takeStore } from './store-lock.ts';
+
+/** Which device to open in a browser, and with what. */
+export interface BrowserDeviceStoreOptions extends Omit<BrowserKeyStoreOptions, 'create'> {
+  /** Waits until no other tab has this store open, instead of refusing. */
+  readonly wait?: boolean;
+  /** Ends the waiting. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Keeps one device in a browser's IndexedDB: a vault, made where there is none, and journals (ciphertext and public
+ * data). One tab at a time has it; the others wait, or are told.
+ * @throws ClientError `store-in-use`, `closed` when `signal` ends the waiting, `unsupported-runtime`; CryptoError as
+ *   `openBrowserKeyStore`; errors of IndexedDB as they are
+ */
+export async function openBrowserDeviceStore(
+  options: BrowserDeviceStoreOptions,
+): Promise<DeviceStore> {
+  assertSupported();
+  const { wait = false, signal, ...vault } = options;
+  const { name } = options;
+  const letGo = await takeStore(name, { wait, ...(signal !== undefined && { signal }) });
+  let rows: IndexedRows | null = null;
+  try {
+    rows = await openIndexedRows(name);
+    await finishDestroyingRows(rows, () => eraseBrowserKeyStore(name));
+    return storeOf(name, { keys: await openBrowserKeyStore({ ...vault, create: true }), rows, letGo });
+  } catch (error) {
+    rows?.close();
+    await letGo();
+    throw error;
+  }
+}
+
+interface Opened {
+  readonly keys: KeyStore;
+  readonly rows: IndexedRows;
+  letGo(): Promise<void>;
+}
+
+function storeOf(name: string, { keys, rows, letGo }: Opened): DeviceStore {
+  const close = async (): Promise<void> => {
+    await keys.close();
+    rows.close();
+    await letGo();
+  };
+  return {
+    keys,
+    journal: (journal) => openRowJournal(rows, journal),
+    close,
+    async destroy() {
+      await destroyRows(rows, () => eraseBrowserKeyStore(name));
+      await close();
+    },
+    wasDestroyed: () => wereRowsDestroyed(rows),
+  };
+}
+
+function assertSupported(): void {
+  const { navigator, indexedDB } = globalThis as { navigator?: { locks?: unknown }; indexedDB?: unknown };
+  if (navigator?.locks === undefined || indexedDB === undefined)
+    throw new ClientError(
+      'unsupported-runtime',
+      'a device store needs IndexedDB and Web Locks: a secure page',
+    );
+}

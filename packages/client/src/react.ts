@@ -1,0 +1,2 @@
+export { KeytideProvider, useClient } from './react/client-context.ts';
+export { useLive, useLog, useMembers, useRecord, useRecords, useSyncState, useUnreadable } from './react/hooks.ts';

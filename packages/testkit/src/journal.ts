@@ -1,0 +1,3 @@
+export type { JournalCheck, JournalUnderTest } from './journal-check.ts';
+export { journalChecks, journalConformance } from './journal-conformance.ts';
+export type { TestRunner } from './test-runner.ts';

@@ -1,0 +1,8 @@
+import { defineOrganisation, sensitive } from '@keytide/client';
+import { z } from 'zod';
+
+/** What the devices in browsers run, and those in Node that they talk to. */
+export const deviceDefinition = defineOrganisation({
+  chat: sensitive.log(z.object({ text: z.string().min(1) })),
+  requests: sensitive.record(z.object({ title: z.string().min(1) })),
+});

@@ -1,4 +1,11 @@
-import { ClientError, connect, createOrganisation, join, type Client, type DeviceStore } from '@keytide/client';
+import {
+  ClientError,
+  connect,
+  createOrganisation,
+  join,
+  type Client,
+  type DeviceStore,
+} from '@keytide/client';
 import { browserPorts, openBrowserDeviceStore } from '@keytide/client/browser';
 import { CryptoError } from '@keytide/crypto-core';
 import { journalChecks } from '@keytide/testkit/journal';

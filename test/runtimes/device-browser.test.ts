@@ -191,6 +191,7 @@ describe('React', () => {
         north: '',
         records: '',
         record: 'none',
+        places: '',
         members: 'ada,bo',
         unreadable: expect.any(String),
         pair: 'same',
@@ -224,6 +225,12 @@ describe('React', () => {
     await node.collections.chat.append({ text: 'in the north' }, { room: 'north' });
     await expect.poll(async () => (await call.shown())['north'], PATIENCE).toBe('in the north');
     expect((await call.shown())['pair']).toBe('same');
+
+    before = await call.renders();
+    await node.collections.places.publish({ at: 'the mill' });
+    await expect.poll(async () => (await call.shown())['places'], PATIENCE).toBe('the mill');
+    after = await call.renders();
+    for (const name of ['log', 'records', 'members']) expect(after[name]).toBe(before[name]);
 
     before = await call.renders();
     expect(await call.unmount()).toBe(0);

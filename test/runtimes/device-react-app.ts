@@ -2,6 +2,7 @@ import type { Client } from '@keytide/client';
 import {
   KeytideProvider,
   useClient,
+  useLive,
   useLog,
   useMembers,
   useRecord,
@@ -65,6 +66,11 @@ export function mountApp(client: Client<Definition>): MountedApp {
       select = setId;
       return useRecord(useClient<Definition>().collections.requests, id)?.body.title ?? 'none';
     }),
+    places: part('places', () =>
+      useLive(useClient<Definition>().collections.places)
+        .map(({ body }) => body.at)
+        .join(','),
+    ),
     members: part('members', () =>
       useMembers()
         .map(({ handle }) => handle)
@@ -89,7 +95,8 @@ export function mountApp(client: Client<Definition>): MountedApp {
       };
     };
   };
-  for (const source of [client, client.collections.chat, client.collections.requests]) counted(source);
+  const { chat: log, requests, places } = client.collections;
+  for (const source of [client, log, requests, places]) counted(source);
   const place = document.createElement('div');
   document.body.append(place);
   const root = createRoot(place as unknown as Parameters<typeof createRoot>[0]);

@@ -1,5 +1,2 @@
-export {
-  openBrowserDeviceStore,
-  type BrowserDeviceStoreOptions,
-} from './browser/browser-device-store.ts';
+export { openBrowserDeviceStore, type BrowserDeviceStoreOptions } from './browser/browser-device-store.ts';
 export { browserPorts } from './browser/browser-ports.ts';

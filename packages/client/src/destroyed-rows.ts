@@ -11,7 +11,7 @@ const MARKS = [asciiBytes('destroying'), asciiBytes('destroyed')];
 /** Destroys what a device keeps, the keys first. A disk that is too full for the mark keeps nothing. */
 export async function destroyRows(rows: JournalRows, eraseKeys: () => Promise<void>): Promise<void> {
   try {
-    await rows.clear(MARK);
+    await rows.cut(MARK, 0);
     await leave(rows, 0);
   } catch {
     // What is to be destroyed is, with or without a note of it.

@@ -1,2 +1,10 @@
 export { KeytideProvider, useClient } from './react/client-context.ts';
-export { useLive, useLog, useMembers, useRecord, useRecords, useSyncState, useUnreadable } from './react/hooks.ts';
+export {
+  useLive,
+  useLog,
+  useMembers,
+  useRecord,
+  useRecords,
+  useSyncState,
+  useUnreadable,
+} from './react/hooks.ts';

@@ -13,7 +13,9 @@ import { openRowJournal, type JournalRows } from '../src/row-journal.ts';
 import { memoryRows } from './memory-rows.ts';
 
 const folders: string[] = [];
+const files = new Set<{ close(): Promise<void> }>();
 afterAll(async () => {
+  for (const file of files) await file.close();
   for (const folder of folders) await rm(folder, { recursive: true, force: true });
 });
 
@@ -27,11 +29,9 @@ journalConformance(
   async () => {
     const folder = await mkdtemp(join(tmpdir(), 'keytide-journals-'));
     folders.push(folder);
-    let last: { close(): Promise<void> } | null = null;
     const open = async () => {
-      await last?.close();
       const journal = await openFileJournal(join(folder, 'group.journal'));
-      last = journal;
+      files.add(journal);
       return journal;
     };
     return { create: open, open };
@@ -56,10 +56,26 @@ describe('a journal in rows', () => {
     const journal = await openRowJournal(rows, 'group');
     await journal.append([Uint8Array.of(1)]);
     rows.failure = new Error('no room');
-    await expect(journal.append([Uint8Array.of(2)])).rejects.toBe(rows.failure);
+    const refused = [Uint8Array.of(2), Uint8Array.of(2)];
+    await expect(journal.append(refused)).rejects.toBe(rows.failure);
+    expect(await rows.count('group')).toBe(1);
     rows.failure = null;
     await journal.append([Uint8Array.of(3)]);
     expect(await journal.read(0)).toEqual([Uint8Array.of(1), Uint8Array.of(3)]);
+  });
+
+  test('takes nothing more when what a failed writing left cannot be removed', async () => {
+    const rows = memoryRows();
+    const { cut } = rows;
+    const journal = await openRowJournal(rows, 'group');
+    const failure = new Error('no room');
+    rows.failure = failure;
+    rows.cut = () => Promise.reject(new Error('nor for this'));
+    await expect(journal.append([Uint8Array.of(2), Uint8Array.of(3)])).rejects.toBe(failure);
+    rows.failure = null;
+    rows.cut = cut;
+    await expect(journal.append([Uint8Array.of(4)])).rejects.toBe(failure);
+    expect(await rows.read('group', 0, 9)).toEqual([Uint8Array.of(2)]);
   });
 
   test('has a name of its own kind', async () => {

@@ -25,9 +25,7 @@ export interface BrowserDeviceStoreOptions extends Omit<BrowserKeyStoreOptions, 
  * @throws ClientError `store-in-use`, `closed` when `signal` ends the waiting, `unsupported-runtime`; CryptoError as
  *   `openBrowserKeyStore`; errors of IndexedDB as they are
  */
-export async function openBrowserDeviceStore(
-  options: BrowserDeviceStoreOptions,
-): Promise<DeviceStore> {
+export async function openBrowserDeviceStore(options: BrowserDeviceStoreOptions): Promise<DeviceStore> {
   assertSupported();
   const { wait = false, signal, ...vault } = options;
   const { name } = options;

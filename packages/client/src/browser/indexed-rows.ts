@@ -14,7 +14,8 @@ export interface IndexedRows extends JournalRows {
 /** Opens the rows of one device store. Whoever has them open must be alone with them. */
 export async function openIndexedRows(name: string): Promise<IndexedRows> {
   const database = await openDatabase(`keytide/${name}/journals`, STORE);
-  const all = (list: string): unknown => keyRange([list, 0], [list, Number.MAX_SAFE_INTEGER]);
+  const rowsOf = (list: string, start = 0): unknown =>
+    keyRange([list, start], [list, Number.MAX_SAFE_INTEGER]);
   const write = async (...[durability, act]: Tail<typeof writing>): Promise<void> => {
     try {
       await writing(database, STORE, durability, act);
@@ -24,7 +25,7 @@ export async function openIndexedRows(name: string): Promise<IndexedRows> {
     }
   };
   return {
-    count: (list) => answerOf(database.transaction(STORE, 'readonly').objectStore(STORE).count(all(list))),
+    count: (list) => answerOf(database.transaction(STORE, 'readonly').objectStore(STORE).count(rowsOf(list))),
     async read(list, start, end) {
       const range = keyRange([list, start], [list, end - 1]);
       const rows = await answerOf(database.transaction(STORE, 'readonly').objectStore(STORE).getAll(range));
@@ -38,7 +39,7 @@ export async function openIndexedRows(name: string): Promise<IndexedRows> {
         for (const [i, row] of rows.entries()) records.put(row.slice(), [list, start + i]);
       }),
     flush: (list) => write('strict', (records) => void records.put(Date.now(), [list, FLUSHED])),
-    clear: (list) => write('strict', (records) => void records.delete(all(list))),
+    cut: (list, start) => write('strict', (records) => void records.delete(rowsOf(list, start))),
     clearAllBut: (list) =>
       write('strict', (records) => {
         // Numbers are before arrays, and arrays after all else.

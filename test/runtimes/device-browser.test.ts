@@ -192,6 +192,7 @@ describe('React', () => {
         records: '',
         record: 'none',
         places: '',
+        inbox: '0',
         members: 'ada,bo',
         unreadable: expect.any(String),
         pair: 'same',

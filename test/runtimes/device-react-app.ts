@@ -1,6 +1,7 @@
 import type { Client } from '@keytide/client';
 import {
   KeytideProvider,
+  useAccessInbox,
   useClient,
   useLive,
   useLog,
@@ -17,7 +18,7 @@ import type { deviceDefinition } from './device-definition.ts';
 type Definition = typeof deviceDefinition;
 
 /** What the parts of the app show, as text by name. */
-export type Showing = Readonly<Record<string, string>>;
+type Showing = Readonly<Record<string, string>>;
 
 /** An app with one component for each hook, and an account of their renders. */
 export interface MountedApp {
@@ -71,6 +72,7 @@ export function mountApp(client: Client<Definition>): MountedApp {
         .map(({ body }) => body.at)
         .join(','),
     ),
+    inbox: part('inbox', () => String(useAccessInbox().length)),
     members: part('members', () =>
       useMembers()
         .map(({ handle }) => handle)

@@ -2,6 +2,7 @@ import { MAX_REFUSAL_CHARACTERS } from '@keytide/crypto-core';
 import { Answering, type AnsweringOptions } from './access-answering.ts';
 import { Asking, type AskingOptions } from './access-asking.ts';
 import type { AccessRequestView, OwnRequestView } from './access-view.ts';
+import { Changes } from './changes.ts';
 import { ClientError } from './errors.ts';
 import type { Part } from './part.ts';
 import type { Ports } from './ports.ts';
@@ -11,7 +12,8 @@ import { Serial } from './serial.ts';
 export type AccessOptions = AskingOptions &
   AnsweringOptions & { readonly ports: Pick<Ports, 'clock' | 'random'> };
 
-const STEP_MS = 600_000;
+/** Its socket tells a device of news; this is for a hint that was lost, and for what time alone makes due. */
+const STEP_MS = 3_600_000;
 const AGAIN_MS = 5_000;
 /** Admins who are online together wait up to this long, each a while of its own, so that one of them answers. */
 const JITTER_MS = 2_000;
@@ -26,6 +28,7 @@ export class Access implements Part {
   readonly #asking: Asking;
   readonly #answering: Answering;
   readonly #jobs = new Serial();
+  readonly #changes = new Changes();
   readonly #stopped = new AbortController();
   #pause = new AbortController();
   #running: Promise<void> | null = null;
@@ -33,12 +36,26 @@ export class Access implements Part {
   constructor(options: AccessOptions) {
     this.#options = options;
     this.#asking = new Asking(options);
-    this.#answering = new Answering(options);
+    this.#answering = new Answering({
+      ...options,
+      tell: (event) => {
+        this.#changed();
+        options.tell(event);
+      },
+    });
   }
 
-  /** The requests that wait for this admin's word, the oldest first; of what the relay has shown since the start. */
+  /**
+   * The requests that wait for this admin's word, the oldest first; of what the relay has shown since the start. The
+   * same array until that has changed.
+   */
   get inbox(): readonly AccessRequestView[] {
-    return this.#answering.inbox;
+    return this.#changes.kept('inbox', () => this.#answering.inbox);
+  }
+
+  /** Calls `listener` when `inbox` may be different; the returned function ends it. */
+  subscribe(listener: () => void): () => void {
+    return this.#changes.subscribe(listener);
   }
 
   /** This device's own request, while it waits for an answer; `null` for none. */
@@ -63,7 +80,7 @@ export class Access implements Part {
    * @throws ClientError `unknown-request`, `beyond-entitlement`, `offline`, `relay-refused`, `unwitnessed`
    */
   approve(id: string): Promise<void> {
-    return this.#jobs.run(() => this.#answering.decide(id, null));
+    return this.#decide(id, null);
   }
 
   /**
@@ -73,7 +90,7 @@ export class Access implements Part {
   async refuse(id: string, reason: string): Promise<void> {
     if (reason.length === 0 || reason.length > MAX_REFUSAL_CHARACTERS)
       throw new ClientError('invalid-value', `a reason has 1 to ${MAX_REFUSAL_CHARACTERS} characters`);
-    await this.#jobs.run(() => this.#answering.decide(id, reason));
+    await this.#decide(id, reason);
   }
 
   /**
@@ -98,6 +115,19 @@ export class Access implements Part {
     this.#pause.abort();
     await this.#running;
     await this.#jobs.run(async () => {});
+  }
+
+  async #decide(id: string, reason: string | null): Promise<void> {
+    try {
+      await this.#jobs.run(() => this.#answering.decide(id, reason));
+    } finally {
+      this.#changed();
+    }
+  }
+
+  #changed(): void {
+    this.#changes.changed();
+    this.#changes.tell();
   }
 
   async #run(): Promise<void> {

@@ -1,5 +1,6 @@
 export { KeytideProvider, useClient } from './react/client-context.ts';
 export {
+  useAccessInbox,
   useLive,
   useLog,
   useMembers,

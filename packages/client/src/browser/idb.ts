@@ -13,8 +13,7 @@ interface Transaction {
   commit?(): void;
   abort(): void;
   readonly error: Error | null;
-  oncomplete: (() => void) | null;
-  onabort: (() => void) | null;
+  addEventListener(event: 'complete' | 'abort', listener: () => void): void;
 }
 /** One object store within a transaction. */
 export interface ObjectStore {
@@ -26,21 +25,17 @@ export interface ObjectStore {
 interface Request<T> {
   readonly result: T;
   readonly error: Error | null;
-  onsuccess: (() => void) | null;
-  onerror: (() => void) | null;
-}
-interface OpenRequest extends Request<Database> {
-  onupgradeneeded: (() => void) | null;
+  addEventListener(event: 'success' | 'error' | 'upgradeneeded', listener: () => void): void;
 }
 type Key = readonly (string | number | readonly [])[];
 interface Factory {
-  open(name: string, version: number): OpenRequest;
+  open(name: string, version: number): Request<Database>;
 }
 
 /** Opens a database with one object store. @throws errors of IndexedDB as they are */
 export async function openDatabase(name: string, store: string): Promise<Database> {
   const request = factory().open(name, 1);
-  request.onupgradeneeded = () => void request.result.createObjectStore(store);
+  request.addEventListener('upgradeneeded', () => void request.result.createObjectStore(store));
   return await answerOf(request);
 }
 
@@ -53,8 +48,8 @@ export function keyRange(first: Key, last: Key): unknown {
 /** What a request answers. */
 export function answerOf<T>(request: Request<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error ?? new Error('IndexedDB gave no reason'));
+    request.addEventListener('success', () => resolve(request.result));
+    request.addEventListener('error', () => reject(request.error ?? new Error('IndexedDB gave no reason')));
   });
 }
 
@@ -67,8 +62,10 @@ export function writing(
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const transaction = database.transaction(store, 'readwrite', { durability });
-    transaction.oncomplete = () => resolve();
-    transaction.onabort = () => reject(transaction.error ?? new Error('the browser undid a writing'));
+    transaction.addEventListener('complete', () => resolve());
+    transaction.addEventListener('abort', () =>
+      reject(transaction.error ?? new Error('the browser undid a writing')),
+    );
     try {
       write(transaction.objectStore(store));
       transaction.commit?.();

@@ -1,3 +1,4 @@
+import type { AccessRequestView } from '../access-view.ts';
 import type { Body } from '../body.ts';
 import type { Unreadable } from '../client-events.ts';
 import type { SyncState } from '../connection.ts';
@@ -24,6 +25,12 @@ export function useMembers(): readonly MemberView[] {
 export function useUnreadable(): readonly Unreadable[] {
   const client = useClient();
   return useShown(client, () => client.unreadable);
+}
+
+/** The access requests that wait for this admin's word: see `client.access`. */
+export function useAccessInbox(): readonly AccessRequestView[] {
+  const { access } = useClient();
+  return useShown(access, () => access.inbox);
 }
 
 /** The items of a log, or of one room; what comes in other rooms renders nothing. */

@@ -264,8 +264,14 @@ export class Client<D extends Declarations> {
       member: this.member,
       epochs: this.#epochs,
       replica,
-      forget: (throughEpoch) => this.#arrivals.forget(throughEpoch),
-      forgetShort: () => this.#arrivals.forgetShort(),
+      forget: (throughEpoch) => {
+        this.#arrivals.forget(throughEpoch);
+        this.#tell();
+      },
+      forgetShort: () => {
+        this.#arrivals.forgetShort();
+        this.#tell();
+      },
       shortDueMs: () => windows.dueMs,
       onUnsent: (count) => this.#events.emit('unsent', { count }),
       onBack: () => void this.#sync.takeBack(),

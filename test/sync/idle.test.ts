@@ -29,10 +29,10 @@ test('an hour with a connection and nothing to say: pings, a heartbeat now and t
     await expect.poll(() => asked.received > received, { interval: 5, timeout: 5_000 }).toBe(true);
   }
   expect(ada.state.kind).toBe('online');
-  // The one look for access requests; what the relay hints at needs none.
+  // One look each for access requests and direct messages; what the relay hints at needs none.
   const paths = asked.calls.map((url) => new URL(url).pathname.split('/').slice(4).join('/'));
-  expect(paths.length).toBeLessThanOrEqual(3);
-  for (const path of paths) expect(['access/requests', 'log', 'log/checkpoint']).toContain(path);
+  expect(paths.length).toBeLessThanOrEqual(4);
+  for (const path of paths) expect(['access/requests', 'log', 'log/checkpoint', 'mail']).toContain(path);
   const pings = asked.frames.filter((type) => type === 'ping');
   expect(pings.length).toBeLessThanOrEqual(HOUR_MS / PING_MS + 5);
   // A heartbeat says what the device has seen (docs/spec/heartbeat.md).

@@ -147,6 +147,40 @@ test('what is no size, no place and no id is refused, and more than a piece at o
   expect(await mine.read(id, 0, 0)).toBe('malformed');
 });
 
+test('the bytes of somebody who is not let in are not read', async () => {
+  const url = `${relay.url}/v1/organisations/${org}/blobs/${newId()}?offset=0`;
+  const headers = { 'content-type': 'application/octet-stream' };
+  const body = random(LIMITS.blobPieceBytes + 1).slice();
+  const response = await fetch(url, { method: 'PUT', headers, body });
+  expect(await response.json()).toMatchObject({ code: 'session-ended' });
+});
+
+test('an upload goes on after a restart of the relay', async () => {
+  const place = join(folder, 'restart');
+  const own = seededWorld({ seed: 'blobs over a restart', members: 1 });
+  const start = () => relayUnderTest({ database: { kind: 'pglite', folder: place }, clock: own.clock });
+  const before = relay;
+  relay = await start();
+  try {
+    await settle(relay, own);
+    const device = own.members[0].devices[0];
+    const [id, bytes] = [newId(), random(1000)];
+    const first = await caller(device, own);
+    await first.start(id, 1000);
+    expect(await first.write(id, 0, bytes.subarray(0, 600))).toBe(600);
+    await relay.close();
+    relay = await start();
+    const second = await caller(device, own);
+    expect(await second.start(id, 1000)).toBe(600);
+    expect(await second.write(id, 600, bytes.subarray(600))).toBe(1000);
+    expect(await second.read(id, 0, 1000)).toEqual(bytes);
+    expect(await readdir(join(place, 'blobs', own.org))).toEqual([id]);
+  } finally {
+    await relay.close();
+    relay = before;
+  }
+});
+
 test('an organisation uploads no more than its quota', async () => {
   const mine = await caller(member);
   expect(await mine.start(newId(), 4_000_000)).toBe('quota-exceeded');

@@ -48,6 +48,8 @@ interface AttachmentsOptions {
   readonly ports: Ports;
   readonly api: Pick<RelayApi, 'call'>;
   readonly keyStore: KeyStore;
+  /** How long this device may keep what reads old content. */
+  retentionMs(): number;
 }
 
 /** Attempts while the relay is out of reach; between them the wait doubles from a second. */
@@ -65,10 +67,10 @@ export class Attachments implements Part {
   /** Who waits for the relay to be there again. */
   readonly #waiting = new Set<AbortController>();
 
-  constructor({ ports, api, keyStore }: AttachmentsOptions) {
+  constructor({ ports, api, keyStore, retentionMs }: AttachmentsOptions) {
     this.#ports = ports;
     this.#blobs = blobApi(api);
-    this.#records = new UploadRecords(keyStore);
+    this.#records = new UploadRecords(keyStore, retentionMs);
   }
 
   /**
@@ -160,6 +162,9 @@ export class Attachments implements Part {
 
   wake(): void {
     for (const waiting of this.#waiting) waiting.abort();
+    if (this.#stopping.signal.aborted) return;
+    // What a failing key store keeps now is looked at again at the next wake.
+    void this.#run(() => this.#records.forgetOld(this.#ports.clock.now())).catch(() => {});
   }
 
   async stop(): Promise<void> {

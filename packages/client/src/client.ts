@@ -180,7 +180,12 @@ export class Client<D extends Declarations> {
           payload: encodeOperation({ ...operation, time: clock.next(ports.clock.now()) }),
         })),
       );
-    this.attachments = new Attachments({ ports, api: parts.api, keyStore: options.store.keys });
+    this.attachments = new Attachments({
+      ports,
+      api: parts.api,
+      keyStore: options.store.keys,
+      retentionMs: () => this.policy.retentionSeconds * 1000,
+    });
     const relayData = new RelayData(parts.api, (refused) => this.#events.emit('refused-document', refused));
     const replica = new GroupReplica(ports.primitives, group, this.#epochs);
     const sync = (): Sync => this.#sync;

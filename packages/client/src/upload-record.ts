@@ -16,19 +16,22 @@ export interface UploadRecord {
 const PREFIX = 'attachment-upload/';
 const MAX_RECORD_BYTES = 8192;
 /** The relay keeps an upload that stands still for seven days. */
-const KEPT_MS = 604_800_000;
+const RELAY_KEEPS_MS = 604_800_000;
 
 /** The records of uploads under way, by the names that the application gave them. */
 export class UploadRecords {
   readonly #keyStore: KeyStore;
+  readonly #retentionMs: () => number;
 
-  constructor(keyStore: KeyStore) {
+  /** `retentionMs`: how long this device may keep what reads old content. */
+  constructor(keyStore: KeyStore, retentionMs: () => number) {
     this.#keyStore = keyStore;
+    this.#retentionMs = retentionMs;
   }
 
-  /** The record of an upload; `null` without, for other content, or for one that the relay has long forgotten. */
+  /** The record of an upload; `null` without, for other content, or for one that is too old. */
   async find(name: string, sizeBytes: number, nowMs: number): Promise<UploadRecord | null> {
-    await this.#forgetOld(nowMs);
+    await this.forgetOld(nowMs);
     const record = decodeRecord(await this.#keyStore.get(PREFIX + name));
     return record === null || record.sizeBytes !== sizeBytes ? null : record;
   }
@@ -43,10 +46,11 @@ export class UploadRecords {
   }
 
   /** Keys of uploads that nobody will finish do not stay. */
-  async #forgetOld(nowMs: number): Promise<void> {
+  async forgetOld(nowMs: number): Promise<void> {
+    const keptMs = Math.min(RELAY_KEEPS_MS, this.#retentionMs());
     for (const name of await this.#keyStore.names(PREFIX)) {
       const record = decodeRecord(await this.#keyStore.get(name));
-      if (record !== null && Math.abs(nowMs - record.startedMs) <= KEPT_MS) continue;
+      if (record !== null && Math.abs(nowMs - record.startedMs) <= keptMs) continue;
       await this.#keyStore.write([{ name, value: null }]);
     }
   }

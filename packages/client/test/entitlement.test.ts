@@ -62,6 +62,7 @@ describe('what a member may be given', () => {
         const isTooEarly = epoch.checkpoint.size <= member.addedAt || reached;
         expect(entitled).toBe(!isTooEarly && epoch.blockEndMs > nowMs - windowMs);
       }),
+      { numRuns: 2000 },
     );
   });
 

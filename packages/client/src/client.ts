@@ -207,7 +207,6 @@ export class Client<D extends Declarations> {
       org: identity.org,
       member: identity.member,
       keyStore: options.store.keys,
-      time: this.#live.time,
       isOnline: () => sync().online !== null,
       pullDirectory: () => sync().pullDirectory(),
       pullSealingRecords: () => sync().pullSealingRecords(),

@@ -28,7 +28,7 @@ import type { RelayApi } from './relay-api.ts';
 import { windowStartMs } from './retention.ts';
 import type { SealingRecords } from './sealing-records.ts';
 import { Serial } from './serial.ts';
-import type { SteadyTime } from './steady-time.ts';
+import type { TrustedTime } from './trusted-time.ts';
 import { Wakeups } from './wakeups.ts';
 
 /** A message from one person to one other. */
@@ -72,7 +72,8 @@ interface DirectParts {
   readonly sealing: OwnSealingKeys;
   readonly sealingRecords: SealingRecords;
   readonly api: RelayApi;
-  readonly time: SteadyTime;
+  /** What time it is at the least. */
+  readonly time: Pick<TrustedTime, 'now'>;
   readonly isOnline: () => boolean;
   pullDirectory(): Promise<void>;
   pullSealingRecords(): Promise<void>;
@@ -260,7 +261,7 @@ export class Direct implements Part {
   async #tryAgain(): Promise<void> {
     if (this.#isTryingAgain) return;
     this.#isTryingAgain = true;
-    await this.#parts.time.wait(RETRY_MS, this.#stopping.signal);
+    await this.#parts.ports.clock.wait(RETRY_MS, this.#stopping.signal);
     this.#isTryingAgain = false;
     if (!this.#stopping.signal.aborted && this.#parts.isOnline()) this.wake();
   }
@@ -343,7 +344,7 @@ export class Direct implements Part {
   async #look(): Promise<void> {
     while (!this.#stopping.signal.aborted) {
       this.wake();
-      await this.#parts.time.wait(LOOK_MS, this.#stopping.signal);
+      await this.#parts.ports.clock.wait(LOOK_MS, this.#stopping.signal);
     }
   }
 

@@ -24,6 +24,7 @@ import type { Part } from './part.ts';
 import type { Ports } from './ports.ts';
 import type { RelaySocket } from './relay-socket.ts';
 import { SteadyTime } from './steady-time.ts';
+import type { TrustedTime } from './trusted-time.ts';
 
 /** The group's connection, as far as what is never stored needs it. */
 export interface LiveConnection {
@@ -36,6 +37,8 @@ export interface LiveConnection {
 interface LiveParts {
   readonly ports: Ports;
   readonly self: Self;
+  /** What time it is at the least. */
+  readonly time: Pick<TrustedTime, 'now'>;
   readonly group: GroupId;
   readonly directory: DirectoryReplica;
   readonly epochs: EpochRing;
@@ -65,7 +68,8 @@ export class Live implements Part, LiveLine {
 
   constructor(parts: LiveParts) {
     this.#parts = parts;
-    this.time = new SteadyTime(parts.ports.clock);
+    const { ports, time } = parts;
+    this.time = new SteadyTime({ now: () => time.now(), wait: (ms, signal) => ports.clock.wait(ms, signal) });
   }
 
   /** How many frames were refused since the start, by code (docs/spec/errors.md). */

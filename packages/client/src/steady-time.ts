@@ -1,7 +1,7 @@
 import type { Clock } from './ports.ts';
 
 /**
- * Time that never runs backwards, and in which whatever was waited for has passed: so nothing lasts longer because
+ * Time that never runs backwards while the process lives, and in which whatever was waited for has passed: so nothing lasts longer because
  * a clock was set back. In memory only; a clock that was ahead and is set right stands still here until the next start.
  */
 export class SteadyTime {

@@ -92,7 +92,7 @@ const devicePage = {
       .collections.chat.read()
       .map(({ body }) => body.text),
   waiting: async () => opened(client).waiting,
-  state: async () => opened(client).state.kind,
+  pause: async () => opened(client).pause(),
   close: () => codeOf(() => opened(client).close()),
   closeStore: () => codeOf(() => opened(store).close()),
   destroy: () => codeOf(() => opened(store).destroy()),

@@ -1,32 +1,15 @@
-import {
-  deviceIdOf,
-  safetyNumber,
-  type DeviceId,
-  type MemberId,
-  type OrgId,
-  type SafetyNumber,
-} from '@keytide/crypto-core';
-import {
-  checkpointOf,
-  everyoneGroup,
-  formatInviteLink,
-  type Device,
-  type Invite,
-  type InviteId,
-  type Policy,
-  type Role,
-  type WipeTarget,
-} from '@keytide/key-directory';
-import { Access } from './access.ts';
+import type { MemberId } from '@keytide/crypto-core';
+import { everyoneGroup } from '@keytide/key-directory';
 import { accessApi } from './access-api.ts';
-import { AccessDecisions } from './access-decisions.ts';
-import { writeAct, writeInvite, type Act } from './acts.ts';
-import { appendEntry, type MembershipLog } from './append-entry.ts';
+import { Access } from './access.ts';
+import type { MembershipLog } from './append-entry.ts';
 import { Arrivals } from './arrivals.ts';
 import { Attachments } from './attachments.ts';
-import { auditEntries, type AuditReport } from './audit.ts';
 import { Changes } from './changes.ts';
 import { unlessSame, type ClientEvents, type Unreadable } from './client-events.ts';
+import type { ClientOptions } from './client-options.ts';
+import { openParts, type ClientParts } from './client-parts.ts';
+import { CollectionWindows } from './collection-windows.ts';
 import {
   makeCollections,
   type AnyCollection,
@@ -34,75 +17,36 @@ import {
   type Declarations,
   type Submit,
 } from './collection.ts';
-import { CollectionWindows } from './collection-windows.ts';
 import type { SyncState } from './connection.ts';
-import { Cosigner } from './cosigner.ts';
 import { Direct } from './direct.ts';
-import { DirectShelf } from './direct-shelf.ts';
-import { DirectoryReplica } from './directory-replica.ts';
+import type { DirectoryReplica } from './directory-replica.ts';
 import { Emitter } from './emitter.ts';
-import { EpochKeyStore } from './epoch-key-store.ts';
 import { EpochRing, type Self } from './epoch-ring.ts';
 import { ClientError } from './errors.ts';
 import { GroupReplica, type Divergence, type Missing } from './group-replica.ts';
-import { HybridClock } from './hybrid-clock.ts';
-import type { Identity } from './identity.ts';
-import { IdentityWatch } from './identity-watch.ts';
-import { channelOf, encodeOperation } from './operation.ts';
 import { Heartbeats } from './heartbeats.ts';
+import { HybridClock } from './hybrid-clock.ts';
+import type { IdentityWatch } from './identity-watch.ts';
+import type { Identity } from './identity.ts';
 import { Live, type LiveConnection } from './live.ts';
+import { Membership } from './membership.ts';
+import { channelOf, encodeOperation } from './operation.ts';
 import type { Origin } from './origin.ts';
-import { Outbox } from './outbox.ts';
-import { OwnRequests } from './own-request.ts';
-import { OwnHead } from './own-head.ts';
-import { OwnSealingKeys } from './own-sealing-keys.ts';
-import {
-  devicesIn,
-  invitesIn,
-  membersIn,
-  type DeviceView,
-  type InviteView,
-  type MemberView,
-} from './people.ts';
-import type { DeviceStore, Ports } from './ports.ts';
-import {
-  approve,
-  propose,
-  proposeInvite,
-  readProposal,
-  submitProposal,
-  type ProposalView,
-  type ProposedInvite,
-} from './proposal.ts';
+import type { Outbox } from './outbox.ts';
+import { membersIn, type MemberView } from './people.ts';
 import type { Rejected } from './rejection.ts';
-import { RelayApi } from './relay-api.ts';
-import { auditRelay } from './relay-audit.ts';
+import type { RelayApi } from './relay-api.ts';
 import { RelayData } from './relay-data.ts';
-import { requireRetention } from './retained.ts';
 import { Retention } from './retention.ts';
-import { SealingRecords } from './sealing-records.ts';
-import { SignedEntries } from './signed-entries.ts';
+import type { SignedEntries } from './signed-entries.ts';
 import { Sync } from './sync.ts';
-import { isAdmin, TrustedTime } from './trusted-time.ts';
+import { isAdmin } from './trusted-time.ts';
 import { locked, UnlockLease } from './unlock-lease.ts';
-import { carryOut, handIn, obeyStored, wiped, wipeOrderIn, type WipeOrder } from './wipe.ts';
-import { readWipeReceipts, type WipeReceiptView } from './wipe-receipts.ts';
+import { carryOut, handIn, wiped, wipeOrderIn, type WipeOrder } from './wipe.ts';
 import type { Witnesses } from './witness-demand.ts';
-import { WitnessLedger } from './witness-ledger.ts';
-
-/** What `openClient` needs. */
-export interface ClientOptions<D extends Declarations> {
-  readonly definition: D;
-  readonly store: DeviceStore;
-  readonly ports: Ports;
-}
 
 /** One device of one organisation: typed collections, kept in step with the relay. */
-export class Client<D extends Declarations> {
-  readonly org: OrgId;
-  readonly device: DeviceId;
-  readonly member: MemberId;
-  readonly relayUrl: string;
+export class Client<D extends Declarations> extends Membership {
   readonly collections: Collections<D>;
   /** Asking for the keys of what this device cannot read, and what an admin does about such requests. */
   readonly access: Access;
@@ -143,12 +87,9 @@ export class Client<D extends Declarations> {
 
   private constructor(options: ClientOptions<D>, identity: Identity, parts: ClientParts) {
     const { ports } = options;
+    super(identity, { ...parts, ports });
     this.#options = options;
-    this.org = identity.org;
-    this.member = identity.member;
-    this.relayUrl = identity.relayUrl;
     this.#self = parts.self;
-    this.device = parts.self.device;
     this.#api = parts.api;
     this.#directory = parts.directory;
     this.#identities = parts.identities;
@@ -250,7 +191,7 @@ export class Client<D extends Declarations> {
     this.#events.on('unreadable', () => this.#changes.changed('unreadable'));
     this.access = new Access({
       ports,
-      log: this.#membershipLog,
+      log: this.membershipLog,
       group,
       api: accessApi(parts.api),
       requests: parts.requests,
@@ -317,56 +258,9 @@ export class Client<D extends Declarations> {
     options: ClientOptions<D>,
     identity: Identity,
   ): Promise<Client<D>> {
-    const { ports, store } = options;
-    const { primitives } = ports;
-    const signer = identity.signingSeed.use((seed) => primitives.signer(seed));
-    const device = deviceIdOf(primitives, signer.publicKey);
-    const group = everyoneGroup(primitives, identity.org);
-    const directory = await DirectoryReplica.open({
-      primitives,
-      journal: await store.journal('membership'),
-      keyStore: store.keys,
-      org: identity.org,
-    });
-    const api = new RelayApi(ports, identity.relayUrl, identity.org, {
-      subject: { kind: 'device', id: device },
-      signer,
-    });
-    await obeyStored({ ports, api, store, org: identity.org, device, signer }, directory);
-    if (directory.size > 0) requireRetention(options.definition, directory.state.policy);
-    const sealing = await OwnSealingKeys.open({
-      primitives,
-      random: ports.random,
-      keyStore: store.keys,
-      directory,
-      device,
-      signer,
-      firstSeed: identity.sealingSeed,
-    });
-    const self = { device, signer, sealing };
-    const client = new Client(options, identity, {
-      self,
-      sealing,
-      sealingRecords: await SealingRecords.open({
-        primitives,
-        journal: await store.journal('sealing-records'),
-        directory,
-      }),
-      directory,
-      identities: await IdentityWatch.open({ directory, keyStore: store.keys, device }),
-      epochKeys: await EpochKeyStore.open(store.keys, group),
-      ownHead: await OwnHead.open(store.keys, group),
-      time: await TrustedTime.open({ keyStore: store.keys, clock: ports.clock }),
-      signed: await SignedEntries.open({ primitives, keyStore: store.keys, directory, device }),
-      api,
-      requests: await OwnRequests.open({ primitives, random: ports.random, keyStore: store.keys, signer }),
-      decisions: await AccessDecisions.open(store.keys),
-      ledger: await WitnessLedger.open(store.keys),
-      cosigner: await Cosigner.open({ primitives, keyStore: store.keys, signer }),
-      journal: await store.journal('group'),
-      outbox: await Outbox.open(await store.journal('outbox')),
-      shelf: await DirectShelf.open(store.keys),
-    });
+    const parts = await openParts(options, identity);
+    const { directory } = parts;
+    const client = new Client(options, identity, parts);
     if (directory.size > 0) {
       client.#retention.sawLog();
       client.#lookForAlarms();
@@ -494,156 +388,6 @@ export class Client<D extends Declarations> {
     return this.#changes.kept('members', () => membersIn(this.#directory.state, this.member, isChanged));
   }
 
-  /** Every device there is or was, by this device's verified log. */
-  devices(): readonly DeviceView[] {
-    return devicesIn(this.#directory.state, this.#self);
-  }
-
-  /** The invites that nobody has used or taken back, by this device's verified log. */
-  invites(): readonly InviteView[] {
-    return invitesIn(this.#directory.state, this.#options.ports.clock.now());
-  }
-
-  /** What the organisation has decided, by this device's verified log. */
-  get policy(): Policy {
-    return this.#directory.state.policy;
-  }
-
-  /**
-   * Makes an invite for one person: a link whose fragment holds a one-time key. Whoever has it can join once.
-   * @throws ClientError `offline`, `relay-refused`, `relay-misbehaved`, `unwitnessed` while too few admins have
-   *   cosigned the log lately; DirectoryError `not-permitted` for non-admins, `approval-needed` for an admin's where
-   *   the policy says so: then `proposeInvite` it
-   */
-  invite(options: { role?: Role; validForMs?: number } = {}): Promise<string> {
-    const { role = 'member', validForMs } = options;
-    return this.#invite({ in: 'member', role }, validForMs);
-  }
-
-  /**
-   * Makes an invite for another device of a member, by default of one's own: a link as `invite` makes it.
-   * @throws as `invite`; DirectoryError `unknown-member`, `approval-needed` for another admin's
-   */
-  inviteDevice(options: { member?: MemberId; validForMs?: number } = {}): Promise<string> {
-    const { member = this.member, validForMs } = options;
-    return this.#invite({ in: 'device', member }, validForMs);
-  }
-
-  /**
-   * Writes what somebody wants to do to the membership log; each of the calls that follow is one of these.
-   * @throws ClientError `offline`, `relay-refused`, `relay-misbehaved`, `unwitnessed` unless it takes rights away;
-   *   DirectoryError with which the rules refuse it
-   */
-  async act(act: Act): Promise<void> {
-    await appendEntry(this.#membershipLog, (context) => ({ wire: writeAct(context, act) }));
-  }
-
-  /** Takes back an invite. @throws as `removeMember`; DirectoryError `invite-unknown`, `invite-used`, `invite-revoked` */
-  revokeInvite(invite: InviteId): Promise<void> {
-    return this.act({ kind: 'revoke-invite', invite });
-  }
-
-  /**
-   * Ends a device for good: one of one's own, this one included, or as an admin anybody's. It gets no key and no
-   * session from then on. Takes no approval: a stolen phone must not wait.
-   * @throws as `removeMember`; DirectoryError `unknown-device`
-   */
-  revokeDevice(device: DeviceId): Promise<void> {
-    return this.act({ kind: 'revoke-device', device });
-  }
-
-  /**
-   * Removes a member and all their devices, for good. Works also on a device that a false claim of this member
-   * has stopped; open it anew afterwards. An admin can remove themselves while another one stays.
-   * @throws ClientError `offline`, `relay-refused`, `relay-misbehaved`; DirectoryError `not-permitted` for
-   *   non-admins, `unknown-member`, `last-admin`, `approval-needed` where the policy says so: then `propose` it
-   */
-  removeMember(member: MemberId): Promise<void> {
-    return this.act({ kind: 'remove-member', member });
-  }
-
-  /** Gives a member another role. @throws as `removeMember`; DirectoryError `unchanged` */
-  setRole(member: MemberId, role: Role): Promise<void> {
-    return this.act({ kind: 'role', member, role });
-  }
-
-  /**
-   * Changes the policy, from the next entry on. `change` is called with the policy of the moment, and again when
-   * another admin was faster.
-   * @throws as `removeMember`; DirectoryError `malformed`, `unchanged`, `too-few-admins`, `bad-key`, `id-reused`
-   */
-  setPolicy(change: (policy: Policy) => Policy): Promise<void> {
-    return this.act({ kind: 'policy', change });
-  }
-
-  /**
-   * Orders devices to destroy what they hold, and ends them: they get no key and no session from then on. Each that
-   * reads the order destroys everything and says so, to be read with `receipts`. A device of one's own that is named
-   * too is in state `wiped` soon after.
-   * @throws as `removeMember`; DirectoryError `unknown-device`, `unchanged`
-   */
-  wipe(target: WipeTarget): Promise<void> {
-    return this.act({ kind: 'wipe', target });
-  }
-
-  /**
-   * The receipts of devices that have destroyed what they held, each checked against this device's own log. A device
-   * that is wiped and has none may be off, or may not have obeyed. For admins.
-   * @throws ClientError `offline`, `relay-refused` (`not-a-member` for non-admins), `relay-misbehaved` for a receipt
-   *   that is none
-   */
-  async receipts(): Promise<readonly WipeReceiptView[]> {
-    await this.#sync.pullDirectory();
-    return await readWipeReceipts(this.#options.ports.primitives, this.#api, this.#directory);
-  }
-
-  /**
-   * Writes down what takes the approval of other admins: bytes for `approve` and `submit`, good until the
-   * membership log grows.
-   * @throws ClientError `offline`, `relay-forked`; DirectoryError with which the rules refuse the act itself
-   */
-  propose(act: Act): Promise<Uint8Array> {
-    return propose(this.#membershipLog, act);
-  }
-
-  /**
-   * Writes down an invite that takes the approval of other admins: a proposal, and the link for whom it is meant,
-   * which lets nobody in before the proposal was submitted. Only this answer has the link.
-   * @throws as `propose`
-   */
-  proposeInvite(lets: Invite['lets'], options: { validForMs?: number } = {}): Promise<ProposedInvite> {
-    const { validForMs = DEFAULT_INVITE_MS } = options;
-    return proposeInvite(this.#membershipLog, this.relayUrl, lets, validForMs);
-  }
-
-  /**
-   * What a proposal would do, or has done, by the log as this device knows it.
-   * @throws DirectoryError `wrong-predecessor` when the log has grown since it was made, but not by it, or this
-   *   device is behind; otherwise with which the rules refuse it
-   */
-  readProposal(proposal: Uint8Array): ProposalView {
-    return readProposal(this.#membershipLog, proposal);
-  }
-
-  /**
-   * An admin's word for another's proposal: bytes for `submit`. Show the person `readProposal` before.
-   * @throws DirectoryError as `readProposal`, `wrong-predecessor` when it is done, and `bad-approval` when this
-   *   device may not approve it
-   */
-  approve(proposal: Uint8Array): Promise<Uint8Array> {
-    return approve(this.#membershipLog, proposal);
-  }
-
-  /**
-   * Appends a proposal with its approvals, as many as it takes. Any member may. When it is in the log already,
-   * nothing more happens.
-   * @throws as `removeMember`; DirectoryError as `readProposal`, `approval-needed`, `bad-approval`, `bad-signature`
-   *   (an approval of something else)
-   */
-  submit(proposal: Uint8Array, approvals: readonly Uint8Array[]): Promise<void> {
-    return submitProposal(this.#membershipLog, proposal, approvals);
-  }
-
   /**
    * Takes note of a member's devices, once the person has made sure of them: `changed` is false until they change
    * again. Give the view that was shown: what changed after it is not acknowledged. Durable when it resolves.
@@ -653,38 +397,6 @@ export class Client<D extends Declarations> {
     this.#changes.changed('members');
     this.#tell();
     this.access.wake();
-  }
-
-  /**
-   * Everything that the membership log has by or about one's own member and its devices, and what of it is an alarm;
-   * then, unless `offline`, what the relay answers about them, checked against this device's own replay. What the
-   * relay is caught at is part of the report.
-   * @throws ClientError `offline`, `relay-refused`, `closed`; a retry helps against the first
-   */
-  async audit(options: { offline?: boolean } = {}): Promise<AuditReport> {
-    const log = this.#membershipLog;
-    const relay = options.offline === true ? null : await auditRelay(log, this.member);
-    const { state } = this.#directory;
-    const { primitives } = this.#options.ports;
-    const entries = auditEntries({
-      primitives,
-      wires: this.#directory.wires(0),
-      state,
-      device: this.device,
-      unknown: this.#signed.unknown(),
-    });
-    const noted = this.#identities.notedUpTo(this.member);
-    const alarms = entries.filter(({ index, alarm }) => alarm !== null && index >= noted);
-    return { size: state.size, entries, alarms, relay };
-  }
-
-  /**
-   * What two people compare in person, so that they know of each other's devices. Changes when either one's do.
-   * @throws CryptoError `malformed` for a member without a device
-   */
-  safetyNumber(member: MemberId): SafetyNumber {
-    const { primitives } = this.#options.ports;
-    return safetyNumber(primitives, this.org, this.#keysOf(this.member), this.#keysOf(member));
   }
 
   /**
@@ -712,15 +424,7 @@ export class Client<D extends Declarations> {
     await this.#options.store.close();
   }
 
-  async #invite(lets: Invite['lets'], validForMs: number = DEFAULT_INVITE_MS): Promise<string> {
-    const { seed } = await appendEntry(this.#membershipLog, (context) =>
-      writeInvite(context, lets, validForMs),
-    );
-    const checkpoint = checkpointOf(this.#directory.state);
-    return formatInviteLink({ relayUrl: this.relayUrl, org: this.org, checkpoint, seed });
-  }
-
-  get #membershipLog(): MembershipLog {
+  protected get membershipLog(): MembershipLog {
     return {
       ports: this.#options.ports,
       self: this.#self,
@@ -745,12 +449,6 @@ export class Client<D extends Declarations> {
     const member = this.#directory.state.members.get(this.member);
     if (member === undefined) throw new ClientError('not-a-member', 'this device is not in the organisation');
     return { member: member.id, role: member.role };
-  }
-
-  #keysOf(member: MemberId): Uint8Array[] {
-    const { members, devices } = this.#directory.state;
-    const active = members.get(member)?.activeDevices ?? [];
-    return active.map((id) => (devices.get(id) as Device).signingPublicKey);
   }
 
   #afterGrowth(): void {
@@ -818,25 +516,3 @@ export class Client<D extends Declarations> {
     }
   }
 }
-
-interface ClientParts {
-  readonly self: Self;
-  readonly api: RelayApi;
-  readonly sealing: OwnSealingKeys;
-  readonly sealingRecords: SealingRecords;
-  readonly shelf: DirectShelf;
-  readonly directory: DirectoryReplica;
-  readonly identities: IdentityWatch;
-  readonly ledger: WitnessLedger;
-  readonly cosigner: Cosigner;
-  readonly epochKeys: EpochKeyStore;
-  readonly ownHead: OwnHead;
-  readonly time: TrustedTime;
-  readonly signed: SignedEntries;
-  readonly requests: OwnRequests;
-  readonly decisions: AccessDecisions;
-  readonly journal: Awaited<ReturnType<DeviceStore['journal']>>;
-  readonly outbox: Outbox;
-}
-
-const DEFAULT_INVITE_MS = 24 * 60 * 60 * 1000;

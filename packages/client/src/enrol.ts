@@ -13,7 +13,8 @@ import {
   type OwnDevice,
   type Policy,
 } from '@keytide/key-directory';
-import { Client, type ClientOptions } from './client.ts';
+import { Client } from './client.ts';
+import type { ClientOptions } from './client-options.ts';
 import type { Declarations } from './collection.ts';
 import { DirectoryReplica } from './directory-replica.ts';
 import { ClientError } from './errors.ts';

@@ -6,7 +6,8 @@ import {
   type Checkpoint,
   type Policy,
 } from '@keytide/key-directory';
-import type { Client, ClientOptions } from './client.ts';
+import type { Client } from './client.ts';
+import type { ClientOptions } from './client-options.ts';
 import type { Declarations } from './collection.ts';
 import { anchorChange } from './directory-replica.ts';
 import {

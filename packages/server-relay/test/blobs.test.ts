@@ -28,7 +28,7 @@ const world = seededWorld({ seed: 'blobs', members: 2, devicesPerMember: 2 });
 const other = seededWorld({ seed: 'blobs of another organisation', members: 1 });
 const { org } = world;
 const random = seededRandom('bytes of blobs');
-const [[admin], [member, second]] = world.members.map(({ devices }) => devices) as unknown as [
+const [[admin], [member, another]] = world.members.map(({ devices }) => devices) as unknown as [
   [SeededDevice],
   [SeededDevice, SeededDevice],
 ];
@@ -113,7 +113,7 @@ test('only the device that started an upload goes on with it', async () => {
   const id = newId();
   const mine = await caller(member);
   await mine.start(id, 10);
-  const sister = await caller(second);
+  const sister = await caller(another);
   for (const device of [sister, await caller(admin)]) {
     expect(await device.start(id, 10)).toBe('blob-taken');
     expect(await device.write(id, 0, random(10))).toBe('no-blob');
@@ -123,7 +123,7 @@ test('only the device that started an upload goes on with it', async () => {
   expect(await mine.start(id, 10)).toBe(0);
   const wire = createRevokeDevice({
     ...world.as(member),
-    device: second.id,
+    device: another.id,
   });
   expect((await appendLog(relay, org, await tokenOf(relay, org, member), wire)).status).toBe(201);
   world.append(wire);

@@ -1,0 +1,266 @@
+import {
+  safetyNumber,
+  type DeviceId,
+  type MemberId,
+  type OrgId,
+  type SafetyNumber,
+} from '@keytide/crypto-core';
+import {
+  checkpointOf,
+  formatInviteLink,
+  type Device,
+  type Invite,
+  type InviteId,
+  type Policy,
+  type Role,
+  type WipeTarget,
+} from '@keytide/key-directory';
+import { writeAct, writeInvite, type Act } from './acts.ts';
+import { appendEntry, type MembershipLog } from './append-entry.ts';
+import { auditEntries, type AuditReport } from './audit.ts';
+import type { DirectoryReplica } from './directory-replica.ts';
+import type { Self } from './epoch-ring.ts';
+import type { Identity } from './identity.ts';
+import type { IdentityWatch } from './identity-watch.ts';
+import { devicesIn, invitesIn, type DeviceView, type InviteView } from './people.ts';
+import type { Ports } from './ports.ts';
+import {
+  approve,
+  propose,
+  proposeInvite,
+  readProposal,
+  submitProposal,
+  type ProposalView,
+  type ProposedInvite,
+} from './proposal.ts';
+import type { RelayApi } from './relay-api.ts';
+import { auditRelay } from './relay-audit.ts';
+import type { SignedEntries } from './signed-entries.ts';
+import { readWipeReceipts, type WipeReceiptView } from './wipe-receipts.ts';
+
+interface MembershipParts {
+  readonly ports: Ports;
+  readonly self: Self;
+  readonly api: RelayApi;
+  readonly directory: DirectoryReplica;
+  readonly identities: IdentityWatch;
+  readonly signed: SignedEntries;
+}
+
+const DEFAULT_INVITE_MS = 24 * 60 * 60 * 1000;
+
+/** Who is in the organisation and what it decides: the half of a client that reads and writes the membership log. */
+export abstract class Membership {
+  readonly org: OrgId;
+  readonly device: DeviceId;
+  readonly member: MemberId;
+  readonly relayUrl: string;
+  readonly #parts: MembershipParts;
+
+  constructor({ org, member, relayUrl }: Identity, parts: MembershipParts) {
+    this.org = org;
+    this.device = parts.self.device;
+    this.member = member;
+    this.relayUrl = relayUrl;
+    this.#parts = parts;
+  }
+
+  /** The log, and what it takes to write to it. */
+  protected abstract get membershipLog(): MembershipLog;
+
+  /** Every device there is or was, by this device's verified log. */
+  devices(): readonly DeviceView[] {
+    return devicesIn(this.#parts.directory.state, this.#parts.self);
+  }
+
+  /** The invites that nobody has used or taken back, by this device's verified log. */
+  invites(): readonly InviteView[] {
+    return invitesIn(this.#parts.directory.state, this.#parts.ports.clock.now());
+  }
+
+  /** What the organisation has decided, by this device's verified log. */
+  get policy(): Policy {
+    return this.#parts.directory.state.policy;
+  }
+
+  /**
+   * Makes an invite for one person: a link whose fragment holds a one-time key. Whoever has it can join once.
+   * @throws ClientError `offline`, `relay-refused`, `relay-misbehaved`, `unwitnessed` while too few admins have
+   *   cosigned the log lately; DirectoryError `not-permitted` for non-admins, `approval-needed` for an admin's where
+   *   the policy says so: then `proposeInvite` it
+   */
+  invite(options: { role?: Role; validForMs?: number } = {}): Promise<string> {
+    const { role = 'member', validForMs } = options;
+    return this.#invite({ in: 'member', role }, validForMs);
+  }
+
+  /**
+   * Makes an invite for another device of a member, by default of one's own: a link as `invite` makes it.
+   * @throws as `invite`; DirectoryError `unknown-member`, `approval-needed` for another admin's
+   */
+  inviteDevice(options: { member?: MemberId; validForMs?: number } = {}): Promise<string> {
+    const { member = this.member, validForMs } = options;
+    return this.#invite({ in: 'device', member }, validForMs);
+  }
+
+  /**
+   * Writes what somebody wants to do to the membership log; each of the calls that follow is one of these.
+   * @throws ClientError `offline`, `relay-refused`, `relay-misbehaved`, `unwitnessed` unless it takes rights away;
+   *   DirectoryError with which the rules refuse it
+   */
+  async act(act: Act): Promise<void> {
+    await appendEntry(this.membershipLog, (context) => ({ wire: writeAct(context, act) }));
+  }
+
+  /** Takes back an invite. @throws as `removeMember`; DirectoryError `invite-unknown`, `invite-used`, `invite-revoked` */
+  revokeInvite(invite: InviteId): Promise<void> {
+    return this.act({ kind: 'revoke-invite', invite });
+  }
+
+  /**
+   * Ends a device for good: one of one's own, this one included, or as an admin anybody's. It gets no key and no
+   * session from then on. Takes no approval: a stolen phone must not wait.
+   * @throws as `removeMember`; DirectoryError `unknown-device`
+   */
+  revokeDevice(device: DeviceId): Promise<void> {
+    return this.act({ kind: 'revoke-device', device });
+  }
+
+  /**
+   * Removes a member and all their devices, for good. Works also on a device that a false claim of this member
+   * has stopped; open it anew afterwards. An admin can remove themselves while another one stays.
+   * @throws ClientError `offline`, `relay-refused`, `relay-misbehaved`; DirectoryError `not-permitted` for
+   *   non-admins, `unknown-member`, `last-admin`, `approval-needed` where the policy says so: then `propose` it
+   */
+  removeMember(member: MemberId): Promise<void> {
+    return this.act({ kind: 'remove-member', member });
+  }
+
+  /** Gives a member another role. @throws as `removeMember`; DirectoryError `unchanged` */
+  setRole(member: MemberId, role: Role): Promise<void> {
+    return this.act({ kind: 'role', member, role });
+  }
+
+  /**
+   * Changes the policy, from the next entry on. `change` is called with the policy of the moment, and again when
+   * another admin was faster.
+   * @throws as `removeMember`; DirectoryError `malformed`, `unchanged`, `too-few-admins`, `bad-key`, `id-reused`
+   */
+  setPolicy(change: (policy: Policy) => Policy): Promise<void> {
+    return this.act({ kind: 'policy', change });
+  }
+
+  /**
+   * Orders devices to destroy what they hold, and ends them: they get no key and no session from then on. Each that
+   * reads the order destroys everything and says so, to be read with `receipts`. A device of one's own that is named
+   * too is in state `wiped` soon after.
+   * @throws as `removeMember`; DirectoryError `unknown-device`, `unchanged`
+   */
+  wipe(target: WipeTarget): Promise<void> {
+    return this.act({ kind: 'wipe', target });
+  }
+
+  /**
+   * The receipts of devices that have destroyed what they held, each checked against this device's own log. A device
+   * that is wiped and has none may be off, or may not have obeyed. For admins.
+   * @throws ClientError `offline`, `relay-refused` (`not-a-member` for non-admins), `relay-misbehaved` for a receipt
+   *   that is none
+   */
+  async receipts(): Promise<readonly WipeReceiptView[]> {
+    await this.membershipLog.pullDirectory();
+    return await readWipeReceipts(this.#parts.ports.primitives, this.#parts.api, this.#parts.directory);
+  }
+
+  /**
+   * Writes down what takes the approval of other admins: bytes for `approve` and `submit`, good until the
+   * membership log grows.
+   * @throws ClientError `offline`, `relay-forked`; DirectoryError with which the rules refuse the act itself
+   */
+  propose(act: Act): Promise<Uint8Array> {
+    return propose(this.membershipLog, act);
+  }
+
+  /**
+   * Writes down an invite that takes the approval of other admins: a proposal, and the link for whom it is meant,
+   * which lets nobody in before the proposal was submitted. Only this answer has the link.
+   * @throws as `propose`
+   */
+  proposeInvite(lets: Invite['lets'], options: { validForMs?: number } = {}): Promise<ProposedInvite> {
+    const { validForMs = DEFAULT_INVITE_MS } = options;
+    return proposeInvite(this.membershipLog, this.relayUrl, lets, validForMs);
+  }
+
+  /**
+   * What a proposal would do, or has done, by the log as this device knows it.
+   * @throws DirectoryError `wrong-predecessor` when the log has grown since it was made, but not by it, or this
+   *   device is behind; otherwise with which the rules refuse it
+   */
+  readProposal(proposal: Uint8Array): ProposalView {
+    return readProposal(this.membershipLog, proposal);
+  }
+
+  /**
+   * An admin's word for another's proposal: bytes for `submit`. Show the person `readProposal` before.
+   * @throws DirectoryError as `readProposal`, `wrong-predecessor` when it is done, and `bad-approval` when this
+   *   device may not approve it
+   */
+  approve(proposal: Uint8Array): Promise<Uint8Array> {
+    return approve(this.membershipLog, proposal);
+  }
+
+  /**
+   * Appends a proposal with its approvals, as many as it takes. Any member may. When it is in the log already,
+   * nothing more happens.
+   * @throws as `removeMember`; DirectoryError as `readProposal`, `approval-needed`, `bad-approval`, `bad-signature`
+   *   (an approval of something else)
+   */
+  submit(proposal: Uint8Array, approvals: readonly Uint8Array[]): Promise<void> {
+    return submitProposal(this.membershipLog, proposal, approvals);
+  }
+
+  /**
+   * Everything that the membership log has by or about one's own member and its devices, and what of it is an alarm;
+   * then, unless `offline`, what the relay answers about them, checked against this device's own replay. What the
+   * relay is caught at is part of the report.
+   * @throws ClientError `offline`, `relay-refused`, `closed`; a retry helps against the first
+   */
+  async audit(options: { offline?: boolean } = {}): Promise<AuditReport> {
+    const log = this.membershipLog;
+    const relay = options.offline === true ? null : await auditRelay(log, this.member);
+    const { state } = this.#parts.directory;
+    const { primitives } = this.#parts.ports;
+    const entries = auditEntries({
+      primitives,
+      wires: this.#parts.directory.wires(0),
+      state,
+      device: this.device,
+      unknown: this.#parts.signed.unknown(),
+    });
+    const noted = this.#parts.identities.notedUpTo(this.member);
+    const alarms = entries.filter(({ index, alarm }) => alarm !== null && index >= noted);
+    return { size: state.size, entries, alarms, relay };
+  }
+
+  /**
+   * What two people compare in person, so that they know of each other's devices. Changes when either one's do.
+   * @throws CryptoError `malformed` for a member without a device
+   */
+  safetyNumber(member: MemberId): SafetyNumber {
+    const { primitives } = this.#parts.ports;
+    return safetyNumber(primitives, this.org, this.#keysOf(this.member), this.#keysOf(member));
+  }
+
+  async #invite(lets: Invite['lets'], validForMs: number = DEFAULT_INVITE_MS): Promise<string> {
+    const { seed } = await appendEntry(this.membershipLog, (context) =>
+      writeInvite(context, lets, validForMs),
+    );
+    const checkpoint = checkpointOf(this.#parts.directory.state);
+    return formatInviteLink({ relayUrl: this.relayUrl, org: this.org, checkpoint, seed });
+  }
+
+  #keysOf(member: MemberId): Uint8Array[] {
+    const { members, devices } = this.#parts.directory.state;
+    const active = members.get(member)?.activeDevices ?? [];
+    return active.map((id) => (devices.get(id) as Device).signingPublicKey);
+  }
+}

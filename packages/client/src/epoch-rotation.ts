@@ -53,7 +53,12 @@ export class EpochRotation {
     const { connection, epochs, ports } = this.#options;
     const kind = (): SyncState['kind'] => connection.state.kind;
     await connection.until(() => kind() !== 'catching-up');
+    let newest = epochs.current?.epoch ?? 0;
     for (let attempt = 0; epochs.needsRotation(ports.clock.now()); attempt += 1) {
+      const { epoch } = epochs.current ?? { epoch: 0 };
+      // Others were faster, as where many come back at once: each of them can be so once, and no relay makes epochs.
+      if (epoch > newest) attempt = 0;
+      newest = epoch;
       if (kind() !== 'online') {
         // Out of reach: the newest key there is still reaches everyone who was a recipient of it, but whoever
         // was removed must not read on, and a relay could cut the line to have it so.

@@ -7,6 +7,6 @@ export function noteEarlier(context: Context, { unreadable }: { unreadable: read
   if (earlier === 0) return;
   const entries = earlier === 1 ? '1 entry was' : `${earlier} entries were`;
   context.output.note(
-    `${entries} written before this device joined; only devices that were here then can read that.`,
+    `${entries} written before this device joined. If you were a member then, \`keytide access request\` asks for it.`,
   );
 }

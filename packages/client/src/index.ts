@@ -66,3 +66,11 @@ export { unlockShareFrom, type LeasePlace, type TicketPlace } from './unlock-sha
 export type { WipeReceiptView } from './wipe-receipts.ts';
 export type { AttachmentProgress } from './upload.ts';
 export type { AdminWitness, Witnesses } from './witness-demand.ts';
+export { CryptoError, type DeviceId, type MemberId, type OrgId } from '@keytide/crypto-core';
+export {
+  DirectoryError,
+  type InviteId,
+  type Policy,
+  type Role,
+  type WipeTarget,
+} from '@keytide/key-directory';

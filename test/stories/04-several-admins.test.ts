@@ -175,7 +175,7 @@ test('a wipe that two agreed on ends the device, which stays listed as told to d
   await knowsWhat(bo, ada);
   const proposal = await ada.propose({ kind: 'wipe', target: { of: 'device', device: cy.device } });
   await bo.submit(proposal, [await bo.approve(proposal)]);
-  await expect.poll(() => cy.state.kind, { timeout: 20_000 }).toBe('stopped');
+  await expect.poll(() => cy.state.kind, { timeout: 20_000 }).toBe('wiped');
   expect(bo.devices().find(({ id }) => id === cy.device)?.state).toBe('wiped');
   expect(bo.members().find(({ handle }) => handle === 'cy')?.devices).toEqual([]);
 });

@@ -1,5 +1,8 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { SyncState } from '@keytide/client';
-import { nodePorts } from '@keytide/client/node';
+import { nodePorts, openFileDeviceStore } from '@keytide/client/node';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { crashingStore } from './crashing-store.ts';
 import { openStand, texts, type Stand } from './stand.ts';
@@ -36,6 +39,27 @@ test('who comes back after a while is told how much of how much is done', async 
   expect(told[told.length - 1]).toEqual({ kind: 'catching-up', done: head, total: head });
   expect(states[states.length - 1]).toEqual({ kind: 'online' });
   expect(texts(back)).toHaveLength(1_300);
+});
+
+test('closing twice, also at once, is closing once', async () => {
+  const home = await mkdtemp(join(tmpdir(), 'keytide twice '));
+  try {
+    const store = await openFileDeviceStore({ home, passphrase: 'a passphrase of ada' });
+    let closes = 0;
+    const counted = {
+      ...store,
+      close: async () => {
+        closes += 1;
+        await store.close();
+      },
+    };
+    const ada = await stand.found(undefined, counted);
+    await Promise.all([ada.close(), ada.close()]);
+    await ada.close();
+    expect(closes).toBe(1);
+  } finally {
+    await rm(home, { recursive: true, force: true });
+  }
 });
 
 test('an app in the background has no connection, keeps what is written, and goes on in order', async () => {

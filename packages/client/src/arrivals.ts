@@ -86,10 +86,8 @@ export class Arrivals {
   take(outcome: Outcome): void {
     const { seq, epoch } = outcome;
     if (outcome.kind === 'unreadable') return this.#addUnreadable({ seq, epoch, code: outcome.code });
-    // A message that was refused can come again: once its sender has vouched for it, or with its key.
-    this.#unreadable.delete(seq);
     this.report(outcome);
-    if (outcome.kind === 'epoch') return;
+    if (outcome.kind === 'epoch') return void this.#unreadable.delete(seq);
     const { message, endMs } = outcome;
     if (this.#options.isExpired(outcome.epoch))
       return this.#addUnreadable({ seq, epoch, code: 'expired-by-policy' });
@@ -101,7 +99,8 @@ export class Arrivals {
     const origin = this.#origin(message.sender, isOne ? operation.time.ms : 0, outcome);
     const code = isOne ? this.#accept(operation, message.channel, origin) : operation;
     this.#read.set(seq, { epoch: origin.epoch, collection });
-    if (code === null) return;
+    // A message that was refused can come again: once its sender has vouched for it, or with its key.
+    if (code === null) return void this.#unreadable.delete(seq);
     this.#addUnreadable({ seq, epoch, code: 'invalid' });
     this.#addRejected({ ...origin, code, collection, item, payload: message.payload });
   }

@@ -82,6 +82,7 @@ export class Client<D extends Declarations> extends Membership {
   readonly #heartbeats: Heartbeats;
   readonly #lease: UnlockLease | null;
   readonly #closing = new AbortController();
+  #closed: Promise<void> | null = null;
   /** The end that this client makes by itself, once there is a reason. */
   #ending: Promise<void> | null = null;
 
@@ -415,8 +416,13 @@ export class Client<D extends Declarations> extends Membership {
     this.#sync.resume();
   }
 
-  /** Finishes what is under way, keeps what is not sent, and lets go of the store. */
-  async close(): Promise<void> {
+  /** Finishes what is under way, keeps what is not sent, and lets go of the store. Again, it does nothing more. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
     this.#closing.abort();
     await this.#sync.stop();
     await this.#ending;

@@ -7,7 +7,7 @@ import {
   type KeyStore,
   type KeyStoreChange,
 } from '@keytide/crypto-core';
-import { parseDirectPayload, type DirectPayload } from './direct-payload.ts';
+import { encodeDirectPayload, parseDirectPayload, type DirectPayload } from './direct-payload.ts';
 import { ClientError } from './errors.ts';
 
 /** A direct message that is kept here: sent by this device, or received. */
@@ -81,8 +81,7 @@ export class DirectShelf {
     plaintext: Uint8Array,
   ): { kept: KeptDirect; change: KeyStoreChange } {
     const kept = { ...message, name: this.#name(KEPT) };
-    const value = encodeCbor([1, idBytes(kept.sender), kept.timeMs, plaintext]);
-    return { kept, change: { name: kept.name, value } };
+    return { kept, change: { name: kept.name, value: encodeKept(kept, plaintext) } };
   }
 
   /** What `shelve` has named is durable. */
@@ -100,10 +99,7 @@ export class DirectShelf {
     const named = letters.map((letter): Letter => ({ ...letter, name: this.#name(LETTERS) }));
     await this.#keyStore.write([
       change,
-      ...named.map(({ name, recipient, id, wire, madeMs }) => ({
-        name,
-        value: encodeCbor([1, idBytes(recipient), id, wire, madeMs]),
-      })),
+      ...named.map((letter) => ({ name: letter.name, value: encodeLetter(letter) })),
     ]);
     this.add(kept);
     this.#letters = [...this.#letters, ...named];
@@ -114,6 +110,33 @@ export class DirectShelf {
     if (letters.length === 0) return;
     await this.#keyStore.write(letters.map(({ name }) => ({ name, value: null })));
     this.#letters = this.#letters.filter((letter) => !letters.includes(letter));
+  }
+
+  /**
+   * Dates to now what is dated later: a clock was ahead when it was written, and is right now. Otherwise it would
+   * stay for as long as the clock was ahead.
+   */
+  async setBack(nowMs: number): Promise<void> {
+    const kept = new Map(
+      this.#kept
+        .filter(({ timeMs }) => timeMs > nowMs)
+        .map((each): [string, KeptDirect] => [each.name, { ...each, timeMs: nowMs }]),
+    );
+    const letters = new Map(
+      this.#letters
+        .filter(({ madeMs }) => madeMs > nowMs)
+        .map((each): [string, Letter] => [each.name, { ...each, madeMs: nowMs }]),
+    );
+    if (kept.size + letters.size === 0) return;
+    await this.#keyStore.write([
+      ...[...kept].map(([name, each]) => ({
+        name,
+        value: encodeKept(each, encodeDirectPayload(each.payload)),
+      })),
+      ...[...letters].map(([name, each]) => ({ name, value: encodeLetter(each) })),
+    ]);
+    this.#kept = this.#kept.map((each) => kept.get(each.name) ?? each);
+    this.#letters = this.#letters.map((each) => letters.get(each.name) ?? each);
   }
 
   /** Deletes what is older than this; answers whether anything was. */
@@ -131,6 +154,14 @@ export class DirectShelf {
     this.#next += 1;
     return prefix + String(number).padStart(16, '0');
   }
+}
+
+function encodeKept({ sender, timeMs }: KeptDirect, plaintext: Uint8Array): Uint8Array {
+  return encodeCbor([1, idBytes(sender), timeMs, plaintext]);
+}
+
+function encodeLetter({ recipient, id, wire, madeMs }: Letter): Uint8Array {
+  return encodeCbor([1, idBytes(recipient), id, wire, madeMs]);
 }
 
 function decodeKept(name: string, value: Uint8Array): KeptDirect {

@@ -350,8 +350,9 @@ export class Direct implements Part {
 
   /** Deletes what is over, and which messages were opened with sealing keys that are gone. */
   async #forget(): Promise<void> {
-    const { directory, keyStore, sealing, self, shelf } = this.#parts;
+    const { directory, keyStore, sealing, self, shelf, time } = this.#parts;
     if (directory.size === 0) return;
+    await shelf.setBack(time.now());
     if (await shelf.forget(this.#windowStartMs())) this.#changes.wake();
     if (!isActive(directory.state, self.device)) return;
     const seen = (await keyStore.names(SEEN)).map((name) => name.slice(SEEN.length).split('/')[0] as string);

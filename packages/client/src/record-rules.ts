@@ -45,7 +45,7 @@ export function closedFields(
   fields: readonly string[],
 ): string[] {
   return fields.filter((field) => {
-    const writers = isList(edit) ? edit : edit?.[field];
+    const writers = isList(edit) ? edit : writersOf(edit, field);
     return writers !== undefined && !isAmong(writers, author);
   });
 }
@@ -56,6 +56,11 @@ export function requireKnownFields({ edit }: RecordRules<Body>, fields: readonly
   for (const field of Object.keys(edit))
     if (!fields.includes(field))
       throw new TypeError(`a rule for '${field}', which is no field of the schema`);
+}
+
+/** A field may be called what every object has, `constructor` for one: only what the rules name counts. */
+function writersOf(edit: Exclude<RecordRules<Body>['edit'], readonly Writer[]>, field: string) {
+  return edit !== undefined && Object.prototype.hasOwnProperty.call(edit, field) ? edit[field] : undefined;
 }
 
 function isAmong(writers: readonly Writer[], { member, role, id }: RecordAuthor): boolean {

@@ -1,4 +1,4 @@
-import { compareBytes, encodeCbor, type CborValue } from '@keytide/crypto-core';
+import { compareBytes, CryptoError, encodeCbor, type CborValue } from '@keytide/crypto-core';
 import type { Body } from './body.ts';
 import { compareHybrid, type HybridTime } from './hybrid-clock.ts';
 
@@ -71,5 +71,15 @@ function isLater(a: Field, b: Field): boolean {
   const byTime = compareHybrid(a.stamp.time, b.stamp.time);
   if (byTime !== 0) return byTime > 0;
   if (a.stamp.device !== b.stamp.device) return a.stamp.device > b.stamp.device;
-  return compareBytes(encodeCbor(a.value as CborValue), encodeCbor(b.value as CborValue)) > 0;
+  return compareBytes(encoded(a.value), encoded(b.value)) > 0;
+}
+
+/** A schema may make of a peer's value what has no encoding; between two of those, the first in the log stays. */
+function encoded(value: unknown): Uint8Array {
+  try {
+    return encodeCbor(value as CborValue);
+  } catch (error) {
+    if (!(error instanceof CryptoError)) throw error;
+    return new Uint8Array(0);
+  }
 }

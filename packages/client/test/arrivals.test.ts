@@ -55,9 +55,10 @@ async function arrive(sent: Operation, { channelOfItem = sent.item, afterDays = 
     payload: encodeOperation(sent),
   } as OpenedMessage;
   const outcome = { kind: 'message', seq: 1, epoch: 1, role: 'admin', endMs: Infinity, message } as const;
-  arrivals.take({ ...outcome, missing: [], divergence: null });
+  const take = (): void => arrivals.take({ ...outcome, missing: [], divergence: null });
+  take();
   const shown = (collections.get('notes') as LogCollection<{ text: string }>).read().length;
-  return { shown, told, rejected: arrivals.rejected, arrivals };
+  return { shown, told, rejected: arrivals.rejected, arrivals, take };
 }
 
 test('what came in its own channel is shown, and nothing else', async () => {
@@ -83,4 +84,13 @@ test('evidence goes with its epoch', async () => {
   ]);
   arrivals.forget(1);
   expect([arrivals.rejected, told.at(-1)]).toEqual([[], 'expired-by-policy']);
+});
+
+test('what shows nothing is told once, however often it is decided anew', async () => {
+  const invalid = await arrive({ ...operation, body: {} });
+  invalid.take();
+  expect(invalid.told).toEqual(['invalid', 'schema ada notes']);
+  const over = await arrive(operation, { afterDays: 1 });
+  over.take();
+  expect(over.told).toEqual(['expired-by-policy']);
 });

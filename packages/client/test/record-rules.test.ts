@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import type { Body } from '../src/body.ts';
 import { sensitive } from '../src/index.ts';
 import { RecordCollection } from '../src/record-collection.ts';
 import { ADA, BO, CY, idOf, openRequests, schema, sentBy, type Sent } from './record-world.ts';
@@ -149,6 +151,35 @@ describe('one’s own client', () => {
     for (const late of [collection.edit(BOS, { note: '' }), collection.remove(BOS), collection.renew(BOS)])
       await expect(late).rejects.toMatchObject({ code: 'unknown-record' });
   });
+});
+
+test('a field that is called like what every object has, closes nothing and breaks nothing', () => {
+  const loose = z.looseObject({ title: z.string(), status: z.string() });
+  const collection = new RecordCollection(sensitive.record(loose, { edit: { status: ['admin'] } }), {
+    name: 'requests',
+    submit: async () => {},
+    random: () => new Uint8Array(),
+    author: () => CYS,
+  });
+  const body = { title: 'Water', status: 'open', constructor: 'x', toString: 'y' } as unknown as Body;
+  const { operation, origin } = sentBy(BO, 'member', { act: 'create', item: BOS, body });
+  expect(collection.accept(operation, origin)).toBeNull();
+  expect(collection.get(BOS)?.body).toEqual(body);
+});
+
+test('two values of one device at one time, of which the schema makes what has no encoding, break nothing', () => {
+  const dated = z.object({ due: z.string().transform((text) => new Date(text)) });
+  const collection = new RecordCollection(sensitive.record(dated), {
+    name: 'requests',
+    submit: async () => {},
+    random: () => new Uint8Array(),
+    author: () => CYS,
+  });
+  for (const due of ['2026-01-01', '2026-01-02']) {
+    const { operation, origin } = sentBy(BO, 'member', { act: 'create', item: BOS, body: { due } });
+    expect(collection.accept({ ...operation, time: { ms: 1, counter: 0 } }, origin)).toBeNull();
+  }
+  expect(collection.get(BOS)?.body.due).toEqual(new Date('2026-01-01'));
 });
 
 test('what was forgotten is shown again when it is given again', () => {

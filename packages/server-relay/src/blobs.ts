@@ -89,13 +89,11 @@ export function createBlobs({ index, bytes: store, clock, limits }: BlobsOptions
         const policy = await policyOf(org);
         if (policy === null) continue;
         const nowMs = clock.now();
-        const idleSinceMs = nowMs - limits.uploadMs;
-        const old = await index.listOldBlobs(org, {
-          wholeBeforeMs: wholeBeforeMs(policy, nowMs),
-          idleSinceMs,
-        });
-        for (const blob of old) {
+        const before = { wholeBeforeMs: wholeBeforeMs(policy, nowMs), idleSinceMs: nowMs - limits.uploadMs };
+        for (const blob of await index.listOldBlobs(org, before)) {
           await inTurn(blob, async () => {
+            // Its upload may have gone on since it was listed, and be whole by now.
+            if (!isOld(await index.readBlob(blob), before)) return;
             // Bytes first: what is still in the index is found again.
             await store.remove(blob);
             await index.forgetBlob(blob);
@@ -104,6 +102,12 @@ export function createBlobs({ index, bytes: store, clock, limits }: BlobsOptions
       }
     },
   };
+}
+
+function isOld(blob: StoredBlob | null, before: Parameters<BlobIndex['listOldBlobs']>[1]): boolean {
+  if (blob === null) return false;
+  const isWhole = blob.receivedBytes === blob.sizeBytes;
+  return blob.touchedMs < (isWhole ? before.wholeBeforeMs : before.idleSinceMs);
 }
 
 function wholeBeforeMs({ exportSeconds }: Policy, nowMs: number): number {

@@ -252,6 +252,27 @@ describe('what is over', () => {
     await tick();
   });
 
+  test('stays when its upload went on after it was found to stand still', async () => {
+    const clock = { nowMs: 0, now: () => clock.nowMs };
+    const bytes = memoryBlobStore();
+    const blob = { org, id: newId() };
+    const index = {
+      ...store,
+      async listOldBlobs(...args: Parameters<RelayStore['listOldBlobs']>) {
+        const old = await store.listOldBlobs(...args);
+        await blobs.write(blob, member.id, 9, random(1));
+        return old;
+      },
+    };
+    const blobs = createBlobs({ index, bytes, clock, limits: DEFAULT_LIMITS });
+    await blobs.start(blob, member.id, 10);
+    await blobs.write(blob, member.id, 0, random(9));
+    clock.nowMs = 8 * DAY_MS;
+    const policy = { blockSeconds: 3600, retentionSeconds: 3600, exportSeconds: 30 * 24 * 3600 };
+    await blobs.forgetOld(async () => policy);
+    expect(await blobs.read(blob, policy, 0, 10)).toHaveLength(10);
+  });
+
   test('is found again when deleting it was broken off', async () => {
     const clock = { nowMs: 0, now: () => clock.nowMs };
     const removed: string[] = [];

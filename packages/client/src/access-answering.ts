@@ -151,6 +151,7 @@ export class Answering {
       now: entitlementOf(state, member, wipes, nowMs),
       asOfAsking: entitlementOf(state, member, wipes, Math.min(nowMs, request.createdMs)),
       isChanged: isChanged(member.id),
+      nowMs,
       grants: grantsTo(primitives, state, wireAt, from.id),
       statementOf: (epoch) => epochs.statementOf(epoch),
     });

@@ -47,6 +47,8 @@ export class Asking {
   readonly #options: AskingOptions;
   readonly #told = new Set<string>();
   #pausedUntilMs = 0;
+  /** Keys have come, and what they open is not shown yet. */
+  #isUnread = false;
   #spent: { readonly id: string; readonly untilMs: number } | null = null;
 
   constructor(options: AskingOptions) {
@@ -73,6 +75,7 @@ export class Asking {
   /** Brings the relay the request, and takes what it has for it. @throws ClientError `offline`, `relay-refused`, … */
   async tick(): Promise<void> {
     const { requests, api } = this.#options;
+    await this.#show();
     if (requests.current !== null && !this.#isWanted(requests.current)) {
       const { id } = requests.current;
       await requests.drop();
@@ -141,11 +144,12 @@ export class Asking {
 
   /** All keys or none. */
   async #import({ keys, author }: Extract<AnswerVerdict, { kind: 'granted' }>): Promise<boolean> {
-    const { epochs, now, reread, tell } = this.#options;
+    const { epochs, now, tell } = this.#options;
     try {
       const taken = await epochs.importKeys(keys);
       if (taken.length === 0) this.#pausedUntilMs = now() + PAUSE_MS;
-      else await reread();
+      else this.#isUnread = true;
+      await this.#show();
       tell({ kind: 'granted', epochs: taken, by: this.#memberOf(author) });
       return true;
     } catch (error) {
@@ -155,6 +159,13 @@ export class Asking {
     } finally {
       for (const { key } of keys) key.dispose();
     }
+  }
+
+  /** What cannot be shown now is at the next tick: the keys are here, and nobody asks for them again. */
+  async #show(): Promise<void> {
+    if (!this.#isUnread) return;
+    await this.#options.reread();
+    this.#isUnread = false;
   }
 
   #reject(name: string, code: AnswerRejection): void {

@@ -25,7 +25,7 @@ import type { OwnSealingKeys } from './own-sealing-keys.ts';
 import type { Part } from './part.ts';
 import type { Ports } from './ports.ts';
 import type { RelayApi } from './relay-api.ts';
-import { windowStartMs } from './retention.ts';
+import { decidingMs, windowStartMs } from './retention.ts';
 import type { SealingRecords } from './sealing-records.ts';
 import { Serial } from './serial.ts';
 import type { TrustedTime } from './trusted-time.ts';
@@ -73,7 +73,7 @@ interface DirectParts {
   readonly sealingRecords: SealingRecords;
   readonly api: RelayApi;
   /** What time it is at the least. */
-  readonly time: Pick<TrustedTime, 'now'>;
+  readonly time: Pick<TrustedTime, 'now' | 'attestedMs'>;
   readonly isOnline: () => boolean;
   pullDirectory(): Promise<void>;
   pullSealingRecords(): Promise<void>;
@@ -193,7 +193,8 @@ export class Direct implements Part {
     const { directory, member, time } = this.#parts;
     if (directory.size === 0) return 0;
     const { policy, members } = directory.state;
-    return windowStartMs(policy, members.get(member)?.role ?? 'member', time.now());
+    const role = members.get(member)?.role ?? 'member';
+    return windowStartMs(policy, role, decidingMs(time, role));
   }
 
   #devicesFor(member: MemberId): Device[] {

@@ -85,6 +85,8 @@ export interface GrantRecord extends EpochRange {
   readonly request: Uint8Array;
   readonly author: DeviceId;
   readonly device: DeviceId;
+  /** By its author's clock, and later than the entry before it. */
+  readonly timeMs: number;
 }
 
 /** An entry of the membership log by its place. */
@@ -92,10 +94,10 @@ export type WireAt = (index: number) => Uint8Array;
 
 /** The grant at this place of the log. */
 export function grantAt(primitives: Primitives, wireAt: WireAt, index: number): GrantRecord | null {
-  const { body, author } = parseEntry(primitives, wireAt(index));
+  const { body, author, timeMs } = parseEntry(primitives, wireAt(index));
   if (body.kind !== 'grant') return null;
   const { request, device, firstEpoch, lastEpoch } = body;
-  return { index, author, request, device, firstEpoch, lastEpoch };
+  return { index, author, request, device, firstEpoch, lastEpoch, timeMs };
 }
 
 /** The grants to a device, in the order of the log. */
@@ -117,9 +119,14 @@ export function grantsTo(
 /**
  * Why a person has to decide. `first-request`: it asks for epochs that were never sealed to this device, and nobody
  * has let it have such yet. `identity-changed`: the member's devices have changed since this admin took note of them.
- * `window`: it asks for more than the member is entitled to, of which this much is given.
+ * `window`: it asks for more than the member is entitled to, of which this much is given. `often`: it has had as many
+ * grants within a day as a device gets without a person; each is an entry of the log that every device keeps.
  */
-export type AccessNeed = 'first-request' | 'identity-changed' | 'window';
+export type AccessNeed = 'first-request' | 'identity-changed' | 'window' | 'often';
+
+/** Grants to one device within a day, after which a person decides. */
+const GRANTS_A_DAY = 8;
+const DAY_MS = 86_400_000;
 
 /** What is known of a request when it is decided. */
 interface Weighed {
@@ -130,7 +137,8 @@ interface Weighed {
   readonly now: Entitlement;
   readonly asOfAsking: Entitlement;
   readonly isChanged: boolean;
-  readonly grants: readonly Pick<GrantRecord, 'firstEpoch' | 'lastEpoch'>[];
+  readonly nowMs: number;
+  readonly grants: readonly Pick<GrantRecord, 'firstEpoch' | 'lastEpoch' | 'timeMs'>[];
   /** The statement of an epoch as this device verified it; `null` for none. */
   statementOf(epoch: number): EpochOutline | null;
 }
@@ -140,7 +148,7 @@ export function weigh(weighed: Weighed): {
   readonly give: readonly number[];
   readonly needs: readonly AccessNeed[];
 } {
-  const { state, device, asked, now, asOfAsking, isChanged, grants } = weighed;
+  const { state, device, asked, now, asOfAsking, isChanged, grants, nowMs } = weighed;
   const wasRecipient = ({ checkpoint }: EpochOutline): boolean => wasActive(state, device, checkpoint.size);
   const known = epochsIn(asked).map((epoch) => weighed.statementOf(epoch));
   const give = known.filter(
@@ -154,6 +162,7 @@ export function weigh(weighed: Weighed): {
     }),
   );
   const isBeyond = known.some((statement) => statement === null || !isEntitled(asOfAsking, statement));
+  const isOften = grants.filter(({ timeMs }) => timeMs > nowMs - DAY_MS).length >= GRANTS_A_DAY;
   return {
     give: give.map(({ epoch }) => epoch),
     needs: [
@@ -162,6 +171,7 @@ export function weigh(weighed: Weighed): {
         : []),
       ...(isChanged ? (['identity-changed'] as const) : []),
       ...(isBeyond ? (['window'] as const) : []),
+      ...(isOften ? (['often'] as const) : []),
     ],
   };
 }

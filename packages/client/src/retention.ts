@@ -22,6 +22,14 @@ function windowMs({ exportSeconds, retentionSeconds }: Policy, role: Role): numb
   return (role === 'admin' ? exportSeconds : retentionSeconds) * 1000;
 }
 
+/**
+ * The time that decides what is over for good. An admin's device may have the only copy of what is yet to be exported:
+ * what only its own clock says deletes nothing there (ADR 20).
+ */
+export function decidingMs(time: Pick<TrustedTime, 'now' | 'attestedMs'>, role: Role): number {
+  return role === 'admin' ? time.attestedMs : time.now();
+}
+
 interface RetentionOptions {
   readonly ports: Pick<Ports, 'clock' | 'primitives'>;
   readonly device: DeviceId;
@@ -70,7 +78,8 @@ export class Retention {
   get startMs(): number {
     const { directory, member, time } = this.#options;
     if (directory.size === 0) return -Infinity;
-    return windowStartMs(directory.state.policy, this.#role(member), time.now());
+    const role = this.#role(member);
+    return windowStartMs(directory.state.policy, role, decidingMs(time, role));
   }
 
   /** Ticks whenever something is over, until `signal` is aborted. */
@@ -117,9 +126,10 @@ export class Retention {
     this.wake();
   }
 
-  /** The relay has said what time it is. Rejects with what the store fails with. */
+  /** The relay has said what time it is: does at once what that makes due. Rejects with what the store fails with. */
   async heal(relayMs: number): Promise<void> {
     await this.#options.time.heal(relayMs);
+    await this.tick();
     this.wake();
   }
 
@@ -139,17 +149,27 @@ export class Retention {
     const { expiredThrough, isNew, isBack } = epochs.settle();
     if (isNew) forget(expiredThrough);
     forgetShort();
-    const unsent = outbox.forget(({ envelope }) => parseEnvelopeHeader(envelope).epoch <= expiredThrough);
+    const unsent = outbox.forget(({ envelope }) => this.#isLost(parseEnvelopeHeader(envelope).epoch));
     if (unsent > 0) onUnsent(unsent);
     if (isBack) onBack();
     await time.keep();
+  }
+
+  /** What was written here has no other copy: it goes when it is over by more than this device's own clock. */
+  #isLost(epoch: number): boolean {
+    const { directory, member, epochs, time } = this.#options;
+    const startMs = windowStartMs(directory.state.policy, this.#role(member), time.attestedMs);
+    return (epochs.statementOf(epoch)?.blockEndMs ?? Infinity) <= startMs;
   }
 
   #dueMs(): number {
     const { directory, member, epochKeys, shortDueMs, ports } = this.#options;
     const { firstEndMs } = epochKeys;
     if (directory.size === 0 || firstEndMs === null) return MOST_MS;
-    const keysMs = firstEndMs + windowMs(directory.state.policy, this.#role(member)) - ports.clock.now();
+    const role = this.#role(member);
+    // Whoever attests a time to an admin's device wakes it.
+    if (role === 'admin') return MOST_MS;
+    const keysMs = firstEndMs + windowMs(directory.state.policy, role) - ports.clock.now();
     return Math.min(keysMs, shortDueMs());
   }
 

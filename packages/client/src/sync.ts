@@ -158,9 +158,12 @@ export class Sync {
    * @throws ClientError `offline`
    */
   async reread(): Promise<void> {
-    await this.#incoming.reread();
-    // The next key to go may be one of those that came.
-    this.#options.retention.wake();
+    try {
+      await this.#incoming.reread();
+    } finally {
+      // The next key to go may be one of those that came.
+      this.#options.retention.wake();
+    }
   }
 
   /** What is over could not be deleted: the person is told where there is a connection, and it is tried again. */

@@ -25,6 +25,7 @@ interface SignedTime {
 }
 
 const NAME = 'clock';
+const AGREED = 'clock-agreed';
 /** How far the relay's time may be from this device's and still say the same. */
 const AGREE_MS = 600_000;
 /** How much time may pass unwritten: a process that is killed forgets no more. */
@@ -39,30 +40,39 @@ export class TrustedTime {
   /** The latest that the device's clock has said. */
   #highMs: number;
   #writtenMs: number;
+  /** What the device's clock said when the relay last said the same. */
+  #agreedMs: number;
   #adminMs = 0;
   /** The newest times of two different members, the later first. */
   #members: readonly SignedTime[] = [];
   /** How much of the membership log was looked at. */
   #seen = 0;
 
-  private constructor(options: TrustedTimeOptions, highMs: number) {
+  private constructor(options: TrustedTimeOptions, highMs: number, agreedMs: number) {
     this.#options = options;
     this.#highMs = highMs;
     this.#writtenMs = highMs;
+    this.#agreedMs = agreedMs;
   }
 
   /** Reads what the clock said before. @throws ClientError `store-damaged` */
   static async open(options: TrustedTimeOptions): Promise<TrustedTime> {
-    const stored = await options.keyStore.get(NAME);
-    const highMs = stored === null ? 0 : decodeCbor(stored, 16);
-    if (typeof highMs !== 'number') throw new ClientError('store-damaged', 'the stored time is not one');
-    return new TrustedTime(options, highMs);
+    const [highMs, agreedMs] = [await storedMs(options, NAME), await storedMs(options, AGREED)];
+    return new TrustedTime(options, highMs, agreedMs);
   }
 
   /** Milliseconds since 1970. Never less than before, but for `heal`. */
   now(): number {
     this.#highMs = Math.max(this.#highMs, this.#options.clock.now());
     return Math.max(this.#highMs, this.signedMs);
+  }
+
+  /**
+   * What time it is at the least by more than this device's own clock: it is signed, or the relay has said the same as
+   * the clock. For whatever may be the only copy: a clock that leaps ahead must not delete that alone.
+   */
+  get attestedMs(): number {
+    return Math.max(this.#agreedMs, this.signedMs);
   }
 
   /** The latest that an admin's device has signed, or that those of two members have: the earlier of theirs. */
@@ -102,14 +112,16 @@ export class TrustedTime {
   }
 
   /**
-   * Takes back what the device's clock once said, where it was far ahead and is right now: when the relay says the
-   * same as the clock. Never to before what is signed. Durable when it resolves.
+   * The relay has said what time it is. Where it says the same as the device's clock, what that once said is taken
+   * back, if it was far ahead and is right now: never to before what is signed. Durable when it resolves.
    */
   async heal(relayMs: number): Promise<void> {
     const nowMs = this.#options.clock.now();
-    if (this.#highMs <= nowMs || Math.abs(relayMs - nowMs) > AGREE_MS) return;
-    this.#highMs = nowMs;
-    await this.#write();
+    if (Math.abs(relayMs - nowMs) > AGREE_MS) return;
+    const isAhead = this.#highMs > nowMs;
+    [this.#highMs, this.#agreedMs] = [nowMs, nowMs];
+    if (isAhead) await this.#write();
+    else await this.keep();
   }
 
   /** Makes what the clock says durable, where it is worth a write. */
@@ -120,9 +132,19 @@ export class TrustedTime {
 
   async #write(): Promise<void> {
     const highMs = this.#highMs;
-    await this.#options.keyStore.write([{ name: NAME, value: encodeCbor(highMs) }]);
+    await this.#options.keyStore.write([
+      { name: NAME, value: encodeCbor(highMs) },
+      { name: AGREED, value: encodeCbor(this.#agreedMs) },
+    ]);
     this.#writtenMs = highMs;
   }
+}
+
+async function storedMs({ keyStore }: TrustedTimeOptions, name: string): Promise<number> {
+  const stored = await keyStore.get(name);
+  const ms = stored === null ? 0 : decodeCbor(stored, 16);
+  if (typeof ms !== 'number') throw new ClientError('store-damaged', 'the stored time is not one');
+  return ms;
 }
 
 /** Whether the member is an admin now, by this device's log. */

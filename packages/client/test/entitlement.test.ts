@@ -134,6 +134,7 @@ function secondPhone(seed: string) {
       asOfAsking,
       now: entitlementOf(state, owner, wipes, clock.now() + (changes.laterMs ?? 0)),
       isChanged: changes.isChanged ?? false,
+      nowMs: clock.now() + (changes.laterMs ?? 0),
       grants: grantsTo(primitives, state, wireAt, phone.id),
       statementOf,
     });
@@ -159,6 +160,17 @@ describe('who has to decide', () => {
     record(alice, ask(phone, { firstEpoch: 4, lastEpoch: 5 }));
     record(alice, ask(carol, { firstEpoch: 2, lastEpoch: 3 }));
     expect(weighed(2, 5).needs).toEqual(['first-request']);
+  });
+
+  test('a person, for a device that asks again and again: the log grows with each grant', () => {
+    const { alice, carol, phone, ask, record, weighed } = secondPhone('often');
+    for (let count = 0; count < 8; count += 1) {
+      expect(weighed(4, 5).needs).toEqual([]);
+      record(alice, ask(phone, { firstEpoch: 4, lastEpoch: 5 }));
+      record(alice, ask(carol, { firstEpoch: 2, lastEpoch: 3 }));
+    }
+    expect(weighed(4, 5)).toEqual({ give: [4, 5], needs: ['often'] });
+    expect(weighed(4, 5, { laterMs: 86_400_000 + 60_000 }).needs).not.toContain('often');
   });
 
   test('a person, when the member’s devices have changed since the admin took note of them', () => {

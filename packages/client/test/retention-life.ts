@@ -1,7 +1,10 @@
 import {
+  concatBytes,
   createEpoch,
   memoryKeyStore,
+  parseEnvelopeHeader,
   parseEpochStatement,
+  uint32Bytes,
   type EpochStatement,
   type KeyStore,
 } from '@keytide/crypto-core';
@@ -12,6 +15,7 @@ import { DirectoryReplica } from '../src/directory-replica.ts';
 import { EpochKeyStore } from '../src/epoch-key-store.ts';
 import { EpochRing } from '../src/epoch-ring.ts';
 import { memoryJournal } from '../src/journal.ts';
+import type { Outgoing } from '../src/outbox.ts';
 import { OwnHead } from '../src/own-head.ts';
 import { Retention } from '../src/retention.ts';
 import { TrustedTime } from '../src/trusted-time.ts';
@@ -45,6 +49,8 @@ export async function retentionLife(seed: string) {
   const journal = memoryJournal();
   const statements: EpochStatement[] = [];
   const boxes: (Uint8Array | null)[] = [];
+  let waiting: Outgoing[] = [];
+  let unsent = 0;
   let trueMs = world.state.timeMs;
   let aheadMs = 0;
   let crash: 'before' | 'after' | 'fails' | null = null;
@@ -113,11 +119,18 @@ export async function retentionLife(seed: string) {
       epochKeys,
       ownHead: await OwnHead.open(keyStore, group),
       replica: { headOf: () => null },
-      outbox: { last: null, forget: () => 0 },
+      outbox: {
+        last: null,
+        forget(test) {
+          const before = waiting.length;
+          waiting = waiting.filter((outgoing) => !test(outgoing));
+          return before - waiting.length;
+        },
+      },
       forget: (through) => void (made.forgottenThrough = through),
       forgetShort: () => {},
       shortDueMs: () => Infinity,
-      onUnsent: () => {},
+      onUnsent: (count) => void (unsent += count),
       onBack: () => {},
       onFailure: () => {},
     });
@@ -158,6 +171,25 @@ export async function retentionLife(seed: string) {
     },
     async stored(): Promise<number[]> {
       return (await store.names(`epoch/${group}/`)).map((name) => Number(name.split('/')[2]));
+    },
+    /** Bo has written something in an epoch that has not reached the relay. */
+    write(epoch: number) {
+      const envelope = concatBytes(
+        new Uint8Array([1, 1]),
+        new Uint8Array(32),
+        uint32Bytes(epoch),
+        new Uint8Array(200),
+      );
+      const bytes = new Uint8Array(32);
+      waiting.push({ messageId: bytes, envelope, counter: waiting.length, link: bytes, replaces: null });
+    },
+    /** The epochs of what waits for the relay. */
+    get waiting() {
+      return waiting.map(({ envelope }) => parseEnvelopeHeader(envelope).epoch);
+    },
+    /** How many messages bo was told are gone unsent. */
+    get unsent() {
+      return unsent;
     },
     pass(ms: number) {
       trueMs += ms;

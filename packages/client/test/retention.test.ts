@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Role } from '@keytide/key-directory';
-import { windowStartMs } from '../src/retention.ts';
+import { decidingMs, windowStartMs } from '../src/retention.ts';
 import { BLOCK_MS, retentionLife, type RetentionLife } from './retention-life.ts';
 
 type Step =
@@ -71,6 +71,61 @@ test('whatever happens to time, role, process and store: no key outlives its win
   );
 }, 120_000);
 
+test('the clock of an admin that leaps by years deletes nothing alone: what is signed does, or the relay that says the same', async () => {
+  const life = await retentionLife('leap');
+  await life.role('admin');
+  await life.announce();
+  life.clockAhead(4000 * BLOCK_MS);
+  const shown = (): unknown => life.process?.ring.keysOf(1);
+  for (const relayMs of [life.trueNow(), 0, life.trueNow() + 3999 * BLOCK_MS]) {
+    await life.settle(({ retention }) => retention.heal(relayMs));
+    life.kill();
+    await life.settle();
+    expect([await life.stored(), typeof shown()]).toEqual([[1], 'object']);
+  }
+  // Put right, and its time has come.
+  life.clockAhead(0);
+  life.pass(10 * BLOCK_MS);
+  await life.settle();
+  expect(await life.stored()).toEqual([1]);
+  await life.settle(({ retention }) => retention.heal(life.trueNow()));
+  expect([await life.stored(), shown()]).toEqual([[], 'expired-by-policy']);
+  life.kill();
+  await life.settle();
+  expect(shown()).toBe('expired-by-policy');
+  // Nobody has asked the relay for days, but another admin has signed something.
+  await life.announce();
+  life.pass(10 * BLOCK_MS);
+  await life.announce();
+  expect(await life.stored()).toEqual([3]);
+});
+
+test('an admin who becomes a member is bound by the clock of the device at once', async () => {
+  const life = await retentionLife('demoted');
+  await life.role('admin');
+  await life.announce();
+  life.clockAhead(20 * BLOCK_MS);
+  await life.settle();
+  expect(await life.stored()).toEqual([1]);
+  await life.role('member');
+  expect(await life.stored()).toEqual([]);
+});
+
+test('what waits for the relay outlives a leap of the clock, and goes when it is over', async () => {
+  const life = await retentionLife('outbox');
+  await life.announce();
+  life.write(1);
+  life.clockAhead(400 * BLOCK_MS);
+  await life.settle();
+  expect([await life.stored(), life.waiting, life.unsent]).toEqual([[], [1], 0]);
+  life.clockAhead(0);
+  await life.settle(({ retention }) => retention.heal(life.trueNow()));
+  expect([await life.stored(), life.waiting, life.unsent]).toEqual([[1], [1], 0]);
+  life.pass(5 * BLOCK_MS);
+  await life.settle(({ retention }) => retention.heal(life.trueNow()));
+  expect([await life.stored(), life.waiting, life.unsent]).toEqual([[], [], 1]);
+});
+
 async function act(life: RetentionLife, step: Step): Promise<void> {
   switch (step.do) {
     case 'pass':
@@ -101,7 +156,8 @@ async function look(life: RetentionLife, held: Set<number>, last: RetentionLife[
   // Killed while it settled: what it has not finished is for the next start.
   if (running === null) return;
   const { state } = running.directory;
-  const startMs = windowStartMs(state.policy, life.roleNow(), running.time.now());
+  const role = life.roleNow();
+  const startMs = windowStartMs(state.policy, role, decidingMs(running.time, role));
   const isOver = (epoch: number): boolean => (life.statements[epoch - 1]?.blockEndMs ?? Infinity) <= startMs;
   const stored = await life.stored();
   expect(stored.filter(isOver)).toEqual([]);

@@ -71,6 +71,22 @@ test('a clock that was far ahead heals when the relay says what the clock says n
   expect([time.now(), (await open()).now()]).toEqual([at(1), at(1)]);
 });
 
+test('attested is what is signed, and what the clock says while the relay says the same: not the clock alone', async () => {
+  const { open, set } = await made();
+  const time = await open();
+  await time.heal(at(0));
+  set(10_000);
+  await time.keep();
+  await time.heal(at(1));
+  expect([time.now(), time.attestedMs]).toEqual([at(10_000), at(0)]);
+  expect((await open()).attestedMs).toBe(at(0));
+  set(2);
+  await time.heal(at(2.1));
+  expect([time.attestedMs, (await open()).attestedMs]).toEqual([at(2), at(2)]);
+  time.saw({ member: ann, isAdmin: true, ms: at(5) });
+  expect(time.attestedMs).toBe(at(5));
+});
+
 test('nothing heals to before what is signed', async () => {
   const { open, set } = await made();
   const time = await open();

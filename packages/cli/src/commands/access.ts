@@ -98,6 +98,7 @@ const NEEDS: Readonly<Record<AccessNeed, string>> = {
   'first-request': 'its first request',
   'identity-changed': 'its member’s devices have changed',
   window: 'it asked for more',
+  often: 'it asks again and again',
 };
 
 const COLUMNS = [

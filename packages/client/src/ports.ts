@@ -1,6 +1,6 @@
 import type { KeyStore, Primitives, Random } from '@keytide/crypto-core';
 import type { Journal } from './journal.ts';
-import type { LeasePlace } from './unlock-share.ts';
+import type { LeasePlace } from './lease-place.ts';
 
 /** Time as the client sees it. */
 export interface Clock {

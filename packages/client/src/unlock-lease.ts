@@ -5,7 +5,7 @@ import { ClientError } from './errors.ts';
 import type { Part } from './part.ts';
 import type { Ports } from './ports.ts';
 import type { RelayApi } from './relay-api.ts';
-import type { LeasePlace } from './unlock-share.ts';
+import type { LeasePlace } from './lease-place.ts';
 import { encodeTicket, MAX_IDS, parseTicket, proofContext } from './unlock-ticket.ts';
 
 interface UnlockLeaseOptions {

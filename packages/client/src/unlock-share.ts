@@ -1,31 +1,10 @@
-import {
-  CryptoError,
-  Secret,
-  toBase64Url,
-  type Prove,
-  type UnlockShareSource,
-  type Vault,
-} from '@keytide/crypto-core';
+import { CryptoError, Secret, toBase64Url, type Prove, type UnlockShareSource } from '@keytide/crypto-core';
 import { unlockFetchResponse } from '@keytide/relay-protocol';
 import { ClientError } from './errors.ts';
+import type { TicketPlace } from './lease-place.ts';
 import type { Ports } from './ports.ts';
 import { callRelay } from './relay-api.ts';
 import { parseTicket, proofContext, type UnlockTicket } from './unlock-ticket.ts';
-
-/** Where the unlock ticket lies: beside the vault, and as durable. */
-export interface TicketPlace {
-  /** `null` where there is none. */
-  read(): Promise<Uint8Array | null>;
-  /** Durable when it resolves, whole or not at all. */
-  write(ticket: Uint8Array): Promise<void>;
-  delete(): Promise<void>;
-}
-
-/** A store whose vault can need an unlock share. */
-export interface LeasePlace {
-  readonly vault: Vault;
-  readonly ticket: TicketPlace;
-}
 
 /**
  * Gets the unlock share of a vault from the relay that keeps it, by the ticket that lies beside it: the `unlockShare`

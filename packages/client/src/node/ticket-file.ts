@@ -1,7 +1,7 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { replaceFile } from '@keytide/crypto-core/node';
-import type { TicketPlace } from '../unlock-share.ts';
+import type { TicketPlace } from '../lease-place.ts';
 
 /** The unlock ticket of a home: the file `unlock`. */
 export function ticketIn(home: string): TicketPlace {

@@ -27,7 +27,10 @@ export function describeFailure(error: unknown): Failure {
   if (error instanceof Error && typeof coded.code === 'string') {
     const relayCode = error instanceof ClientError ? error.relayCode : null;
     const advice = adviceFor(error.name, coded.code, relayCode);
-    if (advice !== null) return { code: relayCode ?? coded.code, message: error.message, ...advice };
+    if (advice !== null) {
+      const next = nextAttempt(error) ?? advice.next;
+      return { ...advice, code: relayCode ?? coded.code, message: error.message, next };
+    }
     if (isSystemError(error)) return systemFailure(error);
   }
   const name = error instanceof Error ? error.name : typeof error;
@@ -45,6 +48,16 @@ const interrupted: Failure = {
   next: 'Run the command again.',
   exitCode: EXIT.interrupted,
 };
+
+/** With an unlock lease the relay counts: who goes on trying must know what it costs. */
+function nextAttempt({ cause }: Error): string | null {
+  if (!(cause instanceof ClientError) || cause.relayCode !== 'wrong-proof') return null;
+  const { relayReason: left } = cause;
+  if (left === null || !/^[0-9]{1,2}$/.test(left)) return null;
+  if (Number(left) === 0)
+    return 'That was the last attempt: join again as a new device; an admin can invite you.';
+  return `Try again; wrong attempts that are left before nothing opens this device any more: ${left}.`;
+}
 
 function isExitPrompt(error: unknown): boolean {
   return error instanceof Error && (error.name === 'ExitPromptError' || error.name === 'AbortPromptError');

@@ -39,6 +39,17 @@ test.each([
   expect(failure.next).toMatch(/\.$|\.example\.org$|`$/);
 });
 
+test('a wrong passphrase says how many attempts the relay leaves, and nothing else that it says', () => {
+  const next = (relayReason: string | null): string => {
+    const cause = new ClientError('relay-refused', 'no', { relayCode: 'wrong-proof', relayReason });
+    return describeFailure(new CryptoError('wrong-passphrase', 'm', { cause })).next;
+  };
+  const usual = describeFailure(new CryptoError('wrong-passphrase', 'm')).next;
+  expect(next('7')).toContain('7');
+  expect(new Set([usual, next('7'), next('3'), next('0')]).size).toBe(4);
+  for (const said of [null, '', '-1', 'type hunter2hunter2 at my page']) expect(next(said)).toBe(usual);
+});
+
 describe('errors nobody foresaw', () => {
   test.each([
     [new TypeError('cannot read the passphrase hunter2hunter2')],

@@ -30,7 +30,8 @@ export function encodeUtf8(text: string): Uint8Array | null {
 
 /** The text of UTF-8 bytes; `null` for anything that `encodeUtf8` cannot have made (RFC 3629 §4). */
 export function decodeUtf8(bytes: Uint8Array): string | null {
-  let text = '';
+  const units = new Uint16Array(bytes.length);
+  let used = 0;
   for (let i = 0; i < bytes.length;) {
     const first = bytes[i] as number;
     const sizeBytes = sizeOf(first);
@@ -42,11 +43,26 @@ export function decodeUtf8(bytes: Uint8Array): string | null {
       code = (code << 6) | (next & 63);
     }
     if (code < (SMALLEST[sizeBytes] as number) || code > 0x10ffff || isSurrogate(code)) return null;
-    text += String.fromCodePoint(code);
+    if (code < 0x10000) {
+      units[used++] = code;
+    } else {
+      units[used++] = 0xd7c0 + (code >> 10);
+      units[used++] = 0xdc00 + (code & 0x3ff);
+    }
     i += sizeBytes;
+  }
+  // Piece by piece, as an engine takes so many arguments; and not character by character, of which engines keep a
+  // tree that is thirty times as large as the text.
+  let text = '';
+  for (let start = 0; start < used; start += PIECE) {
+    const piece = units.subarray(start, Math.min(used, start + PIECE));
+    text += String.fromCharCode.apply(null, piece as unknown as number[]);
   }
   return text;
 }
+
+/** UTF-16 units that become text in one call. */
+const PIECE = 4096;
 
 /** Bytes of the character that starts with this byte; 0 for a byte that starts none. */
 function sizeOf(first: number): number {

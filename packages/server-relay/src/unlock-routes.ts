@@ -66,7 +66,7 @@ export function addUnlockRoutes(app: FastifyInstance, options: UnlockRoutesOptio
       code: chance === null ? 'no-share' : 'wrong-proof',
     });
     if (chance === null) throw noShare();
-    if (chance.left === 0) await store.deleteUnlockShare(org, chance.device);
+    if (chance.left === 0) await store.deleteUsedUpShare(org, id);
     throw new RelayError('wrong-proof', 'not the proof that this share takes', { reason: `${chance.left}` });
   });
 }

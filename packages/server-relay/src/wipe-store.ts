@@ -15,6 +15,8 @@ export interface WipeStore {
   takeUnlockAttempt(attempt: UnlockAttempt): Promise<UnlockChance | null>;
   /** The proof was right: all attempts are there again. */
   resetUnlockAttempts(org: OrgId, id: Uint8Array): Promise<void>;
+  /** Its attempts are used up: deletes this share, and no other that its device has given meanwhile. */
+  deleteUsedUpShare(org: OrgId, id: Uint8Array): Promise<void>;
   /** Deletes a device's share; whether there was one. */
   deleteUnlockShare(org: OrgId, device: DeviceId): Promise<boolean>;
 }
@@ -56,7 +58,6 @@ export interface UnlockAttempt {
 export interface UnlockChance {
   readonly share: Uint8Array;
   readonly verifier: Uint8Array;
-  readonly device: DeviceId;
   /** Further attempts. Where it is 0 and the proof is wrong, the share has to be deleted. */
   readonly left: number;
 }

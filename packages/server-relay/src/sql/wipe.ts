@@ -52,12 +52,11 @@ export function sqlWipe(database: SqlDatabase): WipeStore {
       const [row] = await database.query(
         `update unlock_shares set attempts = attempts + 1
          where org = $1 and id = $2 and expires_ms > $3 and attempts < ${ATTEMPTS}
-         returning device, share, verifier, attempts`,
+         returning share, verifier, attempts`,
         [idBytes(org), id, nowMs],
       );
       if (row === undefined) return null;
       return {
-        device: deviceId(row['device'] as Uint8Array),
         share: row['share'] as Uint8Array,
         verifier: row['verifier'] as Uint8Array,
         left: ATTEMPTS - (row['attempts'] as number),
@@ -68,6 +67,9 @@ export function sqlWipe(database: SqlDatabase): WipeStore {
         idBytes(org),
         id,
       ]);
+    },
+    async deleteUsedUpShare(org, id) {
+      await database.query('delete from unlock_shares where org = $1 and id = $2', [idBytes(org), id]);
     },
     async deleteUnlockShare(org, device) {
       const rows = await database.query(

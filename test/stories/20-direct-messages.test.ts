@@ -11,7 +11,7 @@ import {
   type DeviceStore,
 } from '@keytide/client';
 import { openFileDeviceStore } from '@keytide/client/node';
-import { concatBytes } from '@keytide/crypto-core';
+import { concatBytes, CryptoError } from '@keytide/crypto-core';
 import { startRelay, type Relay } from '@keytide/server-relay';
 import { hostileRelay, type HostileRelay } from '@keytide/testkit/hostile-relay';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -130,6 +130,23 @@ describe('two people, one of them with two devices', () => {
     expect(cy.direct.unreadable).toEqual([]);
   });
 
+  test('what a device has no room for stays with the relay, and comes when there is room', async () => {
+    const { keys } = storeOf('cy');
+    let failures = 0;
+    const full = vi.spyOn(keys, 'write').mockImplementation(async (batch) => {
+      if (batch.some(({ name }) => name.startsWith('direct/kept/'))) failures += 1;
+      throw new CryptoError('storage-full', 'no room');
+    });
+    await ada.direct.send(cy.member, { text: 'for when there is room' });
+    await expect.poll(() => failures, { timeout: 20_000 }).toBeGreaterThan(0);
+    await expect.poll(() => ada.direct.waiting, { timeout: 20_000 }).toBe(0);
+    expect(cy.direct.unreadable).toEqual([]);
+    full.mockRestore();
+    await ada.direct.send(cy.member, { text: 'and now' });
+    await shows(cy, ada, 7);
+    expect(texts(cy, ada).slice(5)).toEqual(['ada: for when there is room', 'ada: and now']);
+  });
+
   test('do not write to nobody, nor more than a message holds', async () => {
     await expect(ada.direct.send('ab'.repeat(16) as never, { text: 'x' })).rejects.toMatchObject({
       code: 'unknown-member',
@@ -170,18 +187,18 @@ describe('a relay that cheats', () => {
       },
     });
     await ada.direct.send(cy.member, { text: 'only once' });
-    await shows(cy, ada, 6);
+    await shows(cy, ada, 8);
     await cy.close();
     const before = shown;
     cy = await connect(options('cy'));
     await expect.poll(() => shown, { timeout: 20_000 }).toBeGreaterThan(before);
     await ada.direct.send(cy.member, { text: 'and this' });
-    await shows(cy, ada, 7);
+    await shows(cy, ada, 9);
     expect(cy.direct.unreadable).toEqual([]);
     relent();
     // What cy has confirmed meanwhile were the numbers that it was shown: the true mailbox comes again.
     await ada.direct.send(cy.member, { text: 'as it is' });
-    await shows(cy, ada, 8);
+    await shows(cy, ada, 10);
     await expect.poll(() => confirmed, { timeout: 20_000 }).toBeGreaterThan(2);
     expect(cy.direct.unreadable).toEqual([]);
     watch();

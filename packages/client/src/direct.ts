@@ -28,6 +28,7 @@ import type { RelayApi } from './relay-api.ts';
 import { decidingMs, windowStartMs } from './retention.ts';
 import type { SealingRecords } from './sealing-records.ts';
 import { Serial } from './serial.ts';
+import { notedKeyStore, type NotedKeyStore } from './store-failures.ts';
 import type { TrustedTime } from './trusted-time.ts';
 import { Wakeups } from './wakeups.ts';
 
@@ -87,6 +88,7 @@ const UNREADABLE_KEPT = 100;
 export class Direct implements Part {
   readonly topic = 'mail';
   readonly #parts: DirectParts;
+  readonly #noted: NotedKeyStore;
   readonly #writing = new Serial();
   readonly #stopping = new AbortController();
   readonly #changes = new Wakeups();
@@ -98,6 +100,7 @@ export class Direct implements Part {
 
   constructor(parts: DirectParts) {
     this.#parts = parts;
+    this.#noted = notedKeyStore(parts.keyStore);
     void this.#look();
   }
 
@@ -232,12 +235,12 @@ export class Direct implements Part {
 
   /** This device's end of its channels; needs its place in the membership log. */
   #ownEnd(): PairwiseEndpoint {
-    const { ports, org, keyStore, self, directory, sealing } = this.#parts;
+    const { ports, org, self, directory, sealing } = this.#parts;
     this.#endpoint ??= pairwiseEndpoint({
       primitives: ports.primitives,
       random: ports.random,
       org,
-      store: keyStore,
+      store: this.#noted.store,
       signer: self.signer,
       record: directory.state.devices.get(self.device) as Device,
       sealingKey: (keyId) => sealing.withId(keyId),
@@ -296,7 +299,8 @@ export class Direct implements Part {
       const encapsulator = ports.primitives.encapsulator(device.sealing.publicKey);
       await boxChannel(this.#ownEnd(), { record: device, encapsulator }).open(wire, keep);
     } catch (error) {
-      if (!(error instanceof CryptoError)) throw error;
+      // What this device cannot keep stays with the relay.
+      if (!(error instanceof CryptoError) || this.#noted.failedWith(error)) throw error;
       // A repetition is here already.
       if (error.code !== 'replayed') this.#refuse(sender, error.code);
       return;

@@ -16,6 +16,7 @@ import {
   type GroupId,
   type Primitives,
   type Signer,
+  type Verifier,
 } from '@keytide/crypto-core';
 import { isActive, recipientsOf, type DirectoryState, type Member, type Role } from '@keytide/key-directory';
 import type { DirectoryReplica } from './directory-replica.ts';
@@ -83,6 +84,7 @@ interface LackingEpoch {
 
 /** The epochs of one group that this device has verified, and the keys it holds of them. */
 export class EpochRing {
+  readonly #verifiers = new Map<DeviceId, Verifier>();
   readonly #options: EpochRingOptions;
   /** What is known of epochs that are yet to be adopted: they were, before the log is decided anew. */
   readonly #before: readonly KnownEpoch[];
@@ -397,9 +399,16 @@ export class EpochRing {
     const { primitives, directory, group } = this.#options;
     const devices = recipientsOf(directory.stateAt(statement.checkpoint.size), group).map((recipient) => ({
       device: recipient.device,
-      verifier: primitives.verifier(recipient.signingPublicKey),
+      verifier: this.#verifierOf(recipient.device, recipient.signingPublicKey),
     }));
     return openEpoch({ primitives, statement, key, devices });
+  }
+
+  /** A device's key is the same in every epoch, and costs a tenth of a millisecond to read. */
+  #verifierOf(device: DeviceId, publicKey: Uint8Array): Verifier {
+    const known = this.#verifiers.get(device) ?? this.#options.primitives.verifier(publicKey);
+    this.#verifiers.set(device, known);
+    return known;
   }
 }
 

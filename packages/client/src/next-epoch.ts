@@ -1,4 +1,11 @@
-import { createEpoch, type CreatedEpoch, type DeviceId, type GroupId } from '@keytide/crypto-core';
+import {
+  createEpoch,
+  type CreatedEpoch,
+  type DeviceId,
+  type Encapsulator,
+  type GroupId,
+  type Primitives,
+} from '@keytide/crypto-core';
 import { recipientsOf, type Device } from '@keytide/key-directory';
 import type { DirectoryReplica } from './directory-replica.ts';
 import type { EpochRing, Self } from './epoch-ring.ts';
@@ -49,9 +56,14 @@ export function createNextEpoch(context: NextEpochContext): Promise<CreatedEpoch
     recipients: recipientsOf(directory.state, group).map(({ device }) => {
       const publicKey =
         device === self.device ? sealing.ownAt(nowMs)?.publicKey : othersKeyAt(context, device, nowMs);
-      return { device, encapsulator: publicKey === undefined ? null : primitives.encapsulator(publicKey) };
+      return { device, encapsulator: publicKey === undefined ? null : readLater(primitives, publicKey) };
     }),
   });
+}
+
+/** A key that is read when it is sealed to, where other work has its turn in between. */
+function readLater(primitives: Primitives, publicKey: Uint8Array): Encapsulator {
+  return { publicKey, encapsulate: () => primitives.encapsulator(publicKey).encapsulate() };
 }
 
 /** `undefined` for a device that is silent. */

@@ -84,6 +84,8 @@ interface LackingEpoch {
 
 /** The epochs of one group that this device has verified, and the keys it holds of them. */
 export class EpochRing {
+  /** Whether a box has brought something since `fetchBoxes` last answered. */
+  #hasNews = false;
   readonly #verifiers = new Map<DeviceId, Verifier>();
   readonly #options: EpochRingOptions;
   /** What is known of epochs that are yet to be adopted: they were, before the log is decided anew. */
@@ -177,11 +179,10 @@ export class EpochRing {
 
   /**
    * Asks the relay again for each box that this device should have had.
-   * @returns whether anything is known now that was not before
+   * @returns whether anything is known now that was not when it last answered
    * @throws ClientError `offline`
    */
   async fetchBoxes(): Promise<boolean> {
-    let isNew = false;
     for (const known of [...this.#epochs]) {
       const { statement, recipients, keys, wasAsked } = known;
       const isSettled = typeof keys !== 'string' || keys === 'expired-by-policy';
@@ -192,10 +193,13 @@ export class EpochRing {
       )
         continue;
       const found = await this.#keysFor(statement, recipients);
-      isNew ||= found.keys !== keys;
+      // Also where the next box cannot be had: what has come must not wait for it unseen.
+      this.#hasNews ||= found.keys !== keys;
       Object.assign(known, found);
     }
-    return isNew;
+    const hadNews = this.#hasNews;
+    this.#hasNews = false;
+    return hadNews;
   }
 
   /**

@@ -68,6 +68,8 @@ export class Sync {
   readonly #rotation: EpochRotation;
   readonly #sender: Sender;
   readonly #sealingRotation: SealingRotation;
+  /** What is shown is no longer what is known: the log has to be decided anew, now or when the relay is back. */
+  #isRereadDue = false;
   readonly #writing = new Serial();
   #running: Promise<unknown> = Promise.resolve();
 
@@ -272,9 +274,15 @@ export class Sync {
   async #fetchBoxes(isBack: boolean): Promise<void> {
     const { epochs } = this.#options;
     const { socket } = this.#connection;
+    this.#isRereadDue ||= isBack;
     try {
       const isNew = socket !== null && (await epochs.fetchBoxes());
-      if (isNew || isBack) await this.reread();
+      if (!isNew && !this.#isRereadDue) return;
+      this.#isRereadDue = false;
+      await this.reread().catch((error: unknown) => {
+        this.#isRereadDue = true;
+        throw error;
+      });
     } catch (error) {
       if (socket !== null) this.#connection.giveUp(socket, error);
     }

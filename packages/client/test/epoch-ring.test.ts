@@ -1,6 +1,7 @@
 import { nodePrimitives } from '@keytide/crypto-core/node';
 import { memoryKeyStore, Secret } from '@keytide/crypto-core';
 import { expect, test } from 'vitest';
+import { ClientError } from '../src/errors.ts';
 import { GroupReplica } from '../src/group-replica.ts';
 import { groupWorld, lastBySeq, makeWriter, processIn } from './group-world.ts';
 
@@ -129,4 +130,25 @@ test('a client that is being opened waits for no box; once it may ask, what come
   expect(epochs.current?.epoch).toBe(1);
   const [outcome] = await processIn(replica, [write()], 1);
   expect(outcome).toMatchObject({ kind: 'message', seq: 4, epoch: 1 });
+});
+
+test('a box that came before the relay was lost is told of when it is back', async () => {
+  const { statement, makeRing } = await groupWorld();
+  const answers = [
+    () => true,
+    () => {
+      throw new ClientError('offline', 'gone');
+    },
+    () => false,
+  ];
+  let isOpen = false;
+  const ring = { canAsk: () => isOpen, hasBox: () => (answers.shift() as () => boolean)() };
+  const { epochs } = await makeRing(nodePrimitives, async () => {}, ring);
+  const verified = await epochs.verify(statement.bytes);
+  await epochs.adopt(verified);
+  await epochs.adopt({ ...verified, epoch: 2 });
+  isOpen = true;
+  await expect(epochs.fetchBoxes()).rejects.toMatchObject({ code: 'offline' });
+  expect(epochs.lacking()).toHaveLength(1);
+  expect(await epochs.fetchBoxes()).toBe(true);
 });

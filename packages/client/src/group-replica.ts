@@ -94,7 +94,8 @@ interface Arrival {
   readonly envelope: Uint8Array;
   /** The sender's; `null` when it is not a recipient of the newest epoch. */
   readonly role: Role | null;
-  readonly isBlind: boolean;
+  /** How many envelopes before it had no key here. */
+  readonly keyless: number;
   readonly endMs: number;
 }
 
@@ -108,8 +109,10 @@ export class GroupReplica {
   readonly #epochs: EpochRing;
   #heads = new Map<DeviceId, SenderHead>();
   #frontiers: { first: number; list: MerkleFrontier[] } = { first: 0, list: [EMPTY_FRONTIER] };
-  /** Whether any envelope so far had no key: then a sender without a known head may have sent before. */
-  #blind = false;
+  /** How many envelopes so far had no key: a sender whose head is not known, or older than they are, may have sent them. */
+  #keyless = 0;
+  /** The same, when each sender's newest message came. */
+  #keylessAt = new Map<DeviceId, number>();
   #window = EMPTY_WINDOW;
   /** Refused for their signatures, in this window of the log: a later message can still vouch for them. */
   /** The last counter of each sender, as the newest epoch's author saw it. */
@@ -132,7 +135,8 @@ export class GroupReplica {
     this.#epochs.become(fresh.#epochs);
     this.#heads = fresh.#heads;
     this.#frontiers = fresh.#frontiers;
-    this.#blind = fresh.#blind;
+    this.#keyless = fresh.#keyless;
+    this.#keylessAt = fresh.#keylessAt;
     this.#window = fresh.#window;
     this.#closed = fresh.#closed;
     this.#unvouched = fresh.#unvouched;
@@ -239,14 +243,14 @@ export class GroupReplica {
     if (examined.message === null) {
       const { reason } = examined;
       if (typeof reason !== 'string') return [refusal({ seq, epoch }, reason)];
-      if (reason !== 'tampered') this.#blind = true;
+      if (reason !== 'tampered') this.#keyless += 1;
       return [{ kind: 'unreadable', seq, epoch, code: reason }];
     }
     const { message, verdict } = examined;
     const sender = message.claimedSender;
     const role = this.#epochs.currentRoleOf(sender);
     const { endMs } = this.#epochs;
-    const note: Arrival = { seq, epoch: examined.epoch, envelope, role, isBlind: this.#blind, endMs };
+    const note: Arrival = { seq, epoch: examined.epoch, envelope, role, keyless: this.#keyless, endMs };
     const before = this.#unvouched.get(sender) ?? [];
     const { admitted, unvouched } = settleRun(before, { message, note }, verdict);
     const authentic = typeof verdict === 'string' ? admitted : [...admitted, { message: verdict, note }];
@@ -275,10 +279,12 @@ export class GroupReplica {
   #continueChain({ message, note }: Noted<OpenedMessage, Arrival>): Outcome {
     const { sender, heads } = message;
     const { seq, epoch, envelope, endMs, role } = note;
-    const known = this.#heads.get(sender) ?? (note.isBlind ? 'unknown' : null);
+    const known = this.#heads.get(sender) ?? (note.keyless > 0 ? 'unknown' : null);
     try {
       const { head, missing } = acceptMessage(known, message);
+      const unread = note.keyless - (this.#keylessAt.get(sender) ?? 0);
       this.#heads.set(sender, head);
+      this.#keylessAt.set(sender, note.keyless);
       return {
         kind: 'message',
         seq,
@@ -286,7 +292,13 @@ export class GroupReplica {
         message,
         role: role as Role,
         endMs,
-        missing: missing === null ? this.#missingBefore(known, message) : [{ device: sender, ...missing }],
+        missing:
+          missing === null
+            ? this.#missingBefore(known, message)
+            : // They can be what came in between and had no key here: nobody withheld those.
+              missing.to - missing.from < unread
+              ? []
+              : [{ device: sender, ...missing }],
         divergence: isOtherLog(compareClosing(this.#held(seq), { group: heads.group, senders: [] }))
           ? { device: sender, evidence: envelope }
           : null,
@@ -304,7 +316,7 @@ export class GroupReplica {
     return {
       size: seq - 1,
       rootAt: (size) => this.rootAt(size),
-      lastCounterOf: (device) => (this.#blind ? 'unknown' : (this.headOf(device)?.counter ?? -1)),
+      lastCounterOf: (device) => (this.#keyless > 0 ? 'unknown' : (this.headOf(device)?.counter ?? -1)),
       linkOf: (device, counter) => {
         const head = this.headOf(device);
         return head?.counter === counter ? head.link : null;

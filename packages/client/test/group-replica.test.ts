@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { nodeRandom as random } from '@keytide/crypto-core/node';
+import { nodePrimitives, nodeRandom as random } from '@keytide/crypto-core/node';
 import type { GroupEntry } from '@keytide/relay-protocol';
 import { ClientError } from '../src/errors.ts';
-import type { Outcome } from '../src/group-replica.ts';
+import { GroupReplica, type Outcome } from '../src/group-replica.ts';
 import { groupWorld, lastBySeq, makeWriter, processIn } from './group-world.ts';
 
 const world = await groupWorld();
@@ -120,4 +120,25 @@ test.each([
   }
   expect(failures).toBe(0);
   expect(outcomes.map(({ seq, kind }) => `${seq} ${kind}`)).toEqual(expected);
+});
+
+test('a gap as long as what had no key here accuses nobody; a longer one does', async () => {
+  for (const withheld of [0, 1]) {
+    const write = makeWriter(world);
+    const { epochs } = await world.makeRing();
+    const replica = new GroupReplica(nodePrimitives, world.state.everyone, epochs);
+    await processIn(replica, [world.statement, write()], 2);
+    const keysOf = epochs.keysOf.bind(epochs);
+    epochs.keysOf = () => 'key-not-yet-arrived';
+    await processIn(replica, [write(), write()], 2);
+    epochs.keysOf = keysOf;
+    for (let i = 0; i < withheld; i += 1) write();
+    const [outcome] = await processIn(replica, [write()], 1);
+    const missing = withheld === 0 ? [] : [{ device: world.device, from: 1, to: 3 }];
+    expect(outcome).toMatchObject({ kind: 'message', missing });
+    // What was read since is not excused by what had no key before.
+    write();
+    const [next] = await processIn(replica, [write()], 1);
+    expect(next).toMatchObject({ kind: 'message', missing: [{ device: world.device }] });
+  }
 });

@@ -14,6 +14,8 @@ beforeAll(async () => {
 afterAll(() => stand.close());
 
 const PATIENCE = { timeout: 20_000 };
+/** How often a device with a connection asks for a sign of life. */
+const PING_MS = 20_000;
 
 test('who comes back after a while is told how much of how much is done', async () => {
   const ada = await stand.found();
@@ -144,4 +146,26 @@ test('a connection that died while the phone slept is found out on resuming, and
   bo.resume();
   await expect.poll(() => sockets.length, PATIENCE).toBe(before + 1);
   await bo.online();
+});
+
+test('a clock that is set back while something comes is found out all the same', async () => {
+  let aheadMs = 365 * 86_400_000;
+  const ada = await stand.found();
+  const store = crashingStore();
+  await (await stand.admit(ada, 'bo', undefined, store)).close();
+  const bo = await stand.open(store, {
+    ...nodePorts,
+    clock: {
+      now: () => nodePorts.clock.now() + aheadMs,
+      // Nobody looks at the clock in between.
+      wait: (ms, signal) => nodePorts.clock.wait(ms < PING_MS ? ms : 3_600_000, signal),
+    },
+  });
+  await bo.online();
+  const states: SyncState[] = [];
+  bo.on('state', (state) => states.push(state));
+  aheadMs = 0;
+  await ada.collections.chat.append({ text: 'good morning' });
+  await expect.poll(() => states.map(({ kind }) => kind), PATIENCE).toContain('offline');
+  await expect.poll(() => texts(bo), PATIENCE).toEqual(['good morning']);
 });

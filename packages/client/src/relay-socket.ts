@@ -149,6 +149,7 @@ export class RelaySocket {
   }
 
   #receive(data: unknown, onFrame: (frame: RelayFrame) => void): void {
+    this.#noticeSetBack();
     this.#heard = this.#ports.clock.now();
     this.#isQuiet = false;
     if (this.#ended !== null) return;
@@ -183,6 +184,12 @@ export class RelaySocket {
     );
   }
 
+  /** Silence could not be told any more; and the relay says at its welcome what time it is. */
+  #noticeSetBack(): void {
+    if (this.#heard - this.#ports.clock.now() <= SILENCE_MS) return;
+    this.close(new ClientError('offline', 'the clock was set back'));
+  }
+
   /** A half-open connection says nothing, and a relay may answer pings only: both are given up. */
   async #watch(): Promise<void> {
     const ended = new AbortController();
@@ -193,10 +200,7 @@ export class RelaySocket {
       if (nowMs - this.#heard > SILENCE_MS) {
         this.close(new ClientError('offline', 'the relay has gone silent'));
       }
-      // Silence could not be told any more; and the relay says at its welcome what time it is.
-      if (this.#heard - nowMs > SILENCE_MS) {
-        this.close(new ClientError('offline', 'the clock was set back'));
-      }
+      this.#noticeSetBack();
       const [oldest] = this.#waiting.values();
       if (oldest !== undefined && nowMs - oldest.sinceMs > ANSWER_MS) {
         this.close(new ClientError('relay-misbehaved', 'the relay does not answer a request'));

@@ -7,21 +7,21 @@ import {
   verifyAccessAnswer,
   verifyAccessRequest,
   type AccessRequest,
-  type DeviceId,
   type OrgId,
   type Primitives,
 } from '@keytide/crypto-core';
-import { isActive, type Device, type DirectoryState } from '@keytide/key-directory/verify';
+import { isActive } from '@keytide/key-directory/verify';
 import { accessAnswerRequest, accessRequestRequest, accessRequestsQuery } from '@keytide/relay-protocol';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { AccessStore, StoredAccessRequest } from './access-store.ts';
 import type { Clock } from './clock.ts';
 import { RelayError } from './errors.ts';
-import { hex32, type Entered, type Gate } from './gate.ts';
+import { hex32, type EnteredDevice, type Gate } from './gate.ts';
 import type { RelayLimits } from './limits.ts';
 import { parsed } from './parsed.ts';
 import type { Sockets } from './sockets.ts';
+import { adminDevices } from './standing.ts';
 
 /** What the routes of access requests work with. */
 export interface AccessRoutesOptions {
@@ -33,8 +33,6 @@ export interface AccessRoutesOptions {
   /** Tells devices to look here again. */
   readonly hint: Sockets['hint'];
 }
-
-type EnteredDevice = Entered & { readonly device: Device };
 
 const REQUESTS = '/v1/organisations/:org/access/requests';
 const requestParams = z.object({ id: hex32 });
@@ -64,7 +62,7 @@ export function addAccessRoutes(app: FastifyInstance, options: AccessRoutesOptio
   });
 
   app.get(REQUESTS, async (request) => {
-    const { org } = await admin(gate, request);
+    const { org } = await gate.admin(request);
     const { after } = parsed(accessRequestsQuery, request.query);
     const from = after === undefined ? null : fromHex(after);
     const { requests, more } = await store.listAccessRequests(org, from, clock.now());
@@ -80,7 +78,7 @@ export function addAccessRoutes(app: FastifyInstance, options: AccessRoutesOptio
   });
 
   app.post(`${REQUESTS}/:id/answers`, async (request, reply) => {
-    const { org, state, device } = await admin(gate, request);
+    const { org, state, device } = await gate.admin(request);
     const { answer: wire } = parsed(accessAnswerRequest, request.body);
     const asked = await stored(store, org, idIn(request), clock.now());
     const verifier = primitives.verifier(device.signingPublicKey);
@@ -102,14 +100,6 @@ export function addAccessRoutes(app: FastifyInstance, options: AccessRoutesOptio
   });
 }
 
-/** Only admins see what others ask for. @throws RelayError `not-a-member` */
-async function admin(gate: Gate, request: FastifyRequest): Promise<EnteredDevice> {
-  const entered = await gate.device(request);
-  if (entered.state.members.get(entered.device.member)?.role !== 'admin')
-    throw new RelayError('not-a-member', 'only admins answer access requests');
-  return entered;
-}
-
 async function stored(
   store: AccessStore,
   org: OrgId,
@@ -124,7 +114,7 @@ async function stored(
 /** A request that every admin's device would read as this device's own: else it would only fill the table. */
 function signedRequest(
   primitives: Primitives,
-  { org, state, device }: EnteredDevice,
+  { org, state, device }: Pick<EnteredDevice, 'org' | 'state' | 'device'>,
   wire: Uint8Array,
 ): AccessRequest {
   const verifier = primitives.verifier(device.signingPublicKey);
@@ -132,10 +122,6 @@ function signedRequest(
   if (request.org !== org || request.group !== state.everyone)
     throw new RelayError('wrong-group', 'not a group of this organisation');
   return request;
-}
-
-function adminDevices(state: DirectoryState): DeviceId[] {
-  return state.actingAdmins.flatMap((member) => state.members.get(member)?.activeDevices ?? []);
 }
 
 function idIn(request: FastifyRequest): Uint8Array {

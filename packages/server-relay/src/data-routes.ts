@@ -10,7 +10,6 @@ import {
 } from '@keytide/relay-protocol';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import { RelayError } from './errors.ts';
 import type { Gate } from './gate.ts';
 import type { OrgData } from './org-data.ts';
 import { parsed } from './parsed.ts';
@@ -31,11 +30,9 @@ const systemParams = z.object({ collection: collectionName });
 /** Documents of an organisation, and what its devices tell the relay alone (docs/spec/data.md). */
 export function addDataRoutes(app: FastifyInstance, { data, gate, hint }: DataRoutesOptions): void {
   app.put(`${ORG}/data/:writers/:collection/:id`, async (request) => {
-    const { org, state, device } = await gate.device(request);
     const place = parsed(documentParams, request.params);
+    const { org } = await (place.writers === 'admins' ? gate.admin(request) : gate.device(request));
     const { body, ifVersion } = parsed(documentPutRequest, request.body);
-    if (place.writers === 'admins' && state.members.get(device.member)?.role !== 'admin')
-      throw new RelayError('not-a-member', 'only admins write to this collection');
     const version = await data.put({ org, ...place }, body, ifVersion);
     hint(org);
     return { version };

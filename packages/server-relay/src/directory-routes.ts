@@ -1,20 +1,16 @@
 /* oxlint-disable oxc/no-async-endpoint-handlers -- that rule is about Express; Fastify awaits its handlers */
-import {
-  decodeUtf8,
-  deviceId,
-  memberId,
-  toBase64Url,
-  type OrgId,
-  type Primitives,
-} from '@keytide/crypto-core';
+import { decodeUtf8, deviceId, memberId, toBase64Url, type Primitives } from '@keytide/crypto-core';
 import {
   deviceKey,
   EMPTY_MAP_ROOT,
   entryBundle,
   memberKey,
   organisationKey,
+  parseCheckpointText,
+  parseNote,
   parseTilePath,
   proveLookup,
+  TILE_WIDTH,
 } from '@keytide/key-directory/verify';
 import {
   checkpointQuery,
@@ -26,9 +22,9 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
 import type { Clock } from './clock.ts';
 import { acceptCosignature, cosignedNote } from './cosignatures.ts';
-import type { DirectoryStore } from './directory-store.ts';
+import type { DirectoryStore, StoredCheckpoint } from './directory-store.ts';
 import { RelayError } from './errors.ts';
-import { hex32, type Gate } from './gate.ts';
+import { hex32, type Entered, type Gate } from './gate.ts';
 import { mapRootOf, waysOf } from './log-growth.ts';
 import { parsed } from './parsed.ts';
 import { acceptSealingRecord } from './sealing-records.ts';
@@ -51,51 +47,51 @@ export function addDirectoryRoutes(app: FastifyInstance, options: DirectoryRoute
   const { store, gate, primitives, clock } = options;
 
   app.get(`${ORG}/log/checkpoint`, async (request, reply) => {
-    const { org } = await gate.subject(request);
-    return sendText(reply, await noteAt(store, org, request.query));
+    return sendText(reply, await noteAt(store, await gate.subject(request), request.query));
   });
 
   app.get(`${ORG}/log/checkpoint/witnessed`, async (request, reply) => {
-    const { org } = await gate.subject(request);
+    const { org, readsUpTo } = await gate.subject(request);
     const checkpoint = await store.readCheckpoint(org, 'witnessed');
-    if (checkpoint === null) throw new RelayError('no-checkpoint', 'no device has cosigned a checkpoint');
+    if (checkpoint === null || !isWithin(readsUpTo, checkpoint))
+      throw new RelayError('no-checkpoint', 'no device has cosigned a checkpoint');
     return sendText(reply, cosignedNote(checkpoint));
   });
 
   app.get(`${ORG}/log/cosignatures`, async (request) => {
-    const { org } = await gate.subject(request);
-    const checkpoints = await store.readCosigned(org);
+    const { org, readsUpTo } = await gate.subject(request);
+    const checkpoints = (await store.readCosigned(org)).filter((each) => isWithin(readsUpTo, each));
     return { notes: checkpoints.map((checkpoint) => decodeUtf8(cosignedNote(checkpoint))) };
   });
 
   app.post(`${ORG}/log/cosignatures`, async (request, reply) => {
-    const device = await gate.device(request);
+    const device = await gate.admin(request);
     const { note } = parsed(cosignatureRequest, request.body);
     const size = await acceptCosignature({ store, primitives, nowMs: clock.now() }, device, note);
     return reply.code(201).send({ size });
   });
 
   app.get(`${ORG}/log/tile/*`, async (request, reply) => {
-    const { org } = await gate.subject(request);
-    const tile = await readTile(store, org, `tile/${parsed(tileParams, request.params)['*']}`);
+    const entered = await gate.subject(request);
+    const tile = await readTile(store, entered, `tile/${parsed(tileParams, request.params)['*']}`);
     return reply.type('application/octet-stream').send(Buffer.from(tile));
   });
 
   app.get(`${ORG}/directory/members/:id`, async (request) => {
-    const { org } = await gate.subject(request);
+    const entered = await gate.subject(request);
     const id = memberId(parsed(memberParams, request.params).id);
-    return lookup({ store, primitives, org }, request.query, memberKey(primitives, id));
+    return lookup({ store, primitives, entered }, request.query, memberKey(primitives, id));
   });
 
   app.get(`${ORG}/directory/devices/:id`, async (request) => {
-    const { org } = await gate.subject(request);
+    const entered = await gate.subject(request);
     const id = deviceId(parsed(deviceParams, request.params).id);
-    return lookup({ store, primitives, org }, request.query, deviceKey(primitives, id));
+    return lookup({ store, primitives, entered }, request.query, deviceKey(primitives, id));
   });
 
   app.get(`${ORG}/directory/organisation`, async (request) => {
-    const { org } = await gate.subject(request);
-    return lookup({ store, primitives, org }, request.query, organisationKey(primitives));
+    const entered = await gate.subject(request);
+    return lookup({ store, primitives, entered }, request.query, organisationKey(primitives));
   });
 
   app.post(`${ORG}/sealing-records`, async (request, reply) => {
@@ -117,19 +113,37 @@ export function addDirectoryRoutes(app: FastifyInstance, options: DirectoryRoute
   });
 }
 
-/** The checkpoint of the size that is asked for, or the newest. @throws RelayError `not-found`, `malformed` */
-async function noteAt(store: DirectoryStore, org: OrgId, query: unknown): Promise<Uint8Array> {
-  const { size = 'newest' } = parsed(checkpointQuery, query);
-  const checkpoint = await store.readCheckpoint(org, size);
+/** Who reads, and how much of the log. */
+type Reader = Pick<Entered, 'org' | 'readsUpTo'>;
+
+/** The checkpoint of the size that is asked for, or the newest that is theirs. @throws RelayError `not-found`, `malformed` */
+async function noteAt(
+  store: DirectoryStore,
+  { org, readsUpTo }: Reader,
+  query: unknown,
+): Promise<Uint8Array> {
+  const newest = readsUpTo === Infinity ? 'newest' : readsUpTo;
+  const { size = newest } = parsed(checkpointQuery, query);
+  const checkpoint = size !== 'newest' && size > readsUpTo ? null : await store.readCheckpoint(org, size);
   if (checkpoint !== null) return cosignedNote(checkpoint);
   if (size === 'newest') throw new RelayError('database-failed', 'a log without its checkpoint');
   throw new RelayError('not-found', 'the log has no checkpoint of this size');
 }
 
-async function readTile(store: DirectoryStore, org: OrgId, path: string): Promise<Uint8Array> {
+function isWithin(readsUpTo: number, { note }: StoredCheckpoint): boolean {
+  return readsUpTo === Infinity || parseCheckpointText(parseNote(note).text).size <= readsUpTo;
+}
+
+async function readTile(
+  store: DirectoryStore,
+  { org, readsUpTo }: Reader,
+  path: string,
+): Promise<Uint8Array> {
   const tile = parseTilePath(path);
   if (tile === null) throw new RelayError('not-found', 'no such tile');
   const { level, index, width } = tile;
+  const entries = (index * TILE_WIDTH + width) * TILE_WIDTH ** (level === 'entries' ? 0 : level);
+  if (entries > readsUpTo) throw new RelayError('not-found', 'the log does not have this tile yet');
   if (level !== 'entries') {
     const hashes = await store.readTile(org, { level, index, width });
     if (hashes !== null) return hashes;
@@ -142,11 +156,16 @@ async function readTile(store: DirectoryStore, org: OrgId, path: string): Promis
 
 /** Both of one moment: the proof is under the root of the checkpoint that it comes with, which may be an old one. */
 async function lookup(
-  { store, primitives, org }: Pick<DirectoryRoutesOptions, 'store' | 'primitives'> & { readonly org: OrgId },
+  {
+    store,
+    primitives,
+    entered,
+  }: Pick<DirectoryRoutesOptions, 'store' | 'primitives'> & { readonly entered: Reader },
   query: unknown,
   key: Uint8Array,
 ): Promise<{ checkpoint: string | null; lookup: string }> {
-  const note = await noteAt(store, org, query);
+  const { org } = entered;
+  const note = await noteAt(store, entered, query);
   const root = mapRootOf(note) ?? EMPTY_MAP_ROOT;
   const proof = await proveLookup(primitives, await waysOf(store, org, root, [key]), root, key);
   return { checkpoint: decodeUtf8(note), lookup: toBase64Url(proof) };

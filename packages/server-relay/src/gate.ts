@@ -7,7 +7,7 @@ import { RelayError } from './errors.ts';
 import type { Logins, Session } from './logins.ts';
 import type { Organisations } from './organisations.ts';
 import { parsed } from './parsed.ts';
-import { isWiped, mayRead } from './standing.ts';
+import { isAdmin, isWiped, mayRead, readsUpTo } from './standing.ts';
 
 /** Lets requests in by their session and their standing. */
 export interface Gate {
@@ -16,9 +16,11 @@ export interface Gate {
   /** As `session`, and the subject may read the membership log now. @throws RelayError also `not-a-member` */
   subject(request: FastifyRequest): Promise<Entered>;
   /** As `subject`, and it is an active device. */
-  device(request: FastifyRequest): Promise<Entered & { readonly device: Device }>;
+  device(request: FastifyRequest): Promise<EnteredDevice>;
+  /** As `device`, and its member is an admin. */
+  admin(request: FastifyRequest): Promise<EnteredDevice>;
   /** As `subject`, and it is a device that was told to destroy what it holds. */
-  wiped(request: FastifyRequest): Promise<Entered & { readonly device: Device }>;
+  wiped(request: FastifyRequest): Promise<EnteredDevice>;
 }
 
 /** Whoever was let in. */
@@ -26,7 +28,12 @@ export interface Entered {
   readonly org: OrgId;
   /** As of the newest entry. */
   readonly state: DirectoryState;
+  /** How many entries of the membership log it may read; `Infinity` for all that there are. */
+  readonly readsUpTo: number;
 }
+
+/** A device that was let in. */
+export type EnteredDevice = Entered & { readonly device: Device };
 
 /** 32 bytes as hex, in a path. */
 export const hex32: z.ZodType<string> = z.string().regex(/^[0-9a-f]{64}$/);
@@ -56,20 +63,29 @@ export function createGate(
     const { org, subject } = await session(request);
     const organisation = await organisations.find(org);
     if (organisation === null || !mayRead(organisation.state, subject, clock.now())) throw noRight();
-    return { org, subject, state: organisation.state };
+    const { state } = organisation;
+    return { org, subject, state, readsUpTo: readsUpTo(state, subject) };
   }
 
-  async function asDevice(request: FastifyRequest, which: 'active' | 'wiped'): ReturnType<Gate['device']> {
-    const { org, subject, state } = await enter(request);
+  async function asDevice(request: FastifyRequest, which: 'active' | 'wiped'): Promise<EnteredDevice> {
+    const { subject, ...entered } = await enter(request);
+    const { state } = entered;
     const device = subject.kind === 'device' ? state.devices.get(deviceId(subject.id)) : undefined;
     if (device === undefined || isWiped(state, subject) !== (which === 'wiped')) throw noRight();
-    return { org, state, device };
+    return { ...entered, device };
+  }
+
+  async function admin(request: FastifyRequest): Promise<EnteredDevice> {
+    const entered = await asDevice(request, 'active');
+    if (!isAdmin(entered.state, entered.device)) throw noRight();
+    return entered;
   }
 
   return {
     session,
     subject: enter,
     device: (request) => asDevice(request, 'active'),
+    admin,
     wiped: (request) => asDevice(request, 'wiped'),
   };
 }

@@ -79,10 +79,11 @@ export function addRoutes(app: FastifyInstance, options: RoutesOptions): void {
   });
 
   app.get('/v1/organisations/:org/log', async (request) => {
-    const { org } = await gate.subject(request);
+    const { org, readsUpTo } = await gate.subject(request);
     const { from, count } = parsed(logQuery, request.query);
     const page = await store.readLog(org, from, count);
-    return { entries: page?.entries.map(toBase64Url) ?? [], size: page?.size ?? 0 };
+    const entries = (page?.entries ?? []).slice(0, Math.max(0, readsUpTo - from));
+    return { entries: entries.map(toBase64Url), size: Math.min(page?.size ?? 0, readsUpTo) };
   });
 
   app.post('/v1/organisations/:org/log', async (request, reply) => {

@@ -13,7 +13,7 @@ import {
 import type { Device, DirectoryState, Policy } from '@keytide/key-directory/verify';
 import type { DirectoryStore, StoredSealingRecord } from './directory-store.ts';
 import { RelayError } from './errors.ts';
-import type { Entered } from './gate.ts';
+import type { EnteredDevice } from './gate.ts';
 
 /** What judging a sealing record takes. */
 export interface SealingRecordTools {
@@ -34,7 +34,7 @@ const ATTEMPTS = 3;
  */
 export async function acceptSealingRecord(
   { store, primitives, nowMs }: SealingRecordTools,
-  { org, state, device }: Entered & { readonly device: Device },
+  { org, state, device }: EnteredDevice,
   wire: Uint8Array,
 ): Promise<number> {
   const record = inRelayTerms(() => readRecord(primitives, device, wire));

@@ -1,8 +1,9 @@
-import { deviceId, toHex } from '@keytide/crypto-core';
+import { deviceId, toHex, type DeviceId } from '@keytide/crypto-core';
 import {
   inviteId,
   isActive,
   isInviteOpen,
+  type Device,
   type DirectoryState,
   type Entry,
 } from '@keytide/key-directory/verify';
@@ -24,6 +25,26 @@ export function isWiped(state: DirectoryState, subject: Subject): boolean {
 /** Whether this subject may read the membership log: who has standing, and who has to find its wipe order there. */
 export function mayRead(state: DirectoryState, subject: Subject, nowMs: number): boolean {
   return hasStanding(state, subject, nowMs) || isWiped(state, subject);
+}
+
+/**
+ * How many entries of the membership log this subject reads: a device that is to destroy what it holds, up to the
+ * order; anyone else who may read, all.
+ */
+export function readsUpTo(state: DirectoryState, subject: Subject): number {
+  const device = subject.kind === 'device' ? state.devices.get(deviceId(subject.id)) : undefined;
+  const wipedAt = device?.wipedAt ?? null;
+  return wipedAt === null ? Infinity : wipedAt + 1;
+}
+
+/** Whether this is a device of an admin. */
+export function isAdmin(state: DirectoryState, { member }: Pick<Device, 'member'>): boolean {
+  return state.members.get(member)?.role === 'admin';
+}
+
+/** The active devices of all admins. */
+export function adminDevices({ actingAdmins, members }: DirectoryState): DeviceId[] {
+  return actingAdmins.flatMap((admin) => members.get(admin)?.activeDevices ?? []);
 }
 
 /** The 32-byte Ed25519 key by which a subject that may log in proves itself; `null` for any other. */

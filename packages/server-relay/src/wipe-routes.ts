@@ -1,11 +1,6 @@
 /* oxlint-disable oxc/no-async-endpoint-handlers -- that rule is about Express; Fastify awaits its handlers */
 import { deviceId, toBase64Url, type OrgId, type Primitives } from '@keytide/crypto-core';
-import {
-  DirectoryError,
-  verifyWipeReceipt,
-  type Device,
-  type DirectoryState,
-} from '@keytide/key-directory/verify';
+import { DirectoryError, verifyWipeReceipt, type Device } from '@keytide/key-directory/verify';
 import { LIMITS, wipeReceiptRequest, wipeReceiptsQuery } from '@keytide/relay-protocol';
 import type { FastifyInstance } from 'fastify';
 import { RelayError } from './errors.ts';
@@ -13,6 +8,7 @@ import type { Gate } from './gate.ts';
 import { shortId, type Log } from './log-event.ts';
 import { parsed } from './parsed.ts';
 import type { Sockets } from './sockets.ts';
+import { adminDevices } from './standing.ts';
 import type { RelayStore } from './store.ts';
 
 /** What the routes of wipes work with. */
@@ -42,9 +38,7 @@ export function addWipeRoutes(app: FastifyInstance, options: WipeRoutesOptions):
   });
 
   app.get(RECEIPTS, async (request) => {
-    const { org, state, device } = await gate.device(request);
-    if (state.members.get(device.member)?.role !== 'admin')
-      throw new RelayError('not-a-member', 'receipts are for admins');
+    const { org } = await gate.admin(request);
     const { after } = parsed(wipeReceiptsQuery, request.query);
     const page = await store.listWipeReceipts(org, after === undefined ? null : deviceId(after));
     const last = page.length < LIMITS.wipeReceiptPage ? null : (page[page.length - 1]?.device ?? null);
@@ -68,8 +62,4 @@ async function verified(
     if (!(cause instanceof DirectoryError)) throw cause;
     throw new RelayError('record-refused', 'not the receipt of this wipe', { cause, reason: cause.code });
   }
-}
-
-function adminDevices({ actingAdmins, members }: DirectoryState): Device['id'][] {
-  return actingAdmins.flatMap((admin) => members.get(admin)?.activeDevices ?? []);
 }

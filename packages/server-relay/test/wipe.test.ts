@@ -1,5 +1,15 @@
-import { toBase64Url } from '@keytide/crypto-core';
-import { createRevokeDevice, createWipe, createWipeReceipt, type WipeTarget } from '@keytide/key-directory';
+import { decodeUtf8, encodeUtf8, toBase64Url } from '@keytide/crypto-core';
+import {
+  assembleNote,
+  checkpointText,
+  cosignature,
+  createRevokeDevice,
+  createWipe,
+  createWipeReceipt,
+  parseCheckpointText,
+  parseNote,
+  type WipeTarget,
+} from '@keytide/key-directory';
 import { wipeReceiptsResponse } from '@keytide/relay-protocol';
 import { seededWorld, type SeededDevice, type SeededMember, type SeededWorld } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -106,6 +116,66 @@ test('it logs in again to read the log and to hand in its receipt, and for nothi
   line.send({ type: 'hello', token });
   expect(await line.ended).toBe(1008);
   expect((await handIn(path, token, receiptOf(it, phone, wiped))).status).toBe(201);
+});
+
+test('it reads the log, with checkpoints, tiles and lookups, up to the order and no further', async () => {
+  const it = await organisation();
+  const { world, ada, bo, path } = it;
+  const [phone, other] = bo.devices as [SeededDevice, SeededDevice];
+  await order(it, { of: 'device', device: phone.id });
+  const { size } = world.state;
+  const rootThen = world.state.root;
+  await order(it, { of: 'device', device: other.id });
+  const [token, admins] = [await tokenOf(relay, world.org, phone), await tokenOf(relay, world.org, ada)];
+  const read = async (place: string, as = token) => {
+    const response = await fetch(`${relay.url}/v1${path}${place}`, {
+      headers: { authorization: `Bearer ${as}` },
+    });
+    return { status: response.status, text: await response.text() };
+  };
+  const logOf = async (from: number, as?: string) => {
+    const { entries, size: of } = JSON.parse((await read(`/log?from=${from}`, as)).text) as {
+      entries: string[];
+      size: number;
+    };
+    return [entries.length, of];
+  };
+  expect(await logOf(0, admins)).toEqual([size + 1, size + 1]);
+  expect(await logOf(0)).toEqual([size, size]);
+  expect(await logOf(size - 1)).toEqual([1, size]);
+  expect(await logOf(size)).toEqual([0, size]);
+  expect(await logOf(size + 1)).toEqual([0, size]);
+  const { text } = await read('/log/checkpoint');
+  expect(parseCheckpointText(parseNote(encodeUtf8(text) as Uint8Array).text)).toMatchObject({
+    size,
+    root: rootThen,
+  });
+  // The whole directory as of then: the other device was not wiped yet.
+  const shown = JSON.parse((await read(`/directory/devices/${other.id}`)).text) as { checkpoint: string };
+  expect(shown.checkpoint).toBe(text);
+  for (const place of [
+    `/log/checkpoint?size=${size + 1}`,
+    `/log/tile/entries/000.p/${size + 1}`,
+    `/log/tile/0/000.p/${size + 1}`,
+    `/directory/organisation?size=${size + 1}`,
+  ]) {
+    expect((await read(place, admins)).status, place).toBe(200);
+    expect((await read(place)).status, place).toBe(404);
+    expect((await read(place.replace(`${size + 1}`, `${size}`))).status, place).toBe(200);
+  }
+  const cosigned = async (as?: string) => [
+    (await read('/log/checkpoint/witnessed', as)).status,
+    (JSON.parse((await read('/log/cosignatures', as)).text) as { notes: unknown[] }).notes.length,
+  ];
+  const checkpoint = parseCheckpointText(
+    parseNote(encodeUtf8((await read('/log/checkpoint', admins)).text) as Uint8Array).text,
+  );
+  const line = cosignature(world.primitives, ada.signer, checkpoint, world.clock.now() / 1000);
+  const note = decodeUtf8(assembleNote(checkpointText(checkpoint), [line]));
+  const given = await call(relay, 'POST', `${path}/log/cosignatures`, { token: admins, body: { note } });
+  expect(given.status).toBe(201);
+  expect(await cosigned(admins)).toEqual([200, 1]);
+  expect(await cosigned()).toEqual([404, 0]);
 });
 
 test('a receipt is of this device, of this order, and one', async () => {

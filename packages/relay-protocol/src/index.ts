@@ -85,6 +85,7 @@ export {
   type RelayFrame,
 } from './relay-frames.ts';
 export {
+  unlockAttemptsResponse,
   unlockDeleteResponse,
   unlockFetchRequest,
   unlockFetchResponse,

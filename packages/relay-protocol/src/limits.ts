@@ -61,6 +61,8 @@ export const LIMITS = {
   accessAnswerBytes: 42_416,
   /** Answers to one access request: one of each admin's device, the first ones. */
   accessAnswers: 16,
+  /** Devices with wrong attempts at their unlock shares, in one answer. */
+  unlockAttemptsPage: 256,
   /** One blob: more than the ciphertext of the largest attachment. */
   blobBytes: 2_199_023_255_552,
   /** What is sent or read of a blob at once: 16 sealed chunks of an attachment. */

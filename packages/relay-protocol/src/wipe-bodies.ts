@@ -28,8 +28,17 @@ export const unlockShareRequest: z.ZodType<{ id: Uint8Array; share: Uint8Array; 
 /** `POST /v1/organisations/:org/unlock-share/renew`, within a session of the share's device. */
 export const unlockRenewRequest: z.ZodType<{ id: Uint8Array }> = z.strictObject({ id: exactBytes(32) });
 
-/** The answer to both: until when the share is kept if nothing is heard. */
-export const unlockLeaseResponse: z.ZodType<{ expiresAtMs: number }> = z.object({ expiresAtMs: count });
+/** The answer to both: until when the share is kept if nothing is heard, and how many attempts at it were wrong. */
+export const unlockLeaseResponse: z.ZodType<{ expiresAtMs: number; wrongAttempts: number }> = z.object({
+  expiresAtMs: count,
+  wrongAttempts: count,
+});
+
+/** `GET /v1/organisations/:org/unlock-share/attempts`, for admins: the devices with wrong attempts at their shares, those with the most first. */
+export const unlockAttemptsResponse: z.ZodType<{ devices: { device: string; wrongAttempts: number }[] }> =
+  z.object({
+    devices: z.array(z.object({ device: hex32, wrongAttempts: count })).max(LIMITS.unlockAttemptsPage),
+  });
 
 /** `POST /v1/organisations/:org/unlock-share/fetch`, without a session. */
 export const unlockFetchRequest: z.ZodType<{ id: Uint8Array; proof: Uint8Array }> = z.strictObject({

@@ -1,4 +1,4 @@
-import type { DeviceId, OrgId } from '@keytide/crypto-core';
+import type { DeviceId, MemberId, OrgId } from '@keytide/crypto-core';
 
 /** Which blob: every organisation has ids of its own. */
 export interface BlobName {
@@ -17,10 +17,10 @@ export interface BlobIndex {
   growBlob(blob: BlobName, growth: { from: number; to: number; nowMs: number }): Promise<boolean>;
   /** The organisations that have blobs. */
   listBlobOrgs(): Promise<readonly OrgId[]>;
-  /** Blobs to forget: whole ones that became so before `wholeBeforeMs`, others without news since `idleSinceMs`; at most 1000. */
+  /** Blobs to forget: whole ones that became so before `wholeBeforeMs`, others begun before `begunBeforeMs`; at most 1000. */
   listOldBlobs(
     org: OrgId,
-    before: { wholeBeforeMs: number; idleSinceMs: number },
+    before: { wholeBeforeMs: number; begunBeforeMs: number },
   ): Promise<readonly BlobName[]>;
   /** Forgets a blob, so that its room is free. */
   forgetBlob(blob: BlobName): Promise<void>;
@@ -29,10 +29,13 @@ export interface BlobIndex {
 /** A blob that is to be uploaded. */
 export interface BlobStart extends BlobName {
   readonly device: DeviceId;
+  /** Whose device it is. */
+  readonly member: MemberId;
   readonly sizeBytes: number;
   readonly nowMs: number;
-  /** What all blobs of the organisation may count for. */
+  /** What all blobs of the organisation may count for, and those of one member. */
   readonly mostBytes: number;
+  readonly mostBytesOfMember: number;
 }
 
 /** How far a blob has come; whole when `receivedBytes` is `sizeBytes`. */
@@ -41,6 +44,6 @@ export interface StoredBlob {
   readonly device: DeviceId;
   readonly sizeBytes: number;
   readonly receivedBytes: number;
-  /** When bytes came last. */
+  /** When its upload began; of a whole one, when it became whole. */
   readonly touchedMs: number;
 }

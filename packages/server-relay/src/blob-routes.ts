@@ -22,7 +22,7 @@ export function addBlobRoutes(app: FastifyInstance, { blobs, gate }: { blobs: Bl
     const { org, device } = await gate.device(request);
     const { blob: id } = parsed(params, request.params);
     const { sizeBytes } = parsed(blobStartRequest, request.body);
-    return reply.code(201).send({ receivedBytes: await blobs.start({ org, id }, device.id, sizeBytes) });
+    return reply.code(201).send({ receivedBytes: await blobs.start({ org, id }, device, sizeBytes) });
   });
 
   app.put(

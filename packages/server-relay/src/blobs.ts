@@ -1,5 +1,5 @@
 import type { DeviceId, OrgId } from '@keytide/crypto-core';
-import type { Policy } from '@keytide/key-directory/verify';
+import type { Device, Policy } from '@keytide/key-directory/verify';
 import type { BlobIndex, BlobName, StoredBlob } from './blob-index.ts';
 import type { BlobStore } from './blob-store.ts';
 import type { Clock } from './clock.ts';
@@ -12,7 +12,7 @@ export interface Blobs {
    * Starts or goes on with a device's upload: how many bytes are safe.
    * @throws RelayError `blob-taken`, `quota-exceeded`
    */
-  start(blob: BlobName, device: DeviceId, sizeBytes: number): Promise<number>;
+  start(blob: BlobName, by: Pick<Device, 'id' | 'member'>, sizeBytes: number): Promise<number>;
   /**
    * Takes the bytes from `offset` on, as far as they are new: how many are safe then.
    * @throws RelayError `no-blob`, also for another device's; `wrong-offset`, `too-large`
@@ -20,7 +20,7 @@ export interface Blobs {
   write(blob: BlobName, device: DeviceId, offset: number, bytes: Uint8Array): Promise<number>;
   /** What there is of a stretch of a whole blob. @throws RelayError `no-blob`, also when its time is over */
   read(blob: BlobName, policy: Policy, offset: number, sizeBytes: number): Promise<Uint8Array>;
-  /** Deletes what is over: whole blobs the policy's `exportSeconds` after the upload, others that stand still. */
+  /** Deletes what is over: whole blobs the policy's `exportSeconds` after the upload, others that take too long. */
   forgetOld(policyOf: (org: OrgId) => Promise<Policy | null>): Promise<void>;
 }
 
@@ -29,7 +29,7 @@ export interface BlobsOptions {
   readonly index: BlobIndex;
   readonly bytes: BlobStore;
   readonly clock: Clock;
-  readonly limits: Pick<RelayLimits, 'blobBytes' | 'uploadMs'>;
+  readonly limits: Pick<RelayLimits, 'blobBytes' | 'blobBytesOfMember' | 'uploadMs'>;
 }
 
 /** Blobs over an index and a store of bytes: bytes are durable before the index counts them. */
@@ -56,12 +56,17 @@ export function createBlobs({ index, bytes: store, clock, limits }: BlobsOptions
   }
 
   return {
-    start: (blob, device, sizeBytes) =>
+    start: (blob, { id: device, member }, sizeBytes) =>
       inTurn(blob, async () => {
-        const mostBytes = limits.blobBytes;
-        const outcome = await index.startBlob({ ...blob, device, sizeBytes, nowMs: clock.now(), mostBytes });
+        const outcome = await index.startBlob({
+          ...blob,
+          ...{ device, member, sizeBytes },
+          nowMs: clock.now(),
+          mostBytes: limits.blobBytes,
+          mostBytesOfMember: limits.blobBytesOfMember,
+        });
         if (outcome === 'quota-exceeded')
-          throw new RelayError(outcome, 'the organisation keeps as many bytes as it may');
+          throw new RelayError(outcome, 'the organisation, or the member, keeps as many bytes as it may');
         if (outcome !== 'started') throw new RelayError(outcome, 'another upload has this id');
         return (await uploadOf(blob, device)).receivedBytes;
       }),
@@ -89,7 +94,10 @@ export function createBlobs({ index, bytes: store, clock, limits }: BlobsOptions
         const policy = await policyOf(org);
         if (policy === null) continue;
         const nowMs = clock.now();
-        const before = { wholeBeforeMs: wholeBeforeMs(policy, nowMs), idleSinceMs: nowMs - limits.uploadMs };
+        const before = {
+          wholeBeforeMs: wholeBeforeMs(policy, nowMs),
+          begunBeforeMs: nowMs - limits.uploadMs,
+        };
         for (const blob of await index.listOldBlobs(org, before)) {
           await inTurn(blob, async () => {
             // Its upload may have gone on since it was listed, and be whole by now.
@@ -107,7 +115,7 @@ export function createBlobs({ index, bytes: store, clock, limits }: BlobsOptions
 function isOld(blob: StoredBlob | null, before: Parameters<BlobIndex['listOldBlobs']>[1]): boolean {
   if (blob === null) return false;
   const isWhole = blob.receivedBytes === blob.sizeBytes;
-  return blob.touchedMs < (isWhole ? before.wholeBeforeMs : before.idleSinceMs);
+  return blob.touchedMs < (isWhole ? before.wholeBeforeMs : before.begunBeforeMs);
 }
 
 function wholeBeforeMs({ exportSeconds }: Policy, nowMs: number): number {

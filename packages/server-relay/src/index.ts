@@ -52,4 +52,5 @@ export type {
   UnlockChance,
   UnlockRenewal,
   WipeStore,
+  WrongAttempts,
 } from './wipe-store.ts';

@@ -16,9 +16,9 @@ export interface RelayLimits {
   /** Pairwise messages of one device: a burst of so many, then so many a second. */
   readonly mailBurst: number;
   readonly mailPerSecond: number;
-  /** Messages that wait for one device: of everybody, and of one sender. */
+  /** Messages that wait for one device: of everybody, and of all devices of one member. */
   readonly mailboxMessages: number;
-  readonly mailboxOfSender: number;
+  readonly mailboxOfMember: number;
   /** Frames of one socket that are read but not yet answered, in bytes; above, reading stops. */
   readonly socketIntakeBytes: number;
   /** The same over all sockets. */
@@ -38,7 +38,9 @@ export interface RelayLimits {
   readonly documents: number;
   /** Bytes of the blobs of one organisation; each counts as 64 KiB at least. */
   readonly blobBytes: number;
-  /** How long an upload may stand still before its blob is forgotten. */
+  /** The same of all devices of one member, whole or not. */
+  readonly blobBytesOfMember: number;
+  /** How long an upload may take, from its beginning on, before its blob is forgotten. */
   readonly uploadMs: number;
 }
 
@@ -54,7 +56,7 @@ export const DEFAULT_LIMITS: RelayLimits = {
   mailBurst: 200,
   mailPerSecond: 5,
   mailboxMessages: 1_000,
-  mailboxOfSender: 200,
+  mailboxOfMember: 200,
   socketIntakeBytes: 2_097_152,
   intakeBytes: 67_108_864,
   catchUpReads: 2,
@@ -66,5 +68,6 @@ export const DEFAULT_LIMITS: RelayLimits = {
   idleOrganisations: 1_000,
   documents: 100_000,
   blobBytes: 107_374_182_400,
+  blobBytesOfMember: 26_843_545_600,
   uploadMs: 604_800_000,
 };

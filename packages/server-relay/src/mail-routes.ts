@@ -17,7 +17,7 @@ export interface MailRoutesOptions {
   readonly gate: Gate;
   readonly clock: Clock;
   readonly rates: DeviceRates;
-  readonly limits: Pick<RelayLimits, 'mailboxMessages' | 'mailboxOfSender'>;
+  readonly limits: Pick<RelayLimits, 'mailboxMessages' | 'mailboxOfMember'>;
   /** Tells a device, if it is connected, that there is something for it. */
   readonly hint: (org: OrgId, device: DeviceId) => void;
 }
@@ -39,13 +39,15 @@ export function addMailRoutes(app: FastifyInstance, options: MailRoutesOptions):
       org,
       recipient: to,
       sender: device.id,
+      member: device.member,
       messageId: id,
       bytes: message,
       expiresMs: clock.now() + state.policy.retentionSeconds * 1000,
       most: limits.mailboxMessages,
-      mostOfSender: limits.mailboxOfSender,
+      mostOfMember: limits.mailboxOfMember,
     });
-    if (verdict === 'mailbox-full') throw new RelayError('quota-exceeded', 'the mailbox is full');
+    if (verdict === 'mailbox-full' || verdict === 'share-full')
+      throw new RelayError('quota-exceeded', 'the mailbox is full', { reason: verdict });
     if (verdict === 'message-id-reused')
       throw new RelayError('message-id-reused', 'another message has this id');
     options.hint(org, to);

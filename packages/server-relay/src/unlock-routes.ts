@@ -31,9 +31,10 @@ export function addUnlockRoutes(app: FastifyInstance, options: UnlockRoutesOptio
   app.post(SHARE, async (request, reply) => {
     const { org, state, device } = await gate.device(request);
     const share = parsed(unlockShareRequest, request.body);
-    const expiresMs = clock.now() + leaseMsOf(state);
-    await store.putUnlockShare({ org, device: device.id, ...share, expiresMs });
-    return reply.code(201).send({ expiresAtMs: expiresMs });
+    const nowMs = clock.now();
+    const expiresMs = nowMs + leaseMsOf(state);
+    const wrong = await store.putUnlockShare({ org, device: device.id, ...share, nowMs, expiresMs });
+    return reply.code(201).send({ expiresAtMs: expiresMs, wrongAttempts: wrong });
   });
 
   app.post(`${SHARE}/renew`, async (request) => {
@@ -41,13 +42,20 @@ export function addUnlockRoutes(app: FastifyInstance, options: UnlockRoutesOptio
     const { id } = parsed(unlockRenewRequest, request.body);
     const nowMs = clock.now();
     const expiresMs = nowMs + leaseMsOf(state);
-    if (!(await store.renewUnlockShare({ org, device: device.id, id, nowMs, expiresMs }))) throw noShare();
-    return { expiresAtMs: expiresMs };
+    const wrong = await store.renewUnlockShare({ org, device: device.id, id, nowMs, expiresMs });
+    if (wrong === null) throw noShare();
+    return { expiresAtMs: expiresMs, wrongAttempts: wrong };
   });
 
   app.post(`${SHARE}/delete`, async (request) => {
     const { org, device } = await gate.device(request);
     return { deleted: await store.deleteUnlockShare(org, device.id) };
+  });
+
+  app.get(`${SHARE}/attempts`, async (request) => {
+    const { org } = await gate.admin(request);
+    const attempts = await store.listUnlockAttempts(org, clock.now());
+    return { devices: attempts.map(({ device, wrong }) => ({ device, wrongAttempts: wrong })) };
   });
 
   app.post(`${SHARE}/fetch`, async (request) => {
@@ -57,7 +65,7 @@ export function addUnlockRoutes(app: FastifyInstance, options: UnlockRoutesOptio
     const chance = await store.takeUnlockAttempt({ org, id, nowMs: clock.now() });
     const isRight = equalBytes(labelledHash(primitives, 'unlockVerifier', proof), chance?.verifier ?? NOBODY);
     if (chance !== null && isRight) {
-      await store.resetUnlockAttempts(org, id);
+      await store.returnUnlockAttempt(org, id);
       return { share: toBase64Url(chance.share) };
     }
     options.log({

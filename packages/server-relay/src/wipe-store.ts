@@ -7,14 +7,22 @@ export interface WipeStore {
   /** Receipts of devices after this one (`null`: from the first), by device, as many as a page holds. */
   listWipeReceipts(org: OrgId, after: DeviceId | null): Promise<readonly StoredWipeReceipt[]>;
 
-  /** Keeps a device's unlock share in place of the one before. Wrong attempts go on being counted for the same id and verifier. */
-  putUnlockShare(share: StoredUnlockShare): Promise<void>;
-  /** Puts off the end of a device's share. False, and nothing done, if it is not there, over, or used up. */
-  renewUnlockShare(renewal: UnlockRenewal): Promise<boolean>;
-  /** Takes one of the attempts of a share that is not over: what it is, and how many are left. `null` without. */
+  /**
+   * Keeps a device's unlock share in place of the one before; how many wrong attempts it has. They go on being
+   * counted for the same id and verifier.
+   */
+  putUnlockShare(share: StoredUnlockShare & { readonly nowMs: number }): Promise<number>;
+  /** Puts off the end of a device's share; how many wrong attempts it has. `null`, and nothing done, if it is not there, over, or used up. */
+  renewUnlockShare(renewal: UnlockRenewal): Promise<number | null>;
+  /**
+   * Takes one of the attempts of a share that is not over: what it is, and how many are left. `null` without. They are
+   * ten from the first one that was wrong on, for as long as the lease of then; only then they are ten again.
+   */
   takeUnlockAttempt(attempt: UnlockAttempt): Promise<UnlockChance | null>;
-  /** The proof was right: all attempts are there again. */
-  resetUnlockAttempts(org: OrgId, id: Uint8Array): Promise<void>;
+  /** The proof was right: gives back the attempt that it took, and no other. */
+  returnUnlockAttempt(org: OrgId, id: Uint8Array): Promise<void>;
+  /** The shares with wrong attempts now, those with the most first, as many as a page holds. */
+  listUnlockAttempts(org: OrgId, nowMs: number): Promise<readonly WrongAttempts[]>;
   /** Its attempts are used up: deletes this share, and no other that its device has given meanwhile. */
   deleteUsedUpShare(org: OrgId, id: Uint8Array): Promise<void>;
   /** Deletes a device's share; whether there was one. */
@@ -36,6 +44,12 @@ export interface StoredUnlockShare {
   readonly share: Uint8Array;
   readonly verifier: Uint8Array;
   readonly expiresMs: number;
+}
+
+/** How many of a share's attempts were wrong. */
+export interface WrongAttempts {
+  readonly device: DeviceId;
+  readonly wrong: number;
 }
 
 /** Something was heard of a share's device at `nowMs`. */

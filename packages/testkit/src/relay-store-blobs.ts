@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { deviceId, toHex } from '@keytide/crypto-core';
+import { deviceId, memberId, toHex } from '@keytide/crypto-core';
 import type { BlobStart } from '@keytide/server-relay';
 import type { StoreCheck } from './relay-store-check.ts';
 import { NOW_MS, placeOf, type Place } from './relay-store-fixtures.ts';
@@ -7,7 +7,9 @@ import { NOW_MS, placeOf, type Place } from './relay-store-fixtures.ts';
 function start({ org, random }: Pick<Place, 'org' | 'random'>, changes: Partial<BlobStart> = {}): BlobStart {
   const device = deviceId(random(32));
   const id = toHex(random(32));
-  return { org, id, device, sizeBytes: 100, nowMs: NOW_MS, mostBytes: 1e9, ...changes };
+  const member = memberId(random(16));
+  const most = { mostBytes: 1e9, mostBytesOfMember: 2 ** 41 };
+  return { org, id, device, member, sizeBytes: 100, nowMs: NOW_MS, ...most, ...changes };
 }
 
 /** Which blobs there are, how far they have come, and what they count for. */
@@ -29,7 +31,7 @@ export const blobChecks: readonly StoreCheck[] = [
       assert.equal(await store.startBlob({ ...one, nowMs: NOW_MS + 9 }), 'started');
       await store.close();
       const again = await reopen();
-      assert.deepEqual(await again.readBlob(one), { ...stored, receivedBytes: 5, touchedMs: NOW_MS + 5 });
+      assert.deepEqual(await again.readBlob(one), { ...stored, receivedBytes: 5 });
       return again;
     },
   },
@@ -71,23 +73,48 @@ export const blobChecks: readonly StoreCheck[] = [
     },
   },
   {
-    name: 'lists whole blobs by when they became whole, others by when bytes came last',
+    name: 'gives a member its share and no more, over all its devices, until blobs are forgotten',
+    async check({ store }) {
+      const place = placeOf('blob share');
+      const member = memberId(place.random(16));
+      const mine = (sizeBytes: number) => start(place, { member, sizeBytes, mostBytesOfMember: 200_000 });
+      const large = mine(134_464);
+      assert.equal(await store.startBlob(large), 'started');
+      assert.equal(await store.startBlob(mine(65_537)), 'quota-exceeded');
+      assert.equal(await store.startBlob(mine(1)), 'started');
+      assert.equal(await store.startBlob(mine(1)), 'quota-exceeded');
+      assert.equal(await store.startBlob(large), 'started');
+      const others = start(place, { sizeBytes: 200_000, mostBytesOfMember: 200_000 });
+      assert.equal(await store.startBlob(others), 'started');
+      const elsewhere = { ...mine(200_000), org: placeOf('blob share elsewhere').org };
+      assert.equal(await store.startBlob(elsewhere), 'started');
+      // Whole or not, it is the member's.
+      await store.growBlob(large, { from: 0, to: large.sizeBytes, nowMs: NOW_MS });
+      assert.equal(await store.startBlob(mine(1)), 'quota-exceeded');
+      for (const blob of [large, large, others]) await store.forgetBlob(blob);
+      assert.equal(await store.startBlob(mine(134_465)), 'quota-exceeded');
+      assert.equal(await store.startBlob(mine(134_464)), 'started');
+    },
+  },
+  {
+    name: 'lists whole blobs by when they became whole, others by when they were begun, however far they are',
     async check({ store }) {
       const place = placeOf('old blobs');
       const [whole, half, fresh] = [start(place), start(place), start(place)];
-      for (const blob of [whole, half, fresh]) await store.startBlob(blob);
+      await store.startBlob(whole);
+      await store.startBlob({ ...half, nowMs: NOW_MS + 20 });
+      await store.startBlob({ ...fresh, nowMs: NOW_MS + 30 });
       await store.growBlob(whole, { from: 0, to: 100, nowMs: NOW_MS + 10 });
-      await store.growBlob(half, { from: 0, to: 99, nowMs: NOW_MS + 20 });
-      await store.growBlob(fresh, { from: 0, to: 99, nowMs: NOW_MS + 30 });
+      await store.growBlob(half, { from: 0, to: 99, nowMs: NOW_MS + 50 });
       const old = async (wholeMs: number, idleMs: number): Promise<string[]> => {
-        const before = { wholeBeforeMs: NOW_MS + wholeMs, idleSinceMs: NOW_MS + idleMs };
+        const before = { wholeBeforeMs: NOW_MS + wholeMs, begunBeforeMs: NOW_MS + idleMs };
         return (await store.listOldBlobs(place.org, before)).map(({ id }) => id);
       };
       assert.deepEqual(await old(10, 20), []);
       assert.deepEqual(await old(11, 20), [whole.id]);
       assert.deepEqual(await old(10, 21), [half.id]);
       assert.deepEqual(await old(99, 99), [whole.id, half.id, fresh.id]);
-      const elsewhere = { wholeBeforeMs: NOW_MS + 99, idleSinceMs: NOW_MS + 99 };
+      const elsewhere = { wholeBeforeMs: NOW_MS + 99, begunBeforeMs: NOW_MS + 99 };
       assert.deepEqual(await store.listOldBlobs(placeOf('no blobs').org, elsewhere), []);
     },
   },

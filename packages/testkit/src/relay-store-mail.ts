@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { deviceId } from '@keytide/crypto-core';
+import { deviceId, memberId } from '@keytide/crypto-core';
 import type { MailPut, RelayStore } from '@keytide/server-relay';
 import type { StoreCheck } from './relay-store-check.ts';
 import { addition, NOW_MS, placeOf, startedPlace, type Place } from './relay-store-fixtures.ts';
@@ -7,9 +7,13 @@ import { addition, NOW_MS, placeOf, startedPlace, type Place } from './relay-sto
 const DAY_MS = 86_400_000;
 
 function mail({ org, random }: Pick<Place, 'org' | 'random'>, changes: Partial<MailPut> = {}): MailPut {
-  const who = { recipient: deviceId(random(32)), sender: deviceId(random(32)) };
+  const who = {
+    recipient: deviceId(random(32)),
+    sender: deviceId(random(32)),
+    member: memberId(random(16)),
+  };
   const what = { messageId: random(16), bytes: random(300), expiresMs: NOW_MS + DAY_MS };
-  return { org, ...who, ...what, most: 1000, mostOfSender: 100, ...changes };
+  return { org, ...who, ...what, most: 1000, mostOfMember: 100, ...changes };
 }
 
 const listed = async (store: RelayStore, { org, recipient }: MailPut, after = 0) =>
@@ -64,22 +68,27 @@ export const mailChecks: readonly StoreCheck[] = [
     },
   },
   {
-    name: 'takes no more mail than fits, of everybody and of one sender',
+    name: 'takes no more mail than fits, of everybody and of one member, whichever device it comes from',
     async check({ store }) {
       const place = placeOf('mail full');
-      const put = mail(place, { most: 5, mostOfSender: 3 });
+      const put = mail(place, { most: 5, mostOfMember: 3 });
       const fresh = (changes: Partial<MailPut> = {}) =>
         store.putMail({ ...put, messageId: place.random(16), ...changes });
-      const sent = await Promise.all(Array.from({ length: 5 }, () => fresh()));
-      assert.equal(sent.filter((verdict) => verdict === 'stored').length, 3);
-      const sender = deviceId(place.random(32));
-      assert.deepEqual([await fresh({ sender }), await fresh({ sender })], ['stored', 'stored']);
-      assert.equal(await fresh({ sender: deviceId(place.random(32)) }), 'mailbox-full');
+      const another = () => ({ sender: deviceId(place.random(32)) });
+      const sent = await Promise.all(Array.from({ length: 5 }, () => fresh(another())));
+      assert.deepEqual(sent.toSorted(), ['share-full', 'share-full', 'stored', 'stored', 'stored']);
+      const member = memberId(place.random(16));
+      assert.deepEqual([await fresh({ member }), await fresh({ member })], ['stored', 'stored']);
+      assert.equal(await fresh({ member: memberId(place.random(16)) }), 'mailbox-full');
+      // Elsewhere there is room for the same member.
+      assert.equal(await fresh({ recipient: deviceId(place.random(32)) }), 'stored');
       const [{ seq }] = (await listed(store, put)) as unknown as [{ seq: number }];
       await store.confirmMail(put.org, put.recipient, [seq]);
-      assert.equal(await fresh(), 'stored');
+      const last = { ...put, messageId: place.random(16) };
+      assert.equal(await store.putMail(last), 'stored');
+      assert.equal(await fresh(), 'share-full');
       // What is there already is told as such, full or not.
-      assert.equal(await fresh(), 'mailbox-full');
+      assert.equal(await store.putMail(last), 'repeated');
     },
   },
   {
@@ -91,7 +100,7 @@ export const mailChecks: readonly StoreCheck[] = [
       for (const size of sizes) {
         const bytes = new Uint8Array(size).fill(7);
         assert.equal(
-          await store.putMail({ ...put, messageId: place.random(16), bytes, mostOfSender: 200 }),
+          await store.putMail({ ...put, messageId: place.random(16), bytes, mostOfMember: 200 }),
           'stored',
         );
       }

@@ -6,9 +6,12 @@ import { addition, announcement, NOW_MS, placeOf, startedPlace, type Place } fro
 
 const LEASE_MS = 60_000;
 
-function shareOf({ org, random }: Place, changes: Partial<StoredUnlockShare> = {}): StoredUnlockShare {
+type NewShare = StoredUnlockShare & { readonly nowMs: number };
+
+function shareOf({ org, random }: Place, changes: Partial<NewShare> = {}): NewShare {
   const [id, share, verifier] = [random(32), random(32), random(32)];
-  return { org, device: deviceId(random(32)), id, share, verifier, expiresMs: NOW_MS + LEASE_MS, ...changes };
+  const time = { nowMs: NOW_MS, expiresMs: NOW_MS + LEASE_MS };
+  return { org, device: deviceId(random(32)), id, share, verifier, ...time, ...changes };
 }
 
 async function end(store: RelayStore, place: Place, device: DeviceId): Promise<void> {
@@ -74,26 +77,30 @@ export const wipeChecks: readonly StoreCheck[] = [
     },
   },
   {
-    name: 'gives ten attempts at a share, however many come at once, until one is right',
+    name: 'gives ten attempts at a share, however many come at once; right ones between them give none back',
     async check({ store }) {
       const place = await startedPlace(store, 'attempts');
       const share = shareOf(place);
-      const { org, id } = share;
-      await store.putUnlockShare(share);
+      const { org, id, device } = share;
+      assert.equal(await store.putUnlockShare(share), 0);
       const take = () => store.takeUnlockAttempt({ org, id, nowMs: NOW_MS });
-      const first = await take();
-      const { share: secret, verifier, device } = share;
-      assert.deepEqual(first, { share: secret, verifier, left: 9 });
-      await store.resetUnlockAttempts(org, id);
-      // Renewing, or keeping the same again, gives nobody new attempts.
+      const { share: secret, verifier } = share;
+      assert.deepEqual(await take(), { share: secret, verifier, left: 9 });
+      await store.returnUnlockAttempt(org, id);
+      await store.returnUnlockAttempt(org, id);
       const early = await Promise.all([take(), take(), take()]);
       assert.deepEqual(early.map((chance) => chance?.left).toSorted(), [7, 8, 9]);
-      await store.putUnlockShare(share);
+      // The last one was right: the wrong ones before it stay wrong.
+      await store.returnUnlockAttempt(org, id);
+      assert.equal((await take())?.left, 7);
+      // Renewing, or keeping the same again, gives nobody new attempts.
+      assert.equal(await store.putUnlockShare(share), 3);
       const expiresMs = NOW_MS + 2 * LEASE_MS;
-      assert.equal(await store.renewUnlockShare({ org, device, id, nowMs: NOW_MS, expiresMs }), true);
+      const renewal = { org, device, id, nowMs: NOW_MS, expiresMs };
+      assert.equal(await store.renewUnlockShare(renewal), 3);
       const rest = await Promise.all(Array.from({ length: 12 }, take));
       assert.equal(rest.filter((chance) => chance !== null).length, 7);
-      assert.equal(await store.renewUnlockShare({ org, device, id, nowMs: NOW_MS, expiresMs }), false);
+      assert.equal(await store.renewUnlockShare(renewal), null);
       await store.forgetExpired(NOW_MS);
       assert.equal(await store.deleteUnlockShare(org, device), false);
       // Another share of the device begins anew, and the one before is gone.
@@ -101,12 +108,52 @@ export const wipeChecks: readonly StoreCheck[] = [
       await store.putUnlockShare(next);
       assert.equal((await store.takeUnlockAttempt({ org, id: next.id, nowMs: NOW_MS }))?.left, 9);
       assert.equal(await take(), null);
+      // So does the same id with another proof: another passphrase.
+      assert.equal(await store.putUnlockShare({ ...next, verifier: place.random(32) }), 0);
+      assert.equal((await store.takeUnlockAttempt({ org, id: next.id, nowMs: NOW_MS }))?.left, 9);
       // Whoever uses up the attempts of the one before ends none of its device's newer ones.
       await store.deleteUsedUpShare(org, id);
       await store.deleteUsedUpShare(placeOf('other').org, next.id);
       assert.equal((await store.takeUnlockAttempt({ org, id: next.id, nowMs: NOW_MS }))?.left, 8);
       await store.deleteUsedUpShare(org, next.id);
       assert.equal(await store.deleteUnlockShare(org, device), false);
+    },
+  },
+  {
+    name: 'counts wrong attempts for one lease from the first on, and tells whose shares have any',
+    async check({ store }) {
+      const place = await startedPlace(store, 'attempts of a lease');
+      const share = shareOf(place);
+      const { org, id, device } = share;
+      const other = shareOf(place);
+      await store.putUnlockShare(share);
+      await store.putUnlockShare(other);
+      const take = async (nowMs: number) => (await store.takeUnlockAttempt({ org, id, nowMs }))?.left;
+      const renew = (nowMs: number) =>
+        store.renewUnlockShare({ org, device, id, nowMs, expiresMs: nowMs + LEASE_MS });
+      const listed = (nowMs: number) => store.listUnlockAttempts(org, nowMs);
+      assert.deepEqual(await listed(NOW_MS), []);
+      const first = NOW_MS + 1_000;
+      assert.equal(await take(first), 9);
+      assert.equal(await take(first + LEASE_MS / 2), 8);
+      assert.deepEqual(await listed(first + LEASE_MS / 2), [{ device, wrong: 2 }]);
+      assert.deepEqual(await store.listUnlockAttempts(placeOf('other').org, first), []);
+      // The second one does not put off the end of the first one's lease, and neither does the device's own word.
+      assert.equal(await renew(first + LEASE_MS / 2), 2);
+      assert.equal(await renew(first + LEASE_MS - 1), 2);
+      assert.equal(await take(first + LEASE_MS - 1), 7);
+      assert.equal(await renew(first + LEASE_MS), 0);
+      assert.deepEqual(await listed(first + LEASE_MS), []);
+      assert.equal(await take(first + LEASE_MS), 9);
+      assert.equal(await take(first + 2 * LEASE_MS - 2), 8);
+      // The most first.
+      await store.renewUnlockShare({ ...other, nowMs: NOW_MS, expiresMs: first + 3 * LEASE_MS });
+      const one = { org, id: other.id, nowMs: first + LEASE_MS + 9 };
+      for (let i = 0; i < 3; i += 1) await store.takeUnlockAttempt(one);
+      assert.deepEqual(await listed(first + LEASE_MS + 9), [
+        { device: other.device, wrong: 3 },
+        { device, wrong: 2 },
+      ]);
     },
   },
   {
@@ -119,8 +166,15 @@ export const wipeChecks: readonly StoreCheck[] = [
       assert.notEqual(await store.takeUnlockAttempt({ org, id, nowMs: expiresMs - 1 }), null);
       assert.equal(await store.takeUnlockAttempt({ org, id, nowMs: expiresMs }), null);
       assert.equal(await store.takeUnlockAttempt({ org: placeOf('other').org, id, nowMs: NOW_MS }), null);
-      const renew = (nowMs: number, changes: Partial<StoredUnlockShare> = {}) =>
-        store.renewUnlockShare({ org, device, id, nowMs, ...changes, expiresMs: nowMs + LEASE_MS });
+      const renew = async (nowMs: number, changes: Partial<StoredUnlockShare> = {}) =>
+        (await store.renewUnlockShare({
+          org,
+          device,
+          id,
+          nowMs,
+          ...changes,
+          expiresMs: nowMs + LEASE_MS,
+        })) !== null;
       assert.equal(await renew(NOW_MS, { id: place.random(32) }), false);
       assert.equal(await renew(NOW_MS, { device: deviceId(place.random(32)) }), false);
       assert.equal(await renew(expiresMs), false);

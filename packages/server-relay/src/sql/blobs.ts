@@ -7,13 +7,15 @@ const VERDICTS = ['started', 'blob-taken', 'quota-exceeded'] as const;
 /** The part of the store that knows which blobs there are. */
 export function sqlBlobs(database: SqlDatabase): BlobIndex {
   return {
-    async startBlob({ device, sizeBytes, nowMs, mostBytes, ...blob }) {
-      const [row] = await database.query('select start_blob($1, $2, $3, $4, $5, $6) as verdict', [
+    async startBlob({ device, member, sizeBytes, nowMs, mostBytes, mostBytesOfMember, ...blob }) {
+      const [row] = await database.query('select start_blob($1, $2, $3, $4, $5, $6, $7, $8) as verdict', [
         ...keyOf(blob),
         idBytes(device),
+        idBytes(member),
         sizeBytes,
         nowMs,
         mostBytes,
+        mostBytesOfMember,
       ]);
       return VERDICTS[row?.['verdict'] as number] as (typeof VERDICTS)[number];
     },
@@ -29,7 +31,7 @@ export function sqlBlobs(database: SqlDatabase): BlobIndex {
     },
     async growBlob(blob, { from, to, nowMs }) {
       const rows = await database.query(
-        `update blobs set received_bytes = $4, touched_ms = $5
+        `update blobs set received_bytes = $4, touched_ms = case when $4 = size_bytes then $5 else touched_ms end
          where org = $1 and blob = $2 and received_bytes = $3 and $4 <= size_bytes returning blob`,
         [...keyOf(blob), from, to, nowMs],
       );
@@ -39,12 +41,12 @@ export function sqlBlobs(database: SqlDatabase): BlobIndex {
       const rows = await database.query('select org from blob_heads where counted_bytes > 0 order by org');
       return rows.map((row) => orgId(row['org'] as Uint8Array));
     },
-    async listOldBlobs(org, { wholeBeforeMs, idleSinceMs }) {
+    async listOldBlobs(org, { wholeBeforeMs, begunBeforeMs }) {
       const rows = await database.query(
         `select blob from blobs where org = $1
            and touched_ms < case when received_bytes = size_bytes then $2::bigint else $3::bigint end
          order by touched_ms limit 1000`,
-        [idBytes(org), wholeBeforeMs, idleSinceMs],
+        [idBytes(org), wholeBeforeMs, begunBeforeMs],
       );
       return rows.map((row) => ({ org, id: toHex(row['blob'] as Uint8Array) }));
     },

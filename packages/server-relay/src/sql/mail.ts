@@ -3,7 +3,7 @@ import { LIMITS } from '@keytide/relay-protocol';
 import type { MailStore } from '../mail-store.ts';
 import { integerArray, type SqlDatabase } from './database.ts';
 
-const VERDICTS = ['stored', 'repeated', 'message-id-reused', 'mailbox-full'] as const;
+const VERDICTS = ['stored', 'repeated', 'message-id-reused', 'mailbox-full', 'share-full'] as const;
 
 /** A page ends at the message that passes this, so with one it stays below 1.1 MiB. */
 const PAGE_BYTES = 1_048_576;
@@ -11,16 +11,17 @@ const PAGE_BYTES = 1_048_576;
 /** The part of the store that keeps pairwise messages. */
 export function sqlMail(database: SqlDatabase): MailStore {
   return {
-    async putMail({ org, recipient, sender, messageId, bytes, expiresMs, most, mostOfSender }) {
-      const [row] = await database.query('select put_mail($1, $2, $3, $4, $5, $6, $7, $8) as verdict', [
+    async putMail({ org, recipient, sender, member, messageId, bytes, expiresMs, most, mostOfMember }) {
+      const [row] = await database.query('select put_mail($1, $2, $3, $4, $5, $6, $7, $8, $9) as verdict', [
         idBytes(org),
         idBytes(recipient),
         idBytes(sender),
+        idBytes(member),
         messageId,
         bytes,
         expiresMs,
         most,
-        mostOfSender,
+        mostOfMember,
       ]);
       return VERDICTS[row?.['verdict'] as number] as (typeof VERDICTS)[number];
     },

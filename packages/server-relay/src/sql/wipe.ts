@@ -6,6 +6,10 @@ import type { SqlDatabase, SqlRunner } from './database.ts';
 /** Wrong proofs after which a share is destroyed. */
 const ATTEMPTS = 10;
 
+/** Wrong attempts at `now`, a parameter of the statement: none, once the lease since the first is over. */
+const wrongAt = (now: string, share = ''): string =>
+  `case when ${share}counted_since_ms + ${share}lease_ms <= ${now} then 0 else ${share}attempts end`;
+
 /** The part of the store that keeps receipts of wipes and unlock shares. */
 export function sqlWipe(database: SqlDatabase): WipeStore {
   return {
@@ -29,28 +33,33 @@ export function sqlWipe(database: SqlDatabase): WipeStore {
         wire: row['wire'] as Uint8Array,
       }));
     },
-    async putUnlockShare({ org, device, id, share, verifier, expiresMs }) {
-      await database.query(
-        `insert into unlock_shares as old (org, id, device, share, verifier, expires_ms, attempts)
-         values ($1, $2, $3, $4, $5, $6, 0)
+    async putUnlockShare({ org, device, id, share, verifier, expiresMs, nowMs }) {
+      const [row] = await database.query(
+        `insert into unlock_shares as old (org, id, device, share, verifier, expires_ms, attempts, lease_ms)
+         values ($1, $2, $3, $4, $5, $6, 0, $6::bigint - $7::bigint)
          on conflict (org, device) do update
          set id = excluded.id, share = excluded.share, verifier = excluded.verifier, expires_ms = excluded.expires_ms,
-             attempts = case when old.id = excluded.id and old.verifier = excluded.verifier then old.attempts else 0 end`,
-        [idBytes(org), id, idBytes(device), share, verifier, expiresMs],
+             attempts = case when old.id = excluded.id and old.verifier = excluded.verifier then old.attempts else 0 end,
+             lease_ms = excluded.lease_ms
+         returning ${wrongAt('$7', 'old.')} as wrong`,
+        [idBytes(org), id, idBytes(device), share, verifier, expiresMs, nowMs],
       );
+      return row?.['wrong'] as number;
     },
     async renewUnlockShare({ org, device, id, nowMs, expiresMs }) {
       const rows = await database.query(
-        `update unlock_shares set expires_ms = $5
-         where org = $1 and device = $2 and id = $3 and expires_ms > $4 and attempts < ${ATTEMPTS} returning device`,
+        `update unlock_shares set expires_ms = $5, lease_ms = $5::bigint - $4::bigint
+         where org = $1 and device = $2 and id = $3 and expires_ms > $4 and attempts < ${ATTEMPTS}
+         returning ${wrongAt('$4')} as wrong`,
         [idBytes(org), idBytes(device), id, nowMs, expiresMs],
       );
-      return rows.length > 0;
+      return (rows[0]?.['wrong'] as number | undefined) ?? null;
     },
     async takeUnlockAttempt({ org, id, nowMs }) {
       // Counted before anybody looks whether the proof is right, so that no two attempts are one.
       const [row] = await database.query(
-        `update unlock_shares set attempts = attempts + 1
+        `update unlock_shares set attempts = 1 + (${wrongAt('$3')}),
+           counted_since_ms = case when (${wrongAt('$3')}) = 0 then $3 else counted_since_ms end
          where org = $1 and id = $2 and expires_ms > $3 and attempts < ${ATTEMPTS}
          returning share, verifier, attempts`,
         [idBytes(org), id, nowMs],
@@ -62,11 +71,23 @@ export function sqlWipe(database: SqlDatabase): WipeStore {
         left: ATTEMPTS - (row['attempts'] as number),
       };
     },
-    async resetUnlockAttempts(org, id) {
-      await database.query('update unlock_shares set attempts = 0 where org = $1 and id = $2', [
-        idBytes(org),
-        id,
-      ]);
+    async returnUnlockAttempt(org, id) {
+      await database.query(
+        'update unlock_shares set attempts = greatest(attempts - 1, 0) where org = $1 and id = $2',
+        [idBytes(org), id],
+      );
+    },
+    async listUnlockAttempts(org, nowMs) {
+      const rows = await database.query(
+        `select device, ${wrongAt('$2')} as wrong from unlock_shares
+         where org = $1 and expires_ms > $2 and (${wrongAt('$2')}) > 0
+         order by wrong desc, device limit ${LIMITS.unlockAttemptsPage}`,
+        [idBytes(org), nowMs],
+      );
+      return rows.map((row) => ({
+        device: deviceId(row['device'] as Uint8Array),
+        wrong: row['wrong'] as number,
+      }));
     },
     async deleteUsedUpShare(org, id) {
       await database.query('delete from unlock_shares where org = $1 and id = $2', [idBytes(org), id]);

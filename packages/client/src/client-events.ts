@@ -57,6 +57,11 @@ export type ClientEvents = {
    */
   readonly 'own-device': OwnDevice;
   /**
+   * Somebody has tried to unlock this device's store with a wrong passphrase, so many times within the lease: its
+   * person, or who has a copy of its disk. Ten destroy the share that opens it. The first listener also gets those so far.
+   */
+  readonly 'unlock-attempts': { readonly wrong: number };
+  /**
    * The loudest alarm: an entry of the membership log has this device's signature, and this device has not made it.
    * Told each time the client is opened, until the person took note of it. The first listener also gets those so far.
    */

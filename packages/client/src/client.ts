@@ -70,6 +70,7 @@ export class Client<D extends Declarations> extends Membership {
     'stolen-key',
     'refused-document',
     'unsent',
+    'unlock-attempts',
   ]);
   readonly #changes = new Changes();
   #unreadable: readonly Unreadable[] = [];
@@ -188,7 +189,12 @@ export class Client<D extends Declarations> extends Membership {
       this.#ending ??= this.#lock();
     };
     this.#lease =
-      place === undefined ? null : new UnlockLease({ ...parts, ports, org, relayUrl, place, onOver });
+      place === undefined
+        ? null
+        : new UnlockLease({
+            ...{ ...parts, ports, org, relayUrl, place, onOver },
+            onAttempts: (wrong) => this.#events.emit('unlock-attempts', { wrong }),
+          });
     this.#events.on('unreadable', () => this.#changes.changed('unreadable'));
     this.access = new Access({
       ports,

@@ -38,6 +38,12 @@ import { auditRelay } from './relay-audit.ts';
 import type { SignedEntries } from './signed-entries.ts';
 import { readWipeReceipts, type WipeReceiptView } from './wipe-receipts.ts';
 
+/** Wrong attempts at the unlock share of a device, within the lease. */
+export interface UnlockAttempts {
+  readonly device: DeviceId;
+  readonly wrong: number;
+}
+
 interface MembershipParts {
   readonly ports: Ports;
   readonly self: Self;
@@ -169,6 +175,16 @@ export abstract class Membership {
   async receipts(): Promise<readonly WipeReceiptView[]> {
     await this.membershipLog.pullDirectory();
     return await readWipeReceipts(this.#parts.ports.primitives, this.#parts.api, this.#parts.directory);
+  }
+
+  /**
+   * The devices at whose unlock shares somebody has tried wrong passphrases within the lease, those with the most
+   * first, by the relay's word. For admins: it may be a person who has forgotten, or a copy of a disk that is guessed at.
+   * @throws ClientError `offline`, `relay-refused` (`not-a-member` for non-admins)
+   */
+  async unlockAttempts(): Promise<readonly UnlockAttempts[]> {
+    const { devices } = await this.#parts.api.call('GET', '/unlock-share/attempts', unlockAttemptsResponse);
+    return devices.map(({ device, wrongAttempts: wrong }) => ({ device: deviceId(device), wrong }));
   }
 
   /**

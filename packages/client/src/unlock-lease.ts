@@ -17,6 +17,8 @@ interface UnlockLeaseOptions {
   readonly place: LeasePlace;
   /** Nothing was heard of the relay for the lease: all that is open has to be closed. */
   onOver(): void;
+  /** The relay has counted further wrong attempts at the share: so many within the lease. */
+  onAttempts(wrong: number): void;
 }
 
 /** How often the clock is looked at, at least: a device that slept must not go on as if it had not. */
@@ -32,6 +34,8 @@ export class UnlockLease implements Part {
   #running: Promise<void> | null = null;
   /** When the relay was asked that answered last, by this device's clock; `null` while there is nothing to lose. */
   #heardMs: number | null = null;
+  /** Wrong attempts that were told. */
+  #wrong = 0;
   /** Of a share that is on its way to the relay. */
   #newId: Uint8Array | null = null;
   /** Time that was waited since, by whatever clocks there are. */
@@ -103,7 +107,10 @@ export class UnlockLease implements Part {
     const ids = await this.#ids();
     for (const id of ids) {
       try {
-        await api.call('POST', '/unlock-share/renew', unlockLeaseResponse, { id: toBase64Url(id) });
+        const body = { id: toBase64Url(id) };
+        const { wrongAttempts } = await api.call('POST', '/unlock-share/renew', unlockLeaseResponse, body);
+        if (wrongAttempts > this.#wrong) this.#options.onAttempts(wrongAttempts);
+        this.#wrong = wrongAttempts;
       } catch (error) {
         if (error instanceof ClientError && error.relayCode === 'no-share') continue;
         throw error;

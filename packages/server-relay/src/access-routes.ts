@@ -16,6 +16,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { AccessStore, StoredAccessRequest } from './access-store.ts';
 import type { Clock } from './clock.ts';
+import type { DeviceRates } from './device-rates.ts';
 import { RelayError } from './errors.ts';
 import { hex32, type EnteredDevice, type Gate } from './gate.ts';
 import type { RelayLimits } from './limits.ts';
@@ -30,6 +31,7 @@ export interface AccessRoutesOptions {
   readonly primitives: Primitives;
   readonly clock: Clock;
   readonly limits: Pick<RelayLimits, 'accessRequestMs'>;
+  readonly rates: DeviceRates;
   /** Tells devices to look here again. */
   readonly hint: Sockets['hint'];
 }
@@ -39,11 +41,13 @@ const requestParams = z.object({ id: hex32 });
 
 /** Requests for epoch keys and their answers (docs/spec/access.md): kept, ordered by nothing, judged by the devices. */
 export function addAccessRoutes(app: FastifyInstance, options: AccessRoutesOptions): void {
-  const { store, gate, primitives, clock, limits, hint } = options;
+  const { store, gate, primitives, clock, limits, rates, hint } = options;
 
   app.post(REQUESTS, async (request, reply) => {
     const { org, state, device } = await gate.device(request);
     const { request: wire } = parsed(accessRequestRequest, request.body);
+    // Before any signature is checked; taking a request back gives nothing back.
+    if (!rates.admits(device.id)) throw new RelayError('rate-limited', 'this device has asked too often');
     const { hash, group } = signedRequest(primitives, { org, state, device }, wire);
     const nowMs = clock.now();
     const kept = await store.putAccessRequest({

@@ -32,6 +32,9 @@ export interface RelayLimits {
   readonly sessionMs: number;
   /** How long a device waits before it replaces its access request. */
   readonly accessRequestMs: number;
+  /** Access requests that one device hands in: a burst of so many, then so many a second. */
+  readonly accessBurst: number;
+  readonly accessPerSecond: number;
   /** Organisations whose directory is kept in memory while none of their devices is connected. */
   readonly idleOrganisations: number;
   /** Documents of one organisation, those that were removed included. */
@@ -65,6 +68,8 @@ export const DEFAULT_LIMITS: RelayLimits = {
   challengeMs: 60_000,
   sessionMs: 3_600_000,
   accessRequestMs: 1_000,
+  accessBurst: 20,
+  accessPerSecond: 1 / 60,
   idleOrganisations: 1_000,
   documents: 100_000,
   blobBytes: 107_374_182_400,

@@ -182,7 +182,15 @@ function assemble(
   const hint: Sockets['hint'] = (...news) => sockets?.hint(...news);
   addWipeRoutes(app, { store, gate, primitives, hint, log });
   addUnlockRoutes(app, { store, gate, primitives, clock, log, admitStranger });
-  addAccessRoutes(app, { store, gate, primitives, clock, limits, hint });
+  addAccessRoutes(app, {
+    store,
+    gate,
+    primitives,
+    clock,
+    limits,
+    rates: createDeviceRates(clock, limits.accessBurst, limits.accessPerSecond),
+    hint,
+  });
   const blobs = createBlobs({ index: store, bytes: blobStoreOf(options.database), clock, limits });
   addBlobRoutes(app, { blobs, gate });
   const served = serveSockets(app.server, {

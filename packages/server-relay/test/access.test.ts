@@ -14,6 +14,7 @@ import {
 } from '@keytide/crypto-core';
 import { createRevokeDevice, createRoleChange, type Device } from '@keytide/key-directory';
 import { accessAnswersResponse, accessRequestsResponse, LIMITS } from '@keytide/relay-protocol';
+import { DEFAULT_LIMITS } from '@keytide/server-relay';
 import { seededWorld, type SeededDevice } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { greet } from './line.ts';
@@ -176,6 +177,32 @@ test('a newer request takes the place of the one before, not at once, and with n
   const ids = await listed(bob);
   expect(ids).toContain(idOf(second));
   expect(ids).not.toContain(idOf(first));
+});
+
+test('a device asks so often and no more, whatever it takes back; nobody is told of what is refused', async () => {
+  clock.advance(DAY_MS);
+  const line = await greet(relay, await tokenOf(relay, org, alice));
+  const outcomes: unknown[] = [];
+  let last = '';
+  for (let i = 0; i < DEFAULT_LIMITS.accessBurst + 2; i += 1) {
+    const wire = requestOf(dave);
+    const asked = await ask(dave, wire);
+    outcomes.push(asked.status === 201 ? 'kept' : asked.body.code);
+    if (asked.status === 201) last = idOf(wire);
+    if (i < DEFAULT_LIMITS.accessBurst - 1) await as(dave, 'DELETE', `/${idOf(wire)}`);
+  }
+  const kept = Array.from({ length: DEFAULT_LIMITS.accessBurst }, () => 'kept');
+  expect(outcomes).toEqual([...kept, 'rate-limited', 'rate-limited']);
+  // What was there stays, others ask as before, and so does the device once its time has come.
+  expect(await listed(alice)).toContain(last);
+  line.send({ type: 'ping', nonce: 1 });
+  await line.next('pong');
+  expect(line.frames.filter(({ type }) => type === 'hint')).toHaveLength(DEFAULT_LIMITS.accessBurst);
+  expect((await ask(carol, requestOf(carol))).status).toBe(201);
+  clock.advance(60_000);
+  expect((await ask(dave, requestOf(dave))).status).toBe(201);
+  clock.advance(60_000);
+  line.socket.close();
 });
 
 test('a request ends with the export period', async () => {

@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { toHex } from '@keytide/crypto-core';
+import { toHex, type MemberId } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { createRevokeDevice } from '@keytide/key-directory';
 import { LIMITS } from '@keytide/relay-protocol';
@@ -32,10 +32,14 @@ const [[admin], [member, another]] = world.members.map(({ devices }) => devices)
   [SeededDevice],
   [SeededDevice, SeededDevice],
 ];
+const uploader = { id: member.id, member: world.members[1]?.id as MemberId };
 let relay: RelayUnderTest;
 
 beforeAll(async () => {
-  relay = await relayUnderTest({ clock: world.clock, limits: { blobBytes: 4_000_000 } });
+  relay = await relayUnderTest({
+    clock: world.clock,
+    limits: { blobBytes: 4_000_000, blobBytesOfMember: 3_000_000 },
+  });
   await settle(relay, world);
   await settle(relay, other);
 });
@@ -181,12 +185,25 @@ test('an upload goes on after a restart of the relay', async () => {
   }
 });
 
-test('an organisation uploads no more than its quota', async () => {
-  const mine = await caller(member);
-  expect(await mine.start(newId(), 4_000_000)).toBe('quota-exceeded');
-  const theirs = await caller(other.members[0].devices[0], other);
-  expect(await theirs.start(newId(), 3_900_000)).toBe(0);
-  expect(await theirs.start(newId(), 100_000)).toBe('quota-exceeded');
+test('a member uploads no more than a share, an organisation no more than its quota; begun counts as uploaded', async () => {
+  const own = seededWorld({ seed: 'blobs and shares', members: 2, devicesPerMember: 2 });
+  await settle(relay, own);
+  const [[first, second], [third]] = own.members.map(({ devices }) => devices) as unknown as [
+    [SeededDevice, SeededDevice],
+    [SeededDevice],
+  ];
+  const mine = await caller(first, own);
+  const sister = await caller(second, own);
+  const others = await caller(third, own);
+  expect(await mine.start(newId(), 3_000_001)).toBe('quota-exceeded');
+  const large = newId();
+  expect(await mine.start(large, 2_900_000)).toBe(0);
+  for (const device of [mine, sister]) expect(await device.start(newId(), 100_001)).toBe('quota-exceeded');
+  // Refused, it has taken nothing; what was begun goes on, and others upload.
+  expect(await mine.write(large, 0, random(10))).toBe(10);
+  expect(await sister.start(newId(), 100_000)).toBe(0);
+  expect(await others.start(newId(), 900_000)).toBe(0);
+  expect(await others.start(newId(), 200_000)).toBe('quota-exceeded');
 });
 
 test('a blob whose time is over is not given any more, also before it is deleted', async () => {
@@ -220,7 +237,7 @@ describe('what is over', () => {
   });
   afterAll(() => store.close());
 
-  test('is deleted, bytes and all: whole blobs after the export period, uploads that stand still', async () => {
+  test('is deleted, bytes and all: whole blobs after the export period, uploads a week after they were begun', async () => {
     const place = join(folder, 'old');
     const clock = { nowMs: 0, now: () => clock.nowMs };
     const bytes = folderBlobStore(place);
@@ -228,12 +245,14 @@ describe('what is over', () => {
     const policy = { blockSeconds: 3600, retentionSeconds: 3600, exportSeconds: 30 * 24 * 3600 };
     const tick = () => blobs.forgetOld(async () => policy);
     const [whole, half] = [newId(), newId()].map((id) => ({ org, id })) as [never, never];
-    await blobs.start(whole, member.id, 10);
+    await blobs.start(whole, uploader, 10);
     await blobs.write(whole, member.id, 0, random(10));
-    await blobs.start(half, member.id, 10);
-    await blobs.write(half, member.id, 0, random(9));
+    await blobs.start(half, uploader, 10);
+    await blobs.write(half, member.id, 0, random(8));
     const names = async (): Promise<number> => (await readdir(join(place, org))).length;
+    // Whoever goes on byte by byte keeps the room no longer.
     clock.nowMs = 7 * DAY_MS;
+    await blobs.write(half, member.id, 8, random(1));
     await tick();
     expect(await names()).toBe(2);
     clock.nowMs += 1;
@@ -252,7 +271,7 @@ describe('what is over', () => {
     await tick();
   });
 
-  test('stays when its upload went on after it was found to stand still', async () => {
+  test('stays when its upload became whole after it was found to take too long', async () => {
     const clock = { nowMs: 0, now: () => clock.nowMs };
     const bytes = memoryBlobStore();
     const blob = { org, id: newId() };
@@ -265,7 +284,7 @@ describe('what is over', () => {
       },
     };
     const blobs = createBlobs({ index, bytes, clock, limits: DEFAULT_LIMITS });
-    await blobs.start(blob, member.id, 10);
+    await blobs.start(blob, uploader, 10);
     await blobs.write(blob, member.id, 0, random(9));
     clock.nowMs = 8 * DAY_MS;
     const policy = { blockSeconds: 3600, retentionSeconds: 3600, exportSeconds: 30 * 24 * 3600 };
@@ -286,7 +305,7 @@ describe('what is over', () => {
     };
     const blobs = createBlobs({ index: store, bytes, clock, limits: DEFAULT_LIMITS });
     const blob = { org, id: newId() };
-    await blobs.start(blob, member.id, 10);
+    await blobs.start(blob, uploader, 10);
     clock.nowMs = 8 * DAY_MS;
     const policy = { blockSeconds: 3600, retentionSeconds: 3600, exportSeconds: 3600 };
     await expect(blobs.forgetOld(async () => policy)).rejects.toThrow('cut off');
@@ -310,7 +329,7 @@ describe('what is over', () => {
     };
     const clock = { now: () => 0 };
     const blobs = createBlobs({ index: store, bytes, clock, limits: DEFAULT_LIMITS });
-    await blobs.start(blob, member.id, 10);
+    await blobs.start(blob, uploader, 10);
     expect(await blobs.write(blob, member.id, 0, random(10))).toBe(10);
     expect(counted).toBe(0);
     const modes = await Promise.all([join(place, org), join(place, org, blob.id)].map((path) => stat(path)));

@@ -5,14 +5,14 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { greet } from './line.ts';
 import { appendLog, call, relayUnderTest, settle, tokenOf, type RelayUnderTest } from './relay-under-test.ts';
 
-const world = seededWorld({ seed: 'mail', members: 4 });
+const world = seededWorld({ seed: 'mail', members: 4, devicesPerMember: 3 });
 const [first, second, third, fourth] = world.members.map(({ devices }) => devices[0]) as [
   SeededDevice,
   SeededDevice,
   SeededDevice,
   SeededDevice,
 ];
-const limits = { mailboxMessages: 4, mailboxOfSender: 3, mailBurst: 5, mailPerSecond: 1 };
+const limits = { mailboxMessages: 4, mailboxOfMember: 3, mailBurst: 5, mailPerSecond: 1 };
 const MAIL = `/organisations/${world.org}/mail`;
 let relay: RelayUnderTest;
 const tokens = new Map<SeededDevice, string>();
@@ -91,6 +91,32 @@ test('a mailbox takes so many, a sender adds so many, and sends so many a second
     'kept',
     'quota-exceeded',
   ]);
+});
+
+test('one member never fills the mailbox of another, with however many devices', async () => {
+  world.clock.advance(60_000);
+  const [, , many] = world.members.map(({ devices }) => devices);
+  const target = world.members[0].devices[1] as SeededDevice;
+  const sent = [];
+  for (const device of many as readonly SeededDevice[]) {
+    tokens.set(device, await tokenOf(relay, world.org, device));
+    for (let i = 0; i < 2; i += 1) sent.push(await post(device, letter(target)));
+  }
+  expect(sent).toEqual([
+    ...Array.from({ length: 3 }, () => 'kept'),
+    ...Array.from({ length: 3 }, () => 'quota-exceeded'),
+  ]);
+  const refused = await call(relay, 'POST', MAIL, { ...as(third), body: letter(target) });
+  expect(refused.body).toMatchObject({ code: 'quota-exceeded', reason: 'share-full' });
+  // What was refused has changed nothing, and others still write.
+  expect(await post(second, letter(target))).toBe('kept');
+  tokens.set(target, await tokenOf(relay, world.org, target));
+  const waiting = await mailOf(target);
+  expect(waiting.map(({ sender }) => sender === second.id)).toEqual([false, false, false, true]);
+  const more = await call(relay, 'POST', MAIL, { ...as(fourth), body: letter(target) });
+  expect(more.body).toMatchObject({ code: 'quota-exceeded', reason: 'mailbox-full' });
+  await confirm(target, [(waiting[0] as { seq: number }).seq]);
+  expect(await post(third, letter(target))).toBe('kept');
 });
 
 test('mail is over after the retention window', async () => {

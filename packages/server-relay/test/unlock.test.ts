@@ -78,15 +78,14 @@ test('the share goes to whoever has its id and the proof, with no session', asyn
   expect(outcome(await call(relay, 'POST', elsewhere, { body }))).toEqual(noShare);
 });
 
-test('ten wrong proofs destroy it, whatever the device does meanwhile; a right one begins the count anew', async () => {
+test('ten wrong proofs destroy it, whatever the device does meanwhile and however many right ones are between', async () => {
   const kept = await keep(bo);
-  for (let left = 9; left > 0; left -= 1)
+  for (let left = 9; left > 5; left -= 1) {
     expect(outcome(await fetchShare(kept, random(32)))).toEqual(wrong(left));
-  expect(await gives(kept)).toBe(true);
-  for (let left = 9; left > 5; left -= 1)
-    expect(outcome(await fetchShare(kept, random(32)))).toEqual(wrong(left));
-  expect((await renew(bo, kept)).status).toBe(200);
-  expect((await put(bo, kept)).status).toBe(201);
+    expect(await gives(kept)).toBe(true);
+  }
+  expect((await renew(bo, kept)).body).toMatchObject({ wrongAttempts: 4 });
+  expect((await put(bo, kept)).body).toMatchObject({ wrongAttempts: 4 });
   const rest = await Promise.all(Array.from({ length: 9 }, () => fetchShare(kept, random(32))));
   expect(rest.map(({ body }) => body.code).toSorted()).toEqual([
     ...Array.from({ length: 3 }, () => 'no-share'),
@@ -94,6 +93,27 @@ test('ten wrong proofs destroy it, whatever the device does meanwhile; a right o
   ]);
   expect(await gives(kept)).toBe(false);
   expect(outcome(await renew(bo, kept))).toEqual(noShare);
+});
+
+test('wrong proofs are counted for one lease from the first on, and admins are told whose', async () => {
+  const kept = await keep(dee);
+  const told = async (device = ada) => {
+    const token = await tokenOf(relay, org, device);
+    return call(relay, 'GET', `${SHARE}/attempts`, { token });
+  };
+  const half = (LEASE_SECONDS * 1000) / 2;
+  expect(outcome(await fetchShare(kept, random(32)))).toEqual(wrong(9));
+  clock.advance(half);
+  expect(outcome(await fetchShare(kept, random(32)))).toEqual(wrong(8));
+  expect((await told()).body).toEqual({ devices: [{ device: dee.id, wrongAttempts: 2 }] });
+  expect(outcome(await told(bo))).toEqual({ status: 403, code: 'not-a-member', reason: null });
+  expect((await renew(dee, kept)).body).toMatchObject({ wrongAttempts: 2 });
+  clock.advance(half);
+  expect((await renew(dee, kept)).body).toMatchObject({ wrongAttempts: 0 });
+  expect((await told()).body).toEqual({ devices: [] });
+  expect(outcome(await fetchShare(kept, random(32)))).toEqual(wrong(9));
+  // A new share has attempts of its own.
+  expect((await put(dee, { ...kept, id: random(32) })).body).toMatchObject({ wrongAttempts: 0 });
 });
 
 test('it is there for as long as the lease after the last word of its device, and not longer', async () => {

@@ -258,6 +258,27 @@ test.each(
   expect(await opens(home)).toBe('opens');
 });
 
+test('who guesses at a copy of the disk is counted whenever its owner unlocks it, and both are told', async () => {
+  const phone = await newPhone('max');
+  const copy = await newHome();
+  for (const name of ['vault', 'unlock']) await cp(path(phone.home, name), path(copy, name));
+  await switchOff(phone);
+  let wrong = 0;
+  for (; wrong < 8; wrong += 1) {
+    expect(await opens(copy, `00000${wrong}`)).toBe('wrong-passphrase');
+    expect(await opens(phone.home)).toBe('opens');
+  }
+  const client = await connect({ definition, ports, store: await storeIn(phone.home) });
+  open.add(client);
+  const told: number[] = [];
+  client.on('unlock-attempts', (attempts) => told.push(attempts.wrong));
+  await expect.poll(() => told, { timeout: 20_000 }).toEqual([wrong]);
+  expect(await ada.unlockAttempts()).toContainEqual({ device: client.device, wrong });
+  await expect(client.unlockAttempts()).rejects.toMatchObject({ relayCode: 'not-a-member' });
+  for (; wrong < 10; wrong += 1) expect(await opens(copy, `00000${wrong}`)).toBe('wrong-passphrase');
+  expect(await opens(copy)).toBe('lease-over');
+});
+
 test('a share that strangers with a copy of the disk used up is replaced, and their copy opens no more', async () => {
   const phone = await newPhone('lee');
   const copy = await newHome();

@@ -64,6 +64,7 @@ export type { RelayAudit } from './relay-audit.ts';
 export type { RefusedDocument } from './relay-data.ts';
 export { system, type SystemCollection, type SystemDeclaration } from './system-collection.ts';
 export { unlockShareFrom } from './unlock-share.ts';
+export type { UnlockAttempts } from './membership.ts';
 export type { WipeReceiptView } from './wipe-receipts.ts';
 export type { AttachmentProgress } from './upload.ts';
 export type { AdminWitness, Witnesses } from './witness-demand.ts';

@@ -1,4 +1,5 @@
 import {
+  deviceId,
   safetyNumber,
   type DeviceId,
   type MemberId,
@@ -15,6 +16,7 @@ import {
   type Role,
   type WipeTarget,
 } from '@keytide/key-directory';
+import { unlockAttemptsResponse } from '@keytide/relay-protocol';
 import { writeAct, writeInvite, type Act } from './acts.ts';
 import { appendEntry, type MembershipLog } from './append-entry.ts';
 import { auditEntries, type AuditReport } from './audit.ts';

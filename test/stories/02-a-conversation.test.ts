@@ -77,7 +77,7 @@ describe('two people', () => {
     await ada.collections.requests.edit(id, { title: 'Water, two boxes' });
     await Promise.all([ada.settled(), bo.settled()]);
     await Promise.all([changes(ada, 3), changes(bo, 3)]);
-    const expected = [{ id, body: { title: 'Water, two boxes', status: 'done' } }];
+    const expected = [{ id, body: { title: 'Water, two boxes', status: 'done' }, pending: false }];
     expect(ada.collections.requests.list()).toEqual(expected);
     expect(bo.collections.requests.list()).toEqual(expected);
   });

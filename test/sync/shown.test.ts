@@ -55,7 +55,7 @@ test('what a view shows stays the same object until something in it changes, and
   await ada.collections.requests.edit(first, { title: 'changed' });
   await expect.poll(() => told.requests, PATIENCE).toBe(1);
   expect(requests.list()).not.toBe(before.list);
-  expect(requests.get(first)).toEqual({ id: first, body: { title: 'changed' } });
+  expect(requests.get(first)).toEqual({ id: first, body: { title: 'changed' }, pending: false });
   expect(requests.get(second)).toBe(before.second);
   expect(requests.get('00'.repeat(16))).toBeNull();
   expect(told.chat).toBe(1);

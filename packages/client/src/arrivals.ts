@@ -13,6 +13,7 @@ import type { Rejected, RejectionCode } from './rejection.ts';
 /** Where what arrives goes. */
 interface ArrivalsOptions {
   readonly primitives: Primitives;
+  readonly device: DeviceId;
   readonly directory: DirectoryReplica;
   readonly collections: ReadonlyMap<string, AnyCollection>;
   readonly clock: HybridClock;
@@ -55,6 +56,8 @@ export class Arrivals {
   /** What was read, by its place in the log. */
   readonly #read = new Map<number, Read>();
   readonly #missing = new Map<string, Missing>();
+  /** Whether anything of this device has waited since the start. */
+  #hasWaited = false;
   readonly #divergences = new Map<DeviceId, Divergence>();
 
   constructor(options: ArrivalsOptions) {
@@ -82,6 +85,18 @@ export class Arrivals {
     return first;
   }
 
+  /** Takes what was written here under this epoch, and waits for the log to show it. */
+  wait(payload: Uint8Array, epoch: number): void {
+    const { clock, collections, windows, isExpired } = this.#options;
+    const operation = parseOperation(payload, Infinity);
+    if (typeof operation === 'string') return;
+    // What is written after a restart comes after it.
+    clock.saw(operation.time);
+    if (isExpired(epoch) || windows.isOver(operation.collection, epoch)) return;
+    this.#hasWaited = true;
+    collections.get(operation.collection)?.wait?.(operation, epoch);
+  }
+
   /** Takes what the next entry, or an earlier one anew, turned out to be: the same twice is told once. */
   take(outcome: Outcome): void {
     const { seq, epoch } = outcome;
@@ -89,6 +104,7 @@ export class Arrivals {
     this.report(outcome);
     if (outcome.kind === 'epoch') return void this.#unreadable.delete(seq);
     const { message, endMs } = outcome;
+    if (this.#hasWaited && message.sender === this.#options.device) this.#arrived(message.payload);
     if (this.#options.isExpired(outcome.epoch))
       return this.#addUnreadable({ seq, epoch, code: 'expired-by-policy' });
     const operation = parseOperation(message.payload, endMs);
@@ -127,6 +143,13 @@ export class Arrivals {
   report({ missing, divergence }: Finding): void {
     for (const run of missing) this.#addMissing(run);
     if (divergence !== null) this.#reportDivergence(divergence);
+  }
+
+  /** By the time that its writer gave it: what counts may be earlier. */
+  #arrived(payload: Uint8Array): void {
+    const operation = parseOperation(payload, Infinity);
+    if (typeof operation === 'string') return;
+    this.#options.collections.get(operation.collection)?.arrived?.(operation);
   }
 
   #drop(isOver: (read: Read) => boolean): void {

@@ -37,6 +37,7 @@ import { membersIn, type MemberView } from './people.ts';
 import type { Rejected } from './rejection.ts';
 import type { RelayApi } from './relay-api.ts';
 import { RelayData } from './relay-data.ts';
+import { Removals } from './removals.ts';
 import { Retention } from './retention.ts';
 import type { SignedEntries } from './signed-entries.ts';
 import { Sync } from './sync.ts';
@@ -81,6 +82,7 @@ export class Client<D extends Declarations> extends Membership {
   #isStarted = false;
   readonly #live: Live;
   readonly #heartbeats: Heartbeats;
+  readonly #removals: Removals;
   readonly #lease: UnlockLease | null;
   readonly #closing = new AbortController();
   #closed: Promise<void> | null = null;
@@ -117,12 +119,14 @@ export class Client<D extends Declarations> extends Membership {
     });
     const clock = new HybridClock();
     const submit: Submit = (operations) =>
-      this.#sync.send(
-        operations.map((operation) => ({
-          channel: channelOf(ports.primitives, operation.collection, operation.item),
-          payload: encodeOperation({ ...operation, time: clock.next(ports.clock.now()) }),
-        })),
-      );
+      this.#sync
+        .send(
+          operations.map((operation) => ({
+            channel: channelOf(ports.primitives, operation.collection, operation.item),
+            payload: encodeOperation({ ...operation, time: clock.next(ports.clock.now()) }),
+          })),
+        )
+        .then(() => this.#tell());
     this.attachments = new Attachments({
       ports,
       api: parts.api,
@@ -176,6 +180,7 @@ export class Client<D extends Declarations> extends Membership {
     });
     this.#arrivals = new Arrivals({
       primitives: ports.primitives,
+      device: this.device,
       directory: parts.directory,
       collections: this.#byName,
       clock,
@@ -229,6 +234,11 @@ export class Client<D extends Declarations> extends Membership {
       onBack: () => void this.#sync.takeBack(),
       onFailure: (error) => this.#sync.deletionFailed(error),
     });
+    this.#removals = new Removals({
+      ports,
+      collections: () => this.#byName.values(),
+      isOnline: () => sync().online !== null,
+    });
     this.#sync = new Sync({
       ...parts,
       ports,
@@ -246,6 +256,7 @@ export class Client<D extends Declarations> extends Membership {
         this.#events.emit('state', state);
       },
       onChanged: () => this.#tell(),
+      onWaiting: (payload, epoch) => this.#arrivals.wait(payload, epoch),
       onWitnesses: (witnesses) => this.#events.emit('witnesses', witnesses),
       onEphemeral: (frame, socket) => this.#live.receive(frame, socket),
       parts: [
@@ -255,6 +266,7 @@ export class Client<D extends Declarations> extends Membership {
         this.#heartbeats,
         this.access,
         this.direct,
+        this.#removals,
         ...(this.#lease === null ? [] : [this.#lease]),
       ],
     });
@@ -452,15 +464,16 @@ export class Client<D extends Declarations> extends Membership {
   }
 
   #tell(): void {
+    this.#removals.wake();
     this.#changes.tell();
     for (const collection of this.#byName.values()) collection.tell?.();
   }
 
   /** @throws ClientError `not-a-member` */
-  get #author(): Pick<Origin, 'member' | 'role'> {
+  get #author(): Pick<Origin, 'member' | 'role' | 'device'> {
     const member = this.#directory.state.members.get(this.member);
     if (member === undefined) throw new ClientError('not-a-member', 'this device is not in the organisation');
-    return { member: member.id, role: member.role };
+    return { member: member.id, role: member.role, device: this.device };
   }
 
   #afterGrowth(): void {

@@ -9,6 +9,14 @@ import type { RejectionCode } from './rejection.ts';
 export interface AnyCollection {
   /** Takes an authenticated operation of the group's log in; answers why it changes nothing, or `null`. */
   accept?(operation: Operation, origin: Origin): RejectionCode | null;
+  /** Takes in what was written here under this epoch, and waits for the log to show it: `accept` follows. */
+  wait?(operation: Operation, epoch: number): void;
+  /** What waited is in the log. */
+  arrived?(operation: Operation): void;
+  /** Whether a removal is about to come undone that this member may say again. */
+  readonly hasOutlived?: boolean;
+  /** Says it again. @throws ClientError as writing does */
+  removeAnew?(): Promise<void>;
   /** Lets go of everything that was written in this epoch or before: its time is over. */
   forget?(throughEpoch: number): void;
   /** Tells whoever subscribed, where anything has changed since. */
@@ -36,7 +44,7 @@ export interface CollectionContext {
   readonly relayData: RelayData;
   readonly live: LiveLine;
   /** Whose device this is, with the role of now. */
-  author(): Pick<Origin, 'member' | 'role'>;
+  author(): Pick<Origin, 'member' | 'role' | 'device'>;
 }
 
 /** What an application says of one collection; it opens as the collection `C`. Each kind has its own. */

@@ -55,11 +55,12 @@ export function sealDrafts(context: DraftContext, keys: EpochKeys, drafts: reado
 }
 
 /** What messages of this device said, as drafts that take their place; those without a key are left out. */
-export function draftsAgain(epochs: EpochRing, outgoing: readonly Outgoing[]): Draft[] {
+export function draftsAgain(epochs: EpochRing, outgoing: readonly Outgoing[]): (Draft & { epoch: number })[] {
   return outgoing.flatMap(({ envelope, counter }) => {
-    const keys = epochs.keysOf(parseEnvelopeHeader(envelope).epoch);
+    const { epoch } = parseEnvelopeHeader(envelope);
+    const keys = epochs.keysOf(epoch);
     if (typeof keys === 'string') return [];
     const { channel, payload } = openMessage(keys, envelope);
-    return [{ channel, payload, replaces: counter }];
+    return [{ channel, payload, replaces: counter, epoch }];
   });
 }

@@ -51,6 +51,11 @@ export class Outbox {
     return this.#passedOver;
   }
 
+  /** Every message that is safe here and not yet seen in the log. */
+  get all(): readonly Outgoing[] {
+    return [...this.#waiting, ...this.#passedOver];
+  }
+
   /** The message with the highest counter, given up or not: no counter is used twice. `null` in an empty outbox. */
   get last(): Outgoing | null {
     let last = this.#waiting[this.#waiting.length - 1] ?? null;

@@ -31,6 +31,8 @@ export interface RecordView<T extends Body> {
   /** 64 hexadecimal characters: 32 drawn at random, then the member id of whoever created it. */
   readonly id: string;
   readonly body: T;
+  /** Whether something that was written to it here is not yet in the group's log, so that nobody else can know of it. */
+  readonly pending: boolean;
 }
 
 /** One change to a record, as it arrived. */
@@ -80,6 +82,8 @@ export class RecordCollection<T extends Body> implements AnyCollection {
   readonly #ledger = new RecordLedger();
   readonly #feed = new Feed<RecordChange<T>>();
   readonly #changes = new Changes();
+  /** Removed records that would come back once the removal is over. */
+  readonly #outlived = new Set<string>();
   /** One view of each state of a record, so that a view stays the same object until the record changes. */
   readonly #views = new WeakMap<MergedRecord, RecordView<T>>();
 
@@ -92,7 +96,9 @@ export class RecordCollection<T extends Body> implements AnyCollection {
   }
 
   /**
-   * Creates a record and returns its id. Resolves once it is durable in this device's outbox.
+   * Creates a record and returns its id, which stays the same. Resolves once it is durable in this device's outbox:
+   * from then on it is shown, edited and removed like any other, also without the network and after a restart, and is
+   * `pending` until the relay has it.
    * @throws ClientError `invalid-value`, `not-allowed`, `too-large`, `not-ready`, `closed`
    */
   async create(body: T): Promise<string> {
@@ -117,7 +123,8 @@ export class RecordCollection<T extends Body> implements AnyCollection {
   }
 
   /**
-   * Changes some fields of a record; fields left out stay as they are.
+   * Changes some fields of a record; fields left out stay as they are. Resolves, and is shown, as by `create`; what is
+   * written offline is sent in its order.
    * @throws ClientError `unknown-record`, `invalid-value`, `not-allowed`, `too-large`, `not-ready`, `closed`
    */
   async edit(id: string, changes: Partial<T>): Promise<void> {
@@ -133,7 +140,7 @@ export class RecordCollection<T extends Body> implements AnyCollection {
   }
 
   /**
-   * Removes a record, for good: its history stays until its time is over.
+   * Removes a record, for good: its history stays until its time is over. Resolves as `create`.
    * @throws ClientError `unknown-record`, `not-allowed`, `not-ready`, `closed`
    */
   async remove(id: string): Promise<void> {
@@ -164,7 +171,10 @@ export class RecordCollection<T extends Body> implements AnyCollection {
     return this.#changes.kept('all', () => this.#ledger.all().map((record) => this.#viewOf(record)));
   }
 
-  /** Every operation on a record that this device has, in the group's order, also those that changed nothing. */
+  /**
+   * Every operation on a record that this device has in the group's log, in its order, also those that changed nothing.
+   * What is pending is not among them yet, nor in `follow`.
+   */
   history(id: string): readonly RecordOperation[] {
     return this.#changes.kept(id, () => this.#ledger.history(id));
   }
@@ -196,9 +206,46 @@ export class RecordCollection<T extends Body> implements AnyCollection {
       { ...origin, id, act, changed, rejected },
       typeof write === 'string' ? null : write,
     );
-    if (isNew) this.#changes.changed();
+    if (isNew) this.#changed(id);
     if (isNew && rejected === null) this.#feed.push({ ...origin, id, act, changed: changed as Partial<T> });
     return rejected;
+  }
+
+  /** Shows what was written here and is on its way. For the client only. */
+  wait({ act, item: id, time, body }: Operation, epoch: number): void {
+    if (act === 'append') return;
+    const { device, ...author } = this.#context.author();
+    const parsed = this.#read(act, body);
+    const write = parsed === null ? 'schema' : this.#judge({ act, time, device, body: parsed }, id, author);
+    // What the others will refuse is shown nowhere: it comes back as rejected.
+    if (typeof write === 'string') return;
+    this.#ledger.wait(id, write, epoch);
+    this.#changed(id);
+  }
+
+  /** What waited is in the log, whatever became of it. For the client only. */
+  arrived({ item: id, time }: Operation): void {
+    if (this.#ledger.arrived(id, time)) this.#changed(id);
+  }
+
+  /** Whether a removal is about to be undone that this member may say again. For the client only. */
+  get hasOutlived(): boolean {
+    return this.#outlived.size > 0 && this.#removedAnew().length > 0;
+  }
+
+  /**
+   * Says those removals again that a later write of their record would outlive (docs/spec/operations.md). For the
+   * client only. @throws ClientError as `remove`
+   */
+  async removeAnew(): Promise<void> {
+    const { name, submit } = this.#context;
+    const operations = this.#removedAnew().map((item) => ({
+      act: 'remove' as const,
+      collection: name,
+      item,
+      body: {},
+    }));
+    if (operations.length > 0) await submit(operations);
   }
 
   /**
@@ -221,9 +268,27 @@ export class RecordCollection<T extends Body> implements AnyCollection {
   }
 
   #viewOf(record: MergedRecord): RecordView<T> {
-    const view = this.#views.get(record) ?? { id: record.id, body: bodyOf(record) as T };
+    const { id } = record;
+    const view = this.#views.get(record) ?? {
+      id,
+      body: bodyOf(record) as T,
+      pending: this.#ledger.isPending(id),
+    };
     this.#views.set(record, view);
     return view;
+  }
+
+  #changed(id: string): void {
+    if (this.#ledger.isOutlived(id)) this.#outlived.add(id);
+    else this.#outlived.delete(id);
+    this.#changes.changed();
+  }
+
+  #removedAnew(): string[] {
+    const author = this.#context.author();
+    return [...this.#outlived].filter(
+      (id) => this.#ledger.isOutlived(id) && mayRemove(this.#declaration.rules, { ...author, id }),
+    );
   }
 
   /** What a peer wrote, if it fits. */

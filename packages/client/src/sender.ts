@@ -23,6 +23,8 @@ interface SenderOptions {
   readonly ownHead: OwnHead;
   readonly rotation: EpochRotation;
   readonly writing: Serial;
+  /** What was said here, under this epoch, is durable in the outbox, and waits for the log to show it. */
+  onWaiting(payload: Uint8Array, epoch: number): void;
 }
 
 const BATCH_MESSAGES = 500;
@@ -33,6 +35,7 @@ export class Sender {
   readonly #options: SenderOptions;
   #ackedCounter = -1;
   #isFlushing = false;
+  #isAllTold = true;
 
   constructor(options: SenderOptions) {
     this.#options = options;
@@ -43,13 +46,20 @@ export class Sender {
    * @throws ClientError `not-ready`, `closed`, or the reason why sync stopped
    */
   send(drafts: readonly Draft[]): Promise<void> {
-    const { connection, outbox, rotation, writing } = this.#options;
+    const { connection, writing } = this.#options;
     return writing.run(async () => {
       connection.assertOpen();
-      const keys = await rotation.keys();
-      await outbox.add(sealDrafts(this.#options, keys, drafts));
+      await this.#keep(drafts);
       void this.#flush();
     });
+  }
+
+  /** Tells of everything that waits, as far as there are keys for it: after a start nothing else knows of it. */
+  tellWaiting(): void {
+    const { outbox, epochs, onWaiting } = this.#options;
+    const drafts = draftsAgain(epochs, outbox.all);
+    this.#isAllTold = drafts.length === outbox.size;
+    for (const { payload, epoch } of drafts) onWaiting(payload, epoch);
   }
 
   /** A new socket knows nothing of what the one before has acknowledged. */
@@ -60,6 +70,7 @@ export class Sender {
   /** Sends what waited for the connection, under an epoch of now. */
   async resume(): Promise<void> {
     const { outbox, rotation, writing } = this.#options;
+    if (!this.#isAllTold) this.tellWaiting();
     try {
       if (outbox.size > 0) await writing.run(() => rotation.keys());
     } catch {
@@ -72,17 +83,25 @@ export class Sender {
 
   /** Seals anew what the log went on without: those envelopes have lost their place in this device's chain. */
   async sayAgain(): Promise<void> {
-    const { connection, outbox, epochs, rotation, writing } = this.#options;
+    const { connection, outbox, epochs, writing } = this.#options;
     if (outbox.passedOver.length === 0 || connection.state.kind !== 'online') return;
     await writing
       .run(async () => {
         const drafts = draftsAgain(epochs, outbox.passedOver);
         if (drafts.length === 0) return;
-        await outbox.add(sealDrafts(this.#options, await rotation.keys(), drafts));
+        await this.#keep(drafts);
       })
       // What keeps it from being sealed now is told to whoever writes next; it stays in the outbox until then.
       .catch(() => {});
     void this.#flush();
+  }
+
+  /** Call it as a job of `writing`. */
+  async #keep(drafts: readonly Draft[]): Promise<void> {
+    const { outbox, rotation, onWaiting } = this.#options;
+    const keys = await rotation.keys();
+    await outbox.add(sealDrafts(this.#options, keys, drafts));
+    for (const { payload } of drafts) onWaiting(payload, keys.epoch);
   }
 
   async #flush(): Promise<void> {

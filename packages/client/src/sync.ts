@@ -49,6 +49,8 @@ interface SyncOptions {
   /** Something happened, and what is shown may be different. */
   onChanged(): void;
   onWitnesses(witnesses: Witnesses): void;
+  /** What was said here, under this epoch, waits for the log to show it. */
+  onWaiting(payload: Uint8Array, epoch: number): void;
   /** A device says something only to those who are connected. */
   onEphemeral(frame: Uint8Array, socket: RelaySocket): void;
   /** Beside the logs: who is woken when this device has caught up, or at the relay's hint. */
@@ -143,9 +145,13 @@ export class Sync {
     return this.#incoming.judge(socket, job);
   }
 
-  /** Decides everything that the journal already holds; without network as far as the stored keys reach. */
-  loadStored(): Promise<void> {
-    return this.#incoming.loadStored();
+  /** Decides everything that the store already holds; without network as far as the stored keys reach. */
+  async loadStored(): Promise<void> {
+    try {
+      await this.#incoming.loadStored();
+    } finally {
+      this.#sender.tellWaiting();
+    }
   }
 
   /** Deletes what is over, without the network. Rejects with what the store fails with. */

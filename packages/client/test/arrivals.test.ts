@@ -42,6 +42,7 @@ async function arrive(sent: Operation, { channelOfItem = sent.item, afterDays = 
   const clock = new HybridClock();
   const arrivals = new Arrivals({
     primitives,
+    device: world.device,
     directory,
     collections,
     clock,

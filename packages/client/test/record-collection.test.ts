@@ -6,7 +6,7 @@ import { RecordCollection } from '../src/record-collection.ts';
 
 const schema = z.object({ title: z.string().min(1), status: z.enum(['open', 'done']).default('open') });
 const me = { member: 'a'.repeat(32), role: 'member' } as const;
-const author = () => me;
+const author = () => ({ ...me, device: 'd' });
 const origin = { seq: 0, epoch: 1, device: 'd', ...me, handle: 'ada', timeMs: 0 } as const;
 
 function makeCollection() {

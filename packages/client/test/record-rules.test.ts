@@ -196,4 +196,4 @@ test('rules name fields that there are', () => {
   expect(() => sensitive.record(schema, rules)).toThrow(TypeError);
 });
 
-const CYS = { member: CY, role: 'member' } as const;
+const CYS = { member: CY, role: 'member', device: 'c1' } as const;

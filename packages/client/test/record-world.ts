@@ -42,7 +42,7 @@ export function openRequests(member: string, role: Origin['role']) {
     name: 'requests',
     submit: async (operations) => void submitted.push(...operations),
     random: (sizeBytes) => new Uint8Array(sizeBytes).fill((drawn += 1)),
-    author: () => ({ member, role }),
+    author: () => ({ member, role, device: `${member.slice(0, 1)}1` }),
   });
   return { collection, submitted };
 }

@@ -16,7 +16,6 @@ import { OwnRequests } from './own-request.ts';
 import { OwnSealingKeys } from './own-sealing-keys.ts';
 import type { DeviceStore } from './ports.ts';
 import { RelayApi } from './relay-api.ts';
-import { requireRetention } from './retained.ts';
 import { SealingRecords } from './sealing-records.ts';
 import { SignedEntries } from './signed-entries.ts';
 import { TrustedTime } from './trusted-time.ts';
@@ -46,7 +45,7 @@ export interface ClientParts {
 
 /**
  * Reads what the store holds; finishes a wipe that was ordered before.
- * @throws ClientError `wiped`, `store-damaged`, `retention-too-long`
+ * @throws ClientError `wiped`, `store-damaged`
  */
 export async function openParts(
   options: ClientOptions<Declarations>,
@@ -68,7 +67,6 @@ export async function openParts(
     signer,
   });
   await obeyStored({ ports, api, store, org: identity.org, device, signer }, directory);
-  if (directory.size > 0) requireRetention(options.definition, directory.state.policy);
   const sealing = await OwnSealingKeys.open({
     primitives,
     random: ports.random,

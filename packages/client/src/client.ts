@@ -38,6 +38,7 @@ import type { Rejected } from './rejection.ts';
 import type { RelayApi } from './relay-api.ts';
 import { RelayData } from './relay-data.ts';
 import { Removals } from './removals.ts';
+import { shortenedBy, type ShortenedRetention } from './retained.ts';
 import { Retention } from './retention.ts';
 import type { SignedEntries } from './signed-entries.ts';
 import { Sync } from './sync.ts';
@@ -330,6 +331,16 @@ export class Client<D extends Declarations> extends Membership {
     return this.#sync.witnessing.witnesses;
   }
 
+  /**
+   * The collections that are declared to stay for longer than the organisation's policy allows: they stay for as long
+   * as it allows. A warning for who makes the app. The same array until the membership log grows.
+   */
+  get shortened(): readonly ShortenedRetention[] {
+    return this.#changes.kept('shortened', () =>
+      this.#directory.size === 0 ? [] : shortenedBy(this.#options.definition, this.policy),
+    );
+  }
+
   /** How many frames of live values and heartbeats were refused since the start, by code (docs/spec/errors.md). */
   get liveRefusals(): ReadonlyMap<string, number> {
     return this.#live.refusals;
@@ -378,7 +389,7 @@ export class Client<D extends Declarations> extends Membership {
   }
 
   /**
-   * Calls `listener` when `state`, `members()` or `unreadable` may be different, at most once for what arrived
+   * Calls `listener` when `state`, `members()`, `unreadable` or `shortened` may be different, at most once for what arrived
    * together; the returned function ends it. Collections have their own.
    */
   subscribe(listener: () => void): () => void {
@@ -481,7 +492,7 @@ export class Client<D extends Declarations> extends Membership {
     if (order !== null) this.#ending ??= this.#obey(order);
     if (this.#sync.ended !== null) return;
     this.#lookForAlarms();
-    this.#changes.changed('members');
+    this.#changes.changed('members', 'shortened');
     for (const collection of this.#byName.values()) collection.look?.();
     if (this.#isStarted) this.access.wake();
     this.#lease?.look();

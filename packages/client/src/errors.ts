@@ -24,7 +24,7 @@ export type ClientErrorCode =
   | 'unknown-member' // no current member with this id
   | 'unreachable' // no device of that member has a key to seal to
   | 'not-allowed' // the collection's rules let others do this, not this member
-  | 'retention-too-long' // a collection is declared to stay longer than the organisation allows
+  | 'retention-too-long' // a collection is declared to stay longer than the policy to be allows
   | 'unknown-request' // no access request with this id waits for an answer
   | 'beyond-entitlement' // of what was asked for, nothing may be given any more
   | 'too-large' // over the size of one message

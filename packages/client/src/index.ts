@@ -56,7 +56,7 @@ export type {
 export type { RecordOperation } from './record-ledger.ts';
 export type { Writer } from './record-rules.ts';
 export type { Rejected, RejectionCode } from './rejection.ts';
-export type { CollectionOptions, ExportChoice } from './retained.ts';
+export type { CollectionOptions, ExportChoice, ShortenedRetention } from './retained.ts';
 export type { ProposalView, ProposedInvite, Signatory } from './proposal.ts';
 export { recoverOrganisation, type RecoverOptions } from './recover.ts';
 export type { RequestRejection } from './read-request.ts';

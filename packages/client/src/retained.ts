@@ -6,7 +6,10 @@ export const DAY_SECONDS = 86_400;
 
 /** How long a collection's content stays, within what the organisation allows, and what becomes of it then. */
 export interface CollectionOptions {
-  /** How many days it may stay readable on non-admin devices. Left out: the organisation's retention window. */
+  /**
+   * How many days it may stay readable on non-admin devices. Left out, or longer than it: the organisation's retention
+   * window, which always wins (`Client.shortened`).
+   */
   readonly retentionDays?: number;
   /** What becomes of it before the relay deletes it: put into the archive, only exported, or neither. */
   readonly export?: ExportChoice;
@@ -29,15 +32,35 @@ export function retainedBy(options: CollectionOptions): Retained {
   return { retentionDays: retentionDays ?? null, export: choice };
 }
 
-/** @throws ClientError `retention-too-long` for a collection that is to stay readable for longer than the policy's X */
-export function requireRetention(definition: Declarations, { retentionSeconds }: Policy): void {
-  for (const [name, declaration] of Object.entries(definition)) {
+/** A collection that is declared to stay for longer than the organisation allows: the organisation's word counts. */
+export interface ShortenedRetention {
+  readonly collection: string;
+  readonly declaredDays: number;
+  /** How long it stays: the policy's X. */
+  readonly days: number;
+}
+
+/** The collections that stay for less than they are declared to, by the policy's X. */
+export function shortenedBy(
+  definition: Declarations,
+  { retentionSeconds }: Pick<Policy, 'retentionSeconds'>,
+): ShortenedRetention[] {
+  const days = retentionSeconds / DAY_SECONDS;
+  return Object.entries(definition).flatMap(([collection, declaration]) => {
     const { retentionDays = null } = declaration as Partial<Retained>;
-    if (retentionDays === null || retentionDays * DAY_SECONDS <= retentionSeconds) continue;
-    const days = retentionSeconds / DAY_SECONDS;
-    throw new ClientError(
-      'retention-too-long',
-      `${name} is declared to stay for ${retentionDays} days, and the organisation allows ${days}`,
-    );
-  }
+    return retentionDays === null || retentionDays <= days
+      ? []
+      : [{ collection, declaredDays: retentionDays, days }];
+  });
+}
+
+/** For who founds an organisation, and has both in hand. @throws ClientError `retention-too-long` */
+export function requireRetention(definition: Declarations, policy: Policy): void {
+  const [first] = shortenedBy(definition, policy);
+  if (first === undefined) return;
+  const { collection, declaredDays, days } = first;
+  throw new ClientError(
+    'retention-too-long',
+    `${collection} is declared to stay for ${declaredDays} days, and the policy allows ${days}`,
+  );
 }

@@ -120,22 +120,30 @@ describe('rules of records, among devices that run different builds', () => {
   });
 });
 
-test('an application that would keep longer than the organisation allows is not opened', async () => {
-  const long = defineOrganisation({ chat: sensitive.log(schema, { retentionDays: 31 }) });
-  const store = memoryDeviceStore();
+test('an application that would keep longer than the organisation allows founds none, and is not locked out of one', async () => {
+  const month = defineOrganisation({ chat: sensitive.log(schema, { retentionDays: 31 }) });
+  const weeks = defineOrganisation({ ...definition, chat: sensitive.log(schema, { retentionDays: 20 }) });
+  const store = { ...memoryDeviceStore(), close: async () => {} };
   const founding = { ports: nodePorts, store, relayUrl: relay.url, handle: 'eve' };
-  await expect(createOrganisation({ ...founding, definition: long })).rejects.toMatchObject({
+  await expect(createOrganisation({ ...founding, definition: month })).rejects.toMatchObject({
     code: 'retention-too-long',
   });
   // Nothing was founded.
   await expect(connect({ ...founding, definition })).rejects.toMatchObject({ code: 'no-organisation' });
-  const client = await createOrganisation({
-    ...founding,
-    store: { ...store, close: async () => {} },
-    definition,
-  });
+
+  const client = await createOrganisation({ ...founding, definition: weeks });
+  expect(client.shortened).toEqual([]);
+  let told = 0;
+  client.subscribe(() => void (told += client.shortened.length > 0 ? 1 : 0));
+  // An admin's word wins, and is told to the app.
+  await client.setPolicy((policy) => ({ ...policy, retentionSeconds: 7 * 86_400 }));
+  const expected = [{ collection: 'chat', declaredDays: 20, days: 7 }];
+  await until(() => told > 0, 'the app to be told');
+  expect(client.shortened).toEqual(expected);
+  expect(client.shortened).toBe(client.shortened);
   await client.close();
-  await expect(connect({ ...founding, definition: long })).rejects.toMatchObject({
-    code: 'retention-too-long',
-  });
+  const again = await connect({ ...founding, definition: weeks });
+  expect(again.shortened).toEqual(expected);
+  await again.collections.chat.append({ title: 'hello', status: 'open' });
+  await again.close();
 });

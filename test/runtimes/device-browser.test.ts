@@ -192,6 +192,8 @@ describe('React', () => {
         records: '',
         record: 'none',
         places: '',
+        shifts: '',
+        shift: 'none',
         inbox: '0',
         members: 'ada,bo',
         unreadable: expect.any(String),
@@ -232,6 +234,37 @@ describe('React', () => {
     await expect.poll(async () => (await call.shown())['places'], PATIENCE).toBe('the mill');
     after = await call.renders();
     for (const name of ['log', 'records', 'members']) expect(after[name]).toBe(before[name]);
+
+    await node.collections.shifts.put('mon', { place: 'the depot' });
+    await expect.poll(async () => (await call.shown())['shift'], PATIENCE).toBe('the depot');
+    before = await call.renders();
+    await node.collections.shifts.put('tue', { place: 'the hall' });
+    await expect.poll(async () => (await call.shown())['shifts'], PATIENCE).toBe('the depot,the hall');
+    after = await call.renders();
+    for (const name of ['shift', 'log', 'records']) expect(after[name]).toBe(before[name]);
+
+    // The tab is an admin's from here on, and somebody has a new phone, with a later version of the app.
+    const [bo] = node.members().filter(({ handle }) => handle === 'bo');
+    await node.setRole((bo as NonNullable<typeof bo>).id, 'admin');
+    const later = { ...definition, notes: definition.chat };
+    const entered = { definition: later, ports: nodePorts, store: memoryDeviceStore() };
+    const phone = await join({ ...entered, link: await node.inviteDevice() });
+    try {
+      await phone.online();
+      await phone.access.request();
+      await expect.poll(async () => (await call.shown())['inbox'], PATIENCE).toBe('1');
+      await expect.poll(() => node.access.inbox.length, PATIENCE).toBe(1);
+      await node.access.approve(node.access.inbox[0]?.id as string);
+      await expect.poll(async () => (await call.shown())['inbox'], PATIENCE).toBe('0');
+
+      const unreadable = Number((await call.shown())['unreadable']);
+      await phone.collections.notes.append({ text: 'of no collection here' });
+      await expect
+        .poll(async () => Number((await call.shown())['unreadable']), PATIENCE)
+        .toBe(unreadable + 1);
+    } finally {
+      await phone.close();
+    }
 
     before = await call.renders();
     expect(await call.unmount()).toBe(0);

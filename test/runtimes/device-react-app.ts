@@ -3,6 +3,8 @@ import {
   KeytideProvider,
   useAccessInbox,
   useClient,
+  useDocument,
+  useDocuments,
   useLive,
   useLog,
   useMembers,
@@ -72,6 +74,14 @@ export function mountApp(client: Client<Definition>): MountedApp {
         .map(({ body }) => body.at)
         .join(','),
     ),
+    shifts: part('shifts', () => {
+      const shifts = useDocuments(useClient<Definition>().collections.shifts);
+      return shifts?.map(({ body }) => body.place).join(',') ?? 'not yet';
+    }),
+    shift: part(
+      'shift',
+      () => useDocument(useClient<Definition>().collections.shifts, 'mon')?.body.place ?? 'none',
+    ),
     inbox: part('inbox', () => String(useAccessInbox().length)),
     members: part('members', () =>
       useMembers()
@@ -97,8 +107,8 @@ export function mountApp(client: Client<Definition>): MountedApp {
       };
     };
   };
-  const { chat: log, requests, places } = client.collections;
-  for (const source of [client, log, requests, places]) counted(source);
+  const { chat: log, requests, places, shifts } = client.collections;
+  for (const source of [client, client.access, log, requests, places, shifts]) counted(source);
   const place = document.createElement('div');
   document.body.append(place);
   const root = createRoot(place as unknown as Parameters<typeof createRoot>[0]);

@@ -13,11 +13,11 @@ import {
   type DeviceStore,
   type Ports,
 } from '@keytide/client';
-import { ciphertextBytes } from '@keytide/crypto-core';
+import { ciphertextBytes, fromBase64Url, parseAttachmentDescriptor, Secret } from '@keytide/crypto-core';
 import { nodePorts } from '@keytide/client/node';
 import { startRelay, type Relay } from '@keytide/server-relay';
 import { seededRandom } from '@keytide/testkit';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 
 const PATIENCE = { timeout: 20_000 };
@@ -152,6 +152,36 @@ test('a stretch is read without the rest', async () => {
     );
   const outside = ada.attachments.downloadRange(ref, { offset: 1_499_999, sizeBytes: 2 });
   await expect(outside).rejects.toMatchObject({ code: 'malformed' });
+});
+
+test('no copy of its key stays in memory once it was read, or given up', async () => {
+  const ref = await bo.attachments.upload(random(300_000));
+  const { key } = parseAttachmentDescriptor(fromBase64Url(ref.descriptor) as Uint8Array);
+  const made: Secret[] = [];
+  const { own } = Secret;
+  const spy = vi.spyOn(Secret, 'own').mockImplementation((bytes) => {
+    const secret = own(bytes);
+    made.push(secret);
+    return secret;
+  });
+  const isLeft = (secret: Secret): boolean => {
+    try {
+      return secret.equals(key);
+    } catch {
+      return false;
+    }
+  };
+  try {
+    await contentOf(ada, ref);
+    await ada.attachments.downloadRange(ref, { offset: 7, sizeBytes: 9 });
+    for await (const _ of ada.attachments.download(ref)) break;
+    const gone = { ...ref, blob: '00'.repeat(32) };
+    await expect(contentOf(ada, gone)).rejects.toMatchObject({ code: 'attachment-gone' });
+  } finally {
+    spy.mockRestore();
+  }
+  expect(made.length).toBeGreaterThanOrEqual(4);
+  expect(made.filter(isLeft)).toEqual([]);
 });
 
 test('nothing is an attachment as well', async () => {

@@ -93,6 +93,8 @@ test('a shift that one plans, the other sees without asking', async () => {
     }
   })();
   expect(await bo.collections.shifts.list()).toEqual([]);
+  let told = 0;
+  const stop = bo.collections.shifts.subscribe(() => void (told += 1));
   const version = await ada.collections.shifts.put('mon', { place: 'north bank', from: 8 });
   await expect.poll(() => seen.length, PATIENCE).toBe(1);
   expect(await bo.collections.shifts.get('mon')).toEqual({
@@ -103,6 +105,8 @@ test('a shift that one plans, the other sees without asking', async () => {
   await bo.collections.shifts.put('mon', { place: 'south bank', from: 9 }, { ifVersion: version });
   await ada.collections.shifts.remove('mon');
   await following;
+  await expect.poll(() => told, PATIENCE).toBe(3);
+  stop();
   expect(seen.map(({ version: at, body }) => [at, body?.place ?? null])).toEqual([
     [1, 'north bank'],
     [2, 'south bank'],
@@ -121,6 +125,15 @@ test('who has not seen the newest version does not write over it', async () => {
   });
   await expect(shifts.remove('tue', stale)).rejects.toMatchObject({ code: 'version-conflict' });
   await expect.poll(async () => (await shifts.get('tue'))?.body.from, PATIENCE).toBe(10);
+  // What a view looks at is the same object until it changes, each document too.
+  const shown = shifts.shown();
+  expect(shown).toEqual(await shifts.list());
+  expect(shifts.shown()).toBe(shown);
+  const other = await ada.collections.shifts.put('other', { place: 'hall', from: 1 });
+  await expect.poll(() => shifts.shown(), PATIENCE).not.toBe(shown);
+  expect(shifts.shown()?.find(({ id }) => id === 'tue')).toBe(shown?.[0]);
+  await ada.collections.shifts.remove('other', { ifVersion: other });
+  await expect.poll(() => shifts.shown()?.length, PATIENCE).toBe(1);
 });
 
 test('settings are the admins’ to write, and everybody’s to read', async () => {
@@ -192,5 +205,6 @@ test('documents are in memory only: without the relay a new start says so', asyn
   bo = await connect({ definition, ports: offline, store: boStore });
   await expect(bo.collections.shifts.list()).rejects.toMatchObject({ code: 'offline' });
   await expect(bo.collections.shifts.get('fri')).rejects.toMatchObject({ code: 'offline' });
+  expect(bo.collections.shifts.shown()).toBeNull();
   await expect(bo.collections.pushToken.put({ token: 't' })).rejects.toMatchObject({ code: 'offline' });
 });

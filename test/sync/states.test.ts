@@ -56,9 +56,15 @@ test('closing twice, also at once, is closing once', async () => {
       },
     };
     const ada = await stand.found(undefined, counted);
+    const states: SyncState[] = [];
+    ada.on('state', (state) => states.push(state));
     await Promise.all([ada.close(), ada.close()]);
     await ada.close();
     expect(closes).toBe(1);
+    // The last word, and no failure.
+    expect(states).toEqual([{ kind: 'closed' }]);
+    expect(ada.state).toEqual({ kind: 'closed' });
+    await expect(ada.online()).rejects.toMatchObject({ code: 'closed' });
   } finally {
     await rm(home, { recursive: true, force: true });
   }

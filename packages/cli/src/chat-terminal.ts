@@ -86,5 +86,6 @@ const STATES: Readonly<Record<SyncState['kind'], string | null>> = {
   online: '* connected',
   locked: '* locked: the unlock lease has run out; start keytide again',
   wiped: '* your organisation has wiped this device',
+  closed: null,
   stopped: null,
 };

@@ -47,7 +47,11 @@ const shape = z.strictObject({
   ...attachmentNames.shape,
 });
 
-const schema = shape.refine((ref) => descriptorIn(ref)?.sizeBytes === ref.sizeBytes);
+const schema = shape.refine((ref) => {
+  const descriptor = descriptorIn(ref);
+  descriptor?.key.dispose();
+  return descriptor?.sizeBytes === ref.sizeBytes;
+});
 
 /** The schema of an attachment, for a field of a sensitive collection. */
 export function attachment(): z.ZodType<AttachmentRef> {
@@ -68,7 +72,7 @@ export function attachmentRef(
   });
 }
 
-/** The descriptor in a reference, or `null`. */
+/** The descriptor in a reference, or `null`: its key is the caller's to dispose. */
 export function descriptorIn({ descriptor }: Pick<AttachmentRef, 'descriptor'>): AttachmentDescriptor | null {
   const bytes = fromBase64Url(descriptor);
   try {

@@ -123,17 +123,22 @@ export class Attachments implements Part {
     { onProgress = () => {}, signal }: DownloadOptions = {},
   ): AsyncGenerator<Uint8Array, void> {
     const descriptor = requireDescriptor(ref);
-    const opener = openAttachment(this.#ports.primitives, descriptor);
-    const totalBytes = ciphertextBytes(descriptor);
-    for (let offset = 0; offset < totalBytes;) {
-      const sizeBytes = Math.min(LIMITS.blobPieceBytes, totalBytes - offset);
-      const bytes = await this.#read(ref, offset, sizeBytes, signal);
-      yield* opener.push(bytes);
-      offset += bytes.length;
-      onProgress({ doneBytes: offset, totalBytes });
-      if (bytes.length < sizeBytes) break;
+    try {
+      const opener = openAttachment(this.#ports.primitives, descriptor);
+      const totalBytes = ciphertextBytes(descriptor);
+      for (let offset = 0; offset < totalBytes;) {
+        const sizeBytes = Math.min(LIMITS.blobPieceBytes, totalBytes - offset);
+        const bytes = await this.#read(ref, offset, sizeBytes, signal);
+        yield* opener.push(bytes);
+        offset += bytes.length;
+        onProgress({ doneBytes: offset, totalBytes });
+        if (bytes.length < sizeBytes) break;
+      }
+      opener.end();
+    } finally {
+      // Also when whoever reads it has enough.
+      descriptor.key.dispose();
     }
-    opener.end();
   }
 
   /**
@@ -147,17 +152,21 @@ export class Attachments implements Part {
     { signal }: Pick<UploadOptions, 'signal'> = {},
   ): Promise<Uint8Array> {
     const descriptor = requireDescriptor(ref);
-    const { offset, sizeBytes } = ciphertextRange(descriptor, range);
-    const ciphertext = new Uint8Array(sizeBytes);
-    let done = 0;
-    while (done < sizeBytes) {
-      const wanted = Math.min(LIMITS.blobPieceBytes, sizeBytes - done);
-      const bytes = await this.#read(ref, offset + done, wanted, signal);
-      ciphertext.set(bytes, done);
-      done += bytes.length;
-      if (bytes.length < wanted) break;
+    try {
+      const { offset, sizeBytes } = ciphertextRange(descriptor, range);
+      const ciphertext = new Uint8Array(sizeBytes);
+      let done = 0;
+      while (done < sizeBytes) {
+        const wanted = Math.min(LIMITS.blobPieceBytes, sizeBytes - done);
+        const bytes = await this.#read(ref, offset + done, wanted, signal);
+        ciphertext.set(bytes, done);
+        done += bytes.length;
+        if (bytes.length < wanted) break;
+      }
+      return openAttachmentRange(this.#ports.primitives, descriptor, range, ciphertext.subarray(0, done));
+    } finally {
+      descriptor.key.dispose();
     }
-    return openAttachmentRange(this.#ports.primitives, descriptor, range, ciphertext.subarray(0, done));
   }
 
   wake(): void {

@@ -15,6 +15,8 @@ export type SyncState =
   | { readonly kind: 'locked' }
   /** A wipe order of the organisation named this device: everything here is destroyed. */
   | { readonly kind: 'wiped' }
+  /** The app has closed the client: the last state there is. */
+  | { readonly kind: 'closed' }
   | { readonly kind: 'stopped'; readonly error: ClientError };
 
 /** What a connection is made with, and who is told. */
@@ -65,9 +67,10 @@ export class Connection {
     return this.#stopping.signal;
   }
 
-  /** Says where the work on the connection stands. What has stopped stays so. */
+  /** Says where the work on the connection stands. What has stopped or was closed stays so. */
   become(state: SyncState): void {
-    if (this.#state.kind === 'stopped' || this.#ended !== null) return;
+    const { kind } = this.#state;
+    if (kind === 'stopped' || kind === 'closed' || this.#ended !== null) return;
     this.#show(state);
   }
 
@@ -95,6 +98,7 @@ export class Connection {
   async stop(): Promise<void> {
     this.#stopping.abort();
     this.#rest.abort();
+    this.become({ kind: 'closed' });
     this.#socket?.close();
     await this.#run;
   }

@@ -120,8 +120,12 @@ export async function join<D extends Declarations>(options: JoinOptions<D>): Pro
 }
 
 /**
- * Opens the organisation that this store belongs to. Works without the network; connects by itself.
- * @throws ClientError `no-organisation`; `wiped` where it was told to destroy what it held: `join` again
+ * Opens the organisation that this store belongs to. Works without the network; connects by itself. Where an earlier
+ * `createOrganisation` or `join` was cut off, it finishes that, for which it needs the relay.
+ * @throws ClientError `no-organisation`; `wiped` where it was told to destroy what it held: `join` again;
+ *   `store-damaged`, which another attempt does not mend; of an enrolment that was cut off `offline`, `relay-refused`,
+ *   `relay-misbehaved`. What opens the store throws first: of an unlock lease `offline`, `lease-over`,
+ *   `wrong-passphrase`
  */
 export async function connect<D extends Declarations>(options: ClientOptions<D>): Promise<Client<D>> {
   const stored = await loadIdentity(options.store.keys);

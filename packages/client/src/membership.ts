@@ -112,7 +112,8 @@ export abstract class Membership {
   }
 
   /**
-   * Writes what somebody wants to do to the membership log; each of the calls that follow is one of these.
+   * Writes what somebody wants to do to the membership log; each of the calls that follow is one of these, and says
+   * what comes of it: read `setPolicy` before a `leaseSeconds`, which ends cold starts without the network.
    * @throws ClientError `offline`, `relay-refused`, `relay-misbehaved`, `unwitnessed` unless it takes rights away;
    *   DirectoryError with which the rules refuse it
    */
@@ -151,7 +152,9 @@ export abstract class Membership {
 
   /**
    * Changes the policy, from the next entry on. `change` is called with the policy of the moment, and again when
-   * another admin was faster.
+   * another admin was faster. With `leaseSeconds` in it, every device needs the relay to open its store from then on:
+   * no cold start without the network (docs/spec/unlock-lease.md). A shorter `retentionSeconds` deletes what is over by
+   * it on members' devices at once, for good.
    * @throws as `removeMember`; DirectoryError `malformed`, `unchanged`, `too-few-admins`, `bad-key`, `id-reused`
    */
   setPolicy(change: (policy: Policy) => Policy): Promise<void> {
@@ -170,7 +173,8 @@ export abstract class Membership {
 
   /**
    * The receipts of devices that have destroyed what they held, each checked against this device's own log. A device
-   * that is wiped and has none may be off, or may not have obeyed. For admins.
+   * that is wiped and has none may be off, or may not have obeyed. For admins. Asks the relay at each call, and nothing
+   * tells when another has come: ask again while somebody looks, every few seconds or more.
    * @throws ClientError `offline`, `relay-refused` (`not-a-member` for non-admins), `relay-misbehaved` for a receipt
    *   that is none
    */

@@ -4,6 +4,7 @@ import type { WithoutAttachment } from './attachment-ref.ts';
 import type { Body } from './body.ts';
 import { decodeClearBody, encodeClearBody } from './clear-body.ts';
 import type { AnyCollection, CollectionContext, Declaration } from './collection.ts';
+import { Changes } from './changes.ts';
 import { ClientError } from './errors.ts';
 import { Feed } from './feed.ts';
 import type { RefusedDocument, RelayData } from './relay-data.ts';
@@ -61,6 +62,7 @@ export class OrgCollection<T extends Body> implements AnyCollection {
   readonly #documents = new Map<string, OrgChange<T>>();
   readonly #refused = new Map<string, RefusedDocument>();
   readonly #feed = new Feed<OrgChange<T>>();
+  readonly #changes = new Changes();
   readonly #reading = new Serial();
   #after = 0;
   #isRead = false;
@@ -91,13 +93,26 @@ export class OrgCollection<T extends Body> implements AnyCollection {
   async get(id: string): Promise<OrgDocument<T> | null> {
     await this.#ready();
     const document = this.#documents.get(id);
-    return document === undefined ? null : existing(document);
+    return document !== undefined && exists(document) ? document : null;
   }
 
   /** All documents, in the order of their newest versions. @throws as `get` */
   async list(): Promise<readonly OrgDocument<T>[]> {
     await this.#ready();
-    return [...this.#documents.values()].map(existing).filter((document) => document !== null);
+    return this.#existing();
+  }
+
+  /**
+   * What `list` answers, without waiting: the same array until a document changes. `null` until the relay was reached
+   * once since the start.
+   */
+  shown(): readonly OrgDocument<T>[] | null {
+    return this.#isRead ? this.#changes.kept('all', () => this.#existing()) : null;
+  }
+
+  /** Calls `listener` when `shown` gives something else; the returned function ends it. */
+  subscribe(listener: () => void): () => void {
+    return this.#changes.subscribe(listener);
   }
 
   /** Yields every change that this device has seen, then what comes, until `signal` is aborted or the client closes. */
@@ -121,7 +136,9 @@ export class OrgCollection<T extends Body> implements AnyCollection {
         this.#after = page.next;
         if (!page.more) break;
       }
+      if (!this.#isRead) this.#changes.changed();
       this.#isRead = true;
+      this.#changes.tell();
     });
   }
 
@@ -143,7 +160,12 @@ export class OrgCollection<T extends Body> implements AnyCollection {
     const { writers } = this.#declaration;
     const version = await this.#relay.putDocument({ writers, collection: this.#name, id }, bytes, ifVersion);
     this.#take({ id, version, body: bytes });
+    this.#changes.tell();
     return version;
+  }
+
+  #existing(): readonly OrgDocument<T>[] {
+    return [...this.#documents.values()].filter(exists);
   }
 
   #take({ id, version, body: bytes }: DocumentsBody['documents'][number]): void {
@@ -160,9 +182,10 @@ export class OrgCollection<T extends Body> implements AnyCollection {
       this.#relay.refused(refused);
     }
     this.#feed.push(change);
+    this.#changes.changed();
   }
 }
 
-function existing<T extends Body>({ id, version, body }: OrgChange<T>): OrgDocument<T> | null {
-  return body === null ? null : { id, version, body };
+function exists<T extends Body>(change: OrgChange<T>): change is OrgChange<T> & OrgDocument<T> {
+  return change.body !== null;
 }

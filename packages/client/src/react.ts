@@ -1,6 +1,8 @@
 export { KeytideProvider, useClient } from './react/client-context.ts';
 export {
   useAccessInbox,
+  useDocument,
+  useDocuments,
   useLive,
   useLog,
   useMembers,

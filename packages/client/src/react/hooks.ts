@@ -4,6 +4,7 @@ import type { Unreadable } from '../client-events.ts';
 import type { SyncState } from '../connection.ts';
 import type { LiveCollection, LiveItem } from '../live-collection.ts';
 import type { LogCollection, LogItem } from '../log-collection.ts';
+import type { OrgCollection, OrgDocument } from '../org-collection.ts';
 import type { MemberView } from '../people.ts';
 import type { RecordCollection, RecordView } from '../record-collection.ts';
 import { useClient } from './client-context.ts';
@@ -49,6 +50,16 @@ export function useRecords<T extends Body>(collection: RecordCollection<T>): rea
 /** One record, or `null` when this device knows none with this id; changes of others render nothing. */
 export function useRecord<T extends Body>(collection: RecordCollection<T>, id: string): RecordView<T> | null {
   return useShown(collection, () => collection.get(id));
+}
+
+/** All documents of a collection of the class org; `null` until the relay was reached once since the start. */
+export function useDocuments<T extends Body>(collection: OrgCollection<T>): readonly OrgDocument<T>[] | null {
+  return useShown(collection, () => collection.shown());
+}
+
+/** One document, or `null` where there is none, or the relay was not reached yet; changes of others render nothing. */
+export function useDocument<T extends Body>(collection: OrgCollection<T>, id: string): OrgDocument<T> | null {
+  return useShown(collection, () => collection.shown()?.find((document) => document.id === id) ?? null);
 }
 
 /** The newest value of each other device that is connected and fresh, in one room or in all. */

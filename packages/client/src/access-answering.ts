@@ -14,9 +14,10 @@ import type { AccessApi } from './access-api.ts';
 import type { AccessDecisions } from './access-decisions.ts';
 import type { AccessEvent, AccessRequestView } from './access-view.ts';
 import { appendEntry, type MembershipLog } from './append-entry.ts';
-import { entitlementOf, grantsTo, weigh, wipesIn, type AccessNeed, type WireAt } from './entitlement.ts';
+import { entitlementOf, weigh, type AccessNeed } from './entitlement.ts';
 import { ClientError } from './errors.ts';
-import { readRequest } from './read-request.ts';
+import { LogReading } from './log-reading.ts';
+import { readRequest, type VerifiedRequests } from './read-request.ts';
 import { adminOf } from './witness-demand.ts';
 
 /** The epochs of an admin's device; see `EpochRing`. */
@@ -49,6 +50,8 @@ interface Open {
 /** What an admin's device does about the requests of others (docs/spec/access.md). Calls come one at a time. */
 export class Answering {
   readonly #options: AnsweringOptions;
+  readonly #reading: LogReading;
+  readonly #verified: VerifiedRequests = new Map();
   readonly #told = new Set<string>();
   readonly #refused = new Set<string>();
   #open = new Map<string, Open>();
@@ -56,6 +59,7 @@ export class Answering {
 
   constructor(options: AnsweringOptions) {
     this.#options = options;
+    this.#reading = new LogReading(options.log.ports.primitives, options.log.directory);
   }
 
   /** What waits for the person, in the order in which it was asked. */
@@ -78,6 +82,7 @@ export class Answering {
     }
     const wires = await api.requests();
     await log.pullDirectory();
+    this.#forgetBut(wires);
     const open = new Map<string, Open>();
     for (const wire of wires) {
       const found = await this.#read(wire);
@@ -113,7 +118,7 @@ export class Answering {
   /** Requests that do not hold are told of once; those that have their grant or that nothing can be given for, never. */
   async #read(wire: Uint8Array): Promise<Open | null> {
     const { log, now } = this.#options;
-    const { primitives, state, wireAt } = this.#context;
+    const { primitives, state } = this.#context;
     const nowMs = now();
     const read = readRequest(
       {
@@ -121,7 +126,8 @@ export class Answering {
         state,
         nowMs,
         rootAt: (size) => log.directory.rootAt(size),
-        grantsTo: (device) => grantsTo(primitives, state, wireAt, device),
+        grantsTo: (device) => this.#reading.grantsTo(device),
+        verified: this.#verified,
       },
       wire,
     );
@@ -137,12 +143,19 @@ export class Answering {
     return weighed.give.length === 0 ? null : { ...read, id: toHex(read.request.hash), ...weighed };
   }
 
+  /** What the relay shows no more is not remembered: as much stays as it shows. */
+  #forgetBut(wires: readonly Uint8Array[]): void {
+    const { primitives } = this.#context;
+    const shown = new Set(wires.map((wire) => toHex(primitives.sha256(wire))));
+    for (const name of this.#verified.keys()) if (!shown.has(name)) this.#verified.delete(name);
+  }
+
   /** By the log of this device as it is now; of the epochs that may be given, those whose keys are here. */
   async #weigh(request: AccessRequest, from: Device): Promise<Pick<Open, 'give' | 'needs'>> {
     const { epochs, isChanged, now } = this.#options;
-    const { primitives, state, wireAt } = this.#context;
+    const { state } = this.#context;
     const member = state.members.get(from.member) as Member;
-    const wipes = wipesIn(primitives, state, wireAt);
+    const { wipes } = this.#reading;
     const nowMs = now();
     const weighed = weigh({
       state,
@@ -152,7 +165,7 @@ export class Answering {
       asOfAsking: entitlementOf(state, member, wipes, Math.min(nowMs, request.createdMs)),
       isChanged: isChanged(member.id),
       nowMs,
-      grants: grantsTo(primitives, state, wireAt, from.id),
+      grants: this.#reading.grantsTo(from.id),
       statementOf: (epoch) => epochs.statementOf(epoch),
     });
     const give: number[] = [];
@@ -249,9 +262,7 @@ export class Answering {
 
   get #context() {
     const { log } = this.#options;
-    const { directory } = log;
-    const wireAt: WireAt = (index) => directory.wires(index, index + 1)[0] as Uint8Array;
-    return { primitives: log.ports.primitives, state: directory.state, wireAt };
+    return { primitives: log.ports.primitives, state: log.directory.state };
   }
 }
 

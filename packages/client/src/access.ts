@@ -15,6 +15,9 @@ export type AccessOptions = AskingOptions &
 /** Its socket tells a device of news; this is for a hint that was lost, and for what time alone makes due. */
 const STEP_MS = 3_600_000;
 const AGAIN_MS = 5_000;
+/** So many looks at once, then one in so long: hints that come faster are looked after together. */
+const LOOKS = 10;
+const EACH_LOOK_MS = 5_000;
 /** Admins who are online together wait up to this long, each a while of its own, so that one of them answers. */
 const JITTER_MS = 2_000;
 
@@ -32,6 +35,8 @@ export class Access implements Part {
   readonly #stopped = new AbortController();
   #pause = new AbortController();
   #running: Promise<void> | null = null;
+  /** Until when the looks so far last, each so long. */
+  #lookedMs = 0;
 
   constructor(options: AccessOptions) {
     this.#options = options;
@@ -138,7 +143,18 @@ export class Access implements Part {
       const isDone = await this.#tick();
       if (this.#stopped.signal.aborted) return;
       await clock.wait(isDone ? STEP_MS : AGAIN_MS, this.#pause.signal);
+      const restMs = this.#restMs();
+      if (restMs > 0) await clock.wait(restMs, this.#stopped.signal);
     }
+  }
+
+  /** How long the next look has to wait, if somebody makes the relay hint without end. */
+  #restMs(): number {
+    const nowMs = this.#options.ports.clock.now();
+    this.#lookedMs = Math.max(this.#lookedMs, nowMs) + EACH_LOOK_MS;
+    const aheadMs = this.#lookedMs - nowMs - LOOKS * EACH_LOOK_MS;
+    // A clock that was set back makes nobody wait for long.
+    return Math.max(0, Math.min(aheadMs, EACH_LOOK_MS));
   }
 
   /** Whether everything that is due was done, or cannot be before the relay is there again. */

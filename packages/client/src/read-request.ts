@@ -33,12 +33,19 @@ export type ReadRequest =
   | { readonly code: RequestRejection }
   | null;
 
+/**
+ * What checking signatures and keys has said of requests, by the SHA-256 of what travelled: it says the same again, and
+ * costs more than all the rest.
+ */
+export type VerifiedRequests = Map<string, AccessRequest | RequestRejection>;
+
 interface ReadingContext {
   readonly primitives: Primitives;
   readonly state: DirectoryState;
   readonly nowMs: number;
   /** The root of this device's log at a size; `null` when it is shorter. */
   rootAt(size: number): Uint8Array | null;
+  readonly verified: VerifiedRequests;
   grantsTo(device: DeviceId): readonly GrantRecord[];
 }
 
@@ -49,7 +56,8 @@ export function readRequest(context: ReadingContext, wire: Uint8Array): ReadRequ
     const { device, hash } = parseAccessRequest(primitives, wire);
     const from = state.devices.get(device);
     if (from === undefined || !isActive(state, device)) return { code: 'not-a-member' };
-    const request = verifyAccessRequest(primitives, primitives.verifier(from.signingPublicKey), wire);
+    const request = verifiedOnce(context, from, wire);
+    if (typeof request === 'string') return { code: request };
     if (request.org !== state.org || request.group !== state.everyone) return { code: 'wrong-context' };
     if (state.grants.has(toHex(hash))) return null;
     const { size, root } = request.checkpoint;
@@ -63,4 +71,23 @@ export function readRequest(context: ReadingContext, wire: Uint8Array): ReadRequ
     if (error instanceof CryptoError) return { code: error.code as RequestRejection };
     throw error;
   }
+}
+
+function verifiedOnce(
+  { primitives, verified }: ReadingContext,
+  { signingPublicKey }: Device,
+  wire: Uint8Array,
+): AccessRequest | RequestRejection {
+  const name = toHex(primitives.sha256(wire));
+  const known = verified.get(name);
+  if (known !== undefined) return known;
+  let found: AccessRequest | RequestRejection;
+  try {
+    found = verifyAccessRequest(primitives, primitives.verifier(signingPublicKey), wire);
+  } catch (error) {
+    if (!(error instanceof CryptoError)) throw error;
+    found = error.code as RequestRejection;
+  }
+  verified.set(name, found);
+  return found;
 }

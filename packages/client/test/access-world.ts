@@ -6,12 +6,13 @@ import {
   toHex,
   type AccessRequestFields,
   type OpenedAccessAnswer,
+  type Primitives,
 } from '@keytide/crypto-core';
 import { createGrantRecord } from '@keytide/key-directory';
 import { seededWorld, type SeededDevice } from '@keytide/testkit';
 import { grantsTo, type WireAt } from '../src/entitlement.ts';
 import type { OwnRequest } from '../src/own-request.ts';
-import { readRequest } from '../src/read-request.ts';
+import { readRequest, type VerifiedRequests } from '../src/read-request.ts';
 
 /** An organisation of two admins and two members, and what they say to each other about access. */
 export function accessWorld(name: string) {
@@ -69,15 +70,26 @@ export function accessWorld(name: string) {
     append(createGrantRecord({ ...world.as(author), grant }));
   }
 
+  const verified: VerifiedRequests = new Map();
+  let verifications = 0;
+  const counting: Primitives = {
+    ...primitives,
+    verifier: (key) => {
+      verifications += 1;
+      return primitives.verifier(key);
+    },
+  };
+
   /** What an admin's device makes of a request: `granted`, `open`, or the code. */
   function read(wire: Uint8Array): string {
     const found = readRequest(
       {
-        primitives,
+        primitives: counting,
         state: world.state,
         nowMs: clock.now(),
         rootAt: (size) => roots.get(size) ?? null,
         grantsTo: (device) => grantsTo(primitives, world.state, wireAt, device),
+        verified,
       },
       wire,
     );
@@ -99,5 +111,8 @@ export function accessWorld(name: string) {
     answer,
     record,
     read,
+    /** With which signatures are counted, and how many were checked. */
+    counting,
+    verifications: () => verifications,
   };
 }

@@ -22,6 +22,20 @@ test('a request that its device has not signed is not read', () => {
   expect(read(wire.subarray(1))).toBe('malformed');
 });
 
+test('what checking a signature has said is not asked again, and counts for exactly these bytes', () => {
+  const { world, alice, carol, ask, append, read, verifications } = accessWorld('verified once');
+  const { wire } = ask(carol);
+  const forged = wire.map((byte, i) => (i === wire.length - 1 ? byte ^ 1 : byte));
+  for (let i = 0; i < 3; i += 1) {
+    expect(read(wire)).toBe('open');
+    expect(read(forged)).toBe('bad-signature');
+  }
+  expect(verifications()).toBe(2);
+  // Everything else is decided anew each time.
+  append(createRevokeDevice({ ...world.as(alice), device: carol.id }));
+  expect(read(wire)).toBe('not-a-member');
+});
+
 test('a device that is revoked, or was never there, gets no answer', () => {
   const { world, alice, carol, ask, append, read } = accessWorld('revoked asks');
   const own = ask(carol);

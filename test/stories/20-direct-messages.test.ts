@@ -11,7 +11,8 @@ import {
   type DeviceStore,
 } from '@keytide/client';
 import { openFileDeviceStore } from '@keytide/client/node';
-import { concatBytes, CryptoError } from '@keytide/crypto-core';
+import { concatBytes, CryptoError, encodeCbor, idBytes } from '@keytide/crypto-core';
+import { nodeRandom } from '@keytide/crypto-core/node';
 import { startRelay, type Relay } from '@keytide/server-relay';
 import { hostileRelay, type HostileRelay } from '@keytide/testkit/hostile-relay';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -253,6 +254,82 @@ describe('a relay that cheats', () => {
     const last = message.at(-9) as string;
     return `${message.slice(0, -9)}${last === 'A' ? 'B' : 'A'}${message.slice(-8)}`;
   }
+});
+
+describe('a member who writes without end', () => {
+  test('fills nobody’s store: what is more stays with the relay until there is room', async () => {
+    await cy.close();
+    const { keys } = storeOf('cy');
+    const now = clock.now();
+    // As if ada had written two megabytes, most of a retention window ago.
+    const agoMs = ada.policy.retentionSeconds * 1000 - 60_000;
+    const text = 'x'.repeat(8_000);
+    const kept = Array.from({ length: 255 }, (_, i) => {
+      const said = encodeCbor([1, nodeRandom(16), idBytes(cy.member), now - agoMs, { text }]);
+      return {
+        name: `direct/kept/${String(1_000 + i).padStart(16, '0')}`,
+        value: encodeCbor([1, idBytes(ada.device), now - agoMs, said]),
+      };
+    });
+    await keys.write(kept);
+    cy = await connect(options('cy'));
+    await ada.direct.send(cy.member, { text: 'too much' });
+    await expect.poll(() => cy.direct.held, { timeout: 20_000 }).toEqual([ada.member]);
+    // The relay has it, nobody else is held up, and a hint does not bring it again.
+    await expect.poll(() => ada.direct.waiting, { timeout: 20_000 }).toBe(0);
+    let read = 0;
+    const watch = hostile.attack({
+      victim: cy.device,
+      async call(call, forward) {
+        const answer = await forward(call);
+        if (call.method === 'GET' && call.path.includes('/mail?'))
+          read += (answer.body as { messages: unknown[] }).messages.length;
+        return answer;
+      },
+    });
+    await bo.direct.send(cy.member, { text: 'from somebody else' });
+    await expect.poll(() => texts(cy, bo), { timeout: 20_000 }).toEqual(['bo: from somebody else']);
+    expect(read).toBe(1);
+    expect(cy.direct.held).toEqual([ada.member]);
+    watch();
+    // Older messages are over: there is room.
+    clock.leap(3_700_000);
+    await expect.poll(() => texts(cy, ada).at(-1), { timeout: 30_000 }).toBe('ada: too much');
+    expect([cy.direct.held, cy.direct.unreadable]).toEqual([[], []]);
+  });
+
+  test('is told that the mailbox is full, keeps what was refused, and writes no more then', async () => {
+    const relent = hostile.attack({
+      victim: ada.device,
+      call: async (call, forward) =>
+        call.method === 'POST' && call.path.endsWith('/mail')
+          ? { status: 409, body: { code: 'quota-exceeded', message: 'full', reason: 'share-full' } }
+          : forward(call),
+    });
+    await ada.direct.send(cy.member, { text: 'into a full mailbox' });
+    await expect
+      .poll(() => ada.direct.refused, { timeout: 20_000 })
+      .toEqual([{ device: cy.device, code: 'quota-exceeded' }]);
+    await ada.close();
+    const { keys } = storeOf('ada');
+    const waiting = Array.from({ length: 499 }, (_, i) => ({
+      name: `direct/out/${String(5_000 + i).padStart(16, '0')}`,
+      value: encodeCbor([1, idBytes(cy.device), nodeRandom(16), nodeRandom(16), clock.now()]),
+    }));
+    await keys.write(waiting);
+    ada = await connect(options('ada'));
+    const before = texts(ada, cy);
+    await expect(ada.direct.send(cy.member, { text: 'more' })).rejects.toMatchObject({
+      code: 'mailbox-full',
+    });
+    expect(texts(ada, cy)).toEqual(before);
+    await ada.close();
+    await keys.write(waiting.map(({ name }) => ({ name, value: null })));
+    relent();
+    ada = await connect(options('ada'));
+    await expect.poll(() => texts(cy, ada).at(-1), { timeout: 30_000 }).toBe('ada: into a full mailbox');
+    expect(ada.direct.refused).toEqual([]);
+  });
 });
 
 describe('who is gone, or away, or late', () => {

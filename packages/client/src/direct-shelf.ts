@@ -17,6 +17,8 @@ export interface KeptDirect {
   /** When it was sent, or came here if that was earlier: milliseconds since 1970. */
   readonly timeMs: number;
   readonly payload: DirectPayload;
+  /** Of the payload, as it travelled. */
+  readonly sizeBytes: number;
 }
 
 /** A sealed message that the relay has not confirmed to keep. */
@@ -77,10 +79,10 @@ export class DirectShelf {
 
   /** Names a message and says how it is kept; `add` it once that is durable. */
   shelve(
-    message: Omit<KeptDirect, 'name'>,
+    message: Omit<KeptDirect, 'name' | 'sizeBytes'>,
     plaintext: Uint8Array,
   ): { kept: KeptDirect; change: KeyStoreChange } {
-    const kept = { ...message, name: this.#name(KEPT) };
+    const kept = { ...message, name: this.#name(KEPT), sizeBytes: plaintext.length };
     return { kept, change: { name: kept.name, value: encodeKept(kept, plaintext) } };
   }
 
@@ -91,7 +93,7 @@ export class DirectShelf {
 
   /** Keeps a message of this device together with the letters that carry it: all or nothing. */
   async send(
-    message: Omit<KeptDirect, 'name'>,
+    message: Omit<KeptDirect, 'name' | 'sizeBytes'>,
     plaintext: Uint8Array,
     letters: readonly Omit<Letter, 'name'>[],
   ): Promise<void> {
@@ -156,7 +158,10 @@ export class DirectShelf {
   }
 }
 
-function encodeKept({ sender, timeMs }: KeptDirect, plaintext: Uint8Array): Uint8Array {
+function encodeKept(
+  { sender, timeMs }: Pick<KeptDirect, 'sender' | 'timeMs'>,
+  plaintext: Uint8Array,
+): Uint8Array {
   return encodeCbor([1, idBytes(sender), timeMs, plaintext]);
 }
 
@@ -167,9 +172,10 @@ function encodeLetter({ recipient, id, wire, madeMs }: Letter): Uint8Array {
 function decodeKept(name: string, value: Uint8Array): KeptDirect {
   const fields = fieldsOf(value, 4);
   const [, sender, timeMs, plaintext] = fields;
+  if (!(sender instanceof Uint8Array) || typeof timeMs !== 'number') throw damaged();
   const payload = plaintext instanceof Uint8Array ? parseDirectPayload(plaintext) : null;
-  if (!(sender instanceof Uint8Array) || typeof timeMs !== 'number' || payload === null) throw damaged();
-  return { name, sender: deviceId(sender), timeMs, payload };
+  if (!(plaintext instanceof Uint8Array) || payload === null) throw damaged();
+  return { name, sender: deviceId(sender), timeMs, payload, sizeBytes: plaintext.length };
 }
 
 function decodeLetter(name: string, value: Uint8Array): Letter {

@@ -17,6 +17,7 @@ import { isActive, type Device } from '@keytide/key-directory';
 import type { Body } from './body.ts';
 import { confirmMail, postMail, readMail } from './direct-api.ts';
 import { encodeDirectPayload, parseDirectPayload } from './direct-payload.ts';
+import { hasRoom, isFull } from './direct-room.ts';
 import type { DirectShelf, KeptDirect, Letter } from './direct-shelf.ts';
 import type { DirectoryReplica } from './directory-replica.ts';
 import type { Self } from './epoch-ring.ts';
@@ -56,10 +57,20 @@ export interface UnreadableDirect {
   readonly code: string;
 }
 
-/** What became of a message: durable here, and sealed to all devices but these, which were away for too long. */
+/** What became of a message: durable here, and sealed to all devices but these. */
 export interface SentDirect {
   readonly id: string;
+  /** They were away for too long. */
   readonly silent: readonly DeviceId[];
+  /** So much waits for them that no more does. */
+  readonly full: readonly DeviceId[];
+}
+
+/** A device whose mail the relay does not take now: what is for it waits here, and is handed in again. */
+export interface RefusedDirect {
+  readonly device: DeviceId;
+  /** The relay's code: `quota-exceeded` when it keeps as much for that device as it may. */
+  readonly code: string;
 }
 
 interface DirectParts {
@@ -93,6 +104,10 @@ export class Direct implements Part {
   readonly #stopping = new AbortController();
   readonly #changes = new Wakeups();
   readonly #unreadable: UnreadableDirect[] = [];
+  readonly #refused = new Map<DeviceId, string>();
+  /** Whose messages were left with the relay, up to `#readTo`. */
+  readonly #held = new Set<MemberId>();
+  #readTo = 0;
   #endpoint: PairwiseEndpoint | null = null;
   #isAwake = false;
   #isTryingAgain = false;
@@ -114,10 +129,26 @@ export class Direct implements Part {
     return [...this.#unreadable];
   }
 
+  /** The devices whose mail the relay has refused, while it waits. */
+  get refused(): readonly RefusedDirect[] {
+    const { letters } = this.#parts.shelf;
+    return [...this.#refused]
+      .filter(([device]) => letters.some(({ recipient }) => recipient === device))
+      .map(([device, code]) => ({ device, code }));
+  }
+
+  /**
+   * Members of whom this device keeps as much as it keeps of one: what they have written since waits with the relay
+   * until older messages are over, or its own time is.
+   */
+  get held(): readonly MemberId[] {
+    return [...this.#held];
+  }
+
   /**
    * Writes to a member: to each of their active devices, and to one's own others. Resolves once it is durable here.
    * @throws ClientError `unknown-member`, `unreachable` when all their devices were away for too long to seal to,
-   *   `too-large` over 8 KiB, `closed`
+   *   `mailbox-full` when so much waits for all of them that no more does, `too-large` over 8 KiB, `closed`
    */
   send(member: MemberId, body: Body): Promise<SentDirect> {
     return this.#writing.run(async () => {
@@ -131,15 +162,18 @@ export class Direct implements Part {
       const plaintext = encodeDirectPayload({ id, to: member, sentMs, body });
       // The newest keys if they can be had; those that are known will do.
       if (isOnline()) await this.#parts.pullSealingRecords().catch(() => {});
-      const { letters, silent } = await this.#seal(this.#devicesFor(member), plaintext, sentMs);
+      const { letters, silent, full } = await this.#seal(this.#devicesFor(member), plaintext, sentMs);
       const reached = letters.some(({ recipient }) => person.activeDevices.includes(recipient));
-      if (member !== this.#parts.member && !reached)
+      if (member !== this.#parts.member && !reached) {
+        if (full.some((device) => person.activeDevices.includes(device)))
+          throw new ClientError('mailbox-full', 'as much waits for this member as may');
         throw new ClientError('unreachable', 'no device of this member has a key to seal to');
+      }
       const payload = { id, to: member, sentMs, body };
       await shelf.send({ sender: this.#parts.self.device, timeMs: sentMs, payload }, plaintext, letters);
       this.#changes.wake();
       if (isOnline()) this.wake();
-      return { id: toHex(id), silent };
+      return { id: toHex(id), silent, full };
     });
   }
 
@@ -212,11 +246,16 @@ export class Direct implements Part {
     devices: readonly Device[],
     plaintext: Uint8Array,
     nowMs: number,
-  ): Promise<{ letters: Omit<Letter, 'name'>[]; silent: DeviceId[] }> {
-    const { ports, sealingRecords } = this.#parts;
+  ): Promise<Omit<SentDirect, 'id'> & { readonly letters: readonly Omit<Letter, 'name'>[] }> {
+    const { ports, sealingRecords, shelf } = this.#parts;
     const letters: Omit<Letter, 'name'>[] = [];
     const silent: DeviceId[] = [];
+    const full: DeviceId[] = [];
     for (const device of devices) {
+      if (isFull(shelf.letters, device.id)) {
+        full.push(device.id);
+        continue;
+      }
       const choice = sealingRecords.choiceAt(device, nowMs);
       if (choice.kind === 'silent') {
         silent.push(device.id);
@@ -230,7 +269,7 @@ export class Direct implements Part {
       );
       letters.push({ recipient: device.id, id: ports.random(16), wire, madeMs: nowMs });
     }
-    return { letters, silent };
+    return { letters, silent, full };
   }
 
   /** This device's end of its channels; needs its place in the membership log. */
@@ -272,20 +311,41 @@ export class Direct implements Part {
 
   async #pull(): Promise<void> {
     const { api } = this.#parts;
-    for (let after = 0, more = true; more && !this.#stopping.signal.aborted;) {
+    // What is held is not read again with each hint.
+    let after = this.#held.size === 0 ? 0 : this.#readTo;
+    for (let more = true; more && !this.#stopping.signal.aborted;) {
       const page = await readMail(api, after);
-      for (const { sender, message } of page.messages) await this.#take(deviceId(sender), message);
-      const seqs = page.messages.map(({ seq }) => seq);
-      if (seqs.length > 0) await confirmMail(api, seqs);
-      after = seqs[seqs.length - 1] ?? after;
+      const taken: number[] = [];
+      for (const { seq, sender, message } of page.messages)
+        if (await this.#take(deviceId(sender), message)) taken.push(seq);
+      if (taken.length > 0) await confirmMail(api, taken);
+      after = page.messages[page.messages.length - 1]?.seq ?? after;
+      this.#readTo = after;
       ({ more } = page);
     }
   }
 
-  /** Opens a message, once; what does not open now never will. */
-  async #take(sender: DeviceId, wire: Uint8Array): Promise<void> {
-    const { directory, ports } = this.#parts;
+  /** Whether the relay may forget it: not what there is no room for. What does not open now never will. */
+  async #take(sender: DeviceId, wire: Uint8Array): Promise<boolean> {
+    const { directory, self, shelf } = this.#parts;
     if (!directory.state.devices.has(sender)) await this.#parts.pullDirectory();
+    const device = directory.state.devices.get(sender);
+    if (device !== undefined && isActive(directory.state, sender)) {
+      const theirs = shelf.kept.filter(
+        ({ sender: by }) => by !== self.device && directory.state.devices.get(by)?.member === device.member,
+      );
+      if (!hasRoom(theirs, device.member === this.#parts.member)) {
+        this.#held.add(device.member);
+        this.#changes.wake();
+        return false;
+      }
+    }
+    await this.#open(sender, wire);
+    return true;
+  }
+
+  async #open(sender: DeviceId, wire: Uint8Array): Promise<void> {
+    const { directory, ports } = this.#parts;
     const device = directory.state.devices.get(sender);
     if (device === undefined) return this.#refuse(sender, 'device-not-certified');
     if (!isActive(directory.state, sender)) return this.#refuse(sender, 'removed');
@@ -336,10 +396,12 @@ export class Direct implements Part {
       try {
         if (isActive(directory.state, recipient)) await postMail(api, letter);
         await shelf.drop([letter]);
+        this.#refused.delete(recipient);
       } catch (error) {
         if (!(error instanceof ClientError) || error.code !== 'relay-refused') throw error;
         // What comes later for this device must not come first.
         blocked.add(recipient);
+        this.#refused.set(recipient, error.relayCode ?? error.code);
       }
     }
     return blocked.size === 0;
@@ -348,6 +410,8 @@ export class Direct implements Part {
   /** At the start, and once an hour, also out of reach. */
   async #look(): Promise<void> {
     while (!this.#stopping.signal.aborted) {
+      // There may be room for what was left with the relay.
+      this.#held.clear();
       this.wake();
       await this.#parts.ports.clock.wait(LOOK_MS, this.#stopping.signal);
     }
@@ -358,7 +422,11 @@ export class Direct implements Part {
     const { directory, keyStore, sealing, self, shelf, time } = this.#parts;
     if (directory.size === 0) return;
     await shelf.setBack(time.now());
-    if (await shelf.forget(this.#windowStartMs())) this.#changes.wake();
+    if (await shelf.forget(this.#windowStartMs())) {
+      // There may be room for what was left with the relay.
+      this.#held.clear();
+      this.#changes.wake();
+    }
     if (!isActive(directory.state, self.device)) return;
     const seen = (await keyStore.names(SEEN)).map((name) => name.slice(SEEN.length).split('/')[0] as string);
     for (const keyId of new Set(seen))

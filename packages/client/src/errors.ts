@@ -23,6 +23,7 @@ export type ClientErrorCode =
   | 'unknown-record' // no record with this id, or no longer
   | 'unknown-member' // no current member with this id
   | 'unreachable' // no device of that member has a key to seal to
+  | 'mailbox-full' // so many direct messages wait for that member that no more do
   | 'not-allowed' // the collection's rules let others do this, not this member
   | 'retention-too-long' // a collection is declared to stay longer than the policy to be allows
   | 'unknown-request' // no access request with this id waits for an answer

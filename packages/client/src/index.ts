@@ -21,7 +21,7 @@ export {
   type JoinOptions,
 } from './enrol.ts';
 export type { AccessNeed } from './entitlement.ts';
-export type { Direct, DirectMessage, SentDirect, UnreadableDirect } from './direct.ts';
+export type { Direct, DirectMessage, RefusedDirect, SentDirect, UnreadableDirect } from './direct.ts';
 export { ClientError, type ClientErrorCode } from './errors.ts';
 export type { Divergence, Missing, UnreadableCode } from './group-replica.ts';
 export type { IdentityChange, OwnDevice } from './identity-watch.ts';

@@ -1,6 +1,7 @@
 import { deviceId, memberId, memoryKeyStore } from '@keytide/crypto-core';
 import { expect, test } from 'vitest';
 import { encodeDirectPayload } from '../src/direct-payload.ts';
+import { hasRoom, isFull } from '../src/direct-room.ts';
 import { DirectShelf } from '../src/direct-shelf.ts';
 
 const DAY_MS = 86_400_000;
@@ -10,6 +11,25 @@ const payload = (sentMs: number, text: string) => ({
   to: memberId(new Uint8Array(16)),
   sentMs,
   body: { text },
+});
+
+test('what is kept of a member, of one’s own devices, and what waits for a device, has an end', () => {
+  const said = payload(1, 'x');
+  const kept = (sizeBytes: number) => ({
+    name: '',
+    sender: device('1'),
+    timeMs: 1,
+    payload: said,
+    sizeBytes,
+  });
+  const megabytes = (count: number) => Array.from({ length: count }, () => kept(1_048_576 - 256));
+  expect([1, 2].map((count) => hasRoom(megabytes(count), false))).toEqual([true, false]);
+  expect([15, 16].map((count) => hasRoom(megabytes(count), true))).toEqual([true, false]);
+  expect(hasRoom([...megabytes(1), kept(1_048_575 - 256)], false)).toBe(true);
+  const letter = { name: '', id: new Uint8Array(16), wire: new Uint8Array(1), madeMs: 1 };
+  const letters = Array.from({ length: 500 }, () => ({ ...letter, recipient: device('2') }));
+  expect(isFull(letters, device('2'))).toBe(true);
+  expect([isFull(letters.slice(1), device('2')), isFull(letters, device('3'))]).toEqual([false, false]);
 });
 
 test('what was written while the clock was a year ahead goes when what is written now goes', async () => {

@@ -16,7 +16,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { AccessStore, StoredAccessRequest } from './access-store.ts';
 import type { Clock } from './clock.ts';
-import type { DeviceRates } from './device-rates.ts';
+import type { MemberRates } from './device-rates.ts';
 import { RelayError } from './errors.ts';
 import { hex32, type EnteredDevice, type Gate } from './gate.ts';
 import type { RelayLimits } from './limits.ts';
@@ -31,7 +31,7 @@ export interface AccessRoutesOptions {
   readonly primitives: Primitives;
   readonly clock: Clock;
   readonly limits: Pick<RelayLimits, 'accessRequestMs'>;
-  readonly rates: DeviceRates;
+  readonly rates: MemberRates;
   /** Tells devices to look here again. */
   readonly hint: Sockets['hint'];
 }
@@ -47,7 +47,8 @@ export function addAccessRoutes(app: FastifyInstance, options: AccessRoutesOptio
     const { org, state, device } = await gate.device(request);
     const { request: wire } = parsed(accessRequestRequest, request.body);
     // Before any signature is checked; taking a request back gives nothing back.
-    if (!rates.admits(device.id)) throw new RelayError('rate-limited', 'this device has asked too often');
+    if (!rates.admits(device))
+      throw new RelayError('rate-limited', 'this device, or its member, has asked too often');
     const { hash, group } = signedRequest(primitives, { org, state, device }, wire);
     const nowMs = clock.now();
     const kept = await store.putAccessRequest({

@@ -1,4 +1,5 @@
-import type { DeviceId } from '@keytide/crypto-core';
+import type { DeviceId, MemberId } from '@keytide/crypto-core';
+import type { Device } from '@keytide/key-directory/verify';
 import type { Clock } from './clock.ts';
 
 /** How often each device may do something, over all its connections. */
@@ -12,12 +13,29 @@ interface Allowance {
   readonly atMs: number;
 }
 
-/** Above so many, devices whose allowance is whole again are forgotten. */
+/** Above so many, those whose allowance is whole again are forgotten. */
 const REMEMBERED = 20_000;
+
+/** How often each device, and all devices of a member together, may do something. */
+export interface MemberRates {
+  /** Takes one from both allowances; `false` when nothing is left of either. */
+  admits(device: Pick<Device, 'id' | 'member'>): boolean;
+}
+
+/** Gives each device `burst`, then `perSecond` a second, and all of a member twice that: one of them never has it all. */
+export function createMemberRates(clock: Clock, burst: number, perSecond: number): MemberRates {
+  const ofDevice = createRates<DeviceId>(clock, burst, perSecond);
+  const ofMember = createRates<MemberId>(clock, 2 * burst, 2 * perSecond);
+  return { admits: ({ id, member }) => ofDevice.admits(id) && ofMember.admits(member) };
+}
 
 /** Gives each device `burst`, then `perSecond` a second. */
 export function createDeviceRates(clock: Clock, burst: number, perSecond: number): DeviceRates {
-  const allowances = new Map<DeviceId, Allowance>();
+  return createRates<DeviceId>(clock, burst, perSecond);
+}
+
+function createRates<Id>(clock: Clock, burst: number, perSecond: number): { admits(id: Id): boolean } {
+  const allowances = new Map<Id, Allowance>();
 
   function leftOf({ left, atMs }: Allowance, nowMs: number): number {
     // A clock that was set back must not drain what is left.
@@ -25,16 +43,15 @@ export function createDeviceRates(clock: Clock, burst: number, perSecond: number
   }
 
   function forget(nowMs: number): void {
-    for (const [device, allowance] of allowances)
-      if (leftOf(allowance, nowMs) >= burst) allowances.delete(device);
+    for (const [id, allowance] of allowances) if (leftOf(allowance, nowMs) >= burst) allowances.delete(id);
   }
 
   return {
-    admits(device) {
+    admits(id) {
       const nowMs = clock.now();
       if (allowances.size >= REMEMBERED) forget(nowMs);
-      const left = leftOf(allowances.get(device) ?? { left: burst, atMs: nowMs }, nowMs);
-      allowances.set(device, { left: left < 1 ? left : left - 1, atMs: nowMs });
+      const left = leftOf(allowances.get(id) ?? { left: burst, atMs: nowMs }, nowMs);
+      allowances.set(id, { left: left < 1 ? left : left - 1, atMs: nowMs });
       return left >= 1;
     },
   };

@@ -13,7 +13,7 @@ export interface RelayLimits {
   /** Ephemeral frames of one device: a burst of so many, then so many a second; what is more is dropped. */
   readonly ephemeralBurst: number;
   readonly ephemeralPerSecond: number;
-  /** Pairwise messages of one device: a burst of so many, then so many a second. */
+  /** Pairwise messages of one device: a burst of so many, then so many a second; of all devices of a member, twice that. */
   readonly mailBurst: number;
   readonly mailPerSecond: number;
   /** Messages that wait for one device: of everybody, and of all devices of one member. */
@@ -32,7 +32,7 @@ export interface RelayLimits {
   readonly sessionMs: number;
   /** How long a device waits before it replaces its access request. */
   readonly accessRequestMs: number;
-  /** Access requests that one device hands in: a burst of so many, then so many a second. */
+  /** Access requests of one device: a burst of so many, then so many a second; of all devices of a member, twice that. */
   readonly accessBurst: number;
   readonly accessPerSecond: number;
   /** Organisations whose directory is kept in memory while none of their devices is connected. */

@@ -4,7 +4,7 @@ import { isActive } from '@keytide/key-directory/verify';
 import { mailConfirmRequest, mailQuery, mailRequest } from '@keytide/relay-protocol';
 import type { FastifyInstance } from 'fastify';
 import type { Clock } from './clock.ts';
-import type { DeviceRates } from './device-rates.ts';
+import type { MemberRates } from './device-rates.ts';
 import { RelayError } from './errors.ts';
 import type { Gate } from './gate.ts';
 import type { RelayLimits } from './limits.ts';
@@ -16,7 +16,7 @@ export interface MailRoutesOptions {
   readonly store: MailStore;
   readonly gate: Gate;
   readonly clock: Clock;
-  readonly rates: DeviceRates;
+  readonly rates: MemberRates;
   readonly limits: Pick<RelayLimits, 'mailboxMessages' | 'mailboxOfMember'>;
   /** Tells a device, if it is connected, that there is something for it. */
   readonly hint: (org: OrgId, device: DeviceId) => void;
@@ -34,7 +34,7 @@ export function addMailRoutes(app: FastifyInstance, options: MailRoutesOptions):
     const to = deviceId(recipient);
     if (to === device.id || !isActive(state, to))
       throw new RelayError('not-a-recipient', 'not another active device');
-    if (!rates.admits(device.id)) throw new RelayError('rate-limited', 'too many messages at once');
+    if (!rates.admits(device)) throw new RelayError('rate-limited', 'too many messages at once');
     const verdict = await store.putMail({
       org,
       recipient: to,

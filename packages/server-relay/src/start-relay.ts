@@ -12,7 +12,7 @@ import { folderBlobStore, memoryBlobStore, type BlobStore } from './blob-store.t
 import { createBlobs } from './blobs.ts';
 import type { Clock } from './clock.ts';
 import { addDataRoutes } from './data-routes.ts';
-import { createDeviceRates } from './device-rates.ts';
+import { createDeviceRates, createMemberRates } from './device-rates.ts';
 import { addDirectoryRoutes } from './directory-routes.ts';
 import { RelayError } from './errors.ts';
 import { createGate } from './gate.ts';
@@ -170,7 +170,7 @@ function assemble(
     gate,
     clock,
     limits,
-    rates: createDeviceRates(clock, limits.mailBurst, limits.mailPerSecond),
+    rates: createMemberRates(clock, limits.mailBurst, limits.mailPerSecond),
     hint: (org, device) => sockets?.hint(org, [device], 'mail'),
   });
   const atRest = createAtRest({ store, wrapper, primitives, random });
@@ -188,7 +188,7 @@ function assemble(
     primitives,
     clock,
     limits,
-    rates: createDeviceRates(clock, limits.accessBurst, limits.accessPerSecond),
+    rates: createMemberRates(clock, limits.accessBurst, limits.accessPerSecond),
     hint,
   });
   const blobs = createBlobs({ index: store, bytes: blobStoreOf(options.database), clock, limits });

@@ -119,6 +119,22 @@ test('one member never fills the mailbox of another, with however many devices',
   expect(await post(third, letter(target))).toBe('kept');
 });
 
+test('the devices of a member together send twice as many a second as one, and no more', async () => {
+  world.clock.advance(60_000);
+  const [, , , senders] = world.members.map(({ devices }) => devices);
+  const outcomes = [];
+  for (const device of senders as readonly SeededDevice[]) {
+    tokens.set(device, await tokenOf(relay, world.org, device));
+    const target = letter(world.members[1]?.devices[2] as SeededDevice);
+    for (let i = 0; i < 5; i += 1) outcomes.push(await post(device, target));
+  }
+  const times = (count: number, outcome: string) => Array.from({ length: count }, () => outcome);
+  expect(outcomes).toEqual([...times(10, 'kept'), ...times(5, 'rate-limited')]);
+  expect(await post(second, letter(first))).toBe('kept');
+  world.clock.advance(1_000);
+  expect(await post(fourth, letter(first))).toBe('kept');
+});
+
 test('mail is over after the retention window', async () => {
   expect(await mailOf(fourth)).toHaveLength(4);
   world.clock.advance(world.state.policy.retentionSeconds * 1000);

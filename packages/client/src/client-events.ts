@@ -67,3 +67,15 @@ export type ClientEvents = {
    */
   readonly 'stolen-key': StolenKey;
 };
+
+/** Of which the first listener gets those so far too. */
+export const KEPT_EVENTS = [
+  'missing',
+  'rejected',
+  'identity',
+  'own-device',
+  'stolen-key',
+  'refused-document',
+  'unsent',
+  'unlock-attempts',
+] as const satisfies readonly (keyof ClientEvents)[];

@@ -53,12 +53,14 @@ interface MembershipParts {
   readonly directory: DirectoryReplica;
   readonly identities: IdentityWatch;
   readonly signed: SignedEntries;
+  /** The log, and what it takes to write to it. */
+  readonly log: MembershipLog;
 }
 
 const DEFAULT_INVITE_MS = 24 * 60 * 60 * 1000;
 
 /** Who is in the organisation and what it decides: the half of a client that reads and writes the membership log. */
-export abstract class Membership {
+export class Membership {
   readonly org: OrgId;
   readonly device: DeviceId;
   readonly member: MemberId;
@@ -72,9 +74,6 @@ export abstract class Membership {
     this.relayUrl = relayUrl;
     this.#parts = parts;
   }
-
-  /** The log, and what it takes to write to it. */
-  protected abstract get membershipLog(): MembershipLog;
 
   /** Every device there is or was, by this device's verified log. */
   devices(): readonly DeviceView[] {
@@ -118,7 +117,7 @@ export abstract class Membership {
    *   DirectoryError with which the rules refuse it
    */
   async act(act: Act): Promise<void> {
-    await appendEntry(this.membershipLog, (context) => ({ wire: writeAct(context, act) }));
+    await appendEntry(this.#parts.log, (context) => ({ wire: writeAct(context, act) }));
   }
 
   /** Takes back an invite. @throws as `removeMember`; DirectoryError `invite-unknown`, `invite-used`, `invite-revoked` */
@@ -179,7 +178,7 @@ export abstract class Membership {
    *   that is none
    */
   async receipts(): Promise<readonly WipeReceiptView[]> {
-    await this.membershipLog.pullDirectory();
+    await this.#parts.log.pullDirectory();
     return await readWipeReceipts(this.#parts.ports.primitives, this.#parts.api, this.#parts.directory);
   }
 
@@ -199,7 +198,7 @@ export abstract class Membership {
    * @throws ClientError `offline`, `relay-forked`; DirectoryError with which the rules refuse the act itself
    */
   propose(act: Act): Promise<Uint8Array> {
-    return propose(this.membershipLog, act);
+    return propose(this.#parts.log, act);
   }
 
   /**
@@ -209,7 +208,7 @@ export abstract class Membership {
    */
   proposeInvite(lets: Invite['lets'], options: { validForMs?: number } = {}): Promise<ProposedInvite> {
     const { validForMs = DEFAULT_INVITE_MS } = options;
-    return proposeInvite(this.membershipLog, this.relayUrl, lets, validForMs);
+    return proposeInvite(this.#parts.log, this.relayUrl, lets, validForMs);
   }
 
   /**
@@ -218,7 +217,7 @@ export abstract class Membership {
    *   device is behind; otherwise with which the rules refuse it
    */
   readProposal(proposal: Uint8Array): ProposalView {
-    return readProposal(this.membershipLog, proposal);
+    return readProposal(this.#parts.log, proposal);
   }
 
   /**
@@ -227,7 +226,7 @@ export abstract class Membership {
    *   device may not approve it
    */
   approve(proposal: Uint8Array): Promise<Uint8Array> {
-    return approve(this.membershipLog, proposal);
+    return approve(this.#parts.log, proposal);
   }
 
   /**
@@ -237,7 +236,7 @@ export abstract class Membership {
    *   (an approval of something else)
    */
   submit(proposal: Uint8Array, approvals: readonly Uint8Array[]): Promise<void> {
-    return submitProposal(this.membershipLog, proposal, approvals);
+    return submitProposal(this.#parts.log, proposal, approvals);
   }
 
   /**
@@ -247,7 +246,7 @@ export abstract class Membership {
    * @throws ClientError `offline`, `relay-refused`, `closed`; a retry helps against the first
    */
   async audit(options: { offline?: boolean } = {}): Promise<AuditReport> {
-    const log = this.membershipLog;
+    const log = this.#parts.log;
     const relay = options.offline === true ? null : await auditRelay(log, this.member);
     const { state } = this.#parts.directory;
     const { primitives } = this.#parts.ports;
@@ -273,9 +272,7 @@ export abstract class Membership {
   }
 
   async #invite(lets: Invite['lets'], validForMs: number = DEFAULT_INVITE_MS): Promise<string> {
-    const { seed } = await appendEntry(this.membershipLog, (context) =>
-      writeInvite(context, lets, validForMs),
-    );
+    const { seed } = await appendEntry(this.#parts.log, (context) => writeInvite(context, lets, validForMs));
     const checkpoint = checkpointOf(this.#parts.directory.state);
     return formatInviteLink({ relayUrl: this.relayUrl, org: this.org, checkpoint, seed });
   }

@@ -69,7 +69,7 @@ export type ClientEvents = {
 };
 
 /** Of which the first listener gets those so far too. */
-export const KEPT_EVENTS = [
+export const KEPT_EVENTS: readonly (keyof ClientEvents)[] = [
   'missing',
   'rejected',
   'identity',
@@ -78,4 +78,4 @@ export const KEPT_EVENTS = [
   'refused-document',
   'unsent',
   'unlock-attempts',
-] as const satisfies readonly (keyof ClientEvents)[];
+];

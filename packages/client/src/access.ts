@@ -16,8 +16,8 @@ export type AccessOptions = AskingOptions &
 const STEP_MS = 3_600_000;
 const AGAIN_MS = 5_000;
 /** So many looks at once, then one in so long: hints that come faster are looked after together. */
-const LOOKS = 10;
-const EACH_LOOK_MS = 5_000;
+const LOOKS = 60;
+const EACH_LOOK_MS = 2_000;
 /** Admins who are online together wait up to this long, each a while of its own, so that one of them answers. */
 const JITTER_MS = 2_000;
 

@@ -9,6 +9,7 @@ import {
   verifyBytes,
   verifyEpochStatement,
   type Checkpoint,
+  type CreatedEpoch,
   type Decapsulator,
   type DeviceId,
   type EpochKeys,
@@ -91,6 +92,8 @@ export class EpochRing {
   /** What is known of epochs that are yet to be adopted: they were, before the log is decided anew. */
   readonly #before: readonly KnownEpoch[];
   #epochs: KnownEpoch[] = [];
+  /** The epoch that this device is announcing: its own box would only tell it what it knows. */
+  #made: Pick<CreatedEpoch, 'hash' | 'key'> | null = null;
   /** Who would receive an epoch's key, as of the log that was last asked about: every message asks. */
   #recipients: { readonly state: DirectoryState; readonly hash: Uint8Array } | null = null;
 
@@ -117,6 +120,17 @@ export class EpochRing {
 
   get #newest(): KnownEpoch | undefined {
     return this.#epochs[this.#epochs.length - 1];
+  }
+
+  /** Takes an epoch of this device's own while `announce` runs, for when its statement comes back. Wipes its key. */
+  async whileAnnounced<T>(made: Pick<CreatedEpoch, 'hash' | 'key'>, announce: () => Promise<T>): Promise<T> {
+    this.#made = made;
+    try {
+      return await announce();
+    } finally {
+      this.#made = null;
+      made.key.dispose();
+    }
   }
 
   /** The newest epoch's statement, or `null` before the first. */
@@ -376,6 +390,11 @@ export class EpochRing {
     if (stored !== null) return { keys: this.#open(statement, stored), wasAsked: true };
     if (this.#isOver(statement)) return { keys: 'expired-by-policy', wasAsked: false };
     if (!recipients.has(self.device)) return { keys: 'ask-an-admin', wasAsked: false };
+    if (this.#made !== null && equalBytes(this.#made.hash, statement.hash)) {
+      const key = copyOf(this.#made.key);
+      await keys.add([{ statement, key }]);
+      return { keys: this.#open(statement, key), wasAsked: true };
+    }
     const wasAsked = source.canAsk();
     const box = wasAsked ? await source.box(statement.epoch) : null;
     if (box === null) {

@@ -109,10 +109,12 @@ export class EpochRotation {
       await demandWitnesses();
       await sealingRecords.pull((after) => api.readSealingRecords(after));
       await sealingReady();
-      const { key, statement, boxes } = await createNextEpoch(this.#options);
-      key.dispose();
-      await socket.request({ type: 'announce', group, messageId: ports.random(16), statement, boxes });
-      await connection.shows(socket, isThere);
+      const made = await createNextEpoch(this.#options);
+      const { statement, boxes } = made;
+      await epochs.whileAnnounced(made, async () => {
+        await socket.request({ type: 'announce', group, messageId: ports.random(16), statement, boxes });
+        await connection.shows(socket, isThere);
+      });
     } catch (error) {
       if (!(error instanceof ClientError)) throw error;
       if (error.relayCode === 'epoch-taken') {

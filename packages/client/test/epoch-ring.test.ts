@@ -1,5 +1,5 @@
 import { nodePrimitives } from '@keytide/crypto-core/node';
-import { memoryKeyStore, Secret } from '@keytide/crypto-core';
+import { memoryKeyStore, parseEpochStatement, Secret } from '@keytide/crypto-core';
 import { expect, test } from 'vitest';
 import { ClientError } from '../src/errors.ts';
 import { GroupReplica } from '../src/group-replica.ts';
@@ -151,4 +151,36 @@ test('a box that came before the relay was lost is told of when it is back', asy
   await expect(epochs.fetchBoxes()).rejects.toMatchObject({ code: 'offline' });
   expect(epochs.lacking()).toHaveLength(1);
   expect(await epochs.fetchBoxes()).toBe(true);
+});
+
+test('of the epoch that it announces a device has the key, and asks for no box; of any other, it asks', async () => {
+  const { statement, epochKey, makeRing } = await groupWorld();
+  const { hash } = parseEpochStatement(nodePrimitives, statement.bytes);
+  let asked = 0;
+  const hasBox = () => {
+    asked += 1;
+    return true;
+  };
+  async function adoptWhileAnnouncing(made: { hash: Uint8Array; key: Secret }): Promise<unknown> {
+    asked = 0;
+    const keyStore = memoryKeyStore();
+    const { epochs } = await makeRing(nodePrimitives, async () => {}, { keyStore, hasBox });
+    await epochs.whileAnnounced(made, async () => {
+      await epochs.adopt(await epochs.verify(statement.bytes));
+    });
+    return [asked, raw(await epochs.keyOf(1)), epochs.currentKeys === null];
+  }
+  const made = { hash, key: epochKey() };
+  expect(await adoptWhileAnnouncing(made)).toEqual([0, raw(epochKey()), false]);
+  expect(() => made.key.use(() => {})).toThrow(expect.objectContaining({ code: 'disposed' }));
+  // Somebody else was faster.
+  const other = { hash: new Uint8Array(32), key: Secret.own(new Uint8Array(32)) };
+  expect(await adoptWhileAnnouncing(other)).toEqual([1, raw(epochKey()), false]);
+
+  asked = 0;
+  const { epochs } = await makeRing(nodePrimitives, async () => {}, { hasBox });
+  const late = { hash, key: epochKey() };
+  await expect(epochs.whileAnnounced(late, () => Promise.reject(new Error('cut off')))).rejects.toThrow();
+  await epochs.adopt(await epochs.verify(statement.bytes));
+  expect(asked).toBe(1);
 });

@@ -3,9 +3,9 @@
  * a `Task` it opens what is stored and tells what it has seen.
  */
 import { connect, join } from '@keytide/client';
-import { openFileDeviceStore } from '@keytide/client/node';
-import { peakOf } from '../directory/memory.ts';
-import { definition, leapingPorts, type App } from './definition.ts';
+import { heldBytes, peakOf } from '../directory/memory.ts';
+import { definition, leapingPorts, openStore, withoutNetwork, type App } from './definition.ts';
+import { bareOpenMs } from './open-floor.ts';
 
 /** The device is opened by a clock that is so far ahead; `isAlone` without network. It is to show so many messages. */
 export interface Task {
@@ -14,30 +14,35 @@ export interface Task {
   readonly messages: number;
 }
 
-/** How long it took until the first message could be read, and all of them; and by how much the process grew. */
+/**
+ * How long it took until the first message could be read, and all of them, and in processor time; by how much the
+ * process grew at most, and what it holds in the end; and how long the bare cryptography and decoding of as much takes.
+ */
 export interface Seen {
   readonly firstMs: number;
   readonly allMs: number;
-  readonly bytes: number;
+  readonly processorMs: number;
+  readonly peakBytes: number;
+  readonly heldBytes: number;
+  readonly floorMs: number;
 }
 
 const [home = ''] = process.argv.slice(2);
 const { ports, leap } = leapingPorts();
-const kdf = { memoryKiB: 64, passes: 1, parallelism: 1 };
-const openStore = () => openFileDeviceStore({ home, passphrase: 'of a device that is measured', kdf });
 
 async function enter(link: string): Promise<void> {
-  const app = await join({ definition, ports, store: await openStore(), link, handle: 'reader' });
+  const app = await join({ definition, ports, store: await openStore(home), link, handle: 'reader' });
   await app.close();
 }
 
 async function see({ leapMs, isAlone, messages }: Task): Promise<Seen> {
   leap(leapMs);
-  const store = await openStore();
-  const offline = { fetch: () => Promise.reject(new TypeError('no network')), WebSocket: NoSocket };
-  const open = async (): Promise<{ app: App; firstMs: number; allMs: number }> => {
+  const store = await openStore(home);
+  const before = await heldBytes();
+  const open = async (): Promise<{ app: App; firstMs: number; allMs: number; processorMs: number }> => {
     const startMs = performance.now();
-    const app = await connect({ definition, ports: { ...ports, ...(isAlone ? offline : {}) }, store });
+    const startUsage = process.cpuUsage();
+    const app = await connect({ definition, ports: isAlone ? withoutNetwork(ports) : ports, store });
     const { chat } = app.collections;
     let firstMs = -1;
     let shown = 0;
@@ -46,19 +51,15 @@ async function see({ leapMs, isAlone, messages }: Task): Promise<Seen> {
       shown += 1;
       if (shown >= messages) break;
     }
-    return { app, firstMs, allMs: performance.now() - startMs };
+    const { user, system } = process.cpuUsage(startUsage);
+    return { app, firstMs, allMs: performance.now() - startMs, processorMs: (user + system) / 1000 };
   };
   const { result, bytes } = await peakOf(open);
-  const { app, firstMs, allMs } = result;
+  const { app, ...times } = result;
   if (app.unreadable.length > 0 || app.missing.length > 0) throw new Error('not everything can be read');
+  const held = (await heldBytes()) - before;
   await app.close();
-  return { firstMs, allMs, bytes };
-}
-
-class NoSocket extends WebSocket {
-  constructor() {
-    super('ws://127.0.0.1:9');
-  }
+  return { ...times, peakBytes: bytes, heldBytes: held, floorMs: await bareOpenMs(messages) };
 }
 
 process.on('disconnect', () => process.exit());

@@ -1,5 +1,5 @@
 import { contest } from '../contest.ts';
-import { X_WING_FLOOR, xWingFloor } from '../crypto/x-wing-floor.ts';
+import { NEW_KEYS_FLOOR, X_WING_FLOOR, xWingFloor, xWingFloorOfNewKeys } from '../crypto/x-wing-floor.ts';
 import { contestRows, plainRow, type BenchOptions, type Row } from '../rows.ts';
 import { openCrowd } from './crowd.ts';
 
@@ -17,14 +17,14 @@ export async function benchRotation(size: number, { quick, clock }: BenchOptions
           throw new Error(`a rotation for ${size} devices made ${boxes} boxes`);
       },
     };
-    const sides = [rotation, xWingFloor(crowd.devices)];
+    const sides = [rotation, xWingFloor(crowd.devices), xWingFloorOfNewKeys(crowd.devices)];
     const samples = await contest(sides, { rounds: quick ? 3 : 7, warmUps: 1, now: clock.now });
     const work = { bench: 'lifecycle', work: `rotation for ${size.toLocaleString('en')} devices`, n: size };
     return [
       ...contestRows({ ...work, unit: 'ms', runtime: clock.runtime }, samples, {
         ours: 'keytide',
         valueOf: (ms) => ms,
-        goals: size < 1_000 ? {} : { [X_WING_FLOOR]: 1 / 2 },
+        goals: size < 1_000 ? {} : { [X_WING_FLOOR]: 1 / 2, [NEW_KEYS_FLOOR]: 1 / 2 },
       }),
       plainRow(
         { ...work, work: `${work.work}: announced`, unit: 'B' },

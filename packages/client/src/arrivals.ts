@@ -59,6 +59,8 @@ export class Arrivals {
   /** Whether anything of this device has waited since the start. */
   #hasWaited = false;
   readonly #divergences = new Map<DeviceId, Divergence>();
+  /** Of what was read last: a backlog is mostly of one room. */
+  #channel: { readonly collection: string; readonly item: string; readonly bytes: Uint8Array } | null = null;
 
   constructor(options: ArrivalsOptions) {
     this.#options = options;
@@ -176,14 +178,20 @@ export class Arrivals {
   }
 
   #accept(operation: Operation, channel: Uint8Array, origin: Origin): RejectionCode | null {
-    const { primitives, collections, clock } = this.#options;
-    const expected = channelOf(primitives, operation.collection, operation.item);
+    const { collections, clock } = this.#options;
+    const expected = this.#channelOf(operation);
     if (!expected.every((byte, i) => channel[i] === byte)) return 'malformed';
     const collection = collections.get(operation.collection);
     if (collection?.accept === undefined) return 'unknown-collection';
     const code = collection.accept(operation, origin);
     if (code === null) clock.saw(operation.time);
     return code;
+  }
+
+  #channelOf({ collection, item }: Operation): Uint8Array {
+    if (this.#channel?.collection !== collection || this.#channel.item !== item)
+      this.#channel = { collection, item, bytes: channelOf(this.#options.primitives, collection, item) };
+    return this.#channel.bytes;
   }
 
   #origin(

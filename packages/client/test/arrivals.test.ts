@@ -56,7 +56,8 @@ async function arrive(sent: Operation, { channelOfItem = sent.item, afterDays = 
     payload: encodeOperation(sent),
   } as OpenedMessage;
   const outcome = { kind: 'message', seq: 1, epoch: 1, role: 'admin', endMs: Infinity, message } as const;
-  const take = (): void => arrivals.take({ ...outcome, missing: [], divergence: null });
+  const take = (other: Partial<OpenedMessage> = {}): void =>
+    arrivals.take({ ...outcome, message: { ...message, ...other }, missing: [], divergence: null });
   take();
   const shown = (collections.get('notes') as LogCollection<{ text: string }>).read().length;
   return { shown, told, rejected: arrivals.rejected, arrivals, take };
@@ -71,6 +72,15 @@ test('what came in its own channel is shown, and nothing else', async () => {
   });
   const unknown = { ...operation, collection: 'plans' };
   expect(await arrive(unknown)).toMatchObject({ told: ['invalid', 'unknown-collection ada plans'] });
+});
+
+test('a message is held against the channel of its own room, whichever was read before', async () => {
+  for (const other of [{ item: 'another room' }, { collection: 'plans' }]) {
+    const { take, told } = await arrive(operation);
+    const sent = { ...operation, ...other };
+    take({ payload: encodeOperation(sent) });
+    expect(told).toEqual(['invalid', `malformed ada ${sent.collection}`]);
+  }
 });
 
 test('what is over for its collection is not shown when it comes, and goes when its time comes', async () => {

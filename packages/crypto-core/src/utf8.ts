@@ -30,6 +30,7 @@ export function encodeUtf8(text: string): Uint8Array | null {
 
 /** The text of UTF-8 bytes; `null` for anything that `encodeUtf8` cannot have made (RFC 3629 §4). */
 export function decodeUtf8(bytes: Uint8Array): string | null {
+  if (isAscii(bytes)) return textOf(bytes);
   const units = new Uint16Array(bytes.length);
   let used = 0;
   for (let i = 0; i < bytes.length;) {
@@ -51,11 +52,23 @@ export function decodeUtf8(bytes: Uint8Array): string | null {
     }
     i += sizeBytes;
   }
-  // Piece by piece, as an engine takes so many arguments; and not character by character, of which engines keep a
-  // tree that is thirty times as large as the text.
+  return textOf(units.subarray(0, used));
+}
+
+/** Most texts, and all keys of maps: half the time of the long way. */
+function isAscii(bytes: Uint8Array): boolean {
+  for (let i = 0; i < bytes.length; i += 1) if ((bytes[i] as number) >= 0x80) return false;
+  return true;
+}
+
+/**
+ * Piece by piece, as an engine takes so many arguments; and not character by character, of which engines keep a
+ * tree that is thirty times as large as the text.
+ */
+function textOf(units: Uint8Array | Uint16Array): string {
   let text = '';
-  for (let start = 0; start < used; start += PIECE) {
-    const piece = units.subarray(start, Math.min(used, start + PIECE));
+  for (let start = 0; start < units.length; start += PIECE) {
+    const piece = units.subarray(start, start + PIECE);
     text += String.fromCharCode.apply(null, piece as unknown as number[]);
   }
   return text;

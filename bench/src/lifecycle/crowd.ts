@@ -17,6 +17,7 @@ import { loadRelay } from '../directory/load-relay.ts';
 
 const definition = defineOrganisation({ chat: sensitive.log(z.object({ text: z.string() })) });
 const BLOCK_SECONDS = 30;
+const BLOCK_MS = BLOCK_SECONDS * 1000;
 const DAY_SECONDS = 86_400;
 const MAIN = fileURLToPath(new URL('../directory/relay-main.ts', import.meta.url));
 
@@ -95,7 +96,8 @@ export async function openCrowd(
     devices: world.members.map(({ devices: [first] }) => first),
     announced,
     async rotate() {
-      leaptMs += BLOCK_SECONDS * 1000;
+      // To where the next block begins, so that no other one does while this is measured.
+      leaptMs += BLOCK_MS - (clock.now() % BLOCK_MS);
       await client.collections.chat.append({ text: 'a new block' });
       await client.settled();
     },

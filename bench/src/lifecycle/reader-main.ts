@@ -3,6 +3,7 @@
  * a `Task` it opens what is stored and tells what it has seen.
  */
 import { connect, join } from '@keytide/client';
+import { processorClock } from '../clock.ts';
 import { heldBytes, peakOf } from '../directory/memory.ts';
 import { definition, leapingPorts, openStore, withoutNetwork, type App } from './definition.ts';
 import { bareOpenMs } from './open-floor.ts';
@@ -15,8 +16,8 @@ export interface Task {
 }
 
 /**
- * How long it took until the first message could be read, and all of them, and in processor time; by how much the
- * process grew at most, and what it holds in the end; and how long the bare cryptography and decoding of as much takes.
+ * How long it took until the first message could be read, and all of them, and that in processor time; by how much
+ * the process grew at most, and what it holds in the end; and the processor time of bare decryption and decoding.
  */
 export interface Seen {
   readonly firstMs: number;
@@ -41,7 +42,7 @@ async function see({ leapMs, isAlone, messages }: Task): Promise<Seen> {
   const before = await heldBytes();
   const open = async (): Promise<{ app: App; firstMs: number; allMs: number; processorMs: number }> => {
     const startMs = performance.now();
-    const startUsage = process.cpuUsage();
+    const startProcessorMs = processorClock.now();
     const app = await connect({ definition, ports: isAlone ? withoutNetwork(ports) : ports, store });
     const { chat } = app.collections;
     let firstMs = -1;
@@ -51,8 +52,8 @@ async function see({ leapMs, isAlone, messages }: Task): Promise<Seen> {
       shown += 1;
       if (shown >= messages) break;
     }
-    const { user, system } = process.cpuUsage(startUsage);
-    return { app, firstMs, allMs: performance.now() - startMs, processorMs: (user + system) / 1000 };
+    const allMs = performance.now() - startMs;
+    return { app, firstMs, allMs, processorMs: processorClock.now() - startProcessorMs };
   };
   const { result, bytes } = await peakOf(open);
   const { app, ...times } = result;

@@ -65,10 +65,10 @@ export async function openOrganisation(policy: Omit<Policy, 'blockSeconds'>): Pr
   }
 }
 
-/** Everybody in turn writes a message of 1 KB, so many in all; resolves when the relay has them. */
-export async function write(writers: readonly App[], count: number, start = ''): Promise<void> {
+/** Everybody in turn writes messages of 1 KB that begin with `mark`, so many in all; resolves when the relay has them. */
+export async function write(writers: readonly App[], count: number, mark = ''): Promise<void> {
   const share = Math.ceil(count / writers.length);
-  const text = start + TEXT.slice(start.length);
+  const text = mark + TEXT.slice(mark.length);
   await Promise.all(
     writers.map(async (writer, i) => {
       const own = Math.min(share, count - i * share);

@@ -180,7 +180,9 @@ test('of the epoch that it announces a device has the key, and asks for no box; 
   asked = 0;
   const { epochs } = await makeRing(nodePrimitives, async () => {}, { hasBox });
   const late = { hash, key: epochKey() };
-  await expect(epochs.whileAnnounced(late, () => Promise.reject(new Error('cut off')))).rejects.toThrow();
+  await expect(epochs.whileAnnounced(late, () => Promise.reject(new Error('cut off')))).rejects.toThrow(
+    'cut off',
+  );
   await epochs.adopt(await epochs.verify(statement.bytes));
   expect(asked).toBe(1);
 });

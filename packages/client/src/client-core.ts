@@ -125,6 +125,7 @@ export class ClientCore {
       org: identity.org,
       member: identity.member,
       keyStore: options.store.keys,
+      sessions: options.sessions ?? null,
       isOnline: () => sync().online !== null,
       pullDirectory: () => sync().pullDirectory(),
       pullSealingRecords: () => sync().pullSealingRecords(),

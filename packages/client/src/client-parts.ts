@@ -1,9 +1,10 @@
-import { deviceIdOf } from '@keytide/crypto-core';
+import { ABILITY_LIBSIGNAL, deviceIdOf } from '@keytide/crypto-core';
 import { everyoneGroup } from '@keytide/key-directory';
 import { AccessDecisions } from './access-decisions.ts';
 import type { ClientOptions } from './client-options.ts';
 import type { Declarations } from './collection.ts';
 import { Cosigner } from './cosigner.ts';
+import { sessionsNeeded } from './direct-channels.ts';
 import { DirectShelf } from './direct-shelf.ts';
 import { DirectoryReplica } from './directory-replica.ts';
 import { EpochKeyStore } from './epoch-key-store.ts';
@@ -45,7 +46,7 @@ export interface ClientParts {
 
 /**
  * Reads what the store holds; finishes a wipe that was ordered before.
- * @throws ClientError `wiped`, `store-damaged`
+ * @throws ClientError `wiped`, `store-damaged`, `sessions-needed`
  */
 export async function openParts(
   options: ClientOptions<Declarations>,
@@ -67,6 +68,9 @@ export async function openParts(
     signer,
   });
   await obeyStored({ ports, api, store, org: identity.org, device, signer }, directory);
+  const own = directory.size === 0 ? undefined : directory.state.devices.get(device);
+  if (((own?.abilities ?? 0) & ABILITY_LIBSIGNAL) !== 0 && options.sessions === undefined)
+    throw sessionsNeeded();
   const sealing = await OwnSealingKeys.open({
     primitives,
     random: ports.random,

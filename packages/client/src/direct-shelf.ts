@@ -21,13 +21,15 @@ export interface KeptDirect {
   readonly sizeBytes: number;
 }
 
-/** A sealed message that the relay has not confirmed to keep. */
+/** A message to one device that the relay has not confirmed to keep. */
 export interface Letter {
   readonly name: string;
   readonly recipient: DeviceId;
   /** 16 bytes: makes handing it in again harmless. */
   readonly id: Uint8Array;
-  readonly wire: Uint8Array;
+  /** Sealed, or to be sealed when it is handed in: in a session. */
+  readonly isSealed: boolean;
+  readonly bytes: Uint8Array;
   readonly madeMs: number;
 }
 
@@ -98,13 +100,32 @@ export class DirectShelf {
     letters: readonly Omit<Letter, 'name'>[],
   ): Promise<void> {
     const { kept, change } = this.shelve(message, plaintext);
-    const named = letters.map((letter): Letter => ({ ...letter, name: this.#name(LETTERS) }));
-    await this.#keyStore.write([
-      change,
-      ...named.map((letter) => ({ name: letter.name, value: encodeLetter(letter) })),
-    ]);
+    const enclosed = letters.map((letter) => this.enclose(letter));
+    await this.#keyStore.write([change, ...enclosed.map((each) => each.change)]);
     this.add(kept);
-    this.#letters = [...this.#letters, ...named];
+    this.addLetters(enclosed.map((each) => each.letter));
+  }
+
+  /** Names a letter and says how it is kept; `addLetters` once that is durable. */
+  enclose(letter: Omit<Letter, 'name'>): { letter: Letter; change: KeyStoreChange } {
+    const named = { ...letter, name: this.#name(LETTERS) };
+    return { letter: named, change: changeOf(named) };
+  }
+
+  /** What `enclose` has named is durable. */
+  addLetters(letters: readonly Letter[]): void {
+    this.#letters = [...this.#letters, ...letters];
+  }
+
+  /** A letter that is sealed now, and how that is kept; `replace` once that is durable. */
+  sealed(letter: Letter, bytes: Uint8Array): { sealed: Letter; change: KeyStoreChange } {
+    const sealed = { ...letter, isSealed: true, bytes };
+    return { sealed, change: changeOf(sealed) };
+  }
+
+  /** What `sealed` has made is durable. */
+  replace(letter: Letter, sealed: Letter): void {
+    this.#letters = this.#letters.map((each) => (each === letter ? sealed : each));
   }
 
   /** Forgets letters that the relay keeps, or that nobody waits for. */
@@ -135,7 +156,7 @@ export class DirectShelf {
         name,
         value: encodeKept(each, encodeDirectPayload(each.payload)),
       })),
-      ...[...letters].map(([name, each]) => ({ name, value: encodeLetter(each) })),
+      ...[...letters.values()].map(changeOf),
     ]);
     this.#kept = this.#kept.map((each) => kept.get(each.name) ?? each);
     this.#letters = this.#letters.map((each) => letters.get(each.name) ?? each);
@@ -165,30 +186,31 @@ function encodeKept(
   return encodeCbor([1, idBytes(sender), timeMs, plaintext]);
 }
 
-function encodeLetter({ recipient, id, wire, madeMs }: Letter): Uint8Array {
-  return encodeCbor([1, idBytes(recipient), id, wire, madeMs]);
+/** Version 1 is sealed; version 2 is not. */
+function changeOf({ name, recipient, id, isSealed, bytes, madeMs }: Letter): KeyStoreChange {
+  return { name, value: encodeCbor([isSealed ? 1 : 2, idBytes(recipient), id, bytes, madeMs]) };
 }
 
 function decodeKept(name: string, value: Uint8Array): KeptDirect {
-  const fields = fieldsOf(value, 4);
-  const [, sender, timeMs, plaintext] = fields;
-  if (!(sender instanceof Uint8Array) || typeof timeMs !== 'number') throw damaged();
+  const [version, sender, timeMs, plaintext] = fieldsOf(value, 4);
+  if (version !== 1 || !(sender instanceof Uint8Array) || typeof timeMs !== 'number') throw damaged();
   const payload = plaintext instanceof Uint8Array ? parseDirectPayload(plaintext) : null;
   if (!(plaintext instanceof Uint8Array) || payload === null) throw damaged();
   return { name, sender: deviceId(sender), timeMs, payload, sizeBytes: plaintext.length };
 }
 
 function decodeLetter(name: string, value: Uint8Array): Letter {
-  const [, recipient, id, wire, madeMs] = fieldsOf(value, 5);
+  const [version, recipient, id, bytes, madeMs] = fieldsOf(value, 5);
   const isBytes = (each: unknown): each is Uint8Array => each instanceof Uint8Array;
-  if (!isBytes(recipient) || !isBytes(id) || !isBytes(wire) || typeof madeMs !== 'number') throw damaged();
-  return { name, recipient: deviceId(recipient), id, wire, madeMs };
+  if (!isBytes(recipient) || !isBytes(id) || !isBytes(bytes) || typeof madeMs !== 'number') throw damaged();
+  if (version !== 1 && version !== 2) throw damaged();
+  return { name, recipient: deviceId(recipient), id, isSealed: version === 1, bytes, madeMs };
 }
 
 function fieldsOf(value: Uint8Array, length: number): readonly unknown[] {
   const decoded = decodeCbor(value, MAX_ENTRY_BYTES);
   const fields = Array.isArray(decoded) ? decoded : [];
-  if (fields.length !== length || fields[0] !== 1) throw damaged();
+  if (fields.length !== length) throw damaged();
   return fields;
 }
 

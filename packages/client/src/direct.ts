@@ -1,35 +1,22 @@
-import {
-  boxChannel,
-  CryptoError,
-  deviceId,
-  forgetSeenMessages,
-  pairwiseEndpoint,
-  sorted,
-  toHex,
-  type DeviceId,
-  type KeyStore,
-  type KeyStoreChange,
-  type MemberId,
-  type OrgId,
-  type PairwiseEndpoint,
-} from '@keytide/crypto-core';
+import { forgetSeenMessages, sorted, toHex, type DeviceId, type MemberId } from '@keytide/crypto-core';
 import { isActive, type Device } from '@keytide/key-directory';
 import type { Body } from './body.ts';
-import { confirmMail, postMail, readMail } from './direct-api.ts';
+import { DirectChannels } from './direct-channels.ts';
+import {
+  DirectMail,
+  type DirectMailParts,
+  type RefusedDirect,
+  type UnreadableDirect,
+} from './direct-mail.ts';
 import { encodeDirectPayload, parseDirectPayload } from './direct-payload.ts';
-import { hasRoom, isFull } from './direct-room.ts';
-import type { DirectShelf, KeptDirect, Letter } from './direct-shelf.ts';
-import type { DirectoryReplica } from './directory-replica.ts';
-import type { Self } from './epoch-ring.ts';
+import { isFull } from './direct-room.ts';
+import type { KeptDirect, Letter } from './direct-shelf.ts';
 import { ClientError } from './errors.ts';
-import type { OwnSealingKeys } from './own-sealing-keys.ts';
 import type { Part } from './part.ts';
 import type { Ports } from './ports.ts';
-import type { RelayApi } from './relay-api.ts';
 import { decidingMs, windowStartMs } from './retention.ts';
-import type { SealingRecords } from './sealing-records.ts';
 import { Serial } from './serial.ts';
-import { notedKeyStore, type NotedKeyStore } from './store-failures.ts';
+import { SessionUpkeep } from './session-upkeep.ts';
 import type { TrustedTime } from './trusted-time.ts';
 import { Wakeups } from './wakeups.ts';
 
@@ -50,13 +37,6 @@ export interface DirectMessage {
   readonly body: Body;
 }
 
-/** A message to this device that shows nothing, and why (docs/spec/direct.md). */
-export interface UnreadableDirect {
-  /** Who sent it, by the relay's word. */
-  readonly device: DeviceId;
-  readonly code: string;
-}
-
 /** What became of a message: durable here, and sealed to all devices but these. */
 export interface SentDirect {
   readonly id: string;
@@ -66,56 +46,39 @@ export interface SentDirect {
   readonly full: readonly DeviceId[];
 }
 
-/** A device whose mail the relay does not take now: what is for it waits here, and is handed in again. */
-export interface RefusedDirect {
-  readonly device: DeviceId;
-  /** The relay's code: `quota-exceeded` when it keeps as much for that device as it may. */
-  readonly code: string;
-}
-
-interface DirectParts {
+interface DirectParts extends DirectMailParts {
   readonly ports: Ports;
-  readonly org: OrgId;
-  readonly member: MemberId;
-  readonly self: Self;
-  readonly keyStore: KeyStore;
-  readonly shelf: DirectShelf;
-  readonly directory: DirectoryReplica;
-  readonly sealing: OwnSealingKeys;
-  readonly sealingRecords: SealingRecords;
-  readonly api: RelayApi;
-  /** What time it is at the least. */
   readonly time: Pick<TrustedTime, 'now' | 'attestedMs'>;
   readonly isOnline: () => boolean;
-  pullDirectory(): Promise<void>;
   pullSealingRecords(): Promise<void>;
 }
 
+/** And twice as long each time, up to eight minutes. */
 const RETRY_MS = 15_000;
+const RETRIES_DOUBLED = 5;
 const LOOK_MS = 3_600_000;
-const UNREADABLE_KEPT = 100;
 
 /** Messages between two people, over the pairwise channels of their devices and the relay's mailboxes. */
 export class Direct implements Part {
   readonly topic = 'mail';
   readonly #parts: DirectParts;
-  readonly #noted: NotedKeyStore;
+  readonly #channels: DirectChannels;
+  readonly #upkeep: SessionUpkeep;
+  readonly #mail: DirectMail;
   readonly #writing = new Serial();
   readonly #stopping = new AbortController();
   readonly #changes = new Wakeups();
-  readonly #unreadable: UnreadableDirect[] = [];
-  readonly #refused = new Map<DeviceId, string>();
-  /** Whose messages were left with the relay, up to `#readTo`. */
-  readonly #held = new Set<MemberId>();
-  #readTo = 0;
-  #endpoint: PairwiseEndpoint | null = null;
+  #retries = 0;
   #isAwake = false;
   #isTryingAgain = false;
   #running: Promise<void> | null = null;
 
   constructor(parts: DirectParts) {
     this.#parts = parts;
-    this.#noted = notedKeyStore(parts.keyStore);
+    this.#channels = new DirectChannels(parts);
+    this.#upkeep = new SessionUpkeep(parts, this.#channels);
+    const tools = { channels: this.#channels, upkeep: this.#upkeep, stopping: this.#stopping.signal };
+    this.#mail = new DirectMail(parts, { ...tools, onNews: () => this.#changes.wake() });
     void this.#look();
   }
 
@@ -126,15 +89,12 @@ export class Direct implements Part {
 
   /** The newest messages that show nothing, at most 100. */
   get unreadable(): readonly UnreadableDirect[] {
-    return [...this.#unreadable];
+    return this.#mail.unreadable;
   }
 
-  /** The devices whose mail the relay has refused, while it waits. */
+  /** The devices whose mail the relay has refused, or that no session can be started with, while it waits. */
   get refused(): readonly RefusedDirect[] {
-    const { letters } = this.#parts.shelf;
-    return [...this.#refused]
-      .filter(([device]) => letters.some(({ recipient }) => recipient === device))
-      .map(([device, code]) => ({ device, code }));
+    return this.#mail.refused;
   }
 
   /**
@@ -142,7 +102,7 @@ export class Direct implements Part {
    * until older messages are over, or its own time is.
    */
   get held(): readonly MemberId[] {
-    return [...this.#held];
+    return this.#mail.held;
   }
 
   /**
@@ -242,12 +202,13 @@ export class Direct implements Part {
     return [...ids].map((id) => devices.get(id) as Device);
   }
 
+  /** In boxes at once; what goes in a session is sealed when it is handed in, for that may need the relay. */
   async #seal(
     devices: readonly Device[],
     plaintext: Uint8Array,
     nowMs: number,
   ): Promise<Omit<SentDirect, 'id'> & { readonly letters: readonly Omit<Letter, 'name'>[] }> {
-    const { ports, sealingRecords, shelf } = this.#parts;
+    const { ports, shelf } = this.#parts;
     const letters: Omit<Letter, 'name'>[] = [];
     const silent: DeviceId[] = [];
     const full: DeviceId[] = [];
@@ -256,35 +217,15 @@ export class Direct implements Part {
         full.push(device.id);
         continue;
       }
-      const choice = sealingRecords.choiceAt(device, nowMs);
-      if (choice.kind === 'silent') {
+      const isSealed = !this.#channels.holdsSession(device);
+      if (isSealed && !this.#channels.canSealTo(device)) {
         silent.push(device.id);
         continue;
       }
-      const encapsulator = ports.primitives.encapsulator(choice.record.publicKey);
-      // A box leaves nothing behind on this side: the letters are kept together, with the message itself.
-      const wire = await boxChannel(this.#ownEnd(), { record: device, encapsulator }).seal(
-        plaintext,
-        () => [],
-      );
-      letters.push({ recipient: device.id, id: ports.random(16), wire, madeMs: nowMs });
+      const bytes = isSealed ? await this.#channels.sealBox(device, plaintext) : plaintext;
+      letters.push({ recipient: device.id, id: ports.random(16), isSealed, bytes, madeMs: nowMs });
     }
     return { letters, silent, full };
-  }
-
-  /** This device's end of its channels; needs its place in the membership log. */
-  #ownEnd(): PairwiseEndpoint {
-    const { ports, org, self, directory, sealing } = this.#parts;
-    this.#endpoint ??= pairwiseEndpoint({
-      primitives: ports.primitives,
-      random: ports.random,
-      org,
-      store: this.#noted.store,
-      signer: self.signer,
-      record: directory.state.devices.get(self.device) as Device,
-      sealingKey: (keyId) => sealing.withId(keyId),
-    });
-    return this.#endpoint;
   }
 
   async #run(): Promise<void> {
@@ -292,8 +233,10 @@ export class Direct implements Part {
     try {
       await this.#forget();
       if (!this.#parts.isOnline()) return;
-      await this.#pull();
-      if (await this.#flush()) return;
+      if (await this.#mail.exchange()) {
+        this.#retries = 0;
+        return;
+      }
     } catch {
       // What the relay does passes, and what this device cannot keep is told by whatever else it does.
     }
@@ -304,114 +247,18 @@ export class Direct implements Part {
   async #tryAgain(): Promise<void> {
     if (this.#isTryingAgain) return;
     this.#isTryingAgain = true;
-    await this.#parts.ports.clock.wait(RETRY_MS, this.#stopping.signal);
+    const waitMs = RETRY_MS * 2 ** Math.min(this.#retries, RETRIES_DOUBLED);
+    this.#retries += 1;
+    await this.#parts.ports.clock.wait(waitMs, this.#stopping.signal);
     this.#isTryingAgain = false;
     if (!this.#stopping.signal.aborted && this.#parts.isOnline()) this.wake();
-  }
-
-  async #pull(): Promise<void> {
-    const { api } = this.#parts;
-    // What is held is not read again with each hint.
-    let after = this.#held.size === 0 ? 0 : this.#readTo;
-    for (let more = true; more && !this.#stopping.signal.aborted;) {
-      const page = await readMail(api, after);
-      const taken: number[] = [];
-      for (const { seq, sender, message } of page.messages)
-        if (await this.#take(deviceId(sender), message)) taken.push(seq);
-      if (taken.length > 0) await confirmMail(api, taken);
-      after = page.messages[page.messages.length - 1]?.seq ?? after;
-      this.#readTo = after;
-      ({ more } = page);
-    }
-  }
-
-  /** Whether the relay may forget it: not what there is no room for. What does not open now never will. */
-  async #take(sender: DeviceId, wire: Uint8Array): Promise<boolean> {
-    const { directory, self, shelf } = this.#parts;
-    if (!directory.state.devices.has(sender)) await this.#parts.pullDirectory();
-    const device = directory.state.devices.get(sender);
-    if (device !== undefined && isActive(directory.state, sender)) {
-      const theirs = shelf.kept.filter(
-        ({ sender: by }) => by !== self.device && directory.state.devices.get(by)?.member === device.member,
-      );
-      if (!hasRoom(theirs, device.member === this.#parts.member)) {
-        this.#held.add(device.member);
-        this.#changes.wake();
-        return false;
-      }
-    }
-    await this.#open(sender, wire);
-    return true;
-  }
-
-  async #open(sender: DeviceId, wire: Uint8Array): Promise<void> {
-    const { directory, ports } = this.#parts;
-    const device = directory.state.devices.get(sender);
-    if (device === undefined) return this.#refuse(sender, 'device-not-certified');
-    if (!isActive(directory.state, sender)) return this.#refuse(sender, 'removed');
-    let kept: KeptDirect | null = null;
-    const keep = (plaintext: Uint8Array): readonly KeyStoreChange[] => {
-      const shelved = this.#shelve(device, plaintext);
-      kept = shelved.kept;
-      return [shelved.change];
-    };
-    try {
-      const encapsulator = ports.primitives.encapsulator(device.sealing.publicKey);
-      await boxChannel(this.#ownEnd(), { record: device, encapsulator }).open(wire, keep);
-    } catch (error) {
-      // What this device cannot keep stays with the relay.
-      if (!(error instanceof CryptoError) || this.#noted.failedWith(error)) throw error;
-      // A repetition is here already.
-      if (error.code !== 'replayed') this.#refuse(sender, error.code);
-      return;
-    }
-    if (kept !== null) this.#parts.shelf.add(kept);
-    this.#changes.wake();
-  }
-
-  /** @throws CryptoError `wrong-context` for what is no message between these two */
-  #shelve(device: Device, plaintext: Uint8Array): ReturnType<DirectShelf['shelve']> {
-    const { member, shelf, time } = this.#parts;
-    const payload = parseDirectPayload(plaintext);
-    if (payload === null || (device.member !== member && payload.to !== member))
-      throw new CryptoError('wrong-context', 'no direct message to this member');
-    const timeMs = Math.min(payload.sentMs, time.now());
-    return shelf.shelve({ sender: device.id, timeMs, payload }, plaintext);
-  }
-
-  #refuse(device: DeviceId, code: string): void {
-    this.#unreadable.push({ device, code });
-    if (this.#unreadable.length > UNREADABLE_KEPT) this.#unreadable.shift();
-    this.#changes.wake();
-  }
-
-  /** Hands in what waits, to each device in order; `false` when something has to wait on. */
-  async #flush(): Promise<boolean> {
-    const { api, directory, shelf } = this.#parts;
-    const blocked = new Set<DeviceId>();
-    for (const letter of shelf.letters) {
-      const { recipient } = letter;
-      if (this.#stopping.signal.aborted) return false;
-      if (blocked.has(recipient)) continue;
-      try {
-        if (isActive(directory.state, recipient)) await postMail(api, letter);
-        await shelf.drop([letter]);
-        this.#refused.delete(recipient);
-      } catch (error) {
-        if (!(error instanceof ClientError) || error.code !== 'relay-refused') throw error;
-        // What comes later for this device must not come first.
-        blocked.add(recipient);
-        this.#refused.set(recipient, error.relayCode ?? error.code);
-      }
-    }
-    return blocked.size === 0;
   }
 
   /** At the start, and once an hour, also out of reach. */
   async #look(): Promise<void> {
     while (!this.#stopping.signal.aborted) {
-      // There may be room for what was left with the relay.
-      this.#held.clear();
+      this.#upkeep.due();
+      this.#mail.readAgain();
       this.wake();
       await this.#parts.ports.clock.wait(LOOK_MS, this.#stopping.signal);
     }
@@ -420,17 +267,26 @@ export class Direct implements Part {
   /** Deletes what is over, and which messages were opened with sealing keys that are gone. */
   async #forget(): Promise<void> {
     const { directory, keyStore, sealing, self, shelf, time } = this.#parts;
+    const startMs = this.#windowStartMs();
     if (directory.size === 0) return;
     await shelf.setBack(time.now());
-    if (await shelf.forget(this.#windowStartMs())) {
-      // There may be room for what was left with the relay.
-      this.#held.clear();
+    if (await shelf.forget(startMs)) {
+      this.#mail.readAgain();
       this.#changes.wake();
     }
     if (!isActive(directory.state, self.device)) return;
     const seen = (await keyStore.names(SEEN)).map((name) => name.slice(SEEN.length).split('/')[0] as string);
     for (const keyId of new Set(seen))
-      if (sealing.withId(keyId) === null) await forgetSeenMessages(this.#ownEnd(), keyId, []);
+      if (sealing.withId(keyId) === null) await forgetSeenMessages(this.#channels.endpoint, keyId, []);
+    // What may be sent again is what is kept.
+    const own = new Set(
+      shelf.kept.filter(({ sender }) => sender === self.device).map(({ payload }) => toHex(payload.id)),
+    );
+    const isKept = (plaintext: Uint8Array): boolean => {
+      const payload = parseDirectPayload(plaintext);
+      return payload !== null && own.has(toHex(payload.id));
+    };
+    await this.#upkeep.forget({ isKept, usedSinceMs: startMs });
   }
 
   #viewOf({ sender, timeMs, payload }: KeptDirect, member: MemberId): DirectMessage | null {

@@ -1,4 +1,4 @@
-import { deviceIdOf, encodeCbor, equalBytes, type MemberId, type Primitives } from '@keytide/crypto-core';
+import { ABILITY_LIBSIGNAL, deviceIdOf, encodeCbor, equalBytes, type MemberId } from '@keytide/crypto-core';
 import {
   acceptDeviceInvite,
   acceptInvite,
@@ -205,7 +205,7 @@ async function foundOrganisation<D extends Declarations>(
   const policy = await pinRelay(ports, relayUrl, options.policy ?? DEFAULT_POLICY);
   const seeds = createSeeds(random);
   const nowMs = clock.now();
-  const device = ownDevice(primitives, seeds, nowMs, policy);
+  const device = ownDevice(options, seeds, nowMs, policy);
   const wire = createGenesis({ primitives, random, device, handle, policy, nowMs });
   const { org, members, root } = replay(primitives, [wire]);
   const [member] = members.keys();
@@ -282,7 +282,7 @@ async function enterByInvite<D extends Declarations>(
     const { state } = directory;
     const known = state.devices.get(id);
     if (known !== undefined) return known.member;
-    const device = ownDevice(primitives, identity, Math.max(clock.now(), state.timeMs), state.policy);
+    const device = ownDevice(options, identity, Math.max(clock.now(), state.timeMs), state.policy);
     const accepted = { primitives, state, seed, device, nowMs: clock.now() };
     const lets = state.invites.get(invite)?.lets;
     const wire =
@@ -321,7 +321,7 @@ export async function openDirectory<D extends Declarations>(
 
 /** The first sealing key is in force for a block, like the others; they are published without the log. */
 export function ownDevice(
-  primitives: Primitives,
+  { ports: { primitives }, sessions }: Pick<ClientOptions<Declarations>, 'ports' | 'sessions'>,
   { signingSeed, sealingSeed }: Pick<Identity, 'signingSeed' | 'sealingSeed'>,
   nowMs: number,
   policy: Policy,
@@ -329,7 +329,7 @@ export function ownDevice(
   if (sealingSeed === null) throw new ClientError('store-damaged', 'the first sealing key is gone too early');
   return {
     signer: signingSeed.use((seed) => primitives.signer(seed)),
-    abilities: 0,
+    abilities: sessions === undefined ? 0 : ABILITY_LIBSIGNAL,
     sealingPublicKey: sealingSeed.use((seed) => primitives.decapsulator(seed)).publicKey,
     notBeforeMs: nowMs,
     notAfterMs: nowMs + sealingTimesOf(policy).blockMs,

@@ -29,6 +29,7 @@ export type ClientErrorCode =
   | 'unknown-request' // no access request with this id waits for an answer
   | 'beyond-entitlement' // of what was asked for, nothing may be given any more
   | 'too-large' // over the size of one message
+  | 'sessions-needed' // this device holds sessions, and was opened without them
   | 'storage-full' // no room for more on this device
   | 'store-in-use' // another tab has this device's store open
   | 'unsupported-runtime' // this runtime lacks what the adapter needs

@@ -21,7 +21,8 @@ export {
   type JoinOptions,
 } from './enrol.ts';
 export type { AccessNeed } from './entitlement.ts';
-export type { Direct, DirectMessage, RefusedDirect, SentDirect, UnreadableDirect } from './direct.ts';
+export type { Direct, DirectMessage, SentDirect } from './direct.ts';
+export type { RefusedDirect, UnreadableDirect } from './direct-mail.ts';
 export { ClientError, type ClientErrorCode } from './errors.ts';
 export type { Divergence, Missing, UnreadableCode } from './group-replica.ts';
 export type { IdentityChange, OwnDevice } from './identity-watch.ts';
@@ -62,6 +63,7 @@ export { recoverOrganisation, type RecoverOptions } from './recover.ts';
 export type { RequestRejection } from './read-request.ts';
 export type { RelayAudit } from './relay-audit.ts';
 export type { RefusedDocument } from './relay-data.ts';
+export type { Sessions } from './sessions.ts';
 export { system, type SystemCollection, type SystemDeclaration } from './system-collection.ts';
 export { unlockShareFrom } from './unlock-share.ts';
 export type { UnlockAttempts } from './membership.ts';

@@ -132,7 +132,7 @@ async function enterByKey<D extends Declarations>(
       random,
       state,
       seed,
-      device: ownDevice(primitives, identity, nowMs, state.policy),
+      device: ownDevice(options, identity, nowMs, state.policy),
       handle,
       member: identity.member,
       policy: policy(state.policy),

@@ -26,7 +26,7 @@ test('what is kept of a member, of one’s own devices, and what waits for a dev
   expect([1, 2].map((count) => hasRoom(megabytes(count), false))).toEqual([true, false]);
   expect([15, 16].map((count) => hasRoom(megabytes(count), true))).toEqual([true, false]);
   expect(hasRoom([...megabytes(1), kept(1_048_575 - 256)], false)).toBe(true);
-  const letter = { name: '', id: new Uint8Array(16), wire: new Uint8Array(1), madeMs: 1 };
+  const letter = { name: '', id: new Uint8Array(16), isSealed: true, bytes: new Uint8Array(1), madeMs: 1 };
   const letters = Array.from({ length: 500 }, () => ({ ...letter, recipient: device('2') }));
   expect(isFull(letters, device('2'))).toBe(true);
   expect([isFull(letters.slice(1), device('2')), isFull(letters, device('3'))]).toEqual([false, false]);
@@ -35,7 +35,12 @@ test('what is kept of a member, of one’s own devices, and what waits for a dev
 test('what was written while the clock was a year ahead goes when what is written now goes', async () => {
   const keyStore = memoryKeyStore();
   const shelf = await DirectShelf.open(keyStore);
-  const letter = { recipient: device('2'), id: new Uint8Array(16), wire: new Uint8Array([7]) };
+  const letter = {
+    recipient: device('2'),
+    id: new Uint8Array(16),
+    isSealed: true,
+    bytes: new Uint8Array([7]),
+  };
   const send = async (timeMs: number, text: string): Promise<void> => {
     const said = payload(timeMs, text);
     const message = { sender: device('1'), timeMs, payload: said };

@@ -73,6 +73,12 @@ export {
   mailResponse,
   type MailPageBody,
 } from './mail-bodies.ts';
+export {
+  preKeyOfferResponse,
+  preKeysRequest,
+  preKeysResponse,
+  preKeyStockResponse,
+} from './pre-key-bodies.ts';
 export { LIMITS, PROTOCOL_VERSION } from './limits.ts';
 export { loginBytes, type LoginClaim } from './login.ts';
 export { isRefusalCode, REFUSAL_CODES, type RefusalCode } from './refusal.ts';

@@ -43,6 +43,10 @@ export const LIMITS = {
   mailBytes: 65_536,
   /** Pairwise messages in one page, and in one confirmation. */
   mailPage: 100,
+  /** A pre-key bundle, or a pair of one-time pre-keys. */
+  preKeyBytes: 4096,
+  /** Pairs of one-time pre-keys that a relay keeps of one device. */
+  oneTimePreKeys: 100,
   /** Sealing records in one page. */
   sealingPageRecords: 512,
   /** The body of one document of an organisation, or of a system value. */

@@ -22,6 +22,7 @@ export const REFUSAL_CODES = [
   'message-id-reused', // the same message id came with other bytes
   'not-a-recipient', // a box for a device that is not active
   'no-box', // no box for this device in this epoch
+  'no-pre-keys', // no pre-keys of that device that are in force
   'no-checkpoint', // no checkpoint that a device has cosigned
   'version-conflict', // a document has another version than the one that was to be replaced
   'quota-exceeded', // the organisation keeps as much as it may

@@ -17,6 +17,7 @@ const STATUS: Partial<Record<RelayErrorCode, number>> = {
   'not-found': 404,
   'no-box': 404,
   'no-share': 404,
+  'no-pre-keys': 404,
   'no-checkpoint': 404,
   'unknown-request': 404,
   'wrong-group': 409,

@@ -17,6 +17,7 @@ export type {
   SystemPlace,
 } from './data-store.ts';
 export type { MailPage, MailPut, MailStore, StoredMail } from './mail-store.ts';
+export type { PreKeyPut, PreKeyStore, StoredPreKeys } from './pre-key-store.ts';
 export type {
   DirectoryStore,
   LogGrowth,

@@ -19,6 +19,9 @@ export interface RelayLimits {
   /** Messages that wait for one device: of everybody, and of all devices of one member. */
   readonly mailboxMessages: number;
   readonly mailboxOfMember: number;
+  /** Pre-keys that one device is given: a burst of so many, then so many a second; all devices of a member, twice that. */
+  readonly preKeyBurst: number;
+  readonly preKeysPerSecond: number;
   /** Frames of one socket that are read but not yet answered, in bytes; above, reading stops. */
   readonly socketIntakeBytes: number;
   /** The same over all sockets. */
@@ -60,6 +63,8 @@ export const DEFAULT_LIMITS: RelayLimits = {
   mailPerSecond: 5,
   mailboxMessages: 1_000,
   mailboxOfMember: 200,
+  preKeyBurst: 200,
+  preKeysPerSecond: 1,
   socketIntakeBytes: 2_097_152,
   intakeBytes: 67_108_864,
   catchUpReads: 2,

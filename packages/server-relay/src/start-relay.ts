@@ -25,6 +25,7 @@ import { DEFAULT_LIMITS, type RelayLimits } from './limits.ts';
 import { shortId, type Log } from './log-event.ts';
 import { createLogins } from './logins.ts';
 import { addMailRoutes } from './mail-routes.ts';
+import { addPreKeyRoutes } from './pre-key-routes.ts';
 import { createOrganisations } from './organisations.ts';
 import { createOrgData } from './org-data.ts';
 import { answerBrowsers, createOrigins, type Origins } from './origins.ts';
@@ -172,6 +173,12 @@ function assemble(
     limits,
     rates: createMemberRates(clock, limits.mailBurst, limits.mailPerSecond),
     hint: (org, device) => sockets?.hint(org, [device], 'mail'),
+  });
+  addPreKeyRoutes(app, {
+    store,
+    gate,
+    clock,
+    rates: createMemberRates(clock, limits.preKeyBurst, limits.preKeysPerSecond),
   });
   const atRest = createAtRest({ store, wrapper, primitives, random });
   addDataRoutes(app, {

@@ -6,6 +6,7 @@ import type { AccessStore } from './access-store.ts';
 import type { DirectoryStore, LogGrowth } from './directory-store.ts';
 import type { WipeStore } from './wipe-store.ts';
 import type { MailStore } from './mail-store.ts';
+import type { PreKeyStore } from './pre-key-store.ts';
 
 /**
  * What a relay keeps. Everything a method reports as done is durable. Ids are scoped by organisation; nothing
@@ -13,7 +14,8 @@ import type { MailStore } from './mail-store.ts';
  * Every method throws RelayError `database-failed` when the store cannot answer; the outcome of a write is
  * then unknown, and repeating it is safe.
  */
-export interface RelayStore extends DirectoryStore, DataStore, BlobIndex, WipeStore, AccessStore, MailStore {
+export interface RelayStore
+  extends DirectoryStore, DataStore, BlobIndex, WipeStore, AccessStore, MailStore, PreKeyStore {
   /** Whether there is any organisation. */
   hasOrganisations(): Promise<boolean>;
   /** Starts an organisation with its genesis entry. False, and nothing done, if it exists. */
@@ -49,7 +51,7 @@ export interface RelayStore extends DirectoryStore, DataStore, BlobIndex, WipeSt
   putChallenge(challenge: StoredChallenge): Promise<void>;
   /** Uses up a challenge. True for one caller only, and only for its subject before its time is over. */
   takeChallenge(challenge: Omit<StoredChallenge, 'expiresMs'>, nowMs: number): Promise<boolean>;
-  /** Deletes sessions, challenges, access requests and mail that expired before `nowMs`, and unlock shares that are over. */
+  /** Deletes sessions, challenges, access requests, mail and pre-keys that expired before `nowMs`, and unlock shares that are over. */
   forgetExpired(nowMs: number): Promise<void>;
 
   /** Finishes what is under way and lets go of the database. */

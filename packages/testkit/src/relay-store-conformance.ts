@@ -8,6 +8,7 @@ import { epochChecks } from './relay-store-epochs.ts';
 import { logChecks } from './relay-store-log.ts';
 import { loginChecks } from './relay-store-logins.ts';
 import { mailChecks } from './relay-store-mail.ts';
+import { preKeyChecks } from './relay-store-pre-keys.ts';
 import { sealingRecordChecks } from './relay-store-sealing.ts';
 import { wipeChecks } from './relay-store-wipe.ts';
 import type { TestRunner } from './test-runner.ts';
@@ -19,6 +20,7 @@ const CHECKS: readonly StoreCheck[] = [
   ...dataChecks,
   ...blobChecks,
   ...mailChecks,
+  ...preKeyChecks,
   ...epochChecks,
   ...appendChecks,
   ...wipeChecks,

@@ -15,7 +15,9 @@ export const kyberPreKeyName = (id: number): string => `libsignal/kyber-pre-key/
 export const kyberUsesPrefix = (id: number): string => `${KYBER_USES}${paddedId(id)}/`;
 export const sessionName = (peer: DeviceId): string => `libsignal/session/${peer}`;
 export const peerIdentityName = (peer: DeviceId): string => `libsignal/peer-identity/${peer}`;
-export const peerStateName = (peer: DeviceId): string => `libsignal/peer/${peer}`;
+/** What is remembered of each peer, by device id. */
+export const PEERS = 'libsignal/peer/';
+export const peerStateName = (peer: DeviceId): string => PEERS + peer;
 /** A sent plaintext that the peer has not confirmed, by the hash of its wire bytes. */
 export const sentName = (peer: DeviceId, hash: string): string => `libsignal/sent/${peer}/${hash}`;
 

@@ -51,6 +51,7 @@ export async function openInSession(
       unconfirmed: withNewest(state.unconfirmed, confirmed),
       lost,
       asks: lost.length === 0 ? 0 : state.asks,
+      usedMs: context.now(),
     };
     await commit(context, session, next, await keep(plaintext));
     return plaintext;

@@ -6,7 +6,7 @@ import { sorted } from '../sorted.ts';
 import { peerStateName } from './names.ts';
 import type { Transaction } from './transaction.ts';
 
-const VERSION = 1;
+const VERSION = 2;
 const MAX_STATE_BYTES = 64 * 1024;
 const HASH_BYTES = 32;
 
@@ -35,6 +35,8 @@ export interface PeerState {
   readonly askedMs: number;
   /** When the peer last made this device start anew. */
   readonly resetMs: number;
+  /** When something was last sealed or opened here. */
+  readonly usedMs: number;
 }
 
 /** A message of the peer's that was opened. */
@@ -53,13 +55,14 @@ const NEW_STATE: PeerState = {
   asks: 0,
   askedMs: 0,
   resetMs: 0,
+  usedMs: 0,
 };
 
 /** @throws CryptoError `malformed` for a damaged store */
 export async function readPeerState(tx: Transaction, peer: DeviceId): Promise<PeerState> {
   const stored = await tx.get(peerStateName(peer));
   if (stored === null) return NEW_STATE;
-  const fields = readArray(decodeCbor(stored, MAX_STATE_BYTES), 'peer state', 10);
+  const fields = readArray(decodeCbor(stored, MAX_STATE_BYTES), 'peer state', 11);
   readKnown(fields[0], 'peer state version', VERSION);
   return {
     bundleMs: readUint(fields[1], 'bundle time'),
@@ -74,16 +77,15 @@ export async function readPeerState(tx: Transaction, peer: DeviceId): Promise<Pe
     asks: readUint(fields[7], 'asks'),
     askedMs: readUint(fields[8], 'time of asking'),
     resetMs: readUint(fields[9], 'time of reset'),
+    usedMs: readUint(fields[10], 'time of use'),
   };
 }
 
 export function writePeerState(tx: Transaction, peer: DeviceId, state: PeerState): void {
-  const { bundleMs, counter, sent, opened, unconfirmed, lost, asks, askedMs, resetMs } = state;
-  const openedFields = opened.map(({ id, hash }) => [id, hash]);
-  tx.put(
-    peerStateName(peer),
-    encodeCbor([VERSION, bundleMs, counter, sent, openedFields, unconfirmed, lost, asks, askedMs, resetMs]),
-  );
+  const { bundleMs, counter, sent, unconfirmed, lost, asks, askedMs, resetMs, usedMs } = state;
+  const opened = state.opened.map(({ id, hash }) => [id, hash]);
+  const fields = [bundleMs, counter, sent, opened, unconfirmed, lost, asks, askedMs, resetMs, usedMs];
+  tx.put(peerStateName(peer), encodeCbor([VERSION, ...fields]));
 }
 
 /** Whether one of the byte strings is this one. */

@@ -31,6 +31,24 @@ export interface PublishedPreKeys {
   readonly replacesAll: boolean;
 }
 
+/** Whether there is anything for `preparePreKeys` to make. @throws CryptoError `malformed` for a damaged store */
+export function arePreKeysDue(
+  { store, random, inTurn }: PairwiseEndpoint,
+  published: number,
+  nowMs: number,
+): Promise<boolean> {
+  return inTurn(async () => {
+    const tx = transaction(store);
+    if ((await tx.get(RENEWAL)) !== null) return true;
+    const { signed, oneTime } = planPreKeys(
+      { ...(await readStock(tx, random)), oneTime: [] },
+      published,
+      nowMs,
+    );
+    return signed !== null || oneTime.length > 0;
+  });
+}
+
 /**
  * Makes the pre-keys that are due, and a bundle that says so; the secrets are durable when it resolves. A bundle
  * that never reaches the relay does no harm.

@@ -68,7 +68,7 @@ async function sealNew(
   const hash = endpoint.primitives.sha256(wire);
   session.tx.put(sentName(peerId, toHex(hash)), concatBytes(id, plaintext));
   const sent = [...(await withinReach(context, session, state)), hash];
-  const next = { ...state, counter: state.counter + 1, sent };
+  const next = { ...state, counter: state.counter + 1, sent, usedMs: context.now() };
   await commit(context, session, next, await keep(wire));
   return wire;
 }

@@ -2,6 +2,7 @@ import { fromHex, idBytes, orgId, toHex } from '@keytide/crypto-core';
 import type { Subject } from '@keytide/relay-protocol';
 import type { RelayStore, StoredSession } from '../store.ts';
 import type { SqlDatabase, SqlRow, SqlRunner } from './database.ts';
+import { forgetOldPreKeys, forgetPreKeys } from './pre-keys.ts';
 import { forgetShares } from './wipe.ts';
 
 /** The part of the store that keeps sessions and challenges. */
@@ -52,6 +53,7 @@ export function sqlLogins(
       await forgetShares(database, nowMs);
       await database.query('delete from access_requests where expires_ms < $1', [nowMs]);
       await database.query('delete from mail where expires_ms < $1', [nowMs]);
+      await forgetOldPreKeys(database, nowMs);
     },
   };
 }
@@ -69,6 +71,7 @@ export async function endSessions(runner: SqlRunner, org: Uint8Array, subject: S
     subjectBytes(subject),
   ]);
   await runner.query('delete from mail where org = $1 and recipient = $2', [org, subjectBytes(subject)]);
+  await forgetPreKeys(runner, org, subjectBytes(subject));
 }
 
 function subjectBytes({ id }: Subject): Uint8Array {

@@ -11,6 +11,7 @@ import { addEntry, sqlDirectory } from './directory.ts';
 import { endSessions, sqlLogins } from './logins.ts';
 import { forgetDevice, sqlWipe } from './wipe.ts';
 import { sqlMail } from './mail.ts';
+import { sqlPreKeys } from './pre-keys.ts';
 
 const KINDS: readonly EntryKind[] = ['envelope', 'statement'];
 
@@ -28,6 +29,7 @@ export function sqlRelayStore(database: SqlDatabase): RelayStore {
     ...sqlAccess(database),
     ...sqlBlobs(database),
     ...sqlMail(database),
+    ...sqlPreKeys(database),
     hasOrganisations: async () =>
       (await database.query('select 1 as one from organisations limit 1')).length > 0,
     createOrganisation: (genesis) => createOrganisation(database, genesis),

@@ -1,30 +1,11 @@
-import {
-  connect,
-  createOrganisation,
-  defineOrganisation,
-  join,
-  memoryDeviceStore,
-  sensitive,
-  type Client,
-  type DeviceStore,
-  type Ports,
-} from '@keytide/client';
+import { connect, createOrganisation, join, type Ports } from '@keytide/client';
 import { nodePorts } from '@keytide/client/node';
 import { logNoteKey, originOf, parseNote, verifyNote } from '@keytide/key-directory';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { startRelay, type Relay } from '@keytide/server-relay';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { z } from 'zod';
+import { chatPeople, definition, hears, keptStore, says, type Person } from './chat-people.ts';
 import { leapingClock } from './leaping-clock.ts';
-
-const definition = defineOrganisation({ chat: sensitive.log(z.object({ text: z.string().min(1) })) });
-type Device = Client<typeof definition>;
-
-interface Person {
-  client: Device;
-  readonly store: DeviceStore;
-  onlineTimes: number;
-}
 
 const HOUR_MS = 3_600_000;
 const PATIENCE = { timeout: 20_000 };
@@ -42,16 +23,7 @@ let relay: Relay;
 let ada: Person;
 let bo: Person;
 let cy: Person;
-const awake = new Set<Person>();
-
-const options = (
-  store: DeviceStore = { ...memoryDeviceStore(), close: async () => {} },
-  ports = clock.ports(),
-) => ({
-  definition,
-  ports,
-  store,
-});
+const people = chatPeople(clock);
 
 /** Ports of a device that reaches nothing. */
 function outOfReach(): Ports {
@@ -64,41 +36,12 @@ function outOfReach(): Ports {
   return { ...clock.ports(), fetch, WebSocket };
 }
 
-function person(client: Device, store: DeviceStore): Person {
-  return comes({ client, store, onlineTimes: 0 });
-}
-
-function comes(one: Person): Person {
-  one.client.on('state', ({ kind }) => {
-    if (kind === 'online') one.onlineTimes += 1;
-  });
-  awake.add(one);
-  return one;
-}
-
 async function joins(handle: string, role: 'admin' | 'member'): Promise<Person> {
-  const given = options();
-  return person(await join({ ...given, link: await ada.client.invite({ role }), handle }), given.store);
+  const link = await ada.client.invite({ role });
+  return await people.enters((entered) => join({ ...entered, link, handle }));
 }
 
-async function goesOffline(one: Person): Promise<void> {
-  awake.delete(one);
-  await one.client.close();
-}
-
-async function comesBack(one: Person): Promise<void> {
-  one.client = await connect(options(one.store));
-  await one.client.online();
-  comes(one);
-}
-
-/** Everybody sleeps, and is connected again so much later. */
-async function later(hours: number): Promise<void> {
-  const before = [...awake].map((one) => [one, one.onlineTimes] as const);
-  clock.leap(hours * HOUR_MS);
-  for (const [one, times] of before)
-    await expect.poll(() => one.onlineTimes > times && one.client.state.kind, PATIENCE).toBe('online');
-}
+const later = (hours: number): Promise<void> => people.sleep(hours * HOUR_MS);
 
 /** The handles of those whose cosignatures a device counts. */
 function witnessesOf({ client }: Person): string[] {
@@ -112,15 +55,6 @@ async function areWitnesses(one: Person, handles: readonly string[]): Promise<vo
   await expect.poll(() => witnessesOf(one), PATIENCE).toEqual(handles);
 }
 
-async function says(one: Person, text: string): Promise<void> {
-  await one.client.collections.chat.append({ text });
-}
-
-async function hears(one: Person, text: string): Promise<void> {
-  const texts = (): string[] => one.client.collections.chat.read().map(({ body }) => body.text);
-  await expect.poll(texts, PATIENCE).toContain(text);
-}
-
 const unwitnessed = { code: 'unwitnessed' };
 
 beforeAll(async () => {
@@ -130,13 +64,12 @@ beforeAll(async () => {
     log: () => {},
     clock: { now: clock.now },
   });
-  const given = options();
-  const founding = { ...given, relayUrl: relay.url, handle: 'ada', policy };
-  ada = person(await createOrganisation(founding), given.store);
+  const founding = { relayUrl: relay.url, handle: 'ada', policy };
+  ada = await people.enters((entered) => createOrganisation({ ...entered, ...founding }));
 });
 
 afterAll(async () => {
-  for (const { client } of awake) await client.close();
+  await people.close();
   await relay?.close();
 });
 
@@ -163,7 +96,7 @@ test('the admins’ devices say it again by themselves, before their word is old
 test('with bo out of reach nobody is let in and nothing is decided; the conversation goes on', async () => {
   const heard: boolean[] = [];
   cy.client.on('witnesses', ({ isMet }) => heard.push(isMet));
-  await goesOffline(bo);
+  await people.leaves(bo);
   await later(2);
   await areWitnesses(ada, ['ada']);
   const { client } = ada;
@@ -190,18 +123,17 @@ test('what is refused comes with the newest word there is, signed by the relay',
 });
 
 test('a stolen phone does not wait for bo, and neither does a link that went astray', async () => {
-  await comesBack(bo);
+  await people.returns(bo);
   await areWitnesses(ada, ['ada', 'bo']);
   const link = await cy.client.inviteDevice();
-  const given = options();
-  const phone = await join({ ...given, link });
+  const phone = await join({ definition, ports: clock.ports(), store: keptStore(), link });
   await says(cy, 'here is my phone');
   await ada.client.invite();
-  await goesOffline(cy);
-  const far = await connect(options(cy.store, outOfReach()));
+  await people.leaves(cy);
+  const far = await connect({ definition, ports: outOfReach(), store: cy.store });
   await far.collections.chat.append({ text: 'written on the way' });
   await far.close();
-  await goesOffline(bo);
+  await people.leaves(bo);
   await later(2);
   await areWitnesses(ada, ['ada']);
   for (const { id } of ada.client.invites()) await ada.client.revokeInvite(id);
@@ -211,11 +143,11 @@ test('a stolen phone does not wait for bo, and neither does a link that went ast
 });
 
 test('then nothing is said that the thief could read, until bo is back: and then by itself', async () => {
-  await comesBack(cy);
+  await people.returns(cy);
   await expect(says(cy, 'for the thief?')).rejects.toMatchObject(unwitnessed);
   const before = cy.client.epoch;
   expect(cy.client.waiting).toBe(1);
-  await comesBack(bo);
+  await people.returns(bo);
   await expect.poll(() => cy.client.epoch, PATIENCE).toBeGreaterThan(before);
   await hears(bo, 'written on the way');
   await says(cy, 'not for the thief');
@@ -223,7 +155,7 @@ test('then nothing is said that the thief could read, until bo is back: and then
 });
 
 test('an epoch lasts no longer for want of witnesses than its time', async () => {
-  await goesOffline(bo);
+  await people.leaves(bo);
   await later(25);
   await says(cy, 'a late message');
   await hears(ada, 'a late message');
@@ -241,10 +173,14 @@ test('an admin who will not come back is demoted or removed by the others, and a
 });
 
 test('whoever comes only to do one thing has vouched for it before they leave', async () => {
-  await goesOffline(ada);
+  await people.leaves(ada);
   await later(2);
   await areWitnesses(cy, []);
-  const brief = await connect(options(ada.store, { ...clock.ports(), WebSocket: outOfReach().WebSocket }));
+  const brief = await connect({
+    definition,
+    ports: { ...clock.ports(), WebSocket: outOfReach().WebSocket },
+    store: ada.store,
+  });
   const [invite] = brief.invites();
   await brief.revokeInvite(invite!.id);
   await brief.close();

@@ -5,11 +5,8 @@ import {
   connect,
   createOrganisation,
   DEFAULT_POLICY,
-  defineOrganisation,
   join,
   memoryDeviceStore,
-  sensitive,
-  type Client,
   type DeviceStore,
   type Ports,
 } from '@keytide/client';
@@ -17,12 +14,9 @@ import { openFileDeviceStore } from '@keytide/client/node';
 import type { Policy } from '@keytide/key-directory';
 import { startRelay, type Relay } from '@keytide/server-relay';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { z } from 'zod';
+import { definition, type Device } from './chat-people.ts';
 import { leapingClock } from './leaping-clock.ts';
 import { crashing, type Crash } from './unlock-crashes.ts';
-
-const definition = defineOrganisation({ chat: sensitive.log(z.object({ text: z.string().min(1) })) });
-type Device = Client<typeof definition>;
 
 const DAY_MS = 86_400_000;
 const LEASE_DAYS = 7;

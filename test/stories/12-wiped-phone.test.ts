@@ -4,21 +4,15 @@ import { join as path } from 'node:path';
 import {
   connect,
   createOrganisation,
-  defineOrganisation,
   join,
   memoryDeviceStore,
-  sensitive,
-  type Client,
   type DeviceStore,
   type Ports,
 } from '@keytide/client';
 import { nodePorts, openFileDeviceStore } from '@keytide/client/node';
 import { startRelay, type Relay } from '@keytide/server-relay';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { z } from 'zod';
-
-const definition = defineOrganisation({ chat: sensitive.log(z.object({ text: z.string().min(1) })) });
-type Device = Client<typeof definition>;
+import { definition, type Device } from './chat-people.ts';
 
 const kdf = { memoryKiB: 64, passes: 1, parallelism: 1 };
 const folders: string[] = [];

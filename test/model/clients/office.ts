@@ -1,22 +1,10 @@
-import {
-  connect,
-  createOrganisation,
-  defineOrganisation,
-  join,
-  memoryDeviceStore,
-  sensitive,
-  type Client,
-  type DeviceStore,
-  type Ports,
-} from '@keytide/client';
+import { connect, createOrganisation, join, type DeviceStore, type Ports } from '@keytide/client';
 import type { DeviceId, Signer } from '@keytide/crypto-core';
 import { startRelay, type Relay } from '@keytide/server-relay';
 import { hostileRelay, type HostileRelay } from '@keytide/testkit';
-import { z } from 'zod';
 import { noonPorts, now } from '../../hostile/noon-ports.ts';
 import { signerIn } from '../../hostile/seeds.ts';
-
-const definition = defineOrganisation({ chat: sensitive.log(z.object({ text: z.string().min(1) })) });
+import { definition, keptStore, type Device } from '../../stories/chat-people.ts';
 
 /** A device with a real client, and every 32 bytes it ever drew. */
 export interface User {
@@ -24,7 +12,7 @@ export interface User {
   readonly id: DeviceId;
   readonly signer: Signer;
   readonly drawn: readonly Uint8Array[];
-  client: Client<typeof definition>;
+  client: Device;
   leave(): Promise<void>;
   comeBack(): Promise<void>;
 }
@@ -60,10 +48,7 @@ export async function openOffice(): Promise<Office> {
 
 type Options = { definition: typeof definition; ports: Ports; store: DeviceStore };
 
-async function userOf(
-  name: string,
-  begin: (options: Options) => Promise<Client<typeof definition>>,
-): Promise<User> {
+async function userOf(name: string, begin: (options: Options) => Promise<Device>): Promise<User> {
   const drawn: Uint8Array[] = [];
   const ports: Ports = {
     ...noonPorts,
@@ -73,7 +58,7 @@ async function userOf(
       return bytes;
     },
   };
-  const store = { ...memoryDeviceStore(), close: async () => {} };
+  const store = keptStore();
   const client = await begin({ definition, ports, store });
   await client.online();
   const user: User = {

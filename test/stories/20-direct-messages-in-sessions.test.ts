@@ -68,7 +68,7 @@ const options = (name: string) => ({ ...boxes(name), sessions: libsignalSessions
 const texts = (device: Device, other: Device) =>
   device.direct.read(other.member).map(({ body }) => String(body['text']));
 const shows = (device: Device, other: Device, expected: string[]) =>
-  expect.poll(() => texts(device, other).slice(-expected.length), { timeout: 12_000 }).toEqual(expected);
+  expect.poll(() => texts(device, other).slice(-expected.length), { timeout: 30_000 }).toEqual(expected);
 
 /** What has gone to a device in somebody's letters, as the relay was given it; without notices. */
 const posted: { readonly from: string; readonly to: string; readonly kind: WireKind }[] = [];
@@ -208,7 +208,7 @@ describe('a relay that cheats', () => {
       });
       lines.push(`line ${lines.length}`);
       await ada.direct.send(dee.member, { text: lines.at(-1) });
-      await expect.poll(() => [asked > 0, refusedFor(ada, dee)], { timeout: 20_000 }).toEqual([true, code]);
+      await expect.poll(() => [asked > 0, refusedFor(ada, dee)], { timeout: 30_000 }).toEqual([true, code]);
       relent();
     }
     expect(kindsFrom(ada, dee)).toEqual([]);
@@ -227,7 +227,9 @@ describe('a relay that cheats', () => {
     await ada.direct.send(eve.member, { text: 'first' });
     await shows(eve, ada, ['first']);
     await bo.direct.send(eve.member, { text: 'second' });
-    await expect.poll(() => eve.direct.unreadable.map(({ code }) => code)).toEqual(['session-lost']);
+    await expect
+      .poll(() => eve.direct.unreadable.map(({ code }) => code), { timeout: 30_000 })
+      .toEqual(['session-lost']);
     relent();
     await shows(eve, bo, ['second']);
     expect(texts(eve, bo)).toEqual(['second']);
@@ -243,7 +245,9 @@ describe('a relay that cheats', () => {
       },
     });
     await dee.direct.send(ada.member, { text: 'in a session' });
-    await expect.poll(() => ada.direct.unreadable.map(({ code }) => code)).toEqual(['downgraded']);
+    await expect
+      .poll(() => ada.direct.unreadable.map(({ code }) => code), { timeout: 30_000 })
+      .toEqual(['downgraded']);
     relent();
     expect(texts(ada, dee)).not.toContain('in a box');
   });
@@ -294,7 +298,7 @@ describe('a device that has lost its sessions', () => {
     await keys.write((await keys.names(`libsignal/${what}`)).map((name) => ({ name, value: null })));
     published.clear();
     dee = await connect(options('dee'));
-    if (what === '') await expect.poll(() => published.has(dee.device), { timeout: 20_000 }).toBe(true);
+    if (what === '') await expect.poll(() => published.has(dee.device), { timeout: 30_000 }).toBe(true);
   }
 
   test('asks for what it cannot open, and gets it; with old pre-keys nothing starts', async () => {
@@ -309,7 +313,9 @@ describe('a device that has lost its sessions', () => {
     // Asked for within a minute, and yet asked for again.
     await forgetful('session/');
     await ada.direct.send(dee.member, { text: 'and once more' });
-    await expect.poll(() => dee.direct.unreadable.map(({ code }) => code)).toEqual(['session-lost']);
+    await expect
+      .poll(() => dee.direct.unreadable.map(({ code }) => code), { timeout: 30_000 })
+      .toEqual(['session-lost']);
     clock.leap(60_000);
     await shows(dee, ada, ['and once more']);
     clock.leap(60_000);
@@ -320,7 +326,7 @@ describe('a device that has lost its sessions', () => {
     const replayed = offering(dee, () => old);
     await forgetful('');
     await ada.direct.send(dee.member, { text: 'a third time' });
-    await expect.poll(() => refusedFor(ada, dee), { timeout: 12_000 }).toBe('stale-bundle');
+    await expect.poll(() => refusedFor(ada, dee), { timeout: 30_000 }).toBe('stale-bundle');
     expect(texts(dee, ada)).not.toContain('a third time');
     replayed();
     await ada.direct.send(bo.member, { text: 'by the way' });
@@ -339,10 +345,14 @@ describe('what is over', () => {
     clock.leap(ada.policy.retentionSeconds * 1000 + DAY_MS);
     await dee.close();
     dee = await connect(options('dee'));
-    await expect.poll(async () => [await has('sent'), await has('session')]).toEqual([false, false]);
+    await expect
+      .poll(async () => [await has('sent'), await has('session')], { timeout: 30_000 })
+      .toEqual([false, false]);
     await Promise.all([ada.online(), dee.online()]);
     await ada.direct.send(dee.member, { text: 'a month later' });
-    await expect.poll(() => dee.direct.unreadable.map(({ code }) => code)).toEqual(['session-lost']);
+    await expect
+      .poll(() => dee.direct.unreadable.map(({ code }) => code), { timeout: 30_000 })
+      .toEqual(['session-lost']);
     // By then both have keys again that a notice can be sealed to.
     clock.leap(15_000);
     await shows(dee, ada, ['a month later']);
@@ -354,7 +364,7 @@ describe('what is over', () => {
     expect(await ofDee()).not.toEqual([]);
     await ada.removeMember(dee.member);
     await ada.direct.send(bo.member, { text: 'dee has left' });
-    await expect.poll(ofDee).toEqual([]);
+    await expect.poll(ofDee, { timeout: 30_000 }).toEqual([]);
     const sent = concatBytes(...hostile.traffic);
     expect(findHidden(sent, new Map([['secret', encodeUtf8(SECRET) as Uint8Array]]))).toEqual([]);
   });

@@ -96,6 +96,30 @@ test('where the power was cut, and the log here is shorter than what waits, it i
   expect(states.slice(-2)).toEqual([[['of ada and bo', true]], [['of ada and bo', false]]]);
 });
 
+test('what was written offline by a clock that was ahead keeps its order once it is put right', async () => {
+  const ada = await stand.found();
+  let aheadMs = 0;
+  const clock = { ...nodePorts.clock, now: () => nodePorts.clock.now() + aheadMs };
+  const bo = await stand.admit(ada, 'bo', { ...nodePorts, clock });
+  await bo.collections.chat.append({ text: 'good morning' });
+  await bo.settled();
+  bo.pause();
+  await expect.poll(() => bo.state.kind, PATIENCE).toBe('offline');
+  // By more than a block: all of it is clipped to the same end of time.
+  aheadMs = 10 * 86_400_000;
+  const { requests } = bo.collections;
+  const [, id] = (await requests.createMany([{ title: 'x' }, { title: 'zzz' }])) as [string, string];
+  for (const title of ['zz', 'z']) {
+    aheadMs += 1000;
+    await requests.edit(id, { title });
+  }
+  aheadMs = 0;
+  bo.resume();
+  await bo.settled();
+  expect(requests.get(id)).toEqual({ id, body: { title: 'z' }, pending: false });
+  await expect.poll(() => ada.collections.requests.get(id)?.body.title, PATIENCE).toBe('z');
+});
+
 test('what an admin no longer allows when it is sent is shown as waiting, and then not at all', async () => {
   const ada = await stand.found();
   const bo = await stand.admit(ada, 'bo');

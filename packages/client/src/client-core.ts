@@ -94,7 +94,10 @@ export class ClientCore {
         .send(
           operations.map((operation) => ({
             channel: channelOf(ports.primitives, operation.collection, operation.item),
-            payload: encodeOperation({ ...operation, time: clock.next(ports.clock.now()) }),
+            payload: encodeOperation({
+              ...operation,
+              time: clock.next(ports.clock.now(), this.epochs.endMs),
+            }),
           })),
         )
         .then(() => this.tell());

@@ -172,6 +172,12 @@ export class DirectShelf {
     return true;
   }
 
+  /** Lets go of what is in memory. */
+  empty(): void {
+    this.#kept = [];
+    this.#letters = [];
+  }
+
   #name(prefix: string): string {
     const number = this.#next;
     this.#next += 1;

@@ -170,6 +170,7 @@ export class Direct implements Part {
     this.#changes.wake();
     await this.#running;
     await this.#writing.run(async () => {});
+    this.#parts.shelf.empty();
   }
 
   get #lastSentMs(): number {
@@ -180,8 +181,9 @@ export class Direct implements Part {
     );
   }
 
-  /** What the retention window holds: what is over shows nothing, deleted or not. */
+  /** What the retention window holds: what is over shows nothing, deleted or not; nor does anything after the end. */
   #kept(): readonly KeptDirect[] {
+    if (this.#stopping.signal.aborted) return [];
     const startMs = this.#windowStartMs();
     return this.#parts.shelf.kept.filter(({ timeMs }) => timeMs >= startMs);
   }

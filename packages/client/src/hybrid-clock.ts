@@ -14,8 +14,10 @@ export const MAX_HYBRID_MS: number = 2 ** 48;
 export const MAX_HYBRID_COUNTER: number = 2 ** 32;
 
 /** The next reading after `last`, given the local wall clock. */
-function tick(last: HybridTime, nowMs: number): HybridTime {
-  if (nowMs > last.ms) return { ms: nowMs, counter: 0 };
+function tick(last: HybridTime, nowMs: number, endMs: number): HybridTime {
+  if (nowMs > last.ms && nowMs < endMs) return { ms: nowMs, counter: 0 };
+  // Whatever is clipped to the end of time keeps its order by the counter.
+  if (nowMs > last.ms) return { ms: nowMs, counter: (last.counter + 1) % MAX_HYBRID_COUNTER };
   const isFull = last.counter + 1 >= MAX_HYBRID_COUNTER;
   return isFull ? { ms: last.ms + 1, counter: 0 } : { ms: last.ms, counter: last.counter + 1 };
 }
@@ -39,9 +41,9 @@ export function compareHybrid(a: HybridTime, b: HybridTime): number {
 export class HybridClock {
   #last: HybridTime = { ms: 0, counter: 0 };
 
-  /** The reading for what is written now. */
-  next(nowMs: number): HybridTime {
-    this.#last = tick(this.#last, nowMs);
+  /** The reading for what is written now. `endMs`: where time ends for it, as far as this device knows (`notAfter`). */
+  next(nowMs: number, endMs: number): HybridTime {
+    this.#last = tick(this.#last, nowMs, endMs);
     return this.#last;
   }
 

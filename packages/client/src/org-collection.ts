@@ -142,9 +142,14 @@ export class OrgCollection<T extends Body> implements AnyCollection {
     });
   }
 
-  /** Ends every `follow`. For the client only. */
+  /** Ends every `follow`, and forgets everything. For the client only. */
   end(): void {
     this.#feed.end();
+    this.#feed.drop(() => true);
+    this.#documents.clear();
+    this.#isRead = false;
+    this.#changes.changed();
+    this.#changes.tell();
   }
 
   async #ready(): Promise<void> {

@@ -98,10 +98,11 @@ export class Sender {
 
   /** Call it as a job of `writing`. */
   async #keep(drafts: readonly Draft[]): Promise<void> {
-    const { outbox, rotation, onWaiting } = this.#options;
+    const { connection, outbox, rotation, onWaiting } = this.#options;
     const keys = await rotation.keys();
     await outbox.add(sealDrafts(this.#options, keys, drafts));
-    for (const { payload } of drafts) onWaiting(payload, keys.epoch);
+    // Where everything has left the memory meanwhile, nothing is shown.
+    if (connection.ended === null) for (const { payload } of drafts) onWaiting(payload, keys.epoch);
   }
 
   async #flush(): Promise<void> {

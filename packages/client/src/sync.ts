@@ -241,6 +241,8 @@ export class Sync {
   /** Ends everything at once, for good; once `work` is done, the state says so, or that it failed. Never rejects. */
   async end(kind: 'locked' | 'wiped', reason: ClientError, work: () => Promise<void>): Promise<void> {
     const show = this.#connection.end(reason);
+    // Whatever they have under way ends by itself: the store is not theirs any more.
+    for (const part of this.#options.parts) void part.stop();
     try {
       await work();
       show({ kind });

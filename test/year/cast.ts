@@ -1,14 +1,16 @@
 import { createOrganisation, join } from '@keytide/client';
 import type { DeviceId, MemberId } from '@keytide/crypto-core';
-import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import type { Policy, Role } from '@keytide/key-directory';
 import { startRelay, type Relay } from '@keytide/server-relay';
+import { memoPrimitives } from '../model/memo-primitives.ts';
 import { createChance, type Chance } from './chance.ts';
+import { Dues } from './dues.ts';
 import { Hours } from './hours.ts';
 import { Ledger, type Standing } from './ledger.ts';
 import { Phone, type Ground } from './phone.ts';
 import { Pump } from './pump.ts';
 import { Rolls } from './roll.ts';
+import { Table } from './table.ts';
 import { Wire } from './wire.ts';
 
 /** How large an organisation is, how long it is watched, and by which rules it lives. */
@@ -18,7 +20,10 @@ export interface Plan {
   readonly devices: number;
   readonly people: number;
   readonly admins: number;
+  /** How often something happens, and everything is looked at. */
   readonly stepsAWeek: number;
+  /** The weeks in which everybody but the admins is told to destroy everything. */
+  readonly wipedInWeeks: readonly number[];
   readonly messagesAStep: number;
   readonly policy: Policy;
 }
@@ -36,14 +41,19 @@ export class Cast {
   readonly chance: Chance;
   readonly hours: Hours;
   readonly wire = new Wire();
-  readonly rolls = new Rolls(primitives);
+  readonly rolls: Rolls;
   readonly ledger: Ledger;
+  readonly dues: Dues;
   readonly pump: Pump;
+  /** How often what has happened, period by period. */
+  readonly acts = new Table();
   readonly people: Person[] = [];
   /** What has happened, for people. */
   readonly story: string[] = [];
   /** When a phone that is off or cut is back. */
   readonly backMs = new Map<Phone, number>();
+  /** Phones whose lease was over before they came back: nobody opens them any more. */
+  readonly shut = new Set<Phone>();
   /** How many messages each device has taken to hand in. */
   readonly accepted = new Map<Phone, number>();
   /** How many messages somebody wanted to write. */
@@ -57,7 +67,10 @@ export class Cast {
     this.hours = hours;
     this.#relay = relay;
     this.chance = createChance(plan.seed);
+    const primitives = memoPrimitives();
+    this.rolls = new Rolls(primitives);
     this.ledger = new Ledger(primitives, this.wire, this.rolls);
+    this.dues = new Dues(this.ledger);
     this.pump = new Pump(hours, this.wire);
     this.#ground = { primitives, hours, wire: this.wire, seed: plan.seed };
   }
@@ -128,20 +141,53 @@ export class Cast {
   /** How late it is for a phone that is on, and how much it knows. */
   standing(phone: Phone): Standing {
     this.read();
-    return { device: phone.id as DeviceId, nowMs: phone.shownMs, membershipSize: phone.app.directorySize };
+    const { shownMs, agreedMs, app } = phone;
+    const { directorySize: membershipSize, epoch } = app;
+    return this.ledger.standing({ device: phone.id as DeviceId, shownMs, agreedMs, membershipSize, epoch });
   }
 
   /** Until everybody who can be is in step with the relay, and nobody has anything left to do. */
   async settle(): Promise<void> {
     const isThere = (): boolean => this.#late() === null;
-    for (let round = 0; round < 1; round += 1) {
-      await this.pump.until(isThere, () => `${this.#late()}\n${this.story.slice(-20).join('\n')}`);
-      await this.pump.pass(AFTER_MS);
-      await this.pump.until(isThere, () => `${this.#late()}\n${this.story.slice(-20).join('\n')}`);
-    }
+    const tell = (): string => `${this.#late()}\n${this.story.slice(-20).join('\n')}`;
+    await this.pump.until(isThere, tell);
+    await this.pump.pass(AFTER_MS);
+    await this.pump.until(isThere, tell);
     this.read();
-    for (const phone of this.phones) if (phone.isOn) this.#wakes(phone);
-    for (const phone of this.present) this.ledger.takes(this.standing(phone));
+    for (const phone of this.phones) if (phone.isOn && !this.isLocked(phone)) this.wakes(phone);
+    for (const phone of this.present) if (this.ledger.takes(this.standing(phone))) this.dues.granted(phone);
+    const present = this.present.map((phone) => ({
+      phone,
+      standing: this.standing(phone),
+      isAdmin: this.roleOf(this.ownerOf(phone)) === 'admin',
+    }));
+    this.ledger.problems.push(...this.dues.look(present, this.hours.now(), WEEK_MS));
+  }
+
+  /** Which week it is, from 1. */
+  get week(): number {
+    return 1 + Math.floor((this.hours.now() - START_MS) / WEEK_MS);
+  }
+
+  /** Whether what a phone's owner had was ordered to be destroyed since they came. */
+  isAfterWipe({ id }: Phone): boolean {
+    const member = this.rolls.owners.get(id as DeviceId);
+    return member !== undefined && this.rolls.wipedMembers.has(member);
+  }
+
+  /** Whether a phone that is on has gone without the relay for longer than its lease. */
+  isLocked({ leased, clockMs }: Phone): boolean {
+    return clockMs - leased.shownMs >= this.#leaseMs;
+  }
+
+  /** Whether the relay does not help to open a phone any more. */
+  isShut(phone: Phone): boolean {
+    const isOver = !this.isActive(phone) || this.hours.now() >= phone.leased.atMs + this.#leaseMs;
+    return phone.needsShare && isOver;
+  }
+
+  get #leaseMs(): number {
+    return (this.plan.policy.leaseSeconds ?? Infinity) * 1000;
   }
 
   /** Takes in what has passed on the wire. */
@@ -150,8 +196,10 @@ export class Cast {
     this.ledger.read(idOf, this.hours.now());
   }
 
-  tell(what: string): void {
-    const { hours, story } = this;
+  /** Something has happened: what, in general and in this case. */
+  tell(kind: string, what: string): void {
+    const { hours, story, acts } = this;
+    acts.add(kind);
     story.push(`${new Date(hours.now()).toISOString().slice(0, 16)} ${what}`);
   }
 
@@ -163,7 +211,8 @@ export class Cast {
     await this.#relay.close();
   }
 
-  #wakes(phone: Phone): void {
+  /** A phone does what time has made due. */
+  wakes(phone: Phone): void {
     const nowMs = this.hours.now() + Math.min(0, phone.aheadMs);
     phone.shownMs = Math.max(phone.shownMs, nowMs);
     this.ledger.wakes(this.standing(phone));

@@ -12,7 +12,9 @@ export type Texts = Map<number, string>;
 export function check(cast: Cast, table: Table, texts: Texts): string[] {
   const wrong = cast.ledger.problems.splice(0);
   for (const phone of cast.phones) {
-    if (!cast.isActive(phone)) wrong.push(...checkEnded(cast, table, phone));
+    if (phone.isOn && cast.isLocked(phone)) wrong.push(...checkLocked(cast, table, phone));
+    else if (!cast.isActive(phone)) wrong.push(...checkEnded(cast, table, phone));
+    else if (cast.shut.has(phone)) table.add('(lease over)');
     else if (phone.isOn) wrong.push(...checkOne(cast, table, texts, phone));
     else table.add('(switched off)');
   }
@@ -34,7 +36,7 @@ function checkOne(cast: Cast, table: Table, texts: Texts, phone: Phone): string[
     const reason = reasons.get(seq);
     const actual =
       item !== undefined && reason !== undefined ? 'both' : (reason ?? (item && 'read') ?? 'nothing');
-    if (phone.isCut && actual === 'nothing') {
+    if (phone.isCut && actual === 'nothing' && seq > phone.seenSeq) {
       table.add('(not here yet: no network)');
       continue;
     }
@@ -48,6 +50,16 @@ function checkOne(cast: Cast, table: Table, texts: Texts, phone: Phone): string[
       wrong.push(`${phone.name} reads of ${seq}: '${item.body.text}' of ${cast.nameOf(item.device)}`);
   }
   return wrong;
+}
+
+/** A device that is on and has gone without the relay for longer than its lease; one that was wiped before stays so. */
+function checkLocked(cast: Cast, table: Table, phone: Phone): string[] {
+  const { kind } = phone.app.state;
+  const isWiped = phone.id !== null && cast.rolls.wiped.has(phone.id);
+  const shown = phone.app.collections.chat.read().length;
+  table.add(kind === 'wiped' ? '(wiped)' : '(locked)');
+  const isRight = shown === 0 && (kind === 'locked' || (isWiped && kind === 'wiped'));
+  return isRight ? [] : [`${phone.name} has to be locked, is ${kind} and shows ${shown} messages`];
 }
 
 /** A device that was ended: as soon as it has heard of it, it shows that it is over. */

@@ -7,16 +7,26 @@ import {
   type SealingRecord,
 } from '@keytide/crypto-core';
 import type { Given, Rolls } from './roll.ts';
+import { signedMs } from './signed-times.ts';
 import type { Wire } from './wire.ts';
 
 /** What a device should show of a message: its content, or a reason. */
 export type Showing = 'read' | 'expired-by-policy' | 'ask-an-admin' | 'sealing-key-expired' | 'removed';
 
-/** How late it is for one device, by whatever counts there, and how much of the membership log it has. */
+/** How late it is for one device, by what counts there of what is over, and how much of the membership log it has. */
 export interface Standing {
   readonly device: DeviceId;
   readonly nowMs: number;
   readonly membershipSize: number;
+}
+
+/** What a device goes by: what its own clock has shown, and did when the relay agreed; and how much of the logs it has. */
+export interface Knowledge {
+  readonly device: DeviceId;
+  readonly shownMs: number;
+  readonly agreedMs: number;
+  readonly membershipSize: number;
+  readonly epoch: number;
 }
 
 interface Epoch {
@@ -64,6 +74,10 @@ export class Ledger {
     return this.#log.length;
   }
 
+  get newestEpoch(): number {
+    return this.#epochs.length;
+  }
+
   /** The places of messages in the group's log, from 1. */
   get messages(): readonly number[] {
     return this.#log.flatMap(({ kind }, i) => (kind === 'message' ? [i + 1] : []));
@@ -72,6 +86,15 @@ export class Ledger {
   /** How many messages of a device the group's log has. */
   sentBy(device: DeviceId): number {
     return this.#log.filter((entry) => entry.kind === 'message' && entry.sender === device).length;
+  }
+
+  /** What time decides there: what was signed, and its own clock; of an admin's only what the relay agreed to. */
+  standing(knowledge: Knowledge): Standing {
+    const { device, shownMs, agreedMs, membershipSize } = knowledge;
+    const statements = this.#epochs.map(({ statement }) => statement);
+    const ownMs = this.#isAdmin(device, membershipSize) ? agreedMs : shownMs;
+    const nowMs = Math.max(ownMs, signedMs(this.#rolls, knowledge, statements));
+    return { device, nowMs, membershipSize };
   }
 
   /** Takes in what has passed since. */
@@ -104,15 +127,22 @@ export class Ledger {
     this.#underWay.push({ grant, epochs });
   }
 
-  /** A device was in step with the relay: it has taken what it was given, by whoever is an admin still. */
-  takes({ device }: Standing): void {
+  /**
+   * A device was in step with the relay: it has taken what it was given, by whoever is an admin still. Answers whether
+   * there was such a gift.
+   */
+  takes({ device }: Standing): boolean {
     const { active, roles } = this.#rolls.newest;
+    let isGiven = false;
     for (const gift of this.#underWay.splice(0)) {
       const giver = active.get(gift.grant.author);
       if (gift.grant.device !== device) this.#underWay.push(gift);
-      else if (giver !== undefined && roles.get(giver) === 'admin')
+      else if (giver !== undefined && roles.get(giver) === 'admin') {
         for (const epoch of gift.epochs) this.#holdingOf(device).given.add(epoch);
+        isGiven = true;
+      }
     }
+    return isGiven;
   }
 
   /** The epochs that a device lacks and may be given. */
@@ -169,11 +199,14 @@ export class Ledger {
 
   /** Whether a block has ended longer ago than X, or Y for an admin. */
   #isOver({ device, nowMs, membershipSize }: Standing, { blockEndMs }: EpochStatement): boolean {
-    const { policy, roles } = this.#rolls.at(membershipSize);
+    const { exportSeconds, retentionSeconds } = this.#rolls.at(membershipSize).policy;
+    const windowSeconds = this.#isAdmin(device, membershipSize) ? exportSeconds : retentionSeconds;
+    return nowMs >= blockEndMs + 1000 * windowSeconds;
+  }
+
+  #isAdmin(device: DeviceId, membershipSize: number): boolean {
     const member = this.#rolls.owners.get(device);
-    const isAdmin = member !== undefined && roles.get(member) === 'admin';
-    const { exportSeconds, retentionSeconds } = policy;
-    return nowMs >= blockEndMs + 1000 * (isAdmin ? exportSeconds : retentionSeconds);
+    return member !== undefined && this.#rolls.at(membershipSize).roles.get(member) === 'admin';
   }
 
   #announced(bytes: Uint8Array): void {

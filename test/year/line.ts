@@ -1,16 +1,26 @@
 import type { Ports } from '@keytide/client';
 import type { Wire } from './wire.ts';
 
+/** What a device hears of the relay that its own rules count from. */
+export interface Hearing {
+  /** What time the relay says it is. */
+  welcome(): void;
+  /** That it keeps the unlock share for another lease. */
+  lease(): void;
+}
+
 /** Whether one device reaches the relay, and what passes on the way. */
 export class Line {
   readonly #wire: Wire;
   readonly #device: string;
+  readonly #hearing: Hearing;
   readonly #sockets = new Set<WebSocket>();
   #isCut = false;
 
-  constructor(wire: Wire, device: string) {
+  constructor(wire: Wire, device: string, hearing: Hearing) {
     this.#wire = wire;
     this.#device = device;
+    this.#hearing = hearing;
   }
 
   get isCut(): boolean {
@@ -27,7 +37,13 @@ export class Line {
   }
 
   get ports(): Pick<Ports, 'fetch' | 'WebSocket'> {
-    const [line, wire, device, sockets] = [this, this.#wire, this.#device, this.#sockets];
+    const [line, wire, device, sockets, hearing] = [
+      this,
+      this.#wire,
+      this.#device,
+      this.#sockets,
+      this.#hearing,
+    ];
     class TappedSocket extends WebSocket {
       /** What waits for an answer. */
       readonly #asked = new Set<string>();
@@ -38,7 +54,10 @@ export class Line {
         sockets.add(this);
         this.addEventListener('message', ({ data }) => {
           const frame = wire.received(new Uint8Array(data as ArrayBuffer));
-          if (frame.type === 'welcome') this.#answered('hello');
+          if (frame.type === 'welcome') {
+            hearing.welcome();
+            this.#answered('hello');
+          }
           if (frame.type === 'caught-up') this.#answered('subscribe');
           if (frame.type === 'appended' || frame.type === 'refused') this.#answered(String(frame.requestId));
         });
@@ -72,7 +91,9 @@ export class Line {
     try {
       const response = await fetch(input, init);
       const bytes = new Uint8Array(await response.arrayBuffer());
-      if (response.ok) wire.answered(new URL(String(input)), init.body ?? undefined, bytes);
+      const url = new URL(String(input));
+      if (response.ok) wire.answered(url, init.body ?? undefined, bytes);
+      if (response.ok && /\/unlock-share(\/renew)?$/.test(url.pathname)) this.#hearing.lease();
       if (this.#isCut) throw new TypeError('the line was cut');
       return new Response(bytes.length === 0 ? null : bytes, response);
     } finally {

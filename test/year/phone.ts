@@ -44,10 +44,18 @@ export class Phone {
   aheadMs = 0;
   /** The latest time that its clock has shown while it was right or slow. */
   shownMs = 0;
+  /** What its clock said when the relay last said the same. */
+  agreedMs = 0;
+  /** When the relay was last heard to keep its unlock share: by everybody's time, and by its own clock. */
+  leased = { atMs: Infinity, shownMs: Infinity };
   id: DeviceId | null = null;
+  /** How much of the group's log there was when it was last in step. */
+  seenSeq = 0;
   /** How many messages it has given up, because their time was over before they were handed in. */
   unsent = 0;
   readonly #ground: Ground;
+  /** Whether its disk opens with the relay's help alone. */
+  needsShare = false;
   readonly #disk = new Disk();
   readonly #random: Random;
   #process: Process | null = null;
@@ -72,11 +80,20 @@ export class Phone {
     return this.#process.app;
   }
 
-  /** Turns it on; with `begin` for the first time. */
+  /** What its clock says. */
+  get clockMs(): number {
+    return this.#ground.hours.now() + this.aheadMs;
+  }
+
+  /** Turns it on; with `begin` for the first time. @throws ClientError `lease-over`, `wiped` */
   async turnOn(begin: (options: AppOptions) => Promise<App> = connect): Promise<void> {
     const { primitives, hours, wire } = this.#ground;
-    const line = new Line(wire, this.name);
-    const mounted = this.#disk.mount();
+    const line = new Line(wire, this.name, {
+      welcome: () => {
+        if (Math.abs(this.aheadMs) <= AGREE_MS) this.agreedMs = hours.now();
+      },
+      lease: () => (this.leased = { atMs: hours.now(), shownMs: this.clockMs }),
+    });
     const clock = hours.clock(() => this.aheadMs);
     let isOver = false;
     const ports: Ports = {
@@ -91,6 +108,9 @@ export class Phone {
         },
       },
     };
+    const mounted = await this.#disk.mount(ports);
+    // A vault that opens counts as the relay's word.
+    if (this.needsShare) this.leased = { ...this.leased, shownMs: this.clockMs };
     const app = await begin({ definition, ports, store: mounted.store });
     this.id = app.device;
     app.on('unsent', ({ count }) => (this.unsent += count));
@@ -99,15 +119,12 @@ export class Phone {
 
   /** Closes the app. */
   async turnOff(): Promise<void> {
-    const process = this.#process;
-    this.#process = null;
-    await process?.app.close();
+    await this.#end()?.app.close();
   }
 
   /** Ends the process in the middle of what it does. */
   async kill(share: number): Promise<void> {
-    const process = this.#process;
-    this.#process = null;
+    const process = this.#end();
     process?.end();
     process?.line.cut();
     await process?.mounted.kill(share);
@@ -120,4 +137,14 @@ export class Phone {
   mend(): void {
     this.#process?.line.mend();
   }
+
+  #end(): Process | null {
+    const process = this.#process;
+    this.#process = null;
+    this.needsShare = process?.mounted.needsShare ?? this.needsShare;
+    return process;
+  }
 }
+
+/** docs/spec/retention.md: how far the relay's time may be off and still say the same. */
+const AGREE_MS = 600_000;

@@ -12,6 +12,20 @@ export const SOME_WEEKS: Plan = {
   people: 7,
   admins: 3,
   stepsAWeek: 3,
+  wipedInWeeks: [3],
   messagesAStep: 4,
-  policy: { ...block, retentionSeconds: WEEK, exportSeconds: 2 * WEEK },
+  policy: { ...block, retentionSeconds: WEEK, exportSeconds: 2 * WEEK, leaseSeconds: 5 * WEEK },
+};
+
+/** A year of fifty devices. X is four weeks and Y twelve. */
+export const A_YEAR: Plan = {
+  seed,
+  weeks: 52,
+  devices: 50,
+  people: 32,
+  admins: 3,
+  stepsAWeek: 4 / 3,
+  wipedInWeeks: [20, 40],
+  messagesAStep: 3,
+  policy: { ...block, retentionSeconds: 4 * WEEK, exportSeconds: 12 * WEEK, leaseSeconds: 5 * WEEK },
 };

@@ -39,6 +39,10 @@ export class Rolls {
   readonly wiped = new Set<DeviceId>();
   /** The place of the newest entry since which a member may be given keys: the admission, or an order to wipe. */
   readonly entitledSince = new Map<MemberId, number>();
+  /** The members whose devices were told so, and not only one of them. */
+  readonly wipedMembers = new Set<MemberId>();
+  /** Who signed each entry, and when. */
+  readonly signings: { readonly author: DeviceId; readonly timeMs: number }[] = [];
   /** Whose each device is or was. */
   readonly owners = new Map<DeviceId, MemberId>();
   /** The first sealing record of each device. */
@@ -46,6 +50,8 @@ export class Rolls {
   readonly #primitives: Primitives;
   readonly #rolls: Roll[] = [];
   readonly #invites = new Map<string, Role | MemberId>();
+  /** The place of the newest order to everyone but those who have been admins ever since before it. */
+  #everyoneWipedAt = 0;
 
   constructor(primitives: Primitives) {
     this.#primitives = primitives;
@@ -68,7 +74,8 @@ export class Rolls {
 
   read(wires: readonly Uint8Array[]): void {
     for (let wire = wires[this.size]; wire !== undefined; wire = wires[this.size]) {
-      const { author, body } = parseEntry(this.#primitives, wire);
+      const { author, timeMs, body } = parseEntry(this.#primitives, wire);
+      this.signings.push({ author, timeMs });
       this.#apply(author, body);
     }
   }
@@ -118,9 +125,11 @@ export class Rolls {
         break;
       case 'role':
         next.roles.set(body.member, body.role);
+        this.#entitle(body.member, this.#everyoneWipedAt);
         break;
       case 'wipe': {
         const { target } = body;
+        if (target.of === 'everyone-but-admins') this.#everyoneWipedAt = index;
         const isMeant = (device: DeviceId, member: MemberId): boolean =>
           target.of === 'device'
             ? device === target.device
@@ -132,7 +141,9 @@ export class Rolls {
         for (const [member, role] of next.roles) {
           const isReached =
             target.of === 'member' ? member === target.member : target.of !== 'device' && role !== 'admin';
-          if (isReached) this.entitledSince.set(member, index);
+          if (!isReached) continue;
+          this.#entitle(member, index);
+          this.wipedMembers.add(member);
         }
         break;
       }
@@ -143,5 +154,9 @@ export class Rolls {
       }
     }
     this.#rolls.push(next);
+  }
+
+  #entitle(member: MemberId, since: number): void {
+    this.entitledSince.set(member, Math.max(since, this.entitledSince.get(member) ?? 0));
   }
 }

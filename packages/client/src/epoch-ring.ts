@@ -241,6 +241,11 @@ export class EpochRing {
     return { expiredThrough, isNew, isBack };
   }
 
+  /** When the block of the oldest epoch ends that is not yet found to be over; `null` where there is none. */
+  get firstEndMs(): number | null {
+    return this.#epochs.find(({ keys }) => keys !== 'expired-by-policy')?.statement.blockEndMs ?? null;
+  }
+
   /** The epochs whose keys a box to this device may still bring. */
   get unopened(): readonly EpochStatement[] {
     return this.#epochs

@@ -163,9 +163,10 @@ export class Retention {
   }
 
   #dueMs(): number {
-    const { directory, member, epochKeys, shortDueMs, ports } = this.#options;
-    const { firstEndMs } = epochKeys;
-    if (directory.size === 0 || firstEndMs === null) return MOST_MS;
+    const { directory, member, epochs, epochKeys, shortDueMs, ports } = this.#options;
+    // Also where there is no key: what is over is not to be asked for any more.
+    const firstEndMs = Math.min(epochKeys.firstEndMs ?? Infinity, epochs.firstEndMs ?? Infinity);
+    if (directory.size === 0 || firstEndMs === Infinity) return MOST_MS;
     const role = this.#role(member);
     // Whoever attests a time to an admin's device wakes it.
     if (role === 'admin') return MOST_MS;

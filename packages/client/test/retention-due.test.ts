@@ -4,8 +4,20 @@ import { Retention } from '../src/retention.ts';
 
 const DAY_MS = 86_400_000;
 
-/** For how long a retention sleeps that has ticked, when a key's block ended now. */
-async function sleptMs(shortMs: number): Promise<number> {
+const ENDED_MS = -29.9 * DAY_MS;
+interface Known {
+  readonly shortMs?: number;
+  /** When the block of the oldest key that is here has ended, and of the oldest epoch, with or without its key. */
+  readonly keyEndMs?: number | null;
+  readonly epochEndMs?: number | null;
+}
+
+/** For how long a retention sleeps that has ticked. */
+async function sleptMs({
+  shortMs = Infinity,
+  keyEndMs = ENDED_MS,
+  epochEndMs = ENDED_MS,
+}: Known): Promise<number> {
   const aborted = new AbortController();
   let slept = -1;
   const wait = async (ms: number): Promise<void> => {
@@ -16,8 +28,8 @@ async function sleptMs(shortMs: number): Promise<number> {
     ports: { clock: { now: () => 0, wait } },
     time: { now: () => 0, keep: async () => {} },
     directory: { size: 1, state: { policy: DEFAULT_POLICY, members: new Map() } },
-    epochs: { settle: () => ({ expiredThrough: 0, isNew: false, isBack: false }) },
-    epochKeys: { firstEndMs: -29.9 * DAY_MS, deleteEndedBy: async () => false },
+    epochs: { firstEndMs: epochEndMs, settle: () => ({ expiredThrough: 0, isNew: false, isBack: false }) },
+    epochKeys: { firstEndMs: keyEndMs, deleteEndedBy: async () => false },
     ownHead: { latest: () => null, change: () => null },
     replica: { headOf: () => null },
     outbox: { last: null, forget: () => 0 },
@@ -29,6 +41,13 @@ async function sleptMs(shortMs: number): Promise<number> {
 }
 
 test('it sleeps until the first thing is over, be it for everything or for one collection', async () => {
-  expect(await sleptMs(Infinity)).toBeCloseTo(0.1 * DAY_MS);
-  expect(await sleptMs(0.05 * DAY_MS)).toBe(0.05 * DAY_MS);
+  expect(await sleptMs({})).toBeCloseTo(0.1 * DAY_MS);
+  expect(await sleptMs({ shortMs: 0.05 * DAY_MS })).toBe(0.05 * DAY_MS);
+});
+
+test('it wakes for an epoch whose key never came: what it says of it is over too', async () => {
+  expect(await sleptMs({ keyEndMs: null })).toBeCloseTo(0.1 * DAY_MS);
+  expect(await sleptMs({ keyEndMs: -10 * DAY_MS })).toBeCloseTo(0.1 * DAY_MS);
+  expect(await sleptMs({ epochEndMs: null })).toBeCloseTo(0.1 * DAY_MS);
+  expect(await sleptMs({ keyEndMs: null, epochEndMs: null })).toBeGreaterThan(20 * DAY_MS);
 });

@@ -6,8 +6,9 @@ import type { Phone } from './phone.ts';
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 const WEEK_MS = 7 * DAY_MS;
-const ABSENCES_MS = [2 * DAY_MS, WEEK_MS, 3 * WEEK_MS, 6 * WEEK_MS, 14 * WEEK_MS] as const;
-const CUTS_MS = [DAY_MS, 3 * DAY_MS, 2 * WEEK_MS, 6 * WEEK_MS] as const;
+const ABSENCES_MS = [2 * DAY_MS, WEEK_MS, 2 * WEEK_MS, 3 * WEEK_MS, 6 * WEEK_MS] as const;
+const CUTS_MS = [DAY_MS, 3 * DAY_MS, WEEK_MS, 2 * WEEK_MS, 6 * WEEK_MS] as const;
+const PARTITION_MS = 9 * DAY_MS;
 /** Slow by weeks, or fast by less than what is left of a block when somebody looks. */
 const CLOCKS_MS = [-3 * WEEK_MS, -DAY_MS, 15 * 60_000, 20 * HOUR_MS] as const;
 
@@ -53,7 +54,6 @@ async function goAway(cast: Cast): Promise<void> {
   const { chance } = cast;
   const isPartition = chance.happens(0.1);
   if (isPartition) cast.tell('a region without network', 'a region has no network');
-  const backMs = cast.hours.now() + (chance.pick(CUTS_MS) as number);
   for (const phone of cast.phones) {
     if (!phone.isOn || !cast.isActive(phone)) continue;
     if (phone.aheadMs !== 0 ? chance.happens(0.3) : chance.happens(0.01)) {
@@ -66,7 +66,7 @@ async function goAway(cast: Cast): Promise<void> {
     const fate = chance.share();
     if (isPartition && fate > 0.7) {
       phone.cut();
-      cast.backMs.set(phone, backMs);
+      cast.backMs.set(phone, cast.hours.now() + PARTITION_MS);
     } else if (fate < 0.04) {
       const isKilled = chance.happens(0.4);
       const what = isKilled ? 'killed' : 'switched off';

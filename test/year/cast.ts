@@ -9,7 +9,7 @@ import { Hours } from './hours.ts';
 import { Ledger, type Standing } from './ledger.ts';
 import { Phone, type Ground } from './phone.ts';
 import { Pump } from './pump.ts';
-import { Rolls } from './roll.ts';
+import { Rolls, type Roll } from './roll.ts';
 import { Table } from './table.ts';
 import { Wire } from './wire.ts';
 
@@ -125,12 +125,18 @@ export class Cast {
   }
 
   roleOf({ member }: Person): Role | null {
-    return this.rolls.newest.roles.get(member) ?? null;
+    return this.#roll.roles.get(member) ?? null;
   }
 
   /** Whether the log has a phone as one of the organisation's. */
   isActive({ id }: Phone): boolean {
-    return id !== null && this.rolls.newest.active.has(id);
+    return id !== null && this.#roll.active.has(id);
+  }
+
+  /** The organisation as of what has passed on the wire. */
+  get #roll(): Roll {
+    this.rolls.read(this.wire.membership);
+    return this.rolls.newest;
   }
 
   /** The phones that are in the organisation, on and connected. */

@@ -123,8 +123,13 @@ export class Ledger {
       .filter(({ statement }) => statement.epoch >= first && statement.epoch <= last)
       .filter(({ statement }) => this.#isEntitled({ device, nowMs, membershipSize: index }, statement))
       .map(({ statement }) => statement.epoch)
-      .filter((epoch) => this.holds(author, epoch));
+      // Also what it was given itself a moment ago.
+      .filter((epoch) => this.holds(author, epoch) || this.#isOnItsWay(author, epoch));
     this.#underWay.push({ grant, epochs });
+  }
+
+  #isOnItsWay(to: DeviceId, epoch: number): boolean {
+    return this.#underWay.some(({ grant, epochs }) => grant.device === to && epochs.includes(epoch));
   }
 
   /**

@@ -22,10 +22,10 @@ export const A_YEAR: Plan = {
   seed,
   weeks: 52,
   devices: 50,
-  people: 32,
+  people: 30,
   admins: 3,
   stepsAWeek: 4 / 3,
-  wipedInWeeks: [20, 40],
+  wipedInWeeks: [26],
   messagesAStep: 3,
   policy: { ...block, retentionSeconds: 4 * WEEK, exportSeconds: 12 * WEEK, leaseSeconds: 5 * WEEK },
 };

@@ -94,11 +94,13 @@ function isOffice(cast: Cast, phone: Phone): boolean {
 /** People whose phone shows them too little ask for more. What was sealed to a device before, it asks for by itself. */
 async function ask(cast: Cast): Promise<void> {
   for (const phone of cast.present) {
-    if (phone.app.access.outstanding !== null || !cast.chance.happens(0.3)) continue;
+    const { access, state } = phone.app;
+    // Who has not caught up yet does not know what it lacks.
+    if (state.kind !== 'online' || access.outstanding !== null || !cast.chance.happens(0.3)) continue;
     if (cast.ledger.mayAskFor(cast.standing(phone)).every(({ wasRecipient }) => wasRecipient)) continue;
     cast.tell('somebody asks', `${phone.name} asks for what was before`);
     cast.dues.asks(phone, cast.standing(phone));
-    await cast.pump.during(phone.app.access.request(), 'a request');
+    await cast.pump.during(access.request(), 'a request');
   }
 }
 
@@ -121,7 +123,8 @@ async function answer(cast: Cast): Promise<void> {
         await cast.pump.during(answering, 'an answer');
       } catch (error) {
         // Another admin was faster, or the device has asked for something else since.
-        if (!(error instanceof ClientError) || error.code !== 'unknown-request') throw error;
+        const isOvertaken = error instanceof ClientError && error.code === 'unknown-request';
+        if (!isOvertaken && !isOfFastClock(phone, error)) throw error;
       }
     }
 }
@@ -138,9 +141,14 @@ async function speak(cast: Cast): Promise<void> {
       cast.accepted.set(phone, (cast.accepted.get(phone) ?? 0) + 1);
     } catch (error) {
       // Nothing can be written without a key and without the relay, nor by a clock that no relay believes.
-      const isFast = phone.aheadMs > HOUR_MS && (error as ClientError).relayCode === 'statement-refused';
-      if (!(error instanceof ClientError) || (error.code !== 'not-ready' && !isFast)) throw error;
+      const isNotReady = error instanceof ClientError && error.code === 'not-ready';
+      if (!isNotReady && !isOfFastClock(phone, error)) throw error;
       cast.tell('somebody cannot write', `${phone.name} cannot write`);
     }
   }
+}
+
+/** No relay believes what is dated more than an hour ahead. */
+function isOfFastClock({ aheadMs }: Phone, error: unknown): boolean {
+  return aheadMs > HOUR_MS && error instanceof ClientError && error.code === 'relay-refused';
 }

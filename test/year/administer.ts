@@ -5,7 +5,9 @@ import type { Phone } from './phone.ts';
 export async function administer(cast: Cast): Promise<void> {
   const { chance, plan } = cast;
   const often = (timesAWeek: number): boolean => chance.happens(timesAWeek / plan.stepsAWeek);
-  const admins = cast.present.filter((phone) => cast.roleOf(cast.ownerOf(phone)) === 'admin');
+  const isAdmin = (phone: Phone): boolean => cast.roleOf(cast.ownerOf(phone)) === 'admin';
+  // What is dated ahead of the relay's clock is refused.
+  const admins = cast.present.filter((phone) => isAdmin(phone) && phone.aheadMs <= 0);
   const by = chance.pick(admins);
   if (by === undefined) return;
   if (plan.wipedInWeeks.filter((week) => week <= cast.week).length > cast.acts.total(EVERYONE))

@@ -1,3 +1,4 @@
+import type { DeviceId } from '@keytide/crypto-core';
 import type { Cast } from './cast.ts';
 import type { Phone } from './phone.ts';
 import type { Table } from './table.ts';
@@ -72,10 +73,12 @@ function checkEnded(cast: Cast, table: Table, phone: Phone): string[] {
     table.add('(ended, and has not heard of it)');
     return [];
   }
-  const isWiped = phone.id !== null && cast.rolls.wiped.has(phone.id);
+  const wasActive = cast.rolls.wiped.get(phone.id as DeviceId);
   const { kind } = phone.app.state;
   const shown = phone.app.collections.chat.read().length;
-  table.add(isWiped ? '(wiped)' : '(ended)');
-  if (kind !== (isWiped ? 'wiped' : 'stopped')) return [`${phone.name} was ended, and is ${kind}`];
-  return isWiped && shown > 0 ? [`${phone.name} was wiped, and shows ${shown} messages`] : [];
+  table.add(kind === 'wiped' ? '(wiped)' : '(ended)');
+  // Who was ended before the order may have stopped by then, and reads it at the next start.
+  const isRight = kind === 'wiped' ? wasActive !== undefined : kind === 'stopped' && wasActive !== true;
+  if (!isRight) return [`${phone.name} was ended, and is ${kind}`];
+  return kind === 'wiped' && shown > 0 ? [`${phone.name} was wiped, and shows ${shown} messages`] : [];
 }

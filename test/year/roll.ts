@@ -35,8 +35,8 @@ type Change = {
  */
 export class Rolls {
   readonly grants: Given[] = [];
-  /** The devices that were told to destroy everything. */
-  readonly wiped = new Set<DeviceId>();
+  /** The devices that were told to destroy everything, and whether they were active until then. */
+  readonly wiped = new Map<DeviceId, boolean>();
   /** The place of the newest entry since which a member may be given keys: the admission, or an order to wipe. */
   readonly entitledSince = new Map<MemberId, number>();
   /** The members whose devices were told so, and not only one of them. */
@@ -136,7 +136,9 @@ export class Rolls {
             : target.of === 'member'
               ? member === target.member
               : next.roles.get(member) !== 'admin';
-        for (const [device, member] of this.owners) if (isMeant(device, member)) this.wiped.add(device);
+        for (const [device, member] of this.owners)
+          if (isMeant(device, member) && !this.wiped.has(device))
+            this.wiped.set(device, next.active.has(device));
         goes(isMeant);
         for (const [member, role] of next.roles) {
           const isReached =

@@ -55,8 +55,8 @@ interface RetentionOptions {
   onFailure(error: unknown): void;
 }
 
-/** The longest that engines let a timer wait. */
-const MOST_MS = 2 ** 31 - 1;
+/** A timer counts no sleep of the device, and knows nothing of a clock that is put right: it is looked at this often. */
+const MOST_MS = 3_600_000;
 /** After the store has failed. */
 const AGAIN_MS = 60_000;
 

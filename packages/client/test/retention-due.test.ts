@@ -3,8 +3,9 @@ import { DEFAULT_POLICY } from '../src/index.ts';
 import { Retention } from '../src/retention.ts';
 
 const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
 
-const ENDED_MS = -29.9 * DAY_MS;
+const ENDED_MS = -29.99 * DAY_MS;
 interface Known {
   readonly shortMs?: number;
   /** When the block of the oldest key that is here has ended, and of the oldest epoch, with or without its key. */
@@ -41,13 +42,17 @@ async function sleptMs({
 }
 
 test('it sleeps until the first thing is over, be it for everything or for one collection', async () => {
-  expect(await sleptMs({})).toBeCloseTo(0.1 * DAY_MS);
-  expect(await sleptMs({ shortMs: 0.05 * DAY_MS })).toBe(0.05 * DAY_MS);
+  expect(await sleptMs({})).toBeCloseTo(0.01 * DAY_MS);
+  expect(await sleptMs({ shortMs: 0.005 * DAY_MS })).toBe(0.005 * DAY_MS);
 });
 
 test('it wakes for an epoch whose key never came: what it says of it is over too', async () => {
-  expect(await sleptMs({ keyEndMs: null })).toBeCloseTo(0.1 * DAY_MS);
-  expect(await sleptMs({ keyEndMs: -10 * DAY_MS })).toBeCloseTo(0.1 * DAY_MS);
-  expect(await sleptMs({ epochEndMs: null })).toBeCloseTo(0.1 * DAY_MS);
-  expect(await sleptMs({ keyEndMs: null, epochEndMs: null })).toBeGreaterThan(20 * DAY_MS);
+  expect(await sleptMs({ keyEndMs: null })).toBeCloseTo(0.01 * DAY_MS);
+  expect(await sleptMs({ keyEndMs: -10 * DAY_MS })).toBeCloseTo(0.01 * DAY_MS);
+  expect(await sleptMs({ epochEndMs: null })).toBeCloseTo(0.01 * DAY_MS);
+});
+
+test('it looks at the clock every hour: that can be put right, or the device have slept', async () => {
+  expect(await sleptMs({ keyEndMs: null, epochEndMs: null })).toBe(HOUR_MS);
+  expect(await sleptMs({ keyEndMs: -10 * DAY_MS, epochEndMs: -10 * DAY_MS })).toBe(HOUR_MS);
 });

@@ -165,7 +165,8 @@ export class Cast {
     const present = this.present.map((phone) => ({
       phone,
       standing: this.standing(phone),
-      isAdmin: this.roleOf(this.ownerOf(phone)) === 'admin',
+      // What is dated ahead of the relay's clock is refused.
+      canGive: this.roleOf(this.ownerOf(phone)) === 'admin' && phone.aheadMs <= 0,
     }));
     this.ledger.problems.push(...this.dues.look(present, this.hours.now(), WEEK_MS));
   }
@@ -234,8 +235,17 @@ export class Cast {
       if (waiting > 0) return `${phone.name} to hand in ${waiting} messages`;
       if (directorySize < this.wire.membership.length)
         return `${phone.name} to know ${this.wire.membership.length} entries, not ${directorySize}`;
+      if (this.#isOffered(phone)) return `${phone.name} to take what it was given`;
     }
     return null;
+  }
+
+  /** Whether an admin has granted what a phone still asks for. */
+  #isOffered(phone: Phone): boolean {
+    const id = phone.app.access.outstanding?.id;
+    const grant = this.rolls.grants.find(({ request }) => request === id);
+    const giver = this.phones.find((other) => other.id === grant?.author);
+    return giver !== undefined && this.isActive(giver) && this.roleOf(this.ownerOf(giver)) === 'admin';
   }
 
   #newPhone(person: string): Phone {

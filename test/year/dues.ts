@@ -31,11 +31,11 @@ export class Dues {
 
   /** Everybody who is there has been in step: answers who has gone for longer than `patienceMs` without what is theirs. */
   look(
-    present: readonly { readonly phone: Phone; readonly standing: Standing; readonly isAdmin: boolean }[],
+    present: readonly { readonly phone: Phone; readonly standing: Standing; readonly canGive: boolean }[],
     nowMs: number,
     patienceMs: number,
   ): string[] {
-    const givers = present.filter(({ isAdmin }) => isAdmin).map(({ standing }) => standing.device);
+    const givers = present.filter(({ canGive }) => canGive).map(({ standing }) => standing.device);
     const before = this.#sinceMs;
     this.#sinceMs = new Map();
     const late: string[] = [];

@@ -17,6 +17,8 @@ export type Showing = 'read' | 'expired-by-policy' | 'ask-an-admin' | 'sealing-k
 export interface Standing {
   readonly device: DeviceId;
   readonly nowMs: number;
+  /** How late it is for its sealing secrets, which go by the clock on every device. */
+  readonly trustedMs: number;
   readonly membershipSize: number;
 }
 
@@ -43,6 +45,9 @@ type Entry =
 /** Which epochs' keys a device should have: what it was sealed, but for what it has deleted, and what it was given. */
 interface Holding {
   deletedThrough: number;
+  /** Up to which epoch it has looked for its boxes, and those that it could not open any more. */
+  lookedThrough: number;
+  readonly unopened: Set<number>;
   readonly given: Set<number>;
 }
 
@@ -92,9 +97,10 @@ export class Ledger {
   standing(knowledge: Knowledge): Standing {
     const { device, shownMs, agreedMs, membershipSize } = knowledge;
     const statements = this.#epochs.map(({ statement }) => statement);
-    const ownMs = this.#isAdmin(device, membershipSize) ? agreedMs : shownMs;
-    const nowMs = Math.max(ownMs, signedMs(this.#rolls, knowledge, statements));
-    return { device, nowMs, membershipSize };
+    const atLeastMs = signedMs(this.#rolls, knowledge, statements);
+    const trustedMs = Math.max(shownMs, atLeastMs);
+    const nowMs = this.#isAdmin(device, membershipSize) ? Math.max(agreedMs, atLeastMs) : trustedMs;
+    return { device, nowMs, trustedMs, membershipSize };
   }
 
   /** Takes in what has passed since. */
@@ -121,7 +127,9 @@ export class Ledger {
     const { device, author, first, last, index } = grant;
     const epochs = this.#epochs
       .filter(({ statement }) => statement.epoch >= first && statement.epoch <= last)
-      .filter(({ statement }) => this.#isEntitled({ device, nowMs, membershipSize: index }, statement))
+      .filter(({ statement }) =>
+        this.#isEntitled({ device, nowMs, trustedMs: nowMs, membershipSize: index }, statement),
+      )
       .map(({ statement }) => statement.epoch)
       // Also what it was given itself a moment ago.
       .filter((epoch) => this.holds(author, epoch) || this.#isOnItsWay(author, epoch));
@@ -136,7 +144,9 @@ export class Ledger {
    * A device was in step with the relay: it has taken what it was given, by whoever is an admin still. Answers whether
    * there was such a gift.
    */
-  takes({ device }: Standing): boolean {
+  takes(standing: Standing): boolean {
+    const { device } = standing;
+    this.#looks(standing);
     const { active, roles } = this.#rolls.newest;
     let isGiven = false;
     for (const gift of this.#underWay.splice(0)) {
@@ -173,8 +183,8 @@ export class Ledger {
 
   holds(device: DeviceId, epoch: number): boolean {
     const { boxed } = this.#epochs[epoch - 1] as Epoch;
-    const { deletedThrough, given } = this.#holdingOf(device);
-    return given.has(epoch) || (boxed.has(device) && epoch > deletedThrough);
+    const { deletedThrough, given, unopened } = this.#holdingOf(device);
+    return given.has(epoch) || (boxed.has(device) && epoch > deletedThrough && !unopened.has(epoch));
   }
 
   /** What a device should show of the message at `seq`, having all of the group's log up to there. */
@@ -189,8 +199,27 @@ export class Ledger {
     return current.recipients.has(entry.sender) ? 'read' : 'removed';
   }
 
+  /** docs/spec/keys-and-sealing.md: a secret is gone once X has passed since the block in which its key begins. */
+  #looks({ device, trustedMs }: Standing): void {
+    const holding = this.#holdingOf(device);
+    for (const { statement } of this.#epochs.slice(holding.lookedThrough)) {
+      const { blockSeconds, retentionSeconds } = this.#rolls.at(statement.checkpoint.size).policy;
+      const blockMs = 1000 * blockSeconds;
+      const begun = this.#rolls.firstKeys.has(device) ? this.#sealedTo(device, statement).notBeforeMs : 0;
+      const blockEndMs = (Math.floor(begun / blockMs) + 1) * blockMs;
+      const isGone = statement.author !== device && trustedMs >= blockEndMs + 1000 * retentionSeconds;
+      if (isGone) holding.unopened.add(statement.epoch);
+      holding.lookedThrough = statement.epoch;
+    }
+  }
+
   #holdingOf(device: DeviceId): Holding {
-    const holding = this.#holdings.get(device) ?? { deletedThrough: 0, given: new Set<number>() };
+    const holding = this.#holdings.get(device) ?? {
+      deletedThrough: 0,
+      lookedThrough: 0,
+      unopened: new Set<number>(),
+      given: new Set<number>(),
+    };
     this.#holdings.set(device, holding);
     return holding;
   }
@@ -230,9 +259,14 @@ export class Ledger {
   #wasSilent(device: DeviceId, { createdMs, checkpoint, author }: EpochStatement): boolean {
     if (device === author) return false;
     const { policy } = this.#rolls.at(checkpoint.size);
+    const { notAfterMs } = this.#sealedTo(device, { createdMs });
+    return createdMs >= notAfterMs + 1000 * (policy.silenceSeconds ?? policy.blockSeconds);
+  }
+
+  #sealedTo(device: DeviceId, { createdMs }: Pick<EpochStatement, 'createdMs'>): SealingRecord {
     let newest = this.#rolls.firstKeys.get(device) as SealingRecord;
     for (const record of this.#wire.sealing)
       if (record.device === device && record.notBeforeMs <= createdMs) newest = record;
-    return createdMs >= newest.notAfterMs + 1000 * (policy.silenceSeconds ?? policy.blockSeconds);
+    return newest;
   }
 }

@@ -16,16 +16,3 @@ export const SOME_WEEKS: Plan = {
   messagesAStep: 4,
   policy: { ...block, retentionSeconds: WEEK, exportSeconds: 2 * WEEK, leaseSeconds: 5 * WEEK },
 };
-
-/** A year of fifty devices. X is four weeks and Y twelve. */
-export const A_YEAR: Plan = {
-  seed,
-  weeks: 52,
-  devices: 50,
-  people: 30,
-  admins: 3,
-  stepsAWeek: 4 / 3,
-  wipedInWeeks: [26],
-  messagesAStep: 3,
-  policy: { ...block, retentionSeconds: 4 * WEEK, exportSeconds: 12 * WEEK, leaseSeconds: 5 * WEEK },
-};

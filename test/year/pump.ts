@@ -6,6 +6,7 @@ import type { Wire } from './wire.ts';
 const TOGETHER_MS = 250;
 /** So many turns without traffic, and everybody waits for time to pass. */
 const QUIET_TURNS = 2;
+const LAST_TURNS = 12;
 const LONG_QUIET_TURNS = 60;
 const SHORT_MS = 20_000;
 const PATIENCE_MS = 60_000;
@@ -51,7 +52,7 @@ export class Pump {
       this.#hop(endMs);
       if (this.#hours.now() === beforeMs) this.#hours.leap(endMs - beforeMs);
     }
-    while (!(await this.#isQuiet(QUIET_TURNS)));
+    while (!(await this.#isQuiet(LAST_TURNS)));
   }
 
   #hop(untilMs: number): void {

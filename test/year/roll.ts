@@ -1,5 +1,6 @@
 import {
   parseSealingRecord,
+  toHex,
   type DeviceId,
   type MemberId,
   type Primitives,
@@ -21,6 +22,8 @@ export interface Given {
   readonly index: number;
   readonly author: DeviceId;
   readonly device: DeviceId;
+  /** Names the request, as the device that asked does. */
+  readonly request: string;
   readonly first: number;
   readonly last: number;
 }
@@ -151,7 +154,7 @@ export class Rolls {
       }
       case 'grant': {
         const { device, firstEpoch: first, lastEpoch: last } = body;
-        this.grants.push({ index, author, device, first, last });
+        this.grants.push({ index, author, device, request: toHex(body.request), first, last });
         break;
       }
     }

@@ -17,7 +17,7 @@ const policy = {
 
 /** A device that comes back after a month, and one that opens what it has stored. */
 export async function benchAbsence({ quick, note }: BenchOptions): Promise<Row[]> {
-  const [perDay, stored] = quick ? [50, 5_000] : [334, 100_000];
+  const [perDay, stored] = quick ? [20, 2_000] : [334, 100_000];
   const waiting = WRITERS + DAYS * perDay;
   const organisation = await openOrganisation(policy);
   const reader = (task: string | Task): Promise<Seen> => readApart(join(organisation.folder, 'reader'), task);

@@ -118,6 +118,8 @@ export async function openStage(clock: { now(): number } = { now }): Promise<Sta
     hostile,
     relayKey: { primitives: nodePrimitives, signer: nodePrimitives.signer(seed) },
     async found(ports = noonPorts) {
+      // What people who have left still had under way was theirs.
+      if (people.length === 0) boxed.clear();
       const store = lastingStore();
       const ada = await settle(
         createOrganisation({ definition, ports, store, relayUrl: hostile.url, handle: 'ada' }),

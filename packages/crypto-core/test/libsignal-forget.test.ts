@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { asciiBytes, equalBytes } from '@keytide/crypto-core';
+import { asciiBytes, equalBytes, memoryKeyStore } from '@keytide/crypto-core';
 import { arePreKeysDue, forgetSessions, preparePreKeys, sessionPeers } from '@keytide/crypto-core/libsignal';
 import { codeOfAsync } from './code-of.ts';
-import { makePair, START_MS } from './libsignal-world.ts';
+import { channelBetween, makePair, START_MS } from './libsignal-world.ts';
 import { keepNothing, makePeer } from './pairwise-world.ts';
 
 const DAY_MS = 86_400_000;
@@ -72,3 +72,34 @@ test('pre-keys are due before the first, when few are left, after a week, and af
   await store.write([{ name: 'libsignal/renewal', value: new Uint8Array(0) }]);
   expect(await arePreKeysDue(endpoint, 8, START_MS)).toBe(true);
 });
+
+test.each([true, false])(
+  'what started from the last resort is opened by nobody once it is over; with newer keys: %s',
+  async (isReplaced) => {
+    const { alice, bob, shelf, clock, fromAlice, fromBob } = await makePair(
+      makePeer('alice'),
+      makePeer('bob'),
+    );
+    // The relay keeps the pairs back, and a copy of what is sent.
+    shelf.oneTime.set(bob.id, []);
+    const taped = await fromAlice.seal(text('a'), keepNothing);
+    await fromBob.open(taped, keepNothing);
+    /** Who has bob's disk, and leaves out what would tell him that it was opened before. */
+    const thief = async (): Promise<Uint8Array> => {
+      const store = memoryKeyStore();
+      for (const name of await bob.store.names('libsignal/'))
+        if (!/session|kyber-use|libsignal\/peer/.test(name))
+          await store.write([{ name, value: await bob.store.get(name) }]);
+      return await channelBetween(bob.restart(store), alice, shelf, clock).open(taped, keepNothing);
+    };
+    const overMs = START_MS + 7 * DAY_MS;
+    if (isReplaced) await shelf.publish(bob, overMs);
+    await forgetSessions(bob.endpoint, { ...all, usedSinceMs: overMs });
+    expect(await thief()).toEqual(text('a'));
+    await forgetSessions(bob.endpoint, { ...all, usedSinceMs: overMs + 1 });
+    expect(await codeOfAsync(thief)).toBe('session-lost');
+    expect(await bob.store.names('libsignal/kyber-use/')).toEqual([]);
+    // Where none is left, a new one is due.
+    expect(await arePreKeysDue(bob.endpoint, 32, overMs)).toBe(!isReplaced);
+  },
+);

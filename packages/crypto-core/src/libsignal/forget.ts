@@ -3,6 +3,8 @@ import { deviceId, type DeviceId } from '../ids.ts';
 import type { PairwiseEndpoint } from '../pairwise/endpoint.ts';
 import { PEERS, peerIdentityName, peerStateName, sentName, sessionName } from './names.ts';
 import { MESSAGE_ID_BYTES, readPeerState, writePeerState } from './peer-state.ts';
+import { ROTATE_AFTER_MS } from './plan.ts';
+import { putSignedAway, readStock, writeStock } from './stock.ts';
 import { transaction, type Transaction } from './transaction.ts';
 
 /** What is still to be kept of this device's sessions. */
@@ -11,7 +13,10 @@ export interface SessionKeeping {
   readonly isActive: (peer: DeviceId) => boolean;
   /** Whether something that was sent may be sent again, by its plaintext. */
   readonly isKept: (plaintext: Uint8Array) => boolean;
-  /** A session in which nothing was sealed or opened since then goes, with every message key that it holds. */
+  /**
+   * A session in which nothing was sealed or opened since then goes, with every message key that it holds; so does a
+   * signed pre-key that was to be replaced before then.
+   */
   readonly usedSinceMs: number;
 }
 
@@ -34,8 +39,22 @@ export function forgetSessions(endpoint: PairwiseEndpoint, keeping: SessionKeepi
       if (keeping.isActive(peer)) await forgetWithin(tx, peer, keeping);
       else await forgetPeer(tx, peer);
     }
+    await forgetSigned(tx, endpoint, keeping.usedSinceMs - ROTATE_AFTER_MS);
     if (tx.changes().length > 0) await store.write(tx.changes());
   });
+}
+
+/**
+ * Deletes signed pre-keys that were made before then, the newest as well: whoever has one opens again what started
+ * with it and the last resort, if the relay kept that.
+ */
+async function forgetSigned(tx: Transaction, endpoint: PairwiseEndpoint, madeSinceMs: number): Promise<void> {
+  const { store, random } = endpoint;
+  const stock = await readStock(tx, random);
+  const signed = stock.signed.filter(({ createdMs }) => createdMs >= madeSinceMs);
+  if (signed.length === stock.signed.length) return;
+  for (const key of stock.signed) if (!signed.includes(key)) await putSignedAway(tx, store, key.id);
+  writeStock(tx, { ...stock, signed });
 }
 
 async function forgetWithin(

@@ -1,6 +1,6 @@
 const DAY_MS = 86_400_000;
 /** A new signed pre-key and Kyber pre-key of last resort come after this. */
-const ROTATE_AFTER_MS = 7 * DAY_MS;
+export const ROTATE_AFTER_MS: number = 7 * DAY_MS;
 /** Old ones are kept this long, for session starts that are still on their way: longer than a bundle is valid. */
 const KEEP_SIGNED_MS = 90 * DAY_MS;
 /** Below this many one-time pairs at the relay, it is filled up to the next number. */

@@ -8,17 +8,10 @@ import {
 import type { PairwiseEndpoint } from '../pairwise/endpoint.ts';
 import { createBundle, createOneTimePreKey } from './bundle.ts';
 import { localIdentity, type LocalIdentity } from './identity.ts';
-import {
-  kyberPreKeyName,
-  kyberUsesPrefix,
-  PRE_KEYS,
-  preKeyName,
-  RENEWAL,
-  signedPreKeyName,
-} from './names.ts';
+import { kyberPreKeyName, PRE_KEYS, preKeyName, RENEWAL, signedPreKeyName } from './names.ts';
 import { ownBytes } from './own-bytes.ts';
 import { BUNDLE_VALID_MS, planPreKeys } from './plan.ts';
-import { readStock, writeStock } from './stock.ts';
+import { putSignedAway, readStock, writeStock } from './stock.ts';
 import { transaction, type Transaction } from './transaction.ts';
 
 /** What the relay is given to hand out. Public, and signed by the device. */
@@ -79,11 +72,7 @@ export function preparePreKeys(
       tx.put(preKeyName(id), null);
       tx.put(kyberPreKeyName(id), null);
     }
-    for (const id of plan.forgetSigned) {
-      tx.put(signedPreKeyName(id), null);
-      tx.put(kyberPreKeyName(id), null);
-      for (const name of await store.names(kyberUsesPrefix(id))) tx.put(name, null);
-    }
+    for (const id of plan.forgetSigned) await putSignedAway(tx, store, id);
     const signed = [
       ...stored.signed.filter(({ id }) => !plan.forgetSigned.includes(id)),
       ...(plan.signed === null ? [] : [{ id: plan.signed, createdMs: nowMs }]),

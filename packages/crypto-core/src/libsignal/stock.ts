@@ -1,7 +1,8 @@
 import { decodeCbor, encodeCbor } from '../cbor.ts';
 import { readArray, readKnown, readUint } from '../cbor-fields.ts';
+import type { KeyStore } from '../key-store.ts';
 import type { Random } from '../primitives.ts';
-import { STOCK } from './names.ts';
+import { kyberPreKeyName, kyberUsesPrefix, signedPreKeyName, STOCK } from './names.ts';
 import type { PreKeyStock, SignedPreKeyAge } from './plan.ts';
 import type { Transaction } from './transaction.ts';
 
@@ -40,4 +41,14 @@ function firstId(random: Random): number {
 export function writeStock(tx: Transaction, stock: StoredStock): void {
   const signed = stock.signed.map(({ id, createdMs }) => [id, createdMs]);
   tx.put(STOCK, encodeCbor([VERSION, stock.nextId, stock.bundleMs, signed]));
+}
+
+/** Deletes a signed pre-key, the last resort that was made with it, and who has used that. */
+export async function putSignedAway(
+  tx: Transaction,
+  store: Pick<KeyStore, 'names'>,
+  id: number,
+): Promise<void> {
+  const uses = await store.names(kyberUsesPrefix(id));
+  for (const name of [signedPreKeyName(id), kyberPreKeyName(id), ...uses]) tx.put(name, null);
 }

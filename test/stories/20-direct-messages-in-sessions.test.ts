@@ -27,6 +27,7 @@ import {
   toHex,
   type WireKind,
 } from '@keytide/crypto-core';
+import { signalChannel } from '@keytide/crypto-core/libsignal';
 import { nodePrimitives as primitives, nodeRandom } from '@keytide/crypto-core/node';
 import { replay, type Device as DirectoryDevice } from '@keytide/key-directory';
 import { startRelay, type Relay } from '@keytide/server-relay';
@@ -71,7 +72,12 @@ const shows = (device: Device, other: Device, expected: string[]) =>
   expect.poll(() => texts(device, other).slice(-expected.length), { timeout: 30_000 }).toEqual(expected);
 
 /** What has gone to a device in somebody's letters, as the relay was given it; without notices. */
-const posted: { readonly from: string; readonly to: string; readonly kind: WireKind }[] = [];
+const posted: {
+  readonly from: string;
+  readonly to: string;
+  readonly kind: WireKind;
+  readonly wire: Uint8Array;
+}[] = [];
 const kindsFrom = (from: Device, to: Device) =>
   posted.flatMap((each) => (each.from === from.device && each.to === to.device ? [each.kind] : []));
 /** Devices that have handed in pre-keys. */
@@ -102,8 +108,9 @@ const watch: Call = async (call, forward) => {
   if (call.method !== 'POST' || answer.status !== 201 || call.who === null) return answer;
   const body = call.body as { recipient: string; message: string };
   if (call.path.endsWith('/mail')) {
-    const kind = parsePairwiseKind(fromBase64Url(body.message) as Uint8Array);
-    if (kind !== 'notice') posted.push({ from: call.who, to: body.recipient, kind });
+    const wire = fromBase64Url(body.message) as Uint8Array;
+    const kind = parsePairwiseKind(wire);
+    if (kind !== 'notice') posted.push({ from: call.who, to: body.recipient, kind, wire });
   }
   if (call.path.endsWith('/pre-keys')) published.add(call.who);
   return answer;
@@ -254,23 +261,9 @@ describe('a relay that cheats', () => {
 
   /** As with dee's keys, by somebody who says that neither can hold sessions. */
   async function boxFromDee(): Promise<string> {
-    const [signingSeed] = await seedsIn(storeOf('dee'));
-    const signer = primitives.signer(signingSeed);
-    const wires = await (await storeOf('ada').journal('membership')).read(0);
-    const { org, devices } = replay(primitives, wires);
-    const to = devices.get(ada.device) as DirectoryDevice;
-    const end = pairwiseEndpoint({
-      primitives,
-      random: nodeRandom,
-      org,
-      store: memoryKeyStore(),
-      signer,
-      record: { signingPublicKey: signer.publicKey, abilities: 0 },
-      sealingKey: () => null,
-    });
-    const encapsulator = primitives.encapsulator(to.sealing.publicKey);
+    const { end, to } = await endOfDee(0);
     const said = encodeCbor([1, nodeRandom(16), idBytes(ada.member), clock.now(), { text: 'in a box' }]);
-    return toBase64Url(await boxChannel(end, { record: to, encapsulator }).seal(said, () => []));
+    return toBase64Url(await boxChannel(end, to).seal(said, () => []));
   }
 
   test('a log that says of a device that it holds none is no log', async () => {
@@ -329,10 +322,58 @@ describe('a device that has lost its sessions', () => {
     await expect.poll(() => refusedFor(ada, dee), { timeout: 30_000 }).toBe('stale-bundle');
     expect(texts(dee, ada)).not.toContain('a third time');
     replayed();
+    clock.leap(30_000);
     await ada.direct.send(bo.member, { text: 'by the way' });
     await shows(dee, ada, ['a third time']);
     expect(texts(dee, ada).filter((text) => text === 'do you remember?')).toHaveLength(1);
   });
+});
+
+describe('a device that asks for what it has', () => {
+  test('is believed now and then only, and nobody else has to wait for it', async () => {
+    clock.leap(60_000);
+    const notices: string[] = [];
+    const replacing = hostile.attack({
+      victim: dee.device,
+      async call(call, forward) {
+        if (call.method !== 'POST' || !call.path.endsWith('/mail')) return forward(call);
+        const message = notices.shift();
+        // What dee says to have opened is lost.
+        return message === undefined
+          ? { status: 201, body: {} }
+          : forward({ ...call, body: { ...(call.body as object), message } });
+      },
+    });
+    await ada.direct.send(dee.member, { text: 'here it is' });
+    await shows(dee, ada, ['here it is']);
+    const wire = posted.findLast(({ from, to }) => from === ada.device && to === dee.device)?.wire;
+    let asked = 0;
+    const withholding = offering(dee, () => {
+      asked += 1;
+      return null;
+    });
+    for (let at = 0; at < 5; at += 1) notices.push(await noticeFromDee(wire as Uint8Array));
+    for (const notice of [...notices]) await dee.direct.send(ada.member, { text: notice });
+    await expect.poll(() => notices.length, { timeout: 12_000 }).toBe(0);
+    await expect.poll(() => refusedFor(ada, dee), { timeout: 12_000 }).toBe('no-pre-keys');
+    await ada.direct.send(bo.member, { text: 'nobody waits' });
+    await shows(bo, ada, ['nobody waits']);
+    expect(asked).toBe(1);
+    replacing();
+    withholding();
+    clock.leap(60_000);
+    await expect.poll(() => refusedFor(ada, dee), { timeout: 12_000 }).toBe(null);
+    await ada.direct.send(dee.member, { text: 'as before' });
+    await shows(dee, ada, ['as before']);
+  });
+
+  /** With dee's keys, by somebody who has lost a message. */
+  async function noticeFromDee(wire: Uint8Array): Promise<string> {
+    const { end, to } = await endOfDee(1);
+    const channel = signalChannel(end, { ...to, fetchOffer: () => Promise.reject(new Error()) }, clock.now);
+    await expect(channel.open(wire, () => [])).rejects.toMatchObject({ code: 'session-lost' });
+    return toBase64Url((await channel.sealNotice(() => [])) as Uint8Array);
+  }
 });
 
 describe('what is over', () => {
@@ -369,6 +410,25 @@ describe('what is over', () => {
     expect(findHidden(sent, new Map([['secret', encodeUtf8(SECRET) as Uint8Array]]))).toEqual([]);
   });
 });
+
+/** An end of dee's for channels to ada, in a store of its own. */
+async function endOfDee(abilities: number) {
+  const [signingSeed] = await seedsIn(storeOf('dee'));
+  const signer = primitives.signer(signingSeed);
+  const wires = await (await storeOf('ada').journal('membership')).read(0);
+  const { org, devices } = replay(primitives, wires);
+  const record = devices.get(ada.device) as DirectoryDevice;
+  const end = pairwiseEndpoint({
+    primitives,
+    random: nodeRandom,
+    org,
+    store: memoryKeyStore(),
+    signer,
+    record: { signingPublicKey: signer.publicKey, abilities },
+    sealingKey: () => null,
+  });
+  return { end, to: { record, encapsulator: primitives.encapsulator(record.sealing.publicKey) } };
+}
 
 function shortened(text: string): string {
   return toBase64Url((fromBase64Url(text) as Uint8Array).slice(0, -1));

@@ -48,6 +48,8 @@ interface DirectMailTools {
 const UNREADABLE_KEPT = 100;
 /** Of a message that there is no room for. */
 const HELD = 'held';
+/** How long a notice that has to wait is left alone, and with it every other one of that device. */
+const NOTICE_REST_MS = 30_000;
 
 /** This device's mailbox at the relay, and what it hands in for those of others (docs/spec/mail.md). */
 export class DirectMail {
@@ -58,6 +60,8 @@ export class DirectMail {
   /** Whose messages were left with the relay, up to `#readTo`. */
   readonly #held = new Set<MemberId>();
   #readTo = 0;
+  /** Notices that wait with the relay, one of each device, and until when they rest. */
+  readonly #resting = new Map<DeviceId, { readonly untilMs: number; readonly code: string }>();
 
   constructor(parts: DirectMailParts, tools: DirectMailTools) {
     this.#parts = parts;
@@ -108,7 +112,10 @@ export class DirectMail {
       const taken: number[] = [];
       for (const { seq, sender, message } of page.messages) {
         const device = deviceId(sender);
-        const code = (await this.#isHeld(device, message)) ? HELD : await this.#take(device, message);
+        // A notice that waits is enough: its device asks again, for what the others ask for too.
+        const isSpare = refused.has(device) && isNotice(message);
+        const isHeld = !isSpare && (await this.#isHeld(device, message));
+        const code = isSpare ? null : isHeld ? HELD : await this.#taken(device, message);
         after = seq;
         if (code === null) taken.push(seq);
         else if (code !== HELD) {
@@ -158,6 +165,18 @@ export class DirectMail {
         refused.set(recipient, code);
       }
     }
+  }
+
+  /** Takes a message; a notice that has to wait is tried now and then only, for it may cost pre-keys each time. */
+  async #taken(sender: DeviceId, wire: Uint8Array): Promise<string | null> {
+    if (!isNotice(wire)) return await this.#take(sender, wire);
+    const nowMs = this.#parts.time.now();
+    const resting = this.#resting.get(sender);
+    if (resting !== undefined && nowMs < resting.untilMs) return resting.code;
+    const code = await this.#take(sender, wire);
+    if (code === null) this.#resting.delete(sender);
+    else this.#resting.set(sender, { untilMs: nowMs + NOTICE_REST_MS, code });
+    return code;
   }
 
   /** Opens a message, once; what does not open now never will, but for what waits: the answer is why. */

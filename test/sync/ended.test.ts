@@ -65,7 +65,18 @@ test('a wiped device shows nothing of what it held, nor of what it was about to 
   goOn();
   await writing;
   expect(shown()).toEqual([0, 0, 0]);
-  await expect(shifts.list()).rejects.toMatchObject({ code: 'closed' });
+  const { direct, attachments } = bo;
+  const calls = [
+    () => requests.create({ title: 'more' }),
+    () => shifts.list(),
+    () => shifts.put('tuesday', { place: 'school' }),
+    () => direct.send(ada.member, { text: 'more' }),
+    () => attachments.upload(Uint8Array.of(1)),
+    () => bo.inviteDevice(),
+    () => bo.audit(),
+    () => bo.online(),
+  ];
+  for (const call of calls) await expect(call()).rejects.toMatchObject({ code: 'wiped' });
   for await (const message of bo.direct.follow(ada.member)) expect(message).toBeNull();
   for await (const change of shifts.follow()) expect(change).toBeNull();
   for (const client of [bo, ada]) await client.close();

@@ -46,6 +46,8 @@ export type DownloadOptions = Pick<UploadOptions, 'onProgress' | 'signal'>;
 /** What attachments work with. */
 interface AttachmentsOptions {
   readonly ports: Ports;
+  /** @throws ClientError `closed`, `wiped`, `locked` */
+  assertOpen(): void;
   readonly api: Pick<RelayApi, 'call'>;
   readonly keyStore: KeyStore;
   /** How long this device may keep what reads old content. */
@@ -59,6 +61,7 @@ const ATTEMPTS = 6;
 export class Attachments implements Part {
   readonly topic = 'data';
   readonly #ports: Ports;
+  readonly #assertOpen: () => void;
   readonly #blobs: BlobApi;
   readonly #records: UploadRecords;
   readonly #stopping = new AbortController();
@@ -67,8 +70,9 @@ export class Attachments implements Part {
   /** Who waits for the relay to be there again. */
   readonly #waiting = new Set<AbortController>();
 
-  constructor({ ports, api, keyStore, retentionMs }: AttachmentsOptions) {
+  constructor({ ports, assertOpen, api, keyStore, retentionMs }: AttachmentsOptions) {
     this.#ports = ports;
+    this.#assertOpen = assertOpen;
     this.#blobs = blobApi(api);
     this.#records = new UploadRecords(keyStore, retentionMs);
   }
@@ -205,7 +209,7 @@ export class Attachments implements Part {
   async #persist<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
       if (signal?.aborted === true) throw new ClientError('cancelled', 'cancelled by the application');
-      if (this.#stopping.signal.aborted) throw new ClientError('closed', 'the client was closed');
+      this.#assertOpen();
       try {
         return await work();
       } catch (error) {

@@ -101,13 +101,18 @@ export class ClientCore {
           })),
         )
         .then(() => this.tell());
+    const assertOpen = (): void => this.sync.assertNotOver();
     this.attachments = new Attachments({
       ports,
+      assertOpen,
       api: parts.api,
       keyStore: options.store.keys,
       retentionMs: () => parts.directory.state.policy.retentionSeconds * 1000,
     });
-    const relayData = new RelayData(parts.api, (refused) => this.events.emit('refused-document', refused));
+    const relayData = new RelayData(parts.api, {
+      assertOpen,
+      onRefused: (refused) => this.events.emit('refused-document', refused),
+    });
     const replica = new GroupReplica(ports.primitives, group, this.epochs);
     const sync = (): Sync => this.sync;
     const connection: LiveConnection & Pick<Sync, 'judge'> = {
@@ -130,6 +135,7 @@ export class ClientCore {
       keyStore: options.store.keys,
       sessions: options.sessions ?? null,
       isOnline: () => sync().online !== null,
+      assertOpen,
       pullDirectory: () => sync().pullDirectory(),
       pullSealingRecords: () => sync().pullSealingRecords(),
     });

@@ -118,8 +118,13 @@ export class Connection {
 
   /** @throws ClientError `closed`, or the reason why sync stopped */
   assertOpen(): void {
+    if (this.#ended === null && this.#state.kind === 'stopped') throw this.#state.error;
+    this.assertNotOver();
+  }
+
+  /** @throws ClientError `closed`, `wiped`, `locked` */
+  assertNotOver(): void {
     if (this.#ended !== null) throw this.#ended;
-    if (this.#state.kind === 'stopped') throw this.#state.error;
     if (this.signal.aborted) throw new ClientError('closed', 'the client was closed');
   }
 

@@ -50,6 +50,8 @@ interface DirectParts extends DirectMailParts {
   readonly ports: Ports;
   readonly time: Pick<TrustedTime, 'now' | 'attestedMs'>;
   readonly isOnline: () => boolean;
+  /** @throws ClientError `closed`, `wiped`, `locked` */
+  assertOpen(): void;
   pullSealingRecords(): Promise<void>;
 }
 
@@ -112,7 +114,7 @@ export class Direct implements Part {
    */
   send(member: MemberId, body: Body): Promise<SentDirect> {
     return this.#writing.run(async () => {
-      this.#assertOpen();
+      this.#parts.assertOpen();
       const { directory, ports, shelf, time, isOnline } = this.#parts;
       const person = directory.state.members.get(member);
       if (person === undefined || person.removedAt !== null)
@@ -299,10 +301,6 @@ export class Direct implements Part {
     if (conversation !== member) return null;
     const { id, handle } = from;
     return { id: toHex(payload.id), member, device: sender, from: id, handle, timeMs, body: payload.body };
-  }
-
-  #assertOpen(): void {
-    if (this.#stopping.signal.aborted) throw new ClientError('closed', 'the client was closed');
   }
 }
 

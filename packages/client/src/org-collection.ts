@@ -174,6 +174,8 @@ export class OrgCollection<T extends Body> implements AnyCollection {
   }
 
   #take({ id, version, body: bytes }: DocumentsBody['documents'][number]): void {
+    // What was asked for may come when everything has left the memory.
+    this.#relay.assertOpen();
     const known = this.#documents.get(id);
     if (known !== undefined && known.version >= version) return;
     const body = bytes && decodeClearBody(this.#declaration.schema, bytes);

@@ -23,6 +23,12 @@ interface Reader {
   pull(): Promise<void>;
 }
 
+interface RelayDataOptions {
+  /** @throws ClientError `closed`, `wiped`, `locked` */
+  assertOpen(): void;
+  onRefused(document: RefusedDocument): void;
+}
+
 /**
  * What collections of the classes org and system speak with: data that the relay can read (docs/spec/data.md). What a
  * sensitive collection holds never comes here.
@@ -30,14 +36,14 @@ interface Reader {
 export class RelayData implements Part {
   readonly topic = 'data';
   readonly #api: Pick<RelayApi, 'call'>;
-  readonly #onRefused: (document: RefusedDocument) => void;
+  readonly #options: RelayDataOptions;
   readonly #readers: Reader[] = [];
   #pulling: Promise<unknown> = Promise.resolve();
   #stopped = false;
 
-  constructor(api: Pick<RelayApi, 'call'>, onRefused: (document: RefusedDocument) => void) {
+  constructor(api: Pick<RelayApi, 'call'>, options: RelayDataOptions) {
     this.#api = api;
-    this.#onRefused = onRefused;
+    this.#options = options;
   }
 
   /** Has the reader read whenever there may be something new. */
@@ -47,7 +53,7 @@ export class RelayData implements Part {
 
   /** Reports a document that is shown to nobody. */
   refused(document: RefusedDocument): void {
-    this.#onRefused(document);
+    this.#options.onRefused(document);
   }
 
   wake(): void {
@@ -62,9 +68,9 @@ export class RelayData implements Part {
     await this.#pulling;
   }
 
-  /** @throws ClientError `closed` once the client was */
+  /** @throws ClientError `closed`, `wiped`, `locked` */
   assertOpen(): void {
-    if (this.#stopped) throw new ClientError('closed', 'the client was closed');
+    this.#options.assertOpen();
   }
 
   /** Documents after a place in the relay's list, as many as one page holds. */

@@ -191,8 +191,12 @@ export class Sync {
     return this.#writing.run(() => sealingRecords.pull((after) => api.readSealingRecords(after)));
   }
 
-  /** Brings this device's copy of the membership log up to date. @throws ClientError `offline`, `relay-forked` */
-  pullDirectory(): Promise<void> {
+  /**
+   * Brings this device's copy of the membership log up to date.
+   * @throws ClientError `offline`, `relay-forked`, `wiped`, `locked`
+   */
+  async pullDirectory(): Promise<void> {
+    if (this.ended !== null) throw this.ended;
     return this.#incoming.pullDirectory();
   }
 
@@ -231,6 +235,11 @@ export class Sync {
     await this.#incoming.idle();
     await this.#compactOutbox();
     this.#connection.changed();
+  }
+
+  /** @throws ClientError `closed`, `wiped`, `locked` */
+  assertNotOver(): void {
+    this.#connection.assertNotOver();
   }
 
   /** Why this client has ended for good by itself, or `null`. */

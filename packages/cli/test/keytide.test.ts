@@ -3,10 +3,13 @@ import { cp, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect } from '@keytide/client';
+import { nodePorts, openFileDeviceStore } from '@keytide/client/node';
 import { startRelay, type Relay } from '@keytide/server-relay';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { EXIT } from '../src/exit-codes.ts';
 import { describeFailure } from '../src/failure.ts';
+import { organisation } from '../src/organisation.ts';
 import { createProgram } from '../src/program.ts';
 import { runKeytide, type Finished, type Run } from './run-keytide.ts';
 
@@ -290,6 +293,24 @@ describe('requests', () => {
     expect(code).toBe(EXIT.rowsRefused);
     expect(stdout).toBe('requests imported: 0, rows refused: 1\n');
     expect(stderr).toBe('line 2: 2 cells instead of 6\n');
+  });
+
+  test('what nobody else sees yet does not look sent', async () => {
+    const { requests } = await json('ada', ['requests', 'list']);
+    const [{ id }] = requests as [{ id: string }];
+    const fetch = (): Promise<never> => Promise.reject(new TypeError('no network'));
+    const store = await openFileDeviceStore({ home: join(folder, 'ada'), passphrase: PASSPHRASE });
+    const client = await connect({ definition: organisation, store, ports: { ...nodePorts, fetch } });
+    await client.collections.requests.edit(id, { note: 'on my way' });
+    await client.close();
+
+    const { requests: kept } = await json('ada', ['requests', 'list', '--offline']);
+    const pending = (kept as Record<string, unknown>[]).filter((request) => 'pending' in request);
+    expect(pending).toMatchObject([{ id, note: 'on my way', pending: true }]);
+    expect((await on('ada', ['requests', 'list', '--offline'])).stderr).toContain('1 request');
+    await json('ada', ['status']);
+    const { requests: sent } = await json('ada', ['requests', 'list', '--offline']);
+    expect((sent as Record<string, unknown>[]).some((request) => 'pending' in request)).toBe(false);
   });
 
   test('an id that is none: exit code 2', async () => {

@@ -8,7 +8,12 @@ import { formatTable } from '../table.ts';
 export async function listRequests(context: Context, options: { offline?: true }): Promise<void> {
   await withDevice(context, async (client) => {
     if (!options.offline) await untilOnline(context, client);
-    const requests = client.collections.requests.list().map(({ id, body }) => ({ id, ...inOrder(body) }));
+    const records = client.collections.requests.list();
+    const requests = records.map(({ id, body, pending }) => ({
+      id,
+      ...inOrder(body),
+      ...(pending ? { pending } : {}),
+    }));
     const rows = requests.map((request) => [
       request.id.slice(0, SHORT_ID),
       request.status,
@@ -20,8 +25,19 @@ export async function listRequests(context: Context, options: { offline?: true }
     ]);
     const lines = requests.length === 0 ? ['no requests yet'] : formatTable(COLUMNS, rows);
     context.output.result({ requests }, lines);
+    notePending(
+      context,
+      requests.filter(({ pending }) => pending),
+    );
     noteEarlier(context, client);
   });
+}
+
+/** What nobody else can see yet should not look sent. */
+function notePending({ output }: Context, { length }: readonly unknown[]): void {
+  if (length === 0) return;
+  const changes = length === 1 ? 'Changes of 1 request wait' : `Changes of ${length} requests wait`;
+  output.note(`${changes} on this device: nobody else sees them yet. \`keytide status\` sends them.`);
 }
 
 /** Equal requests print equally, whatever was edited last. */

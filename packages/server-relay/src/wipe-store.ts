@@ -16,7 +16,7 @@ export interface WipeStore {
   renewUnlockShare(renewal: UnlockRenewal): Promise<number | null>;
   /**
    * Takes one of the attempts of a share that is not over: what it is, and how many are left. `null` without. They are
-   * ten from the first one that was wrong on, for as long as the lease of then; only then they are ten again.
+   * ten from the first one that was wrong on, for as long as the lease, and a day at least; only then they are ten again.
    */
   takeUnlockAttempt(attempt: UnlockAttempt): Promise<UnlockChance | null>;
   /** The proof was right: gives back the attempt that it took, and no other. */

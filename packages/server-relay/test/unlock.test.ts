@@ -12,7 +12,7 @@ import {
   type RelayUnderTest,
 } from './relay-under-test.ts';
 
-const LEASE_SECONDS = 3600;
+const LEASE_SECONDS = 86_400;
 const times = { blockSeconds: 60, retentionSeconds: 60, exportSeconds: 60 };
 const policy = { ...times, leaseSeconds: LEASE_SECONDS };
 const world = seededWorld({ seed: 'unlock', members: 4, policy });

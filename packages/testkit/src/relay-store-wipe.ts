@@ -4,7 +4,8 @@ import type { RelayStore, StoredUnlockShare } from '@keytide/server-relay';
 import type { StoreCheck } from './relay-store-check.ts';
 import { addition, announcement, NOW_MS, placeOf, startedPlace, type Place } from './relay-store-fixtures.ts';
 
-const LEASE_MS = 60_000;
+const DAY_MS = 86_400_000;
+const LEASE_MS = 2 * DAY_MS;
 
 type NewShare = StoredUnlockShare & { readonly nowMs: number };
 
@@ -154,6 +155,21 @@ export const wipeChecks: readonly StoreCheck[] = [
         { device: other.device, wrong: 3 },
         { device, wrong: 2 },
       ]);
+    },
+  },
+  {
+    name: 'goes on counting wrong attempts for a day where the lease is made shorter',
+    async check({ store }) {
+      const { org, id, device, ...share } = shareOf(await startedPlace(store, 'a shorter lease'));
+      await store.putUnlockShare({ org, id, device, ...share });
+      const renew = (nowMs: number, leaseMs: number) =>
+        store.renewUnlockShare({ org, device, id, nowMs, expiresMs: nowMs + leaseMs });
+      assert.equal((await store.takeUnlockAttempt({ org, id, nowMs: NOW_MS }))?.left, 9);
+      assert.equal(await renew(NOW_MS, 60_000), 1);
+      assert.equal(await renew(NOW_MS + 59_999, 60_000), 1);
+      assert.equal(await renew(NOW_MS + 100_000, DAY_MS), 1);
+      assert.equal(await renew(NOW_MS + DAY_MS - 1, 60_000), 1);
+      assert.equal(await renew(NOW_MS + DAY_MS, 60_000), 0);
     },
   },
   {

@@ -6,9 +6,13 @@ import type { SqlDatabase, SqlRunner } from './database.ts';
 /** Wrong proofs after which a share is destroyed. */
 const ATTEMPTS = 10;
 
+/** For so long they are counted, also where a policy makes the lease shorter: an admin may be who guesses. */
+const COUNTED_MS = 86_400_000;
+
 /** Wrong attempts at `now`, a parameter of the statement: none, once the lease since the first is over. */
 const wrongAt = (now: string, share = ''): string =>
-  `case when ${share}counted_since_ms + ${share}lease_ms <= ${now} then 0 else ${share}attempts end`;
+  `case when ${share}counted_since_ms + greatest(${share}lease_ms, ${COUNTED_MS}) <= ${now}
+   then 0 else ${share}attempts end`;
 
 /** The part of the store that keeps receipts of wipes and unlock shares. */
 export function sqlWipe(database: SqlDatabase): WipeStore {

@@ -14,7 +14,7 @@ import { crashingStore, type CrashingStore } from './crashing-store.ts';
 
 const PATIENCE = { timeout: 20_000 };
 const definition = defineOrganisation({
-  requests: sensitive.record(z.object({ title: z.string() })),
+  requests: sensitive.record(z.object({ title: z.string().max(10) })),
   shifts: org(z.object({ place: z.string() })),
 });
 
@@ -39,7 +39,15 @@ function slowOutbox(store: CrashingStore, gate: () => Promise<void>): CrashingSt
 
 test('a wiped device shows nothing of what it held, nor of what it was about to write', async () => {
   const relay = await startRelay({ database: { kind: 'memory' }, port: 0, log: () => {} });
-  const founding = { definition, ports, store: memoryDeviceStore(), relayUrl: relay.url, handle: 'ada' };
+  // Another build than bo's, so that something of ada's is against the rules there.
+  const other = { ...definition, requests: sensitive.record(z.object({ title: z.string() })) };
+  const founding = {
+    definition: other,
+    ports,
+    store: memoryDeviceStore(),
+    relayUrl: relay.url,
+    handle: 'ada',
+  };
   const ada = await createOrganisation(founding);
   let gate = Promise.resolve();
   const store = slowOutbox(crashingStore(), () => gate);
@@ -47,24 +55,27 @@ test('a wiped device shows nothing of what it held, nor of what it was about to 
   const { requests, shifts } = bo.collections;
   await ada.collections.shifts.put('monday', { place: 'depot' });
   await ada.direct.send(bo.member, { text: 'the code is 4711' });
+  await ada.collections.requests.create({ title: 'the code is 4711' });
   await requests.create({ title: 'water' });
   await bo.settled();
   const shown = (): number[] => [
     requests.list().length,
     shifts.shown()?.length ?? 0,
     bo.direct.read(ada.member).length,
+    bo.rejected.length,
   ];
-  await expect.poll(shown, PATIENCE).toEqual([1, 1, 1]);
+  await expect.poll(shown, PATIENCE).toEqual([1, 1, 1, 1]);
 
   let goOn = (): void => {};
   gate = new Promise((resolve) => (goOn = resolve));
   const writing = requests.create({ title: 'insulin' });
   await ada.wipe({ of: 'device', device: bo.device });
   await expect.poll(() => bo.state.kind, PATIENCE).toBe('wiped');
-  expect(shown()).toEqual([0, 0, 0]);
+  expect(shown()).toEqual([0, 0, 0, 0]);
   goOn();
   await writing;
-  expect(shown()).toEqual([0, 0, 0]);
+  expect(shown()).toEqual([0, 0, 0, 0]);
+  bo.on('rejected', (rejected) => expect.fail(rejected.code));
   const { direct, attachments } = bo;
   const calls = [
     () => requests.create({ title: 'more' }),

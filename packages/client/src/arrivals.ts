@@ -141,6 +141,12 @@ export class Arrivals {
     }
   }
 
+  /** Lets go of what others wrote against the rules: it is kept as it was read. */
+  empty(): void {
+    this.#rejected.clear();
+    this.#options.events.forget('rejected');
+  }
+
   /** Takes what the relay is found not to have given, or to have given otherwise. */
   report({ missing, divergence }: Finding): void {
     for (const run of missing) this.#addMissing(run);

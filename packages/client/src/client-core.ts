@@ -200,6 +200,7 @@ export class ClientCore {
       device: this.device,
       signer: parts.self.signer,
       epochs: this.epochs,
+      arrivals: this.arrivals,
       collections: () => this.collections.values(),
       sync,
     });

@@ -1,3 +1,4 @@
+import type { Arrivals } from './arrivals.ts';
 import type { AnyCollection } from './collection.ts';
 import type { DirectoryReplica } from './directory-replica.ts';
 import type { EpochRing } from './epoch-ring.ts';
@@ -10,6 +11,7 @@ interface ClientEndOptions extends WipeTools {
   readonly store: DeviceStore;
   readonly directory: DirectoryReplica;
   readonly epochs: Pick<EpochRing, 'dispose'>;
+  readonly arrivals: Pick<Arrivals, 'empty'>;
   collections(): Iterable<AnyCollection>;
   sync(): Pick<Sync, 'stop' | 'end'>;
 }
@@ -70,8 +72,9 @@ export class ClientEnd {
 
   /** What is shown and what it is read with leaves the memory. */
   #empty(): void {
-    const { epochs, collections } = this.#options;
+    const { epochs, arrivals, collections } = this.#options;
     epochs.dispose();
+    arrivals.empty();
     for (const collection of collections()) {
       collection.forget?.(Number.MAX_SAFE_INTEGER);
       collection.end();

@@ -27,6 +27,11 @@ export class Emitter<Events extends Record<string, unknown>> {
     };
   }
 
+  /** Lets go of the events of this name that wait for their first listener. */
+  forget(event: keyof Events): void {
+    this.#held.delete(event);
+  }
+
   emit<Name extends keyof Events>(event: Name, value: Events[Name]): void {
     const held = this.#held.get(event);
     if (held !== undefined && held.length < MAX_HELD) held.push(value);

@@ -265,6 +265,25 @@ describe('notices', () => {
     clock.nowMs += MINUTE_MS / 2;
     expect((await fromAlice.openNotice(second, keepNothing)).length).toBe(1);
   });
+  test('the more is asked for again, the longer it takes', async () => {
+    const { alice, bob, clock, fromAlice, fromBob, wire } = await lostOne();
+    await fromAlice.openNotice(await noticeOf(fromBob), keepNothing);
+    const wires = [
+      wire,
+      await fromAlice.seal(text('b'), keepNothing),
+      await fromAlice.seal(text('c'), keepNothing),
+    ];
+    const { random, org } = alice.endpoint;
+    const pair = { org, sender: bob.id, recipient: alice.id };
+    const greedy = sealBoxMessage(
+      { primitives, random, signer: bob.signer, peer: alice, kind: 'notice', pair },
+      encodeCbor([1, [], wires.map((each) => primitives.sha256(each))]),
+    );
+    clock.nowMs += (3 * MINUTE_MS) / 2 - 1;
+    expect(await codeOfAsync(() => fromAlice.openNotice(greedy, keepNothing))).toBe('reset-limited');
+    clock.nowMs += 1;
+    expect((await fromAlice.openNotice(greedy, keepNothing)).length).toBe(3);
+  });
   test('the plaintexts of the last 64 messages are kept, and no more', async () => {
     const { alice, bob, fromAlice, fromBob } = await talking();
     await bob.store.write([{ name: `libsignal/session/${alice.id}`, value: null }]);

@@ -57,7 +57,8 @@ export async function openNotice(
       const wires: Uint8Array[] = [];
       if (wanted.length > 0) {
         const nowMs = context.now();
-        if (nowMs < state.resetMs + RESET_WAIT_MS)
+        // As long for each message: what a peer has sent again, all its devices together, stays little.
+        if (nowMs < state.resetMs + RESET_WAIT_MS * wanted.length)
           throw new CryptoError('reset-limited', 'the peer asks for a fresh session too often');
         if (offer === null) return null;
         next = { ...(await startWith(context, session, next, offer)), resetMs: nowMs };

@@ -162,13 +162,17 @@ export class Cast {
     this.read();
     for (const phone of this.phones) if (phone.isOn && !this.isLocked(phone)) this.wakes(phone);
     for (const phone of this.present) if (this.ledger.takes(this.standing(phone))) this.dues.granted(phone);
+  }
+
+  /** Who has gone for longer than a week without what is theirs, once everybody has had their say. */
+  lookAtDues(): string[] {
     const present = this.present.map((phone) => ({
       phone,
       standing: this.standing(phone),
       // What is dated ahead of the relay's clock is refused.
       canGive: this.roleOf(this.ownerOf(phone)) === 'admin' && phone.aheadMs <= 0,
     }));
-    this.ledger.problems.push(...this.dues.look(present, this.hours.now(), WEEK_MS));
+    return this.dues.look(present, this.hours.now(), WEEK_MS);
   }
 
   /** Which week it is, from 1. */

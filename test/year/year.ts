@@ -25,7 +25,9 @@ export async function live(
       await cast.settle();
       await happen(cast);
       await cast.settle();
-      wrong.push(...check(cast, table, texts).map((line) => `week ${week}: ${line}`));
+      wrong.push(
+        ...[...check(cast, table, texts), ...cast.lookAtDues()].map((line) => `week ${week}: ${line}`),
+      );
     }
     return { table, acts: cast.acts, wrong, story: cast.story };
   } finally {

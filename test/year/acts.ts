@@ -9,6 +9,7 @@ const WEEK_MS = 7 * DAY_MS;
 const ABSENCES_MS = [2 * DAY_MS, WEEK_MS, 2 * WEEK_MS, 3 * WEEK_MS, 6 * WEEK_MS] as const;
 const CUTS_MS = [DAY_MS, 3 * DAY_MS, WEEK_MS, 2 * WEEK_MS, 6 * WEEK_MS] as const;
 const PARTITION_MS = 9 * DAY_MS;
+const ROUNDS = 4;
 /** Slow by weeks, or fast by less than what is left of a block when somebody looks. */
 const CLOCKS_MS = [-3 * WEEK_MS, -DAY_MS, 15 * 60_000, 20 * HOUR_MS] as const;
 
@@ -18,7 +19,8 @@ export async function happen(cast: Cast): Promise<void> {
   await goAway(cast);
   await administer(cast);
   await ask(cast);
-  await answer(cast);
+  // What was answered can show what else is lacking: people answer until nobody asks.
+  for (let round = 0; round < ROUNDS && (await answer(cast)); round += 1) await cast.settle();
   await speak(cast);
 }
 
@@ -104,8 +106,11 @@ async function ask(cast: Cast): Promise<void> {
   }
 }
 
-/** Admins look into their inboxes; several can answer the same request at once, and say the same. */
-async function answer(cast: Cast): Promise<void> {
+/**
+ * Admins look into their inboxes; several can answer the same request at once, and say the same.
+ * @returns whether there was anything to answer
+ */
+async function answer(cast: Cast): Promise<boolean> {
   const verdicts = new Map<string, boolean>();
   for (const phone of cast.present)
     for (const { id, device } of phone.app.access.inbox) {
@@ -127,6 +132,7 @@ async function answer(cast: Cast): Promise<void> {
         if (!isOvertaken && !isOfFastClock(phone, error)) throw error;
       }
     }
+  return verdicts.size > 0;
 }
 
 async function speak(cast: Cast): Promise<void> {

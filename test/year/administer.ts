@@ -6,8 +6,9 @@ export async function administer(cast: Cast): Promise<void> {
   const { chance, plan } = cast;
   const often = (timesAWeek: number): boolean => chance.happens(timesAWeek / plan.stepsAWeek);
   const isAdmin = (phone: Phone): boolean => cast.roleOf(cast.ownerOf(phone)) === 'admin';
-  // What is dated ahead of the relay's clock is refused.
-  const admins = cast.present.filter((phone) => isAdmin(phone) && phone.aheadMs <= 0);
+  // What is dated ahead of the relay's clock is refused, and an invite that is dated weeks ago is over.
+  const isRight = ({ aheadMs }: Phone): boolean => aheadMs <= 0 && aheadMs >= -DAY_MS;
+  const admins = cast.present.filter((phone) => isAdmin(phone) && isRight(phone));
   const by = chance.pick(admins);
   if (by === undefined) return;
   if (plan.wipedInWeeks.filter((week) => week <= cast.week).length > cast.acts.total(EVERYONE))
@@ -29,6 +30,7 @@ export async function administer(cast: Cast): Promise<void> {
   if (changed !== undefined && changed !== cast.ownerOf(by) && often(0.2)) await change(cast, by, changed);
 }
 
+const DAY_MS = 86_400_000;
 const EVERYONE = 'everyone but admins is wiped';
 /** How many people without a phone get one in one go. */
 const NEW_PHONES_AT_ONCE = 6;

@@ -127,8 +127,9 @@ async function answer(cast: Cast): Promise<boolean> {
       try {
         await cast.pump.during(answering, 'an answer');
       } catch (error) {
-        // Another admin was faster, or the device has asked for something else since.
-        const isOvertaken = error instanceof ClientError && error.code === 'unknown-request';
+        // Another admin was faster, the device has asked for something else since, or all that it asks for is over.
+        const isOvertaken =
+          error instanceof ClientError && ['unknown-request', 'beyond-entitlement'].includes(error.code);
         if (!isOvertaken && !isOfFastClock(phone, error)) throw error;
       }
     }

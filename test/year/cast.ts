@@ -241,6 +241,11 @@ export class Cast {
         return `${phone.name} to know ${this.wire.membership.length} entries, not ${directorySize}`;
       if (this.#isOffered(phone)) return `${phone.name} to take what it was given`;
     }
+    for (const phone of this.phones) {
+      if (!phone.isOn || phone.isCut || this.isActive(phone) || this.isLocked(phone)) continue;
+      const { kind } = phone.app.state;
+      if (kind !== 'stopped' && kind !== 'wiped') return `${phone.name}, ${kind}, to hear that it is ended`;
+    }
     return null;
   }
 

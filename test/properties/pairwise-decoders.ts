@@ -94,7 +94,7 @@ const oneTime = createOneTimePreKey(primitives, alice.signer, owner, {
   kyberPreKeySignature: random(64),
 });
 const state = encodeCbor([
-  1,
+  2,
   2,
   3,
   [filled(1, 32)],
@@ -104,6 +104,7 @@ const state = encodeCbor([
   1,
   4,
   5,
+  6,
 ]);
 
 /** Readers of pairwise, session and ephemeral messages, and of what devices publish for sessions. */

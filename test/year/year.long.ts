@@ -39,7 +39,6 @@ const ROWS = [
   '(ended)',
   '(wiped)',
   '(locked)',
-  '(lease over)',
   '(not here yet: no network)',
 ];
 const ACTS = [

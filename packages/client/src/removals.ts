@@ -24,10 +24,7 @@ export class Removals implements Part {
 
   wake(): void {
     if (this.#running !== null || this.#stopping.signal.aborted || !this.#isDue) return;
-    this.#running = this.#say()
-      // It stays due, and is said when something is heard next.
-      .catch(() => {})
-      .then(() => void (this.#running = null));
+    this.#running = this.#say().finally(() => void (this.#running = null));
   }
 
   async stop(): Promise<void> {
@@ -45,6 +42,7 @@ export class Removals implements Part {
     const share = (ports.random(1)[0] as number) / 255;
     await ports.clock.wait(share * TURN_MS, this.#stopping.signal);
     if (this.#stopping.signal.aborted || !this.#isDue) return;
-    for (const collection of collections()) await collection.removeAnew?.();
+    // What fails stays due, and is said when something is heard next; it keeps no other collection waiting.
+    for (const collection of collections()) await collection.removeAnew?.().catch(() => {});
   }
 }

@@ -56,9 +56,9 @@ export class Arrivals {
   /** What was read, by its place in the log. */
   readonly #read = new Map<number, Read>();
   readonly #missing = new Map<string, Missing>();
+  readonly #divergences = new Map<DeviceId, Divergence>();
   /** Whether anything of this device has waited since the start. */
   #hasWaited = false;
-  readonly #divergences = new Map<DeviceId, Divergence>();
   /** Of what was read last: a backlog is mostly of one room. */
   #channel: { readonly collection: string; readonly item: string; readonly bytes: Uint8Array } | null = null;
 

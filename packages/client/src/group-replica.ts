@@ -114,9 +114,9 @@ export class GroupReplica {
   /** The same, when each sender's newest message came. */
   #keylessAt = new Map<DeviceId, number>();
   #window = EMPTY_WINDOW;
-  /** Refused for their signatures, in this window of the log: a later message can still vouch for them. */
   /** The last counter of each sender, as the newest epoch's author saw it. */
   #closed: ReadonlyMap<DeviceId, number> = new Map();
+  /** Refused for their signatures, in this window of the log: a later message can still vouch for them. */
   #unvouched = new Map<DeviceId, Unvouched<Arrival>>();
 
   constructor(primitives: Primitives, group: GroupId, epochs: EpochRing) {

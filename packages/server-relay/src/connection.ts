@@ -31,6 +31,8 @@ export interface Connection {
   tick(): void;
   /** Answers nothing more and closes with this WebSocket status. */
   close(status: number, reason: string): void;
+  /** Reads nothing more, answers what it has read, and closes as 'going away'. */
+  leave(): Promise<void>;
 }
 
 /** Who is meant: these devices, or every one that is connected. */
@@ -39,7 +41,7 @@ export type Recipients = readonly DeviceId[] | 'everyone';
 /** What all connections of a relay share. */
 export interface ConnectionOptions extends Pick<
   PeerOptions,
-  'primitives' | 'store' | 'queue' | 'hub' | 'ephemeralRates' | 'readInTurn'
+  'primitives' | 'store' | 'queue' | 'hub' | 'ephemeralRates' | 'readInTurn' | 'metrics'
 > {
   readonly logins: Logins;
   readonly organisations: Organisations;
@@ -61,6 +63,9 @@ interface Guest {
   readonly session: Session;
 }
 
+/** Why a relay goes away: nothing is wrong, and the client goes on elsewhere, or here again, from its cursors. */
+export const RESUME = 'resume';
+
 /** Time for the other side to answer a close before the socket is destroyed. */
 const CLOSE_MS = 1_000;
 
@@ -76,6 +81,8 @@ export function createConnection(socket: WebSocket, tcp: Socket, options: Connec
   let guest: Guest | null = null;
   let release: () => void = () => undefined;
   let endReason: string | null = null;
+  let underWay = 0;
+  let whenAnswered: () => void = () => undefined;
   const helloTimer = setTimeout(() => fail(new RelayError('hello-timeout', 'no hello')), limits.helloMs);
 
   /** From here on nothing is listened to and nothing but the refusal is sent. */
@@ -96,6 +103,7 @@ export function createConnection(socket: WebSocket, tcp: Socket, options: Connec
   function fail(error: unknown): void {
     const { code, status, cause } = endingOf(error);
     if (cause !== null && endReason === null) options.log({ event: 'failed', where: 'socket', code: cause });
+    if (endReason === null) options.metrics.refused(code);
     end(status, code, code);
   }
 
@@ -135,7 +143,7 @@ export function createConnection(socket: WebSocket, tcp: Socket, options: Connec
   }
 
   function peerOf(session: Session, organisation: Organisation): Peer {
-    const { primitives, store, queue, hub, ephemeralRates, readInTurn } = options;
+    const { primitives, store, queue, hub, ephemeralRates, readInTurn, metrics } = options;
     const device = deviceId(session.subject.id);
     const guarded = {
       ...outlet,
@@ -146,7 +154,7 @@ export function createConnection(socket: WebSocket, tcp: Socket, options: Connec
         outlet.send(frame);
       },
     };
-    const shared = { primitives, store, queue, hub, clock, ephemeralRates, readInTurn };
+    const shared = { primitives, store, queue, hub, clock, ephemeralRates, readInTurn, metrics };
     return createPeer({ ...shared, organisation, device, outlet: guarded, failed: fail });
   }
 
@@ -155,12 +163,15 @@ export function createConnection(socket: WebSocket, tcp: Socket, options: Connec
     if (clock.now() >= session.expiresMs) throw new RelayError('session-ended', 'log in again');
     intake.take(bytes.length);
     sharedIntake.take(bytes.length);
+    underWay += 1;
     peer
       .handle(frame)
       .catch(fail)
       .finally(() => {
         intake.give(bytes.length);
         sharedIntake.give(bytes.length);
+        underWay -= 1;
+        if (underWay === 0) whenAnswered();
       });
     if (gate.isHeld()) return;
     if (intake.isFull()) intake.whenHalfEmpty(gate.hold());
@@ -201,6 +212,17 @@ export function createConnection(socket: WebSocket, tcp: Socket, options: Connec
       socket.terminate();
     },
     close: (status, reason) => end(status, reason, null),
+    async leave() {
+      const letRead = gate.hold();
+      while (underWay > 0 && endReason === null) {
+        await new Promise<void>((resolve) => {
+          whenAnswered = resolve;
+        });
+      }
+      end(1001, RESUME, null);
+      // The answer to the close has to be read.
+      letRead();
+    },
   };
 
   tcp.on('data', countHello);

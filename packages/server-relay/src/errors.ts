@@ -14,7 +14,9 @@ export type RelayErrorCode =
   | 'data-key-unusable' // its file is damaged, open to others, or cannot be read or made
   | 'data-damaged' // what is stored of an organisation's data does not open
   | 'blobs-failed' // the bytes of blobs cannot be written or read; see `cause`
-  | 'address-in-use'; // the port is taken
+  | 'address-in-use' // the port is taken
+  | 'tls-unusable' // the certificate or its key cannot be read, or they do not belong together
+  | 'config-invalid'; // the configuration of the service; `reason` names the keys
 
 /** The one error class of this package. `code` is stable; the message never holds content or tokens. */
 export class RelayError extends Error {
@@ -22,7 +24,7 @@ export class RelayError extends Error {
   readonly code: RelayErrorCode;
   /** The size of the membership log, with `head-moved`. */
   readonly size: number | null;
-  /** The rule that was broken, with `entry-refused` and `record-refused`. */
+  /** The rule that was broken, with `entry-refused` and `record-refused`; the keys, with `config-invalid`. */
   readonly reason: string | null;
 
   constructor(

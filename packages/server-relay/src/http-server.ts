@@ -2,9 +2,13 @@ import type { ErrorBody } from '@keytide/relay-protocol';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { RelayError, type RelayErrorCode } from './errors.ts';
 import type { Log } from './log-event.ts';
+import type { Metrics } from './metrics.ts';
+import type { TlsPair } from './tls-files.ts';
 
 /** 64 KiB of entry as base64url, and its JSON. */
 const BODY_BYTES = 98_304;
+
+const HANDSHAKE_MS = 10_000;
 
 const STATUS: Partial<Record<RelayErrorCode, number>> = {
   malformed: 400,
@@ -35,9 +39,17 @@ const STATUS: Partial<Record<RelayErrorCode, number>> = {
   'rate-limited': 429,
 };
 
+/** What `createHttpServer` works with. Without `tls` it speaks plain HTTP. */
+interface HttpServerOptions {
+  readonly log: Log;
+  readonly metrics: Pick<Metrics, 'refused'>;
+  readonly tls: TlsPair | null;
+}
+
 /** An HTTP server without routes: JSON errors, limits, and no log of its own, so none can hold a token. */
-export function createHttpServer(log: Log): FastifyInstance {
+export function createHttpServer({ log, metrics, tls }: HttpServerOptions): FastifyInstance {
   const app = Fastify({
+    https: tls === null ? null : { ...tls, handshakeTimeout: HANDSHAKE_MS },
     logger: false,
     bodyLimit: BODY_BYTES,
     requestTimeout: 20_000,
@@ -49,6 +61,7 @@ export function createHttpServer(log: Log): FastifyInstance {
     clientErrorHandler: (_error, socket) => void socket.destroy(),
   });
   app.setNotFoundHandler((_request, reply) => {
+    metrics.refused('not-found');
     void reply.code(404).send({ code: 'not-found', message: 'no such route' } satisfies ErrorBody);
   });
   app.setErrorHandler((error, _request, reply) => {
@@ -61,6 +74,7 @@ export function createHttpServer(log: Log): FastifyInstance {
       ...(refusal.size === null ? {} : { size: refusal.size }),
       ...(refusal.reason === null ? {} : { reason: refusal.reason }),
     };
+    metrics.refused(body.code);
     void reply.code(status).send(body);
   });
   return app;

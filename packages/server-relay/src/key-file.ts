@@ -5,8 +5,11 @@ import { RelayError } from './errors.ts';
 import { syncFolder } from './sync-folder.ts';
 
 const KEY_BYTES = 32;
-/** Anything for others, and writing for the group: a mounted secret is often readable by a group of its own. */
-const TOO_OPEN = 0o027;
+/**
+ * Mode bits that no file with a secret may have: anything for others, and writing for the group. A mounted secret is
+ * often readable by a group of its own.
+ */
+export const TOO_OPEN = 0o027;
 
 /** Where a key of the relay is, and whether it may be made there. */
 export interface KeyFile {

@@ -6,7 +6,10 @@ import type { GroupId, OrgId } from '@keytide/crypto-core';
  */
 export type LogEvent =
   | { readonly event: 'listening'; readonly url: string; readonly name: string }
+  | { readonly event: 'management'; readonly url: string }
+  | { readonly event: 'draining'; readonly sockets: number }
   | { readonly event: 'closing' }
+  | { readonly event: 'reloaded'; readonly what: string }
   | { readonly event: 'organisation-created'; readonly org: string }
   | { readonly event: 'login'; readonly org: string; readonly kind: string }
   | { readonly event: 'login-refused'; readonly kind: string }

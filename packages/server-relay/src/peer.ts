@@ -7,6 +7,7 @@ import type { Clock } from './clock.ts';
 import type { DeviceRates } from './device-rates.ts';
 import { RelayError } from './errors.ts';
 import type { Hub } from './hub.ts';
+import type { Metrics } from './metrics.ts';
 import type { Organisation } from './organisations.ts';
 import { silentAmong } from './sealing-records.ts';
 import type { AppendVerdict, RelayStore } from './store.ts';
@@ -40,6 +41,7 @@ export interface PeerOptions {
   readonly ephemeralRates: DeviceRates;
   /** Limits how many pages are read at once. */
   readonly readInTurn: <T>(read: () => Promise<T>) => Promise<T>;
+  readonly metrics: Pick<Metrics, 'refused' | 'delivered'>;
   /** A subscription broke down. */
   readonly failed: (error: unknown) => void;
 }
@@ -135,6 +137,7 @@ export function createPeer(options: PeerOptions): Peer {
     } catch (error) {
       // A failed database is no answer to the request: the outcome is unknown, so the connection ends.
       if (!(error instanceof RelayError) || error.code === 'database-failed') throw error;
+      options.metrics.refused(error.code);
       send({ type: 'refused', requestId, code: error.code });
     }
   }
@@ -147,6 +150,7 @@ export function createPeer(options: PeerOptions): Peer {
       afterSeq,
       outlet,
       readPage: (after) => options.readInTurn(() => store.readEntries(org, group, after)),
+      delivered: (count) => options.metrics.delivered(count),
       failed: options.failed,
     });
     const unfollow = hub.follow(org, group, subscription);

@@ -3,7 +3,14 @@ import type { Socket } from 'node:net';
 import type { OrgId } from '@keytide/crypto-core';
 import { LIMITS, type HintTopic } from '@keytide/relay-protocol';
 import { WebSocketServer } from 'ws';
-import { createConnection, type Connection, type ConnectionOptions, type Recipients } from './connection.ts';
+import {
+  createConnection,
+  RESUME,
+  type Connection,
+  type ConnectionOptions,
+  type Recipients,
+} from './connection.ts';
+import type { Metrics } from './metrics.ts';
 import type { Origins } from './origins.ts';
 
 /** The WebSockets of a relay. */
@@ -14,6 +21,13 @@ export interface Sockets {
   hint(org: OrgId, devices: Recipients, topic: HintTopic): void;
   /** Takes no new sockets. */
   stopAccepting(): void;
+  /** How many sockets are open. */
+  count(): number;
+  /**
+   * Takes no new sockets and lets go of the open ones, a few at a time over `spreadMs`, so that they do not all knock
+   * on one door together. Each is answered what it asked before. Resolves when they are gone.
+   */
+  drain(spreadMs: number): Promise<void>;
   /** Closes all sockets as 'going away'; resolves when they are gone. */
   close(): Promise<void>;
 }
@@ -21,15 +35,20 @@ export interface Sockets {
 /** What the sockets of a relay share, and which web pages may open them. */
 interface SocketsOptions extends Omit<ConnectionOptions, 'greeted' | 'ended'> {
   readonly origins: Origins;
+  readonly metrics: Metrics;
 }
+
+/** Between two handfuls of sockets that are let go. */
+const STEP_MS = 50;
 
 /** Serves WebSockets on `/v1/socket` of an HTTP server. */
 export function serveSockets(http: Server, options: SocketsOptions): Sockets {
-  const { limits, log } = options;
+  const { limits, log, metrics } = options;
   const open = new Set<Connection>();
   const byOrg = new Map<OrgId, Set<Connection>>();
   let accepting = true;
   let whenEmpty: () => void = () => undefined;
+  let gone: Promise<void> | null = null;
   const protocol = new WebSocketServer({
     noServer: true,
     clientTracking: false,
@@ -59,15 +78,25 @@ export function serveSockets(http: Server, options: SocketsOptions): Sockets {
             const mates = organisation === null ? undefined : byOrg.get(organisation.org);
             mates?.delete(connection);
             if (organisation !== null && mates?.size === 0) byOrg.delete(organisation.org);
+            metrics.connections(open.size);
             log({ event: 'socket-closed', reason, sockets: open.size });
             if (open.size === 0) whenEmpty();
           },
         }),
       );
+      metrics.connections(open.size);
       log({ event: 'socket-opened', sockets: open.size });
     });
   }
   http.on('upgrade', upgrade);
+
+  /** Only once no new ones are taken. */
+  async function allGone(): Promise<void> {
+    gone ??= new Promise((resolve) => {
+      whenEmpty = resolve;
+    });
+    if (open.size > 0) await gone;
+  }
 
   return {
     grown(org) {
@@ -79,14 +108,23 @@ export function serveSockets(http: Server, options: SocketsOptions): Sockets {
     stopAccepting() {
       accepting = false;
     },
+    count: () => open.size,
+    async drain(spreadMs) {
+      accepting = false;
+      const leaving = [...open];
+      const steps = Math.max(1, Math.floor(spreadMs / STEP_MS));
+      const perStep = Math.ceil(leaving.length / steps);
+      for (let next = 0; next < leaving.length; next += perStep) {
+        if (next > 0) await new Promise((resolve) => setTimeout(resolve, STEP_MS));
+        for (const connection of leaving.slice(next, next + perStep)) void connection.leave();
+      }
+      await allGone();
+    },
     async close() {
       accepting = false;
       clearInterval(ticker);
-      const empty = new Promise<void>((resolve) => {
-        whenEmpty = resolve;
-      });
-      for (const connection of open) connection.close(1001, 'relay-closing');
-      if (open.size > 0) await empty;
+      for (const connection of open) connection.close(1001, RESUME);
+      await allGone();
     },
   };
 }

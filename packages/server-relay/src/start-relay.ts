@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
+import { Server as TlsServer } from 'node:tls';
 import type { Random, Signer } from '@keytide/crypto-core';
 import { nodePrimitives, nodeRandom } from '@keytide/crypto-core/node';
 import type { FastifyInstance } from 'fastify';
@@ -23,7 +24,9 @@ import { withKeyFile, type KeyFile } from './key-file.ts';
 import { localKeyWrapper, type KeyWrapper } from './key-wrapper.ts';
 import { DEFAULT_LIMITS, type RelayLimits } from './limits.ts';
 import { shortId, type Log } from './log-event.ts';
-import { createLogins } from './logins.ts';
+import { createLogins, type Logins } from './logins.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
+import { observedQueue } from './observed-queue.ts';
 import { addMailRoutes } from './mail-routes.ts';
 import { addPreKeyRoutes } from './pre-key-routes.ts';
 import { createOrganisations } from './organisations.ts';
@@ -31,10 +34,13 @@ import { createOrgData } from './org-data.ts';
 import { answerBrowsers, createOrigins, type Origins } from './origins.ts';
 import { createRateLimit } from './rate-limit.ts';
 import { openRelayKey } from './relay-key.ts';
+import { watchRequests } from './requests.ts';
 import { addRoutes } from './routes.ts';
 import { serveSockets, type Sockets } from './sockets.ts';
 import type { RelayStore } from './store.ts';
 import { openStore, type DatabaseOptions, type OpenedStore } from './sql/open.ts';
+import { readTls, type TlsFiles } from './tls-files.ts';
+import { traced } from './traced.ts';
 import { createTurnstile } from './turnstile.ts';
 import { addUnlockRoutes } from './unlock-routes.ts';
 import { addWipeRoutes } from './wipe-routes.ts';
@@ -48,6 +54,8 @@ export interface RelayOptions {
   readonly port?: number;
   /** The origin under which clients reach the relay, when that is not host and port. Logins are bound to it. */
   readonly publicUrl?: string;
+  /** To speak TLS in this process; without it, something in front of the relay does. */
+  readonly tls?: TlsFiles;
   /** The origins of web pages that may use this relay, such as `https://app.example`. Default: none. */
   readonly origins?: readonly string[];
   readonly clock?: Clock;
@@ -64,6 +72,20 @@ export interface Relay {
   readonly url: string;
   /** The origin that logins are bound to. */
   readonly name: string;
+  /** Whether it takes new sockets and its database answers. */
+  isReady(): Promise<boolean>;
+  /** What it counts of itself, in the text format of Prometheus. */
+  metrics(): Promise<string>;
+  /**
+   * Reads the certificate and its key again, for connections from now on.
+   * @throws RelayError `tls-unusable`: those of before stay
+   */
+  reload(): Promise<void>;
+  /**
+   * Lets go of everybody in good order, then closes: no new sockets, the open ones a few at a time over `spreadMs`,
+   * each answered what it asked, and every request answered. Takes as long as the slowest answer.
+   */
+  drain(spreadMs: number): Promise<void>;
   /** Finishes what is under way, closes the sockets as 'going away' and the database. Once is enough. */
   close(): Promise<void>;
 }
@@ -73,7 +95,7 @@ const FORGET_MS = 600_000;
 /**
  * Starts a relay in this process.
  * @throws RelayError `data-folder-locked`, `database-failed`, `database-newer`, `migration-changed`, `address-in-use`,
- * `relay-key-missing`, `relay-key-unusable`, `data-key-missing`, `data-key-unusable`; TypeError for an origin that is
+ * `relay-key-missing`, `relay-key-unusable`, `data-key-missing`, `data-key-unusable`, `tls-unusable`; TypeError for an origin that is
  * none
  */
 export async function startRelay(options: RelayOptions): Promise<Relay> {
@@ -81,7 +103,10 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const origins = createOrigins(options.origins ?? [], () => place.name);
   const clock = options.clock ?? { now: () => Date.now() };
   const log = options.log ?? ((event) => void process.stdout.write(`${JSON.stringify(event)}\n`));
-  const opened = await openStore(options.database, nodePrimitives, clock.now());
+  const tls = options.tls === undefined ? null : await readTls(options.tls);
+  const { version } = createRequire(import.meta.url)('../package.json') as { version: string };
+  const metrics = createMetrics(clock, version);
+  const opened = await openStore(options.database, nodePrimitives, clock.now(), metrics.databaseFailed);
   const random = options.random ?? nodeRandom;
   let signer: Signer;
   let wrapper: KeyWrapper;
@@ -92,9 +117,14 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     await opened.store.close();
     throw error;
   }
-  const app = createHttpServer(log);
+  const app = createHttpServer({ log, metrics, tls });
   answerBrowsers(app, origins);
-  const parts = assemble(app, opened, { ...options, origins, clock, log, random, signer, wrapper }, place);
+  const parts = assemble(
+    app,
+    opened,
+    { ...options, origins, clock, log, random, signer, wrapper, metrics, version },
+    place,
+  );
   try {
     place.url = await listen(app, options.host ?? '127.0.0.1', options.port ?? 8080);
     place.name = new URL(options.publicUrl ?? place.url).origin;
@@ -104,7 +134,22 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   }
   log({ event: 'listening', url: place.url, name: place.name });
   let closing: Promise<void> | null = null;
-  return { url: place.url, name: place.name, close: () => (closing ??= parts.close()) };
+  let draining: Promise<void> | null = null;
+  const close = (): Promise<void> => (closing ??= parts.close());
+  return {
+    url: place.url,
+    name: place.name,
+    isReady: async () => draining === null && closing === null && (await parts.databaseAnswers()),
+    metrics: () => metrics.text(),
+    async reload() {
+      const { server } = app;
+      if (options.tls === undefined || !isTls(server)) return;
+      server.setSecureContext(await readTls(options.tls));
+      log({ event: 'reloaded', what: 'tls' });
+    },
+    drain: (spreadMs) => (draining ??= parts.drain(spreadMs).then(close)),
+    close,
+  };
 }
 
 function assemble(
@@ -117,16 +162,18 @@ function assemble(
     random: Random;
     signer: Signer;
     wrapper: KeyWrapper;
+    metrics: Metrics;
+    version: string;
   },
   place: { readonly name: string },
-): { close(): Promise<void> } {
-  const { clock, log, random, signer, wrapper } = options;
+): Parts {
+  const { clock, log, random, signer, wrapper, metrics, version } = options;
   const primitives = nodePrimitives;
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const relayName = (): string => place.name;
-  const { version } = createRequire(import.meta.url)('../package.json') as { version: string };
+  const requests = watchRequests(app);
   const hub = createHub();
-  const queue = createAppendQueue({
+  const appendQueue = createAppendQueue({
     store,
     lanes,
     clock,
@@ -140,6 +187,7 @@ function assemble(
     },
     repeated: (org, group, seq) => hub.mention(org, group, seq),
   });
+  const queue = observedQueue(appendQueue, metrics);
   let sockets: Sockets | null = null;
   const organisations = createOrganisations({
     store,
@@ -152,7 +200,7 @@ function assemble(
       sockets?.grown(org);
     },
   });
-  const logins = createLogins({
+  const ownLogins = createLogins({
     store,
     organisations,
     primitives,
@@ -161,6 +209,11 @@ function assemble(
     limits,
     relayName,
   });
+  const logins: Logins = {
+    ...ownLogins,
+    login: (org, subject, answer) =>
+      traced('relay.login', { 'keytide.subject': subject.kind }, () => ownLogins.login(org, subject, answer)),
+  };
   const admitStranger = createRateLimit(clock, limits.strangerBurst, limits.strangersPerSecond);
   const gate = createGate(logins, organisations, clock);
   const key = signer.publicKey;
@@ -200,13 +253,15 @@ function assemble(
   });
   const blobs = createBlobs({ index: store, bytes: blobStoreOf(options.database), clock, limits });
   addBlobRoutes(app, { blobs, gate });
+  const readInTurn = createTurnstile(limits.catchUpReads);
   const served = serveSockets(app.server, {
     primitives,
     store,
     queue,
     hub,
     ephemeralRates: createDeviceRates(clock, limits.ephemeralBurst, limits.ephemeralPerSecond),
-    readInTurn: createTurnstile(limits.catchUpReads),
+    readInTurn: (read) => readInTurn(() => traced('relay.read', {}, read)),
+    metrics,
     logins,
     organisations,
     clock,
@@ -217,14 +272,31 @@ function assemble(
   });
   sockets = served;
   const forgetting = setInterval(() => {
-    store
-      .forgetExpired(clock.now())
-      .catch(() => log({ event: 'failed', where: 'forget', code: 'database-failed' }));
-    blobs
+    const rows = store.forgetExpired(clock.now()).catch(() => failed('database-failed'));
+    const bytes = blobs
       .forgetOld(async (org) => (await organisations.find(org))?.state.policy ?? null)
-      .catch(() => log({ event: 'failed', where: 'forget', code: 'blobs-failed' }));
+      .catch(() => failed('blobs-failed'));
+    void Promise.all([rows, bytes]).then((outcomes) => {
+      if (!outcomes.includes('failed')) metrics.expired();
+    });
   }, FORGET_MS);
+  function failed(code: string): 'failed' {
+    log({ event: 'failed', where: 'forget', code });
+    return 'failed';
+  }
   return {
+    async databaseAnswers() {
+      return store.hasOrganisations().then(
+        () => true,
+        () => false,
+      );
+    },
+    async drain(spreadMs) {
+      log({ event: 'draining', sockets: served.count() });
+      requests.sendAway();
+      await served.drain(spreadMs);
+      await requests.idle();
+    },
     async close() {
       log({ event: 'closing' });
       clearInterval(forgetting);
@@ -236,6 +308,13 @@ function assemble(
       await store.close();
     },
   };
+}
+
+/** What there is to do with the parts of a relay once they work together. */
+interface Parts {
+  databaseAnswers(): Promise<boolean>;
+  drain(spreadMs: number): Promise<void>;
+  close(): Promise<void>;
 }
 
 async function openKey(database: DatabaseOptions, random: Random, store: RelayStore): Promise<Signer> {
@@ -275,5 +354,11 @@ async function listen(app: FastifyInstance, host: string, port: number): Promise
     throw new RelayError('address-in-use', `port ${port} of ${host} is taken`, { cause });
   }
   const { address, family, port: actual } = app.server.address() as AddressInfo;
-  return `http://${family === 'IPv6' ? `[${address}]` : address}:${actual}`;
+  const scheme = isTls(app.server) ? 'https' : 'http';
+  return `${scheme}://${family === 'IPv6' ? `[${address}]` : address}:${actual}`;
+}
+
+/** Fastify's types know plain HTTP only. */
+function isTls(server: object): server is TlsServer {
+  return server instanceof TlsServer;
 }

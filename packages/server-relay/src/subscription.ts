@@ -21,6 +21,8 @@ export interface SubscriptionOptions {
   readonly afterSeq: number;
   readonly outlet: Outlet;
   readonly readPage: (afterSeq: number) => Promise<EntriesPage>;
+  /** So many entries were given to the outlet. */
+  readonly delivered: (count: number) => void;
   /** The log cannot be read; the subscription has stopped. */
   readonly failed: (error: unknown) => void;
 }
@@ -87,6 +89,7 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
     if (entries.length === 0) return;
     send({ type: 'entries', group, firstSeq: first, entries });
     cursor = first + entries.length - 1;
+    options.delivered(entries.length);
   }
 
   return {
@@ -96,6 +99,7 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
       if (!live || run.lastSeq <= cursor) return;
       if (run.firstSeq !== cursor + 1 || outlet.isLagging()) return fallBack();
       outlet.send(run.frame);
+      options.delivered(run.lastSeq - cursor);
       cursor = run.lastSeq;
     },
     mention(seq) {

@@ -20,11 +20,11 @@ test('SIGKILL between acknowledgements loses nothing that was acknowledged', asy
   const folder = await mkdtemp(join(tmpdir(), 'keytide-crash-'));
   let relay: SpawnedRelay = await spawnRelay(folder);
   try {
-    await settle({ ...relay, close: relay.kill }, world);
+    await settle(relay, world);
     const acknowledged = new Map<number, string>();
     const pending = new Map<number, ReturnType<typeof appendOf>>();
     for (let life = 0; life < 2; life += 1) {
-      const line = await greet(relay, await tokenOf({ ...relay, close: relay.kill }, world.org, device));
+      const line = await greet(relay, await tokenOf(relay, world.org, device));
       if (life === 0) {
         line.send(await announceOf(world, device, 0));
         await line.next('appended');
@@ -43,7 +43,7 @@ test('SIGKILL between acknowledgements loses nothing that was acknowledged', asy
       await takeAnswers(line, Infinity, pending, acknowledged).catch(() => undefined);
       relay = await spawnRelay(folder);
     }
-    const line = await greet(relay, await tokenOf({ ...relay, close: relay.kill }, world.org, device));
+    const line = await greet(relay, await tokenOf(relay, world.org, device));
     for (const append of pending.values()) line.send(append);
     await takeAnswers(line, pending.size, pending, acknowledged);
     line.send({ type: 'subscribe', group, afterSeq: 0 });
@@ -69,10 +69,10 @@ test('SIGKILL between entries of the membership log leaves an entry with all tha
   let relay: SpawnedRelay = await spawnRelay(folder);
   try {
     const entry = toBase64Url(wires[0] as Uint8Array);
-    await call({ ...relay, close: relay.kill }, 'POST', '/organisations', { body: { entry } });
+    await call(relay, 'POST', '/organisations', { body: { entry } });
     let acknowledged = 1;
     for (let life = 0; life < 2; life += 1) {
-      const running = { ...relay, close: relay.kill };
+      const running = relay;
       const token = await tokenOf(running, org, device);
       const enough = acknowledged + 5 + ((world.random(1)[0] as number) % 10);
       while (acknowledged < enough) {
@@ -85,7 +85,7 @@ test('SIGKILL between entries of the membership log leaves an entry with all tha
       if ((await last)?.status === 201) acknowledged += 1;
 
       relay = await spawnRelay(folder);
-      const again = { ...relay, close: relay.kill };
+      const again = relay;
       const reader = await directoryReader(again, org, await tokenOf(again, org, device));
       const { size, root, mapRoot: heads } = await reader.checkpoint();
       expect(size - acknowledged, seed).toBeGreaterThanOrEqual(0);

@@ -17,8 +17,7 @@ import {
   type SignedNote,
 } from '@keytide/key-directory';
 import { healthResponse, lookupResponse } from '@keytide/relay-protocol';
-import type { Relay } from '@keytide/server-relay';
-import { call } from './relay-under-test.ts';
+import { call, type ReachableRelay } from './relay-under-test.ts';
 
 /** A checkpoint that the relay's key has signed. */
 export interface ReadCheckpoint extends LogCheckpoint {
@@ -39,7 +38,7 @@ export interface DirectoryReader {
 
 /** Any GET: status, type and bytes. */
 export async function fetchBytes(
-  relay: Pick<Relay, 'url'>,
+  relay: Pick<ReachableRelay, 'url'>,
   path: string,
   token?: string,
 ): Promise<{ status: number; type: string | null; bytes: Uint8Array }> {
@@ -50,11 +49,15 @@ export async function fetchBytes(
 }
 
 /** The public key that the relay tells. */
-export async function keyOf(relay: Relay): Promise<Uint8Array> {
+export async function keyOf(relay: ReachableRelay): Promise<Uint8Array> {
   return healthResponse.parse((await call(relay, 'GET', '/health')).body).key;
 }
 
-export async function directoryReader(relay: Relay, org: OrgId, token: string): Promise<DirectoryReader> {
+export async function directoryReader(
+  relay: ReachableRelay,
+  org: OrgId,
+  token: string,
+): Promise<DirectoryReader> {
   const key = await keyOf(relay);
   const at = `/organisations/${org}`;
 

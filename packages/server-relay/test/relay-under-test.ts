@@ -9,6 +9,9 @@ export interface RelayUnderTest extends Relay {
   readonly events: LogEvent[];
 }
 
+/** As much of a relay as a client sees, in whatever process it is. */
+export type ReachableRelay = Pick<Relay, 'url' | 'name'>;
+
 /** Starts one on an embedded database in memory and a free port. */
 export async function relayUnderTest(options: Partial<RelayOptions>): Promise<RelayUnderTest> {
   const events: LogEvent[] = [];
@@ -33,7 +36,7 @@ export interface Answer {
 }
 
 export async function call(
-  relay: Relay,
+  relay: ReachableRelay,
   method: 'GET' | 'POST' | 'PUT' | 'DELETE',
   path: string,
   { body, token }: { body?: unknown; token?: string } = {},
@@ -56,14 +59,18 @@ export interface LoginChanges {
   readonly signedSubject?: Subject;
 }
 
-export async function freshChallenge(relay: Relay, org: OrgId, subject: Subject): Promise<Uint8Array> {
+export async function freshChallenge(
+  relay: ReachableRelay,
+  org: OrgId,
+  subject: Subject,
+): Promise<Uint8Array> {
   const { body } = await call(relay, 'POST', `/organisations/${org}/challenges`, { body: { subject } });
   return fromBase64Url(body.challenge) as Uint8Array;
 }
 
 /** Answers a challenge; the raw answer. */
 export async function tryLogin(
-  relay: Relay,
+  relay: ReachableRelay,
   org: OrgId,
   login: { readonly subject: Subject; readonly signer: Signer },
   changes: LoginChanges = {},
@@ -86,18 +93,23 @@ export function asDevice(device: SeededDevice): { subject: Subject; signer: Sign
 }
 
 /** A session's token. */
-export async function tokenOf(relay: Relay, org: OrgId, device: SeededDevice): Promise<string> {
+export async function tokenOf(relay: ReachableRelay, org: OrgId, device: SeededDevice): Promise<string> {
   const { status, body } = await tryLogin(relay, org, asDevice(device));
   if (status !== 200) throw new Error(`login: ${status} ${body.code}`);
   return body.token as string;
 }
 
-export function appendLog(relay: Relay, org: OrgId, token: string, wire: Uint8Array): Promise<Answer> {
+export function appendLog(
+  relay: ReachableRelay,
+  org: OrgId,
+  token: string,
+  wire: Uint8Array,
+): Promise<Answer> {
   return call(relay, 'POST', `/organisations/${org}/log`, { token, body: { entry: toBase64Url(wire) } });
 }
 
 /** Hands a world's whole log to the relay; the founder's token. */
-export async function settle(relay: Relay, world: SeededWorld): Promise<string> {
+export async function settle(relay: ReachableRelay, world: SeededWorld): Promise<string> {
   const [genesis, ...rest] = world.wires as [Uint8Array, ...Uint8Array[]];
   await call(relay, 'POST', '/organisations', { body: { entry: toBase64Url(genesis) } });
   const token = await tokenOf(relay, world.org, world.members[0].devices[0]);

@@ -85,6 +85,7 @@ function follow(at: Awaited<ReturnType<typeof groupOf>>, outlet: Outlet, afterSe
     afterSeq,
     outlet,
     readPage: (after) => store.readEntries(org, at.group, after),
+    delivered: () => undefined,
     failed: (error) => {
       throw error;
     },

@@ -15,7 +15,7 @@ const ADVISORY_LOCK = 5_384_732_911;
 
 /**
  * Brings the database up to the newest migration, in one transaction, and checks that the applied ones
- * are the files we have.
+ * are the files we have. Answers which ones were applied now.
  * @throws RelayError `migration-changed`, `database-newer`, `database-failed`; in each case nothing was changed
  */
 export async function migrate(
@@ -23,29 +23,48 @@ export async function migrate(
   primitives: Primitives,
   migrations: readonly Migration[],
   nowMs: number,
-): Promise<void> {
-  await database.transaction(async (runner) => {
+): Promise<readonly Migration[]> {
+  return database.transaction(async (runner) => {
     await runner.query('select pg_advisory_xact_lock($1)', [ADVISORY_LOCK]);
     await runner.script(
       `create table if not exists keytide_migrations (
          version int primary key, name text not null, checksum text not null, applied_ms bigint not null)`,
     );
-    const applied = await appliedIn(runner);
-    const newest = migrations.at(-1)?.version ?? 0;
-    for (const version of applied.keys()) {
-      if (version > newest)
-        throw new RelayError(
-          'database-newer',
-          `made by a newer relay (${version}, we know ${newest}): update`,
-        );
-    }
-    for (const migration of migrations) {
-      const checksum = checksumOf(primitives, migration);
-      const known = applied.get(migration.version);
-      if (known === undefined) await apply(runner, migration, checksum, nowMs);
-      else if (known !== checksum)
-        throw new RelayError('migration-changed', `${migration.name} is not the file that was applied`);
-    }
+    const pending = pendingAmong(await appliedIn(runner), primitives, migrations);
+    for (const migration of pending) await apply(runner, migration, checksumOf(primitives, migration), nowMs);
+    return pending;
+  });
+}
+
+/**
+ * The migrations that `migrate` would apply; changes nothing.
+ * @throws RelayError as `migrate`
+ */
+export async function pendingMigrations(
+  database: Pick<SqlDatabase, 'query'>,
+  primitives: Primitives,
+  migrations: readonly Migration[],
+): Promise<readonly Migration[]> {
+  const [table] = await database.query(`select to_regclass('keytide_migrations') is null as missing`);
+  const applied = table?.['missing'] === true ? new Map<number, string>() : await appliedIn(database);
+  return pendingAmong(applied, primitives, migrations);
+}
+
+function pendingAmong(
+  applied: ReadonlyMap<number, string>,
+  primitives: Primitives,
+  migrations: readonly Migration[],
+): readonly Migration[] {
+  const newest = migrations.at(-1)?.version ?? 0;
+  for (const version of applied.keys()) {
+    if (version > newest)
+      throw new RelayError('database-newer', `made by a newer relay (${version}, we know ${newest}): update`);
+  }
+  return migrations.filter((migration) => {
+    const known = applied.get(migration.version);
+    if (known !== undefined && known !== checksumOf(primitives, migration))
+      throw new RelayError('migration-changed', `${migration.name} is not the file that was applied`);
+    return known === undefined;
   });
 }
 
@@ -62,7 +81,7 @@ export async function readMigrations(): Promise<readonly Migration[]> {
   );
 }
 
-async function appliedIn(runner: SqlRunner): Promise<ReadonlyMap<number, string>> {
+async function appliedIn(runner: Pick<SqlRunner, 'query'>): Promise<ReadonlyMap<number, string>> {
   const rows = await runner.query('select version, checksum from keytide_migrations');
   return new Map(rows.map((row) => [row['version'] as number, row['checksum'] as string]));
 }

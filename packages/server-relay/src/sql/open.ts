@@ -1,10 +1,13 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Primitives } from '@keytide/crypto-core';
 import type { RelayStore } from '../store.ts';
 import type { SqlDatabase } from './database.ts';
 import { migrate, readMigrations } from './migrate.ts';
 import { openPglite } from './pglite.ts';
-import { openPostgres } from './postgres.ts';
+import { openPostgres, visitPostgres } from './postgres.ts';
 import { sqlRelayStore } from './store.ts';
+import { watchFailures } from './watch-failures.ts';
 
 /** Where a relay keeps its data (docs/spec/relay-storage.md) and its key (docs/spec/directory-service.md). */
 export type DatabaseOptions =
@@ -34,15 +37,17 @@ export interface OpenedStore {
 }
 
 /**
- * Opens the database, brings it up to the newest migration and puts the store on top.
+ * Opens the database, brings it up to the newest migration and puts the store on top. `failed` hears of every
+ * statement that fails.
  * @throws RelayError `data-folder-locked`, `database-failed`, `database-newer`, `migration-changed`
  */
 export async function openStore(
   options: DatabaseOptions,
   primitives: Primitives,
   nowMs: number,
+  failed: () => void = () => undefined,
 ): Promise<OpenedStore> {
-  const database = await openDatabase(options);
+  const database = watchFailures(await openDatabase(options), failed);
   try {
     await migrate(database, primitives, await readMigrations(), nowMs);
   } catch (error) {
@@ -62,4 +67,15 @@ export function openDatabase(options: DatabaseOptions): Promise<SqlDatabase> {
     case 'memory':
       return openPglite(null);
   }
+}
+
+/**
+ * Opens what a relay has made, to look at it: a PostgreSQL database also while a relay serves it. `null` for a
+ * folder without a database yet.
+ * @throws RelayError `data-folder-locked` while a relay uses the folder, `database-failed`
+ */
+export async function visitDatabase(options: DatabaseOptions): Promise<SqlDatabase | null> {
+  if (options.kind === 'postgres') return visitPostgres(options.url);
+  if (options.kind === 'pglite' && !existsSync(join(options.folder, 'postgres'))) return null;
+  return openDatabase(options);
 }

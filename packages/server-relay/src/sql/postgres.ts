@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { RelayError } from '../errors.ts';
-import { claimDatabase } from './claim.ts';
+import { claimDatabase, type Claim } from './claim.ts';
 import type { SqlDatabase, SqlRow, SqlRunner, SqlValue } from './database.ts';
 
 const BYTEA = 17;
@@ -15,7 +15,18 @@ const CONNECTIONS = 8;
  * @throws RelayError `database-failed` when nobody answers, `database-in-use`
  */
 export async function openPostgres(url: string, claimMs: number = 5_000): Promise<SqlDatabase> {
-  const claim = await claimDatabase(url, claimMs);
+  return connect(url, await claimDatabase(url, claimMs));
+}
+
+/**
+ * Connects beside a relay that may serve the database: for looking, not for changing what it keeps.
+ * @throws RelayError `database-failed`, at the first query
+ */
+export function visitPostgres(url: string): SqlDatabase {
+  return connect(url, { assertHeld: () => undefined, release: () => Promise.resolve() });
+}
+
+function connect(url: string, claim: Claim): SqlDatabase {
   const pool = new pg.Pool({
     connectionString: url,
     max: CONNECTIONS,

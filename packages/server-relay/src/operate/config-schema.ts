@@ -1,0 +1,149 @@
+import { z } from 'zod';
+import { DEFAULT_LIMITS, type RelayLimits } from '../limits.ts';
+import type { RelayOptions } from '../start-relay.ts';
+
+/** The configuration of a service, complete. What each key is for: docs/guides/operating-a-relay.md. */
+export interface Config {
+  readonly host: string;
+  readonly port: number;
+  readonly publicUrl?: string | undefined;
+  readonly origins: readonly string[];
+  readonly dataFolder?: string | undefined;
+  readonly databaseUrl?: string | undefined;
+  readonly keyFile?: string | undefined;
+  readonly blobFolder?: string | undefined;
+  readonly tlsCertificateFile?: string | undefined;
+  readonly tlsKeyFile?: string | undefined;
+  readonly managementHost: string;
+  readonly managementPort: number;
+  readonly drainSeconds: number;
+  readonly shutdownSeconds: number;
+  readonly limits: { readonly [name in keyof RelayLimits]?: number | undefined };
+}
+
+const path = z.string().min(1);
+
+/** A whole number, also as the text of a variable. */
+function whole(least: number, most: number): z.ZodType<number> {
+  const text = z
+    .string()
+    .regex(/^\d{1,15}$/)
+    .transform(Number);
+  return z.union([z.number(), text]).pipe(z.int().min(least).max(most));
+}
+
+const origins = z
+  .union([z.array(z.string()), z.string().transform((text) => text.split(',').filter((part) => part !== ''))])
+  .pipe(z.array(z.string().regex(/^https?:\/\/[^/*]+$/)));
+
+const limitNames = Object.keys(DEFAULT_LIMITS) as (keyof RelayLimits)[];
+const limits = z
+  .union([z.record(z.string(), z.unknown()), z.string().transform(jsonOf)])
+  .pipe(
+    z.strictObject(
+      Object.fromEntries(limitNames.map((name) => [name, z.number().positive().optional()])) as Record<
+        keyof RelayLimits,
+        z.ZodOptional<z.ZodNumber>
+      >,
+    ),
+  );
+
+/** Each key of the configuration; what `describe` says is both its documentation and what to do about a wrong value. */
+const shape = {
+  host: z.string().min(1).default('127.0.0.1').describe('the address to listen on; 0.0.0.0 for every one'),
+  port: whole(0, 65_535).default(8080).describe('the port to listen on, 0 to 65535; 0 takes a free one'),
+  publicUrl: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe('the URL under which devices reach the relay, such as https://relay.example'),
+  origins: origins
+    .default([])
+    .describe(
+      'the origins of web pages that may use it, such as https://app.example; in the variable by commas',
+    ),
+  dataFolder: path.optional().describe('the folder of the embedded database; instead of databaseUrl'),
+  databaseUrl: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//)
+    .optional()
+    .describe('a PostgreSQL database, as postgres://user:password@host:5432/name; instead of dataFolder'),
+  keyFile: path
+    .optional()
+    .describe("with databaseUrl: the file of the relay's key, made at the first start and to be kept"),
+  blobFolder: path
+    .optional()
+    .describe('with databaseUrl: the folder of attachments; by default blobs beside keyFile'),
+  tlsCertificateFile: path.optional().describe('the certificate chain, PEM; with tlsKeyFile'),
+  tlsKeyFile: path.optional().describe('its private key, PEM, chmod 600; with tlsCertificateFile'),
+  managementHost: z
+    .string()
+    .min(1)
+    .default('127.0.0.1')
+    .describe('the address of probes and metrics; keep it from the public'),
+  managementPort: whole(0, 65_535).default(9464).describe('the port of probes and metrics, 0 to 65535'),
+  drainSeconds: whole(0, 3600)
+    .default(5)
+    .describe('over how many seconds sockets are let go at SIGTERM, 0 to 3600, fewer than shutdownSeconds'),
+  shutdownSeconds: whole(1, 3600)
+    .default(25)
+    .describe('after how many seconds a SIGTERM ends the process in any case, 1 to 3600'),
+  limits: limits
+    .default({})
+    .describe('an object of limits to differ in, each a number above 0; in the variable as JSON'),
+};
+
+/** The one schema of the service's configuration. */
+export const configSchema: z.ZodType<Config> = z.strictObject(shape).superRefine((config, context) => {
+  const wrong = (key: keyof typeof shape, message: string): void =>
+    context.addIssue({ code: 'custom', path: [key], message });
+  if ((config.dataFolder === undefined) === (config.databaseUrl === undefined))
+    wrong('databaseUrl', 'give this for PostgreSQL, or dataFolder for the embedded database; one of the two');
+  if (config.databaseUrl !== undefined && config.keyFile === undefined)
+    wrong('keyFile', shape.keyFile.description as string);
+  if (config.databaseUrl === undefined && config.keyFile !== undefined)
+    wrong('keyFile', 'only with databaseUrl: the embedded database keeps its keys in dataFolder');
+  if (config.databaseUrl === undefined && config.blobFolder !== undefined)
+    wrong('blobFolder', 'only with databaseUrl: the embedded database keeps attachments in dataFolder');
+  if (config.tlsCertificateFile === undefined && config.tlsKeyFile !== undefined)
+    wrong('tlsCertificateFile', shape.tlsCertificateFile.description as string);
+  if (config.tlsKeyFile === undefined && config.tlsCertificateFile !== undefined)
+    wrong('tlsKeyFile', shape.tlsKeyFile.description as string);
+  if (config.drainSeconds >= config.shutdownSeconds)
+    wrong('drainSeconds', 'fewer seconds than shutdownSeconds, so that there is time to finish');
+});
+
+/** Every key, and what it has to be. */
+export const CONFIG_KEYS: ReadonlyMap<string, string> = new Map(
+  Object.entries(shape).map(([key, { description }]) => [key, description ?? '']),
+);
+
+/** What a configuration asks `startRelay` for. */
+export function relayOptionsOf(config: Config): RelayOptions {
+  const { host, port, publicUrl, tlsCertificateFile, tlsKeyFile } = config;
+  return {
+    database: databaseOf(config),
+    host,
+    port,
+    origins: config.origins,
+    limits: Object.fromEntries(Object.entries(config.limits).filter(([, value]) => value !== undefined)),
+    ...(publicUrl === undefined ? {} : { publicUrl }),
+    ...(tlsCertificateFile === undefined || tlsKeyFile === undefined
+      ? {}
+      : { tls: { certificateFile: tlsCertificateFile, keyFile: tlsKeyFile } }),
+  };
+}
+
+/** Where a configuration keeps its data. */
+function databaseOf({ dataFolder, databaseUrl, keyFile, blobFolder }: Config): RelayOptions['database'] {
+  if (databaseUrl === undefined || keyFile === undefined) return { kind: 'pglite', folder: dataFolder ?? '' };
+  const postgres = { kind: 'postgres', url: databaseUrl, keyFile } as const;
+  return blobFolder === undefined ? postgres : { ...postgres, blobFolder };
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,157 @@
+import { readFile, stat, statfs } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { nodePrimitives } from '@keytide/crypto-core/node';
+import { RelayError } from '../errors.ts';
+import { TOO_OPEN } from '../key-file.ts';
+import { DEFAULT_LIMITS } from '../limits.ts';
+import type { SqlDatabase } from '../sql/database.ts';
+import { pendingMigrations, readMigrations } from '../sql/migrate.ts';
+import { visitDatabase } from '../sql/open.ts';
+import { readTls } from '../tls-files.ts';
+import { relayOptionsOf, type Config } from './config-schema.ts';
+import { REMEDIES } from './remedies.ts';
+
+/** One thing that was looked at. A `warn` is worth a thought; with a `fail` the relay does not run, or not well. */
+export interface Finding {
+  readonly verdict: 'ok' | 'warn' | 'fail';
+  readonly check: string;
+  /** What is so, and what to do about it. Never a value of the configuration that may be secret. */
+  readonly says: string;
+}
+
+const SKEW_MS = 2_000;
+const SPARE_BYTES = 1_073_741_824;
+/** Files that a relay has open beside its sockets. */
+const OTHER_FILES = 256;
+
+/** Looks for what would keep a relay from running well, beside one that may be running. Changes nothing. */
+export async function* examine(config: Config, nowMs: number): AsyncGenerator<Finding> {
+  yield publicName(config);
+  yield await certificate(config);
+  yield management(config);
+  yield* await database(config, nowMs);
+  yield* await keyFiles(config);
+  yield await room(config);
+  yield await openFiles(config);
+}
+
+function publicName({ publicUrl, host }: Config): Finding {
+  const check = 'publicUrl';
+  if (publicUrl === undefined)
+    return {
+      verdict: 'warn',
+      check,
+      says: 'not set: logins are bound to host and port; set the URL that devices use',
+    };
+  if (new URL(publicUrl).protocol === 'http:' && !isLoopback(host))
+    return { verdict: 'warn', check, says: 'is http: tokens cross the network in the clear; use https' };
+  return { verdict: 'ok', check, says: 'set' };
+}
+
+async function certificate({ tlsCertificateFile, tlsKeyFile }: Config): Promise<Finding> {
+  const check = 'tls';
+  if (tlsCertificateFile === undefined || tlsKeyFile === undefined)
+    return { verdict: 'ok', check, says: 'not in this process: something in front of it speaks TLS' };
+  try {
+    await readTls({ certificateFile: tlsCertificateFile, keyFile: tlsKeyFile });
+    return { verdict: 'ok', check, says: 'the certificate and its key belong together' };
+  } catch (error) {
+    return failure(check, error);
+  }
+}
+
+function management({ managementHost }: Config): Finding {
+  const check = 'management';
+  if (isLoopback(managementHost)) return { verdict: 'ok', check, says: 'on loopback only' };
+  return { verdict: 'warn', check, says: 'not on loopback: only the monitoring may reach managementPort' };
+}
+
+async function database(config: Config, nowMs: number): Promise<Finding[]> {
+  const check = 'database';
+  let visited: SqlDatabase | null = null;
+  try {
+    visited = await visitDatabase(relayOptionsOf(config).database);
+    if (visited === null) return [{ verdict: 'ok', check, says: 'none yet: the first start makes it' }];
+    const pending = await pendingMigrations(visited, nodePrimitives, await readMigrations());
+    const waits = `${pending.length} migrations wait: serve or migrate applies them`;
+    return [
+      {
+        verdict: 'ok',
+        check,
+        says: pending.length === 0 ? 'answers, and is of this version' : `answers; ${waits}`,
+      },
+      await clocks(visited, nowMs),
+    ];
+  } catch (error) {
+    if (error instanceof RelayError && error.code === 'data-folder-locked')
+      return [{ verdict: 'ok', check, says: 'a relay uses the folder now: ask its /ready' }];
+    return [failure(check, error)];
+  } finally {
+    await visited?.close();
+  }
+}
+
+async function clocks(visited: SqlDatabase, nowMs: number): Promise<Finding> {
+  const check = 'clock';
+  const startMs = performance.now();
+  const [row] = await visited.query(
+    'select floor(extract(epoch from clock_timestamp()) * 1000)::bigint as now_ms',
+  );
+  const skewMs = Math.abs((row?.['now_ms'] as number) - nowMs) - (performance.now() - startMs);
+  if (skewMs <= SKEW_MS) return { verdict: 'ok', check, says: 'agrees with the database' };
+  return {
+    verdict: 'warn',
+    check,
+    says: `${Math.round(skewMs / 1000)} s from the database: run NTP on both machines`,
+  };
+}
+
+async function keyFiles({ dataFolder, keyFile }: Config): Promise<Finding[]> {
+  const files =
+    keyFile === undefined
+      ? ['relay-key', 'data-key'].map((name) => join(dataFolder ?? '', name))
+      : [keyFile, `${keyFile}.data`];
+  return Promise.all(files.map((path, index) => keyFileAt(['relay-key', 'data-key'][index] as string, path)));
+}
+
+async function keyFileAt(check: string, path: string): Promise<Finding> {
+  if (!existsSync(path))
+    return { verdict: 'ok', check, says: 'none yet: the first start makes it; then back it up' };
+  const { mode, size } = await stat(path);
+  if (size !== 32 || (process.platform !== 'win32' && (mode & TOO_OPEN) !== 0))
+    return { verdict: 'fail', check, says: REMEDIES[`${check}-unusable`] ?? '' };
+  return { verdict: 'ok', check, says: '32 bytes, for its owner alone' };
+}
+
+/** In the first folder on the way up that exists. */
+async function room({ dataFolder, keyFile, blobFolder }: Config): Promise<Finding> {
+  const check = 'disk';
+  let folder = blobFolder ?? dataFolder ?? dirname(keyFile ?? '.');
+  while (!existsSync(folder) && dirname(folder) !== folder) folder = dirname(folder);
+  const { bavail, bsize } = await statfs(folder);
+  if (bavail * bsize >= SPARE_BYTES) return { verdict: 'ok', check, says: 'more than 1 GiB is free' };
+  return { verdict: 'warn', check, says: 'less than 1 GiB is free: appends fail when the disk is full' };
+}
+
+async function openFiles({ limits }: Config): Promise<Finding> {
+  const check = 'files';
+  const sockets = limits.sockets ?? DEFAULT_LIMITS.sockets;
+  const text = await readFile('/proc/self/limits', 'utf8').catch(() => '');
+  const most = Number(/^Max open files +\d+ +(\d+)/m.exec(text)?.[1] ?? Infinity);
+  if (most >= sockets + OTHER_FILES) return { verdict: 'ok', check, says: `enough for ${sockets} sockets` };
+  return {
+    verdict: 'warn',
+    check,
+    says: `${most} open files are too few for ${sockets} sockets: raise LimitNOFILE (ulimit -n)`,
+  };
+}
+
+function failure(check: string, error: unknown): Finding {
+  const code = error instanceof RelayError ? error.code : 'bug';
+  return { verdict: 'fail', check, says: `${code}. ${REMEDIES[code] ?? ''}` };
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.');
+}

@@ -1,0 +1,71 @@
+import { Command } from 'commander';
+import { nodePrimitives } from '@keytide/crypto-core/node';
+import { migrate, readMigrations } from '../sql/migrate.ts';
+import { openDatabase } from '../sql/open.ts';
+import { readConfig } from './config.ts';
+import { relayOptionsOf, type Config } from './config-schema.ts';
+import { examine } from './doctor.ts';
+import { serve } from './serve.ts';
+import { readStats } from './stats.ts';
+
+type Work = (config: Config) => Promise<number>;
+
+/** The whole command line; parsing it runs the command and hands its exit code to `finish`. */
+export function createProgram(finish: (exitCode: number) => void): Command {
+  const program = new Command('keytide-relay')
+    .description('Runs a Keytide relay as a service. docs/guides/operating-a-relay.md has every key.')
+    .option('--config <file>', 'a JSON file; each key also as a variable KEYTIDE_RELAY_…, which wins')
+    .exitOverride();
+  const run = async (work: Work): Promise<void> => {
+    finish(await work(await readConfig(program.opts<{ config?: string }>().config, process.env)));
+  };
+  program
+    .command('serve')
+    .description('run the relay until SIGTERM; its log is JSON lines on stdout')
+    .action(() => run(serve));
+  program
+    .command('migrate')
+    .description('bring the database up to this version; serve does so too when it starts')
+    .action(() => run(runMigrations));
+  program
+    .command('doctor')
+    .description('look for what would keep the relay from running well; changes nothing')
+    .option('--json', 'one JSON object a line')
+    .action(({ json }: { json?: true }) => run((config) => doctor(config, json ?? false)));
+  program
+    .command('stats')
+    .description('how much there is in the database, as one JSON object')
+    .action(() => run(stats));
+  return program;
+}
+
+async function runMigrations(config: Config): Promise<number> {
+  const database = await openDatabase(relayOptionsOf(config).database);
+  try {
+    const applied = await migrate(database, nodePrimitives, await readMigrations(), Date.now());
+    print({ event: 'migrated', applied: applied.map(({ name }) => name) });
+    return 0;
+  } finally {
+    await database.close();
+  }
+}
+
+async function doctor(config: Config, isJson: boolean): Promise<number> {
+  let exitCode = 0;
+  for await (const finding of examine(config, Date.now())) {
+    if (finding.verdict === 'fail') exitCode = 1;
+    const { verdict, check, says } = finding;
+    if (isJson) print(finding);
+    else process.stdout.write(`${verdict.padEnd(4)}  ${check.padEnd(10)}  ${says}\n`);
+  }
+  return exitCode;
+}
+
+async function stats(config: Config): Promise<number> {
+  print(await readStats(relayOptionsOf(config).database));
+  return 0;
+}
+
+function print(line: object): void {
+  process.stdout.write(`${JSON.stringify(line)}\n`);
+}

@@ -1,0 +1,100 @@
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { RelayError } from '@keytide/server-relay';
+import { parseConfig, readConfig, variableOf } from '../src/operate/config.ts';
+import { CONFIG_KEYS, relayOptionsOf } from '../src/operate/config-schema.ts';
+import { REMEDIES } from '../src/operate/remedies.ts';
+
+const GUIDE = fileURLToPath(new URL('../../../docs/guides/operating-a-relay.md', import.meta.url));
+
+function refusalOf(file: unknown, env: Record<string, string> = {}): RelayError {
+  try {
+    parseConfig(file, env);
+  } catch (error) {
+    if (error instanceof RelayError) return error;
+    throw error;
+  }
+  throw new Error('the configuration was taken');
+}
+
+test('a variable wins over the file, and numbers and lists come as text there', () => {
+  const file = { dataFolder: '/from/file', port: 1, origins: ['https://one.example'] };
+  const config = parseConfig(file, {
+    KEYTIDE_RELAY_PORT: '8443',
+    KEYTIDE_RELAY_ORIGINS: 'https://two.example,https://three.example',
+    KEYTIDE_RELAY_LIMITS: '{"sockets":50}',
+    OTHER: 'nobody asks',
+  });
+  expect(config).toMatchObject({ dataFolder: '/from/file', port: 8443, managementHost: '127.0.0.1' });
+  expect(relayOptionsOf(config)).toMatchObject({
+    database: { kind: 'pglite', folder: '/from/file' },
+    origins: ['https://two.example', 'https://three.example'],
+    limits: { sockets: 50 },
+  });
+});
+
+test('PostgreSQL takes its key file and folder of attachments along', () => {
+  const config = parseConfig({ databaseUrl: 'postgres://h/d', keyFile: '/k', blobFolder: '/b' }, {});
+  const database = { kind: 'postgres', url: 'postgres://h/d', keyFile: '/k', blobFolder: '/b' };
+  expect(relayOptionsOf(config).database).toEqual(database);
+});
+
+describe('what is wrong is named by key and variable, without its value', () => {
+  const folder = { dataFolder: '/d' };
+  const postgres = { databaseUrl: 'postgres://h/d', keyFile: '/k' };
+  test.each([
+    ['a port above the highest', { ...folder, port: 70_000 }, 'port'],
+    ['a port that is text', { ...folder, port: 'tcp://10.0.0.1:8080' }, 'port'],
+    ['part of a second', { ...folder, drainSeconds: 0.5 }, 'drainSeconds'],
+    ['a key that there is not', { ...folder, prot: 8080 }, 'prot'],
+    ['no database', {}, 'databaseUrl'],
+    ['two databases', { ...folder, ...postgres }, 'databaseUrl'],
+    ['a database of another kind', { databaseUrl: 'mysql://u:hunter2@h/d', keyFile: '/k' }, 'databaseUrl'],
+    ['PostgreSQL without a key file', { databaseUrl: 'postgres://u:hunter2@h/d' }, 'keyFile'],
+    ['a key file beside a folder', { ...folder, keyFile: '/k' }, 'keyFile'],
+    ['half of a pair', { ...folder, tlsKeyFile: '/hunter2' }, 'tlsCertificateFile'],
+    ['the other half', { ...folder, tlsCertificateFile: '/hunter2' }, 'tlsKeyFile'],
+    ['an origin that is a pattern', { ...folder, origins: ['https://*.hunter2'] }, 'origins.0'],
+    ['a URL that is none', { ...folder, publicUrl: 'hunter2' }, 'publicUrl'],
+    ['a limit that there is not', { ...folder, limits: { hunter: 2 } }, 'limits.hunter'],
+    ['a limit of nothing', { ...folder, limits: { sockets: 0 } }, 'limits.sockets'],
+    ['no time to finish', { ...folder, drainSeconds: 30, shutdownSeconds: 30 }, 'drainSeconds'],
+    ['a list', [], 'config'],
+  ])('%s', (_what, file, key) => {
+    const refusal = refusalOf(file);
+    expect(refusal.code).toBe('config-invalid');
+    expect(refusal.reason).toBe(key);
+    expect(refusal.message).toContain(key);
+    const [name] = key.split('.') as [string];
+    if (CONFIG_KEYS.has(name) && name !== 'limits') expect(refusal.message).toContain(variableOf(name));
+    expect(refusal.message).not.toContain('hunter2');
+  });
+
+  test('several at once, and a variable that there is not', () => {
+    const refusal = refusalOf({ dataFolder: '/d', port: -1 }, { KEYTIDE_RELAY_HOSTT: 'hunter2' });
+    expect(refusal.reason).toBe('KEYTIDE_RELAY_HOSTT,port');
+    expect(refusal.message).not.toContain('hunter2');
+  });
+
+  test('a file that is not there, or is not JSON', async () => {
+    const missing = readConfig('/nowhere/config.json', {});
+    await expect(missing).rejects.toMatchObject({ code: 'config-invalid', reason: 'config' });
+    const none = readConfig(undefined, { KEYTIDE_RELAY_CONFIG: fileURLToPath(import.meta.url) });
+    await expect(none).rejects.toMatchObject({ code: 'config-invalid', reason: 'config' });
+  });
+});
+
+test('the guide has every key with its variable and what it is, and every code with what to do', async () => {
+  const guide = await readFile(GUIDE, 'utf8');
+  for (const [key, what] of CONFIG_KEYS)
+    expect(guide).toContain(`| \`${key}\` | \`${variableOf(key)}\` | ${what} |`);
+  for (const [code, remedy] of Object.entries(REMEDIES))
+    expect(guide).toContain(`| \`${code}\` | ${remedy} |`);
+});
+
+test('the example of the guide is a configuration', async () => {
+  const [, example] = /```json\n(.*?)```/s.exec(await readFile(GUIDE, 'utf8')) ?? [];
+  expect(parseConfig(JSON.parse(example ?? ''), {}).databaseUrl).toBeUndefined();
+  expect(parseConfig(JSON.parse(example ?? ''), {}).dataFolder).toBe('/var/lib/keytide');
+});

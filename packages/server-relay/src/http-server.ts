@@ -1,3 +1,5 @@
+import type { AddressInfo } from 'node:net';
+import { Server as TlsServer } from 'node:tls';
 import type { ErrorBody } from '@keytide/relay-protocol';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { RelayError, type RelayErrorCode } from './errors.ts';
@@ -78,6 +80,29 @@ export function createHttpServer({ log, metrics, tls }: HttpServerOptions): Fast
     void reply.code(status).send(body);
   });
   return app;
+}
+
+/** The URL at which it now listens. @throws RelayError `address-in-use` */
+export async function listen(app: FastifyInstance, host: string, port: number): Promise<string> {
+  try {
+    await app.listen({ host, port });
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw cause;
+    throw new RelayError('address-in-use', `port ${port} of ${host} is taken`, { cause });
+  }
+  const { address, family, port: actual } = app.server.address() as AddressInfo;
+  const scheme = isTls(app.server) ? 'https' : 'http';
+  return `${scheme}://${family === 'IPv6' ? `[${address}]` : address}:${actual}`;
+}
+
+/** Takes another certificate for the connections from now on. */
+export function useTls({ server }: FastifyInstance, tls: TlsPair): void {
+  if (isTls(server)) server.setSecureContext(tls);
+}
+
+/** Fastify's types know plain HTTP only. */
+function isTls(server: object): server is TlsServer {
+  return server instanceof TlsServer;
 }
 
 /** What went wrong in words that may leave the process. */

@@ -1,7 +1,5 @@
 import { createRequire } from 'node:module';
-import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
-import { Server as TlsServer } from 'node:tls';
 import type { Random, Signer } from '@keytide/crypto-core';
 import { nodePrimitives, nodeRandom } from '@keytide/crypto-core/node';
 import type { FastifyInstance } from 'fastify';
@@ -17,7 +15,7 @@ import { createDeviceRates, createMemberRates } from './device-rates.ts';
 import { addDirectoryRoutes } from './directory-routes.ts';
 import { RelayError } from './errors.ts';
 import { createGate } from './gate.ts';
-import { createHttpServer } from './http-server.ts';
+import { createHttpServer, listen, useTls } from './http-server.ts';
 import { createHub } from './hub.ts';
 import { createIntake } from './intake.ts';
 import { withKeyFile, type KeyFile } from './key-file.ts';
@@ -142,9 +140,8 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     isReady: async () => draining === null && closing === null && (await parts.databaseAnswers()),
     metrics: () => metrics.text(),
     async reload() {
-      const { server } = app;
-      if (options.tls === undefined || !isTls(server)) return;
-      server.setSecureContext(await readTls(options.tls));
+      if (options.tls === undefined) return;
+      useTls(app, await readTls(options.tls));
       log({ event: 'reloaded', what: 'tls' });
     },
     drain: (spreadMs) => (draining ??= parts.drain(spreadMs).then(close)),
@@ -344,21 +341,4 @@ async function openWrapper(
   if (names.some((name) => name !== wrapper.keyName))
     throw new RelayError('data-key-missing', 'the data key at its place is not the one that was used before');
   return wrapper;
-}
-
-async function listen(app: FastifyInstance, host: string, port: number): Promise<string> {
-  try {
-    await app.listen({ host, port });
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw cause;
-    throw new RelayError('address-in-use', `port ${port} of ${host} is taken`, { cause });
-  }
-  const { address, family, port: actual } = app.server.address() as AddressInfo;
-  const scheme = isTls(app.server) ? 'https' : 'http';
-  return `${scheme}://${family === 'IPv6' ? `[${address}]` : address}:${actual}`;
-}
-
-/** Fastify's types know plain HTTP only. */
-function isTls(server: object): server is TlsServer {
-  return server instanceof TlsServer;
 }

@@ -13,6 +13,11 @@ export type RelayErrorCode =
   | 'data-key-missing' // the key that wraps the data keys is gone, or is another one
   | 'data-key-unusable' // its file is damaged, open to others, or cannot be read or made
   | 'data-damaged' // what is stored of an organisation's data does not open
+  | 'key-service-failed' // a service that keeps keys or secrets gives no answer; see `reason`
+  | 'key-service-refused' // it says no; see `reason`
+  | 'bad-reference' // what names a key, a secret or its service is not written as it should be
+  | 'secret-missing' // there is nothing where a reference to a secret leads
+  | 'secret-unusable' // the secret is too long, no text, or its file is writable for others
   | 'blobs-failed' // the bytes of blobs cannot be written or read; see `cause`
   | 'address-in-use' // the port is taken
   | 'tls-unusable' // the certificate or its key cannot be read, or they do not belong together
@@ -24,7 +29,10 @@ export class RelayError extends Error {
   readonly code: RelayErrorCode;
   /** The size of the membership log, with `head-moved`. */
   readonly size: number | null;
-  /** The rule that was broken, with `entry-refused` and `record-refused`; the keys, with `config-invalid`. */
+  /**
+   * The rule that was broken, with `entry-refused` and `record-refused`; the keys, with `config-invalid`; what failed,
+   * with `key-service-…`.
+   */
   readonly reason: string | null;
 
   constructor(

@@ -29,6 +29,15 @@ export type {
   TreeHash,
 } from './directory-store.ts';
 export { RelayError, type RelayErrorCode } from './errors.ts';
+export { awsKmsKeyWrapper, type AwsKmsOptions } from './keys/aws-kms.ts';
+export type { AwsAccess } from './keys/aws-service.ts';
+export { checkKeyWrapper } from './keys/check-key-wrapper.ts';
+export { keyRing } from './keys/key-ring.ts';
+export { CALL_LIMITS, type CallLimits } from './keys/service-call.ts';
+export type { AwsCredentials } from './keys/sigv4.ts';
+export { openVault, type Vault, type VaultOptions } from './keys/vault.ts';
+export { vaultTransitKeyWrapper, type VaultTransitOptions } from './keys/vault-transit.ts';
+export { localKeyWrapper, type KeyWrapper } from './key-wrapper.ts';
 export { DEFAULT_LIMITS, type RelayLimits } from './limits.ts';
 export type { Log, LogEvent } from './log-event.ts';
 export { openStore, type DatabaseOptions, type OpenedStore } from './sql/open.ts';

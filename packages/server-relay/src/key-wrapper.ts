@@ -10,15 +10,18 @@ import {
 } from '@keytide/crypto-core';
 import { RelayError } from './errors.ts';
 
-/** Wraps the data keys of organisations under a key that is not in the database. The adapter now is a key file. */
+/** Wraps the data keys of organisations under a key that is not in the database. `keyWrapperConformance` in testkit says what it owes. */
 export interface KeyWrapper {
   /** Names the key that wraps from now on, in at most 64 characters; kept beside what it wrapped. */
   readonly keyName: string;
+  /** Whether it can undo what was wrapped under this name. */
+  unwraps(keyName: string): boolean;
   /** Wraps a data key of 32 bytes for this context. */
   wrap(dataKey: Uint8Array, context: Uint8Array): Promise<Uint8Array>;
   /**
    * Undoes `wrap`; the data key is the caller's to wipe.
    * @throws RelayError `data-key-missing` for a key that is not here
+   * @throws RelayError `key-service-failed` (a retry may help), `key-service-refused` where a service keeps the key
    * @throws CryptoError `decryption-failed` for other bytes or another context
    */
   unwrap(keyName: string, wrapped: Uint8Array, context: Uint8Array): Promise<Uint8Array>;
@@ -38,6 +41,7 @@ export function localKeyWrapper(primitives: Primitives, random: Random, key: Uin
   const keyName = toHex(labelledHash(primitives, 'wrappingKeyName', key)).slice(0, 16);
   return {
     keyName,
+    unwraps: (name) => name === keyName,
     wrap: async (dataKey, context) =>
       own.use((bytes) => {
         const nonce = random(NONCE_BYTES);

@@ -28,6 +28,8 @@ export type LogEvent =
     }
   | { readonly event: 'socket-opened'; readonly sockets: number }
   | { readonly event: 'socket-closed'; readonly reason: string; readonly sockets: number }
+  /** `seconds`: what is left of the token that Vault is asked with. */
+  | { readonly event: 'vault-token'; readonly renewable: boolean; readonly seconds: number }
   | { readonly event: 'failed'; readonly where: string; readonly code: string };
 
 /** Where log events go. Must not throw. */

@@ -54,7 +54,7 @@ export function createAtRest({ store, wrapper, primitives, random }: AtRestOptio
   const keys = new Map<OrgId, Promise<Secret>>();
 
   async function load(org: OrgId): Promise<Secret> {
-    const context = encodeCbor([idBytes(org), KEY_NUMBER]);
+    const context = dataKeyContext(org, KEY_NUMBER);
     for (let attempt = 0; ; attempt += 1) {
       const stored = (await store.readDataKeys(org)).find(({ number }) => number === KEY_NUMBER);
       if (stored !== undefined) {
@@ -109,6 +109,11 @@ export function createAtRest({ store, wrapper, primitives, random }: AtRestOptio
       return await inRelayTerms(() => primitives.aeadOpen({ key, nonce: ZERO_NONCE, associated, data }));
     },
   };
+}
+
+/** What a data key is bound to when it is wrapped. */
+export function dataKeyContext(org: OrgId, keyNumber: number): Uint8Array {
+  return encodeCbor([idBytes(org), keyNumber]);
 }
 
 function associatedOf({ org, name, version }: AtRestPlace, keyNumber: number): Uint8Array {

@@ -1,4 +1,5 @@
 import type { DeviceId, OrgId } from '@keytide/crypto-core';
+import type { WrappedKeys, Wrapping } from './wrapped-keys.ts';
 
 /**
  * What a relay keeps of an organisation's own data: ciphertext under keys that are wrapped elsewhere
@@ -11,6 +12,8 @@ export interface DataStore {
   addDataKey(org: OrgId, key: StoredDataKey): Promise<void>;
   /** The names of all wrapping keys that any data key is wrapped by. */
   wrappingKeys(): Promise<readonly string[]>;
+  /** All of them, to wrap them anew. */
+  readonly wrappedDataKeys: WrappedKeys;
 
   /** The newest version of a document, removed or not; `null` if there never was one. */
   readDocument(org: OrgId, document: Uint8Array): Promise<StoredDocument | null>;
@@ -32,12 +35,9 @@ export interface DataStore {
 }
 
 /** An organisation's data key as it is kept. */
-export interface StoredDataKey {
+export interface StoredDataKey extends Wrapping {
   /** From 1. */
   readonly number: number;
-  /** Names the key that wraps it. */
-  readonly wrappingKey: string;
-  readonly wrapped: Uint8Array;
 }
 
 /** Ciphertext, and which data key it is under. */

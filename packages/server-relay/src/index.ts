@@ -28,11 +28,13 @@ export type {
   StoredSealingRecord,
   TreeHash,
 } from './directory-store.ts';
+export { dataKeyPath, openDataKeyFile } from './data-key-file.ts';
 export { RelayError, type RelayErrorCode } from './errors.ts';
 export { awsKmsKeyWrapper, type AwsKmsOptions } from './keys/aws-kms.ts';
 export type { AwsAccess } from './keys/aws-service.ts';
 export { checkKeyWrapper } from './keys/check-key-wrapper.ts';
 export { keyRing } from './keys/key-ring.ts';
+export { rewrapKeys, type RewrapOptions, type RewrapProgress, type RewrapResult } from './keys/rewrap.ts';
 export { CALL_LIMITS, type CallLimits } from './keys/service-call.ts';
 export type { AwsCredentials } from './keys/sigv4.ts';
 export { openVault, type Vault, type VaultOptions } from './keys/vault.ts';
@@ -64,3 +66,4 @@ export type {
   WipeStore,
   WrongAttempts,
 } from './wipe-store.ts';
+export type { KeyPlace, WrappedKey, WrappedKeys, Wrapping } from './wrapped-keys.ts';

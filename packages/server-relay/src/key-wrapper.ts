@@ -52,6 +52,8 @@ export function localKeyWrapper(primitives: Primitives, random: Random, key: Uin
     unwrap: async (name, wrapped, context) =>
       own.use((bytes) => {
         if (name !== keyName) throw new RelayError('data-key-missing', 'wrapped by a key that is not here');
+        if (wrapped.length < NONCE_BYTES)
+          throw new CryptoError('decryption-failed', 'the wrapped key does not open');
         const nonce = wrapped.subarray(0, NONCE_BYTES);
         const associated = labelled('wrappedDataKey', context);
         return primitives.aeadOpen({ key: bytes, nonce, associated, data: wrapped.subarray(NONCE_BYTES) });

@@ -18,7 +18,7 @@ import { createGate } from './gate.ts';
 import { createHttpServer, listen, useTls } from './http-server.ts';
 import { createHub } from './hub.ts';
 import { createIntake } from './intake.ts';
-import { withKeyFile, type KeyFile } from './key-file.ts';
+import { dataKeyPath, openDataKeyFile } from './data-key-file.ts';
 import { localKeyWrapper, type KeyWrapper } from './key-wrapper.ts';
 import { DEFAULT_LIMITS, type RelayLimits } from './limits.ts';
 import { shortId, type Log } from './log-event.ts';
@@ -30,6 +30,7 @@ import { addPreKeyRoutes } from './pre-key-routes.ts';
 import { createOrganisations } from './organisations.ts';
 import { createOrgData } from './org-data.ts';
 import { answerBrowsers, createOrigins, type Origins } from './origins.ts';
+import { checkKeyWrapper } from './keys/check-key-wrapper.ts';
 import { createRateLimit } from './rate-limit.ts';
 import { openRelayKey } from './relay-key.ts';
 import { watchRequests } from './requests.ts';
@@ -56,6 +57,11 @@ export interface RelayOptions {
   readonly tls?: TlsFiles;
   /** The origins of web pages that may use this relay, such as `https://app.example`. Default: none. */
   readonly origins?: readonly string[];
+  /**
+   * Wraps the data keys of organisations, instead of the key file. For what another one wrapped, a `keyRing` with it:
+   * for the key file's `openDataKeyFile`.
+   */
+  readonly keyWrapper?: KeyWrapper;
   readonly clock?: Clock;
   readonly random?: Random;
   /** Gets every log event. Default: one JSON line each on standard output. */
@@ -93,8 +99,8 @@ const FORGET_MS = 600_000;
 /**
  * Starts a relay in this process.
  * @throws RelayError `data-folder-locked`, `database-failed`, `database-newer`, `migration-changed`, `address-in-use`,
- * `relay-key-missing`, `relay-key-unusable`, `data-key-missing`, `data-key-unusable`, `tls-unusable`; TypeError for an origin that is
- * none
+ * `relay-key-missing`, `relay-key-unusable`, `data-key-missing`, `data-key-unusable`, `key-service-failed`,
+ * `key-service-refused`, `tls-unusable`; TypeError for an origin that is none
  */
 export async function startRelay(options: RelayOptions): Promise<Relay> {
   const place = { url: '', name: '' };
@@ -110,7 +116,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   let wrapper: KeyWrapper;
   try {
     signer = await openKey(options.database, random, opened.store);
-    wrapper = await openWrapper(options.database, random, opened.store);
+    wrapper = await openWrapper(options, random, opened.store);
   } catch (error) {
     await opened.store.close();
     throw error;
@@ -328,17 +334,18 @@ function blobStoreOf(database: DatabaseOptions): BlobStore {
 
 /** @throws RelayError `data-key-missing`, also when the key there is not the one that wraps what is stored */
 async function openWrapper(
-  database: DatabaseOptions,
+  { database, keyWrapper }: Pick<RelayOptions, 'database' | 'keyWrapper'>,
   random: Random,
   store: RelayStore,
 ): Promise<KeyWrapper> {
-  const use = (key: Uint8Array): KeyWrapper => localKeyWrapper(nodePrimitives, random, key);
-  if (database.kind === 'memory') return use(random(32));
   const names = await store.wrappingKeys();
-  const path = database.kind === 'pglite' ? join(database.folder, 'data-key') : `${database.keyFile}.data`;
-  const file: KeyFile = { path, isFirstStart: names.length === 0 };
-  const wrapper = await withKeyFile('data', random, file, use);
-  if (names.some((name) => name !== wrapper.keyName))
+  const ofDatabase = async (): Promise<KeyWrapper> =>
+    database.kind === 'memory'
+      ? localKeyWrapper(nodePrimitives, random, random(32))
+      : openDataKeyFile(dataKeyPath(database), random, names.length === 0);
+  const wrapper = keyWrapper ?? (await ofDatabase());
+  if (names.some((name) => !wrapper.unwraps(name)))
     throw new RelayError('data-key-missing', 'the data key at its place is not the one that was used before');
+  if (keyWrapper !== undefined) await checkKeyWrapper(keyWrapper, random);
   return wrapper;
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { deviceId, type OrgId, type Random } from '@keytide/crypto-core';
+import { deviceId, orgId, type OrgId, type Random } from '@keytide/crypto-core';
 import type { DocumentPut, RelayStore } from '@keytide/server-relay';
 import type { StoreCheck } from './relay-store-check.ts';
 import { addition, placeOf, startedPlace } from './relay-store-fixtures.ts';
@@ -27,6 +27,44 @@ async function seqsOf(store: RelayStore, { org, collection }: DocumentPut): Prom
 
 /** Documents, data keys and system values. */
 export const dataChecks: readonly StoreCheck[] = [
+  {
+    name: 'lists data keys that another key wraps, in order, and replaces exactly the one that was read',
+    async check({ store }) {
+      const { random } = placeOf('wrapped keys');
+      const orgs = Array.from({ length: 3 }, () => orgId(random(32))).toSorted();
+      const [first, second, third] = orgs as [OrgId, OrgId, OrgId];
+      const [mine, former] = [`mine ${first}`, `former ${first}`];
+      for (const org of orgs)
+        for (const number of [2, 1])
+          await store.addDataKey(org, { number, wrappingKey: former, wrapped: random(60) });
+      await store.addDataKey(second, { number: 3, wrappingKey: mine, wrapped: random(60) });
+      const keys = store.wrappedDataKeys;
+      const before = await keys.countOthers(mine);
+      const isOurs = ({ org }: { org: OrgId }): boolean => orgs.includes(org);
+      const listed = (await keys.listOthers(mine, null, 10_000)).filter(isOurs);
+      assert.deepEqual(
+        listed.map(({ org, number }) => [org, number]),
+        orgs.flatMap((org) => [
+          [org, 1],
+          [org, 2],
+        ]),
+      );
+      const page = await keys.listOthers(mine, { org: second, number: 1 }, 1);
+      assert.deepEqual(page, [listed[3]]);
+      const [one] = listed;
+      assert.ok(one !== undefined);
+      const next = { wrappingKey: mine, wrapped: random(70) };
+      assert.equal(await keys.replace({ ...one, wrapped: random(60) }, next), false);
+      assert.equal(await keys.replace({ ...one, wrappingKey: mine }, next), false);
+      assert.equal(await keys.replace({ ...one, org: third, number: 9 }, next), false);
+      assert.equal(await keys.countOthers(mine), before);
+      assert.equal(await keys.replace(one, next), true);
+      assert.equal(await keys.replace(one, next), false);
+      assert.equal(await keys.countOthers(mine), before - 1);
+      const [stored] = await store.readDataKeys(first);
+      assert.deepEqual(stored, { number: 1, ...next });
+    },
+  },
   {
     name: 'keeps the newest version of a document, also over a restart',
     async check({ store, reopen }) {

@@ -2,6 +2,7 @@ import { idBytes } from '@keytide/crypto-core';
 import { LIMITS } from '@keytide/relay-protocol';
 import type { AtRestBytes, DataStore, StoredDocument } from '../data-store.ts';
 import type { SqlDatabase, SqlRow } from './database.ts';
+import { sqlWrappedKeys } from './wrapped-keys.ts';
 
 const VERDICTS = ['stored', 'version-conflict', 'quota-exceeded'] as const;
 
@@ -34,6 +35,7 @@ export function sqlData(database: SqlDatabase): DataStore {
       const rows = await database.query('select distinct wrapping_key from data_keys');
       return rows.map((row) => row['wrapping_key'] as string);
     },
+    wrappedDataKeys: sqlWrappedKeys(database, 'data_keys', 'key_number'),
     async readDocument(org, document) {
       const [row] = await database.query(
         'select document, version, seq, key_number, sealed from documents where org = $1 and document = $2',

@@ -31,10 +31,12 @@ export type {
 export { dataKeyPath, openDataKeyFile } from './data-key-file.ts';
 export { RelayError, type RelayErrorCode } from './errors.ts';
 export { awsKmsKeyWrapper, type AwsKmsOptions } from './keys/aws-kms.ts';
+export { awsCredentials, type AwsCredentialOptions } from './keys/aws-credentials.ts';
 export type { AwsAccess } from './keys/aws-service.ts';
 export { checkKeyWrapper } from './keys/check-key-wrapper.ts';
 export { keyRing } from './keys/key-ring.ts';
 export { rewrapKeys, type RewrapOptions, type RewrapProgress, type RewrapResult } from './keys/rewrap.ts';
+export { secretReader, secretText, type ReadSecret, type SecretSources } from './keys/secrets.ts';
 export { CALL_LIMITS, type CallLimits } from './keys/service-call.ts';
 export type { AwsCredentials } from './keys/sigv4.ts';
 export { openVault, type Vault, type VaultOptions } from './keys/vault.ts';

@@ -47,7 +47,7 @@ test('each part of the signature counts', async () => {
   };
   for (const [name, changes] of Object.entries(wrong)) {
     const failure = await failureOf(wrapperOf(changes).wrap(random(32), context), [
-      aws.caller.secretAccessKey,
+      aws.caller().secretAccessKey,
     ]);
     expect(failure.code, name).toBe('key-service-refused');
   }
@@ -64,7 +64,7 @@ test('what one key wrapped, another does not open', async () => {
 describe('a service that fails', () => {
   const dataKey = random(32);
   const secrets = (): string[] => [
-    aws.caller.secretAccessKey,
+    aws.caller().secretAccessKey,
     'a-session-of-the-test',
     Buffer.from(dataKey).toString('base64'),
   ];

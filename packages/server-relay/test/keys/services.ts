@@ -16,7 +16,7 @@ export const secret = (text: string): Secret => Secret.own(encodeUtf8(text) as U
 
 /** As `aws` knows its caller. */
 export function accessTo(aws: TestAws, changes: Partial<AwsAccess> = {}): AwsAccess {
-  const { accessKeyId, secretAccessKey, sessionToken } = aws.caller;
+  const { accessKeyId, secretAccessKey, sessionToken } = aws.caller();
   return {
     credentials: async () => ({
       accessKeyId,

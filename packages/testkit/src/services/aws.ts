@@ -4,7 +4,12 @@ import { refusedSignature, type AwsCaller } from './sigv4-check.ts';
 
 /** AWS KMS and Secrets Manager of one region on this machine: their wire protocol, signatures checked. */
 export interface TestAws extends KeyService {
-  readonly caller: AwsCaller;
+  /** Who may call now. */
+  caller(): AwsCaller;
+  /** The role's credentials, for containers: at `/role`, for whoever shows `roleToken`. */
+  readonly roleToken: string;
+  /** Gives the role other credentials until then; those before are refused. */
+  changeCaller(untilMs: number): void;
   readonly region: string;
   /** A key that encrypts and decrypts. */
   readonly keyArn: string;
@@ -39,11 +44,9 @@ const given = (body: object): ServiceReply => ({ status: 200, body });
 
 /** Starts one with two keys, no secrets and one caller. */
 export async function startTestAws({ now, sessionToken }: TestAwsOptions): Promise<TestAws> {
-  const caller: AwsCaller = {
-    accessKeyId: 'AKIDTESTKIT',
-    secretAccessKey: randomBytes(30).toString('base64'),
-    ...(sessionToken === undefined ? {} : { sessionToken }),
-  };
+  const roleToken = randomBytes(24).toString('base64');
+  let caller: AwsCaller = callerOf('AKIDTESTKIT', sessionToken);
+  let untilMs = now() + 3_600_000;
   const ids = ['1234abcd-12ab-34cd-56ef-1234567890ab', 'mrk-1234abcd12ab34cd56ef1234567890ab'];
   const arns = ids.map((id) => `arn:aws:kms:${REGION}:${ACCOUNT}:key/${id}`);
   const keys = new Map(arns.map((arn) => [arn, randomBytes(32)] as const));
@@ -51,6 +54,7 @@ export async function startTestAws({ now, sessionToken }: TestAwsOptions): Promi
   let refusal: string | null = null;
 
   function answer(call: ServiceCall): ServiceReply {
+    if (call.path === '/role') return roleOf(call);
     const target = call.headers['x-amz-target'] ?? '';
     const service = target.startsWith('TrentService.') ? 'kms' : 'secretsmanager';
     if (
@@ -75,16 +79,42 @@ export async function startTestAws({ now, sessionToken }: TestAwsOptions): Promi
     return given({ Name: request.SecretId, VersionStages: ['AWSCURRENT'], ...content });
   }
 
+  function roleOf({ method, headers }: ServiceCall): ServiceReply {
+    if (method !== 'GET' || headers['authorization'] !== roleToken) return { status: 403, body: {} };
+    const Expiration = new Date(untilMs).toISOString();
+    const { accessKeyId: AccessKeyId, secretAccessKey: SecretAccessKey, sessionToken: Token } = caller;
+    return given({
+      AccessKeyId,
+      SecretAccessKey,
+      Token,
+      Expiration,
+      RoleArn: 'arn:aws:iam::111122223333:role/r',
+    });
+  }
+
   const service = await startKeyService(answer, refused('ThrottlingException'));
   return {
     ...service,
-    caller,
+    caller: () => caller,
+    roleToken,
+    changeCaller(until) {
+      untilMs = until;
+      caller = callerOf(
+        `ASIA${randomBytes(8).toString('hex').toUpperCase()}`,
+        randomBytes(40).toString('base64'),
+      );
+    },
     region: REGION,
     keyArn: arns[0] as string,
     otherKeyArn: arns[1] as string,
     refuse: (error) => void (refusal = error),
     setSecret: (name, value) => void (value === null ? secrets.delete(name) : secrets.set(name, value)),
   };
+}
+
+function callerOf(accessKeyId: string, sessionToken: string | undefined): AwsCaller {
+  const secretAccessKey = randomBytes(30).toString('base64');
+  return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) };
 }
 
 /** Blob = the key's id [100, padded] ‖ nonce [12] ‖ AES-256-GCM ‖ tag [16], bound to the sorted context. */

@@ -94,6 +94,16 @@ describe('a service that fails', () => {
     expect(await failureOf(unwrapping, secrets())).toEqual(failed('garbage'));
   });
 
+  test('uses another key than it was told to: is believed nothing', async () => {
+    const wrapper = wrapperOf();
+    const wrapped = await wrapper.wrap(dataKey, context);
+    aws.nameKey(aws.otherKeyArn);
+    expect(await failureOf(wrapper.wrap(dataKey, context), secrets())).toEqual(failed('garbage'));
+    const unwrapping = wrapper.unwrap(wrapper.keyName, wrapped, context);
+    expect(await failureOf(unwrapping, secrets())).toEqual(failed('garbage'));
+    aws.nameKey(null);
+  });
+
   test('never answers: is given up', async () => {
     aws.fail('hang', 'hang');
     const wrapping = wrapperOf({ limits: impatient }).wrap(dataKey, context);

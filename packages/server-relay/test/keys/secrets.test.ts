@@ -70,6 +70,8 @@ test('comes from the environment', async () => {
   expect(await read('env:RELAY_DATABASE')).toBe('postgres://hidden');
   expect(await codeOf('env:RELAY_NOTHING')).toBe('secret-missing');
   expect(await codeOf('env:constructor')).toBe('secret-missing');
+  environment['RELAY_DATABASE'] = 'x'.repeat(65_537);
+  expect(await codeOf('env:RELAY_DATABASE')).toBe('secret-unusable');
   environment['RELAY_DATABASE'] = '';
   expect(await codeOf('env:RELAY_DATABASE')).toBe('secret-missing');
 });

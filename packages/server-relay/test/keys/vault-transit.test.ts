@@ -98,13 +98,16 @@ describe('a key', () => {
     expect(await failureOf(unwrapping, [])).toEqual(refused('no-such-key'));
   });
 
-  test('of a Vault that binds nothing is found out at the start', async () => {
-    const old = await startTestVault({ ignoresAssociatedData: true });
+  test('of a Vault that is too old is found out: it binds nothing, or wraps with another version', async () => {
+    const old = await startTestVault({ isOld: true });
     old.addKey('plain');
     await file.write(old.token);
     const vault = await openVault({ address: old.url, tokenFile: file.path, limits });
     const checking = checkKeyWrapper(vaultTransitKeyWrapper({ vault, key: 'plain' }), random);
     expect((await failureOf(checking, [])).code).toBe('data-key-unusable');
+    old.rotateKey('plain');
+    const first = vaultTransitKeyWrapper({ vault, key: 'plain', version: 1 });
+    expect(await failureOf(first.wrap(random(32), context), [])).toEqual(failed('garbage'));
     vault.close();
     await old.close();
     await file.write(server.token);
@@ -225,7 +228,9 @@ describe('the token', () => {
     const wrapper = await wrapperOf();
     server.setToken('the-second');
     const tokens = [server.token, 'the-second'];
+    const first = server.calls.length;
     expect(await failureOf(wrapper.wrap(random(32), context), tokens)).toEqual(refused('http-403'));
+    expect(server.calls.length - first).toBe(1);
     await file.write('the-second\r\n');
     await wrapper.wrap(random(32), context);
     server.setToken('the-third');
@@ -239,6 +244,8 @@ describe('the token', () => {
     const timer = handTimer();
     await vaultOf({ after: timer.after });
     await file.write('the-next');
+    await timer.go();
+    expect(server.calls.at(-1)?.headers['x-vault-token']).toBe('the-next');
     server.setToken('the-next');
     await timer.go();
     expect(server.calls.at(-1)?.headers['x-vault-token']).toBe('the-next');

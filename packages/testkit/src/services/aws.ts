@@ -17,6 +17,8 @@ export interface TestAws extends KeyService {
   readonly otherKeyArn: string;
   /** Every further call that is signed right is refused with this error, until `null`. */
   refuse(error: string | null): void;
+  /** Every further answer of KMS names this key as the one that was used, until `null`. */
+  nameKey(arn: string | null): void;
   /** Sets a secret; `null` takes it away. */
   setSecret(name: string, value: string | Uint8Array | null): void;
 }
@@ -52,6 +54,7 @@ export async function startTestAws({ now, sessionToken }: TestAwsOptions): Promi
   const keys = new Map(arns.map((arn) => [arn, randomBytes(32)] as const));
   const secrets = new Map<string, string | Uint8Array>();
   let refusal: string | null = null;
+  let named: string | null = null;
 
   function answer(call: ServiceCall): ServiceReply {
     if (call.path === '/role') return roleOf(call);
@@ -67,8 +70,10 @@ export async function startTestAws({ now, sessionToken }: TestAwsOptions): Promi
     if (wrong !== null) return refused(wrong);
     if (refusal !== null) return refused(refusal);
     const request = JSON.parse(call.body.toString()) as KmsRequest & { readonly SecretId?: string };
-    if (target === 'TrentService.Encrypt') return encrypt(keys, request);
-    if (target === 'TrentService.Decrypt') return decrypt(keys, request);
+    if (service === 'kms') {
+      const { status, body } = (target.endsWith('.Encrypt') ? encrypt : decrypt)(keys, request);
+      return { status, body: named === null ? body : { ...(body as object), KeyId: named } };
+    }
     if (target !== 'secretsmanager.GetSecretValue') return refused('UnknownOperationException');
     const value = secrets.get(request.SecretId ?? '');
     if (value === undefined) return refused('ResourceNotFoundException');
@@ -107,6 +112,7 @@ export async function startTestAws({ now, sessionToken }: TestAwsOptions): Promi
     region: REGION,
     keyArn: arns[0] as string,
     otherKeyArn: arns[1] as string,
+    nameKey: (arn) => void (named = arn),
     refuse: (error) => void (refusal = error),
     setSecret: (name, value) => void (value === null ? secrets.delete(name) : secrets.set(name, value)),
   };

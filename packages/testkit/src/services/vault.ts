@@ -23,8 +23,8 @@ export interface TestVault extends KeyService {
 export interface TestVaultOptions {
   /** Without it, only calls that name none are answered. */
   readonly namespace?: string;
-  /** Takes associated data and binds nothing to it, as Vault before 1.13 did. */
-  readonly ignoresAssociatedData?: boolean;
+  /** Takes what it does not know and does nothing about it: associated data (new in 1.13), the version that encrypts. */
+  readonly isOld?: boolean;
 }
 
 interface TransitKey {
@@ -68,10 +68,13 @@ export async function startTestVault(options: TestVaultOptions = {}): Promise<Te
     if (method !== 'POST' || verb === undefined) return refused(404, 'no handler for route');
     const key = keys.get(name);
     if (key === undefined) return refused(400, 'encryption key not found');
-    const request = JSON.parse(body.toString()) as TransitRequest;
+    const { key_version, ...request } = JSON.parse(body.toString()) as TransitRequest;
+    const version = (options.isOld === true ? undefined : key_version) ?? key.versions.length;
     if (key.isDerived && !request.context) return refused(400, "missing 'context' for key derivation");
-    const bound = options.ignoresAssociatedData ? {} : { bound: request.associated_data ?? '' };
-    return verb === 'encrypt' ? encrypt(key, request, bound) : decrypt(key, request, bound);
+    const bound = options.isOld === true ? {} : { bound: request.associated_data ?? '' };
+    return verb === 'encrypt'
+      ? encrypt(key, version, { ...request, ...bound })
+      : decrypt(key, request, bound);
   }
 
   const service = await startKeyService(answer, refused(429, 'request path rate limit quota exceeded'));
@@ -92,8 +95,11 @@ export async function startTestVault(options: TestVaultOptions = {}): Promise<Te
 }
 
 /** `vault:vN:` and the base64 of nonce [12] ‖ AES-256-GCM ‖ tag [16]. */
-function encrypt(key: TransitKey, request: TransitRequest, { bound }: { bound?: string }): ServiceReply {
-  const version = request.key_version ?? key.versions.length;
+function encrypt(
+  key: TransitKey,
+  version: number,
+  { bound, ...request }: TransitRequest & { readonly bound?: string },
+): ServiceReply {
   const nonce = randomBytes(12);
   const cipher = createCipheriv('aes-256-gcm', keyOf(key, version, request), nonce);
   if (bound !== undefined) cipher.setAAD(Buffer.from(bound, 'base64'));

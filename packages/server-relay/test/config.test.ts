@@ -60,6 +60,9 @@ describe('what is wrong is named by key and variable, without its value', () => 
     ['a limit that there is not', { ...folder, limits: { hunter: 2 } }, 'limits.hunter'],
     ['a limit of nothing', { ...folder, limits: { sockets: 0 } }, 'limits.sockets'],
     ['no time to finish', { ...folder, drainSeconds: 30, shutdownSeconds: 30 }, 'drainSeconds'],
+    ['a wrapping key of no kind', { ...folder, wrappingKeys: ['hunter2'] }, 'wrappingKeys.0'],
+    ['a key of Vault without Vault', { ...folder, wrappingKeys: ['vault:hunter2/a'] }, 'vaultAddress'],
+    ['Vault without a token', { ...folder, vaultAddress: 'https://hunter2.example' }, 'vaultTokenFile'],
     ['a list', [], 'config'],
   ])('%s', (_what, file, key) => {
     const refusal = refusalOf(file);

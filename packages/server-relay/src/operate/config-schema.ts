@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { WrappingKeySettings } from '../keys/open-wrapping-keys.ts';
 import { DEFAULT_LIMITS, type RelayLimits } from '../limits.ts';
 import type { RelayOptions } from '../start-relay.ts';
 
@@ -12,6 +13,11 @@ export interface Config {
   readonly databaseUrl?: string | undefined;
   readonly keyFile?: string | undefined;
   readonly blobFolder?: string | undefined;
+  readonly wrappingKeys: readonly string[];
+  readonly awsKmsEndpoint?: string | undefined;
+  readonly vaultAddress?: string | undefined;
+  readonly vaultTokenFile?: string | undefined;
+  readonly vaultNamespace?: string | undefined;
   readonly tlsCertificateFile?: string | undefined;
   readonly tlsKeyFile?: string | undefined;
   readonly managementHost: string;
@@ -35,6 +41,10 @@ function whole(least: number, most: number): z.ZodType<number> {
 const origins = z
   .union([z.array(z.string()), z.string().transform((text) => text.split(',').filter((part) => part !== ''))])
   .pipe(z.array(z.string().regex(/^https?:\/\/[^/*]+$/)));
+
+const wrappingKeys = z
+  .union([z.array(z.string()), z.string().transform((text) => text.split(',').filter((part) => part !== ''))])
+  .pipe(z.array(z.string().regex(/^(file|aws-kms|vault):./)));
 
 const limitNames = Object.keys(DEFAULT_LIMITS) as (keyof RelayLimits)[];
 const limits = z
@@ -73,6 +83,20 @@ const shape = {
   blobFolder: path
     .optional()
     .describe('with databaseUrl: the folder of attachments; by default blobs beside keyFile'),
+  wrappingKeys: wrappingKeys
+    .default([])
+    .describe(
+      "what wraps the keys of organisations' data, file:PATH, aws-kms:ARN or vault:MOUNT/KEY, the first for what is new, by default the key file; in the variable by commas",
+    ),
+  awsKmsEndpoint: z.url().optional().describe("the address of KMS, if it is not AWS's own"),
+  vaultAddress: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe('with a vault: in wrappingKeys: the address of Vault, https, or http on this machine'),
+  vaultTokenFile: path
+    .optional()
+    .describe('with vaultAddress: the file with the token, as Vault Agent keeps it'),
+  vaultNamespace: path.optional().describe('with vaultAddress: the namespace, if there is one'),
   tlsCertificateFile: path.optional().describe('the certificate chain, PEM; with tlsKeyFile'),
   tlsKeyFile: path.optional().describe('its private key, PEM, chmod 600; with tlsCertificateFile'),
   managementHost: z
@@ -104,6 +128,10 @@ export const configSchema: z.ZodType<Config> = z.strictObject(shape).superRefine
     wrong('keyFile', 'only with databaseUrl: the embedded database keeps its keys in dataFolder');
   if (config.databaseUrl === undefined && config.blobFolder !== undefined)
     wrong('blobFolder', 'only with databaseUrl: the embedded database keeps attachments in dataFolder');
+  if (config.vaultAddress === undefined && config.wrappingKeys.some((key) => key.startsWith('vault:')))
+    wrong('vaultAddress', shape.vaultAddress.description as string);
+  if (config.vaultAddress !== undefined && config.vaultTokenFile === undefined)
+    wrong('vaultTokenFile', shape.vaultTokenFile.description as string);
   if (config.tlsCertificateFile === undefined && config.tlsKeyFile !== undefined)
     wrong('tlsCertificateFile', shape.tlsCertificateFile.description as string);
   if (config.tlsKeyFile === undefined && config.tlsCertificateFile !== undefined)
@@ -130,6 +158,21 @@ export function relayOptionsOf(config: Config): RelayOptions {
     ...(tlsCertificateFile === undefined || tlsKeyFile === undefined
       ? {}
       : { tls: { certificateFile: tlsCertificateFile, keyFile: tlsKeyFile } }),
+  };
+}
+
+/** The wrapping keys that a configuration names; `null` for the key file alone. */
+export function wrappingKeysOf(config: Config): Omit<WrappingKeySettings, 'environment' | 'log'> | null {
+  const { awsKmsEndpoint, vaultAddress: address, vaultTokenFile: tokenFile, vaultNamespace } = config;
+  const [first, ...others] = config.wrappingKeys;
+  if (first === undefined) return null;
+  const namespace = vaultNamespace === undefined ? {} : { namespace: vaultNamespace };
+  return {
+    references: [first, ...others],
+    ...(awsKmsEndpoint === undefined ? {} : { awsEndpoint: awsKmsEndpoint }),
+    ...(address === undefined || tokenFile === undefined
+      ? {}
+      : { vault: { address, tokenFile, ...namespace } }),
   };
 }
 

@@ -1,7 +1,7 @@
 import { readFile, stat, statfs } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { nodePrimitives } from '@keytide/crypto-core/node';
+import { nodePrimitives, nodeRandom } from '@keytide/crypto-core/node';
 import { RelayError } from '../errors.ts';
 import { TOO_OPEN } from '../key-file.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
@@ -9,7 +9,9 @@ import type { SqlDatabase } from '../sql/database.ts';
 import { pendingMigrations, readMigrations } from '../sql/migrate.ts';
 import { visitDatabase } from '../sql/open.ts';
 import { readTls } from '../tls-files.ts';
-import { relayOptionsOf, type Config } from './config-schema.ts';
+import { checkKeyWrapper } from '../keys/check-key-wrapper.ts';
+import { openWrappingKeys } from '../keys/open-wrapping-keys.ts';
+import { relayOptionsOf, wrappingKeysOf, type Config } from './config-schema.ts';
 import { REMEDIES } from './remedies.ts';
 
 /** One thing that was looked at. A `warn` is worth a thought; with a `fail` the relay does not run, or not well. */
@@ -107,12 +109,28 @@ async function clocks(visited: SqlDatabase, nowMs: number): Promise<Finding> {
   };
 }
 
-async function keyFiles({ dataFolder, keyFile }: Config): Promise<Finding[]> {
-  const files =
+async function keyFiles(config: Config): Promise<Finding[]> {
+  const { dataFolder, keyFile } = config;
+  const [relayKey, dataKey] =
     keyFile === undefined
-      ? ['relay-key', 'data-key'].map((name) => join(dataFolder ?? '', name))
+      ? [join(dataFolder ?? '', 'relay-key'), join(dataFolder ?? '', 'data-key')]
       : [keyFile, `${keyFile}.data`];
-  return Promise.all(files.map((path, index) => keyFileAt(['relay-key', 'data-key'][index] as string, path)));
+  const named = wrappingKeysOf(config);
+  return Promise.all([
+    keyFileAt('relay-key', relayKey),
+    named === null ? keyFileAt('data-key', dataKey) : wrappingKeys(named),
+  ]);
+}
+
+async function wrappingKeys(named: NonNullable<ReturnType<typeof wrappingKeysOf>>): Promise<Finding> {
+  const check = 'wrappingKeys';
+  try {
+    const keys = await openWrappingKeys({ ...named, environment: process.env });
+    await checkKeyWrapper(keys.wrapper, nodeRandom).finally(keys.close);
+    return { verdict: 'ok', check, says: 'the first wraps, and gives back what it wrapped' };
+  } catch (error) {
+    return failure(check, error);
+  }
 }
 
 async function keyFileAt(check: string, path: string): Promise<Finding> {

@@ -5,6 +5,7 @@ import { openDatabase } from '../sql/open.ts';
 import { readConfig } from './config.ts';
 import { relayOptionsOf, type Config } from './config-schema.ts';
 import { examine } from './doctor.ts';
+import { rotateKeys } from './rotate-keys.ts';
 import { serve } from './serve.ts';
 import { readStats } from './stats.ts';
 
@@ -32,6 +33,12 @@ export function createProgram(finish: (exitCode: number) => void): Command {
     .description('look for what would keep the relay from running well; changes nothing')
     .option('--json', 'one JSON object a line')
     .action(({ json }: { json?: true }) => run((config) => doctor(config, json ?? false)));
+  program
+    .command('rotate-keys')
+    .description(
+      "wrap the keys of organisations' data by the first of wrappingKeys; may be broken off and repeated",
+    )
+    .action(() => run((config) => rotateKeys(config, process.env, print)));
   program
     .command('stats')
     .description('how much there is in the database, as one JSON object')

@@ -11,8 +11,17 @@ export const REMEDIES: Readonly<Record<string, string>> = {
   'relay-key-unusable':
     'The key file has 32 bytes, for its owner alone (chmod 600), in a folder that exists (keyFile).',
   'data-key-missing':
-    'Put the data key file back from a backup: without it, what organisations keep here cannot be read.',
-  'data-key-unusable': 'The data key file has 32 bytes, for its owner alone (chmod 600).',
+    'Put the data key file back from a backup, or name the former key in wrappingKeys: without it, what organisations keep here cannot be read.',
+  'data-key-unusable':
+    'A data key file has 32 bytes, for its owner alone (chmod 600); Vault has to be 1.13 or newer.',
+  'key-service-failed':
+    'Look at KMS or Vault and the way to it (awsKmsEndpoint, vaultAddress); nothing was lost.',
+  'key-service-refused':
+    'See the reason: permissions, the state of the key, the token (vaultTokenFile), or the clock.',
+  'bad-reference': 'Check wrappingKeys, awsKmsEndpoint and vaultAddress: one is not written as it has to be.',
+  'secret-missing': 'Credentials of AWS (AWS_…), or the file of vaultTokenFile, are not there.',
+  'secret-unusable':
+    'Credentials of AWS (AWS_…), or the token in vaultTokenFile, are not what they have to be.',
   'tls-unusable':
     'Check tlsCertificateFile and tlsKeyFile: PEM, of one pair, the key for its owner alone (chmod 600).',
 };

@@ -1,5 +1,6 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -79,7 +80,12 @@ class Service {
 }
 
 test('the service from its first start to SIGTERM', async () => {
-  const service = new Service({ KEYTIDE_RELAY_PUBLIC_URL: 'https://relay.example' });
+  const key = join(folder, 'wrapping-key');
+  await writeFile(key, new Uint8Array(32).fill(7), { mode: 0o600 });
+  const service = new Service({
+    KEYTIDE_RELAY_PUBLIC_URL: 'https://relay.example',
+    KEYTIDE_RELAY_WRAPPING_KEYS: `file:${key}`,
+  });
   try {
     const { url: probes = '' } = await service.seen('management');
     const status = async (path: string): Promise<number> => (await fetch(probes + path)).status;
@@ -89,6 +95,8 @@ test('the service from its first start to SIGTERM', async () => {
     ]);
     const { url = '', name = '' } = await service.seen('listening');
     expect(name).toBe('https://relay.example');
+    // What wraps is what the configuration names.
+    expect(existsSync(join(folder, 'data', 'data-key'))).toBe(false);
     await expect.poll(() => status('/startup')).toBe(200);
     expect([await status('/live'), await status('/ready'), await status('/nothing')]).toEqual([
       200, 200, 404,

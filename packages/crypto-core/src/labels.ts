@@ -56,6 +56,7 @@ const LABELS = {
   dataName: 'keytide/v1/data-name',
   dataWriteKey: 'keytide/v1/data-write-key',
   dataAtRest: 'keytide/v1/data-at-rest',
+  dayAtRest: 'keytide/v1/day-at-rest',
   accessRequest: 'keytide/v1/access-request',
   accessRequestSignature: 'keytide/v1/access-request-signature',
   accessAnswer: 'keytide/v1/access-answer',

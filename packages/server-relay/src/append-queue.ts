@@ -1,7 +1,8 @@
 import { toHex, type GroupId, type OrgId } from '@keytide/crypto-core';
 import type { GroupEntry } from '@keytide/relay-protocol';
-import type { Clock } from './clock.ts';
-import type { Announcement, AppendVerdict, EnvelopeAppend, RelayStore } from './store.ts';
+import { bisect } from './bisect.ts';
+import type { Announcement, AppendVerdict, EnvelopeAppend } from './entry-store.ts';
+import type { GroupLogs } from './group-logs.ts';
 
 /** New entries of one group, consecutive from `firstSeq`: durable, and not yet told to anybody. */
 export interface StoredRun {
@@ -23,9 +24,8 @@ export interface AppendQueue {
 
 /** What the queue works with. `stored` runs before the promises of the batch resolve, in the order of seqs. */
 export interface AppendQueueOptions {
-  readonly store: RelayStore;
+  readonly logs: Pick<GroupLogs, 'appendEnvelopes' | 'announceEpoch'>;
   readonly lanes: number;
-  readonly clock: Clock;
   readonly stored: (run: StoredRun) => void;
   /** An item turned out to be in the log already, at `seq`. */
   readonly repeated: (org: OrgId, group: GroupId, seq: number) => void;
@@ -86,13 +86,12 @@ function createLane(options: AppendQueueOptions): Lane {
       const count = batchLength(waiting);
       const batch = waiting.slice(0, count);
       waiting = waiting.slice(count);
-      try {
-        const verdicts = await store(batch, options);
-        tell(batch, verdicts, options);
-        batch.forEach((job, index) => job.resolve(verdicts[index] as AppendVerdict));
-      } catch (error) {
-        for (const job of batch) job.reject(error);
-      }
+      // What the database refuses for one item alone must not cost its neighbours anything.
+      await bisect(
+        batch,
+        (jobs) => settle(jobs, options),
+        (job, error) => job.reject(error),
+      );
     }
     working = null;
   }
@@ -121,14 +120,16 @@ function batchLength(jobs: readonly Job[]): number {
   return jobs.length;
 }
 
-async function store(batch: readonly Job[], options: AppendQueueOptions): Promise<readonly AppendVerdict[]> {
-  const nowMs = options.clock.now();
+async function settle(batch: readonly Job[], options: AppendQueueOptions): Promise<void> {
+  const verdicts = await store(batch, options);
+  tell(batch, verdicts, options);
+  batch.forEach((job, index) => job.resolve(verdicts[index] as AppendVerdict));
+}
+
+async function store(batch: readonly Job[], { logs }: AppendQueueOptions): Promise<readonly AppendVerdict[]> {
   const [first] = batch;
-  if (first?.kind === 'announce') return [await options.store.announceEpoch(first.item, nowMs)];
-  return options.store.appendEnvelopes(
-    batch.map(({ item }) => item as EnvelopeAppend),
-    nowMs,
-  );
+  if (first?.kind === 'announce') return [await logs.announceEpoch(first.item)];
+  return logs.appendEnvelopes(batch.map(({ item }) => item as EnvelopeAppend));
 }
 
 /** Sorts what was stored into runs, one a group. */

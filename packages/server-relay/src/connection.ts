@@ -41,7 +41,7 @@ export type Recipients = readonly DeviceId[] | 'everyone';
 /** What all connections of a relay share. */
 export interface ConnectionOptions extends Pick<
   PeerOptions,
-  'primitives' | 'store' | 'queue' | 'hub' | 'ephemeralRates' | 'readInTurn' | 'metrics'
+  'primitives' | 'store' | 'logs' | 'queue' | 'hub' | 'ephemeralRates' | 'readInTurn' | 'metrics'
 > {
   readonly logins: Logins;
   readonly organisations: Organisations;
@@ -143,7 +143,7 @@ export function createConnection(socket: WebSocket, tcp: Socket, options: Connec
   }
 
   function peerOf(session: Session, organisation: Organisation): Peer {
-    const { primitives, store, queue, hub, ephemeralRates, readInTurn, metrics } = options;
+    const { primitives, store, logs, queue, hub, ephemeralRates, readInTurn, metrics } = options;
     const device = deviceId(session.subject.id);
     const guarded = {
       ...outlet,
@@ -154,7 +154,7 @@ export function createConnection(socket: WebSocket, tcp: Socket, options: Connec
         outlet.send(frame);
       },
     };
-    const shared = { primitives, store, queue, hub, clock, ephemeralRates, readInTurn, metrics };
+    const shared = { primitives, store, logs, queue, hub, clock, ephemeralRates, readInTurn, metrics };
     return createPeer({ ...shared, organisation, device, outlet: guarded, failed: fail });
   }
 

@@ -29,6 +29,22 @@ export type {
   TreeHash,
 } from './directory-store.ts';
 export { dataKeyPath, openDataKeyFile } from './data-key-file.ts';
+export type {
+  Announcement,
+  AppendVerdict,
+  BoxPlace,
+  EntryStore,
+  EnvelopeAppend,
+  Filed,
+  FiledBox,
+  FiledEntry,
+  FiledPage,
+  FiledStatement,
+  Filing,
+  FilingVerdict,
+  ForgottenStretch,
+  KeptStatement,
+} from './entry-store.ts';
 export { RelayError, type RelayErrorCode } from './errors.ts';
 export { awsKmsKeyWrapper, type AwsKmsOptions } from './keys/aws-kms.ts';
 export { awsCredentials, type AwsCredentialOptions } from './keys/aws-credentials.ts';
@@ -46,19 +62,7 @@ export { DEFAULT_LIMITS, type RelayLimits } from './limits.ts';
 export type { Log, LogEvent } from './log-event.ts';
 export { openStore, type DatabaseOptions, type OpenedStore } from './sql/open.ts';
 export { startRelay, type Relay, type RelayOptions } from './start-relay.ts';
-export type {
-  Announcement,
-  AppendVerdict,
-  EntriesPage,
-  EnvelopeAppend,
-  Genesis,
-  LogAddition,
-  LogPage,
-  RelayStore,
-  StoredChallenge,
-  StoredEntry,
-  StoredSession,
-} from './store.ts';
+export type { Genesis, LogAddition, LogPage, RelayStore, StoredChallenge, StoredSession } from './store.ts';
 export type {
   StoredUnlockShare,
   StoredWipeReceipt,

@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Clock } from './clock.ts';
-import type { AppendVerdict } from './store.ts';
+import type { AppendVerdict } from './entry-store.ts';
 
 /** What a relay counts of itself (docs/guides/operating-a-relay.md). No label holds an id, an address or content. */
 export interface Metrics {

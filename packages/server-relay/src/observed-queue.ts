@@ -1,6 +1,6 @@
 import type { AppendQueue } from './append-queue.ts';
 import type { Metrics } from './metrics.ts';
-import type { AppendVerdict } from './store.ts';
+import type { AppendVerdict } from './entry-store.ts';
 import { traced } from './traced.ts';
 
 /** The same queue, with its outcomes counted, its times taken and a span around each call. */

@@ -6,11 +6,13 @@ import { checkEnvelopes, checkStatement, readAnnouncement } from './checks.ts';
 import type { Clock } from './clock.ts';
 import type { DeviceRates } from './device-rates.ts';
 import { RelayError } from './errors.ts';
+import type { AppendVerdict } from './entry-store.ts';
+import type { GroupLogs } from './group-logs.ts';
 import type { Hub } from './hub.ts';
 import type { Metrics } from './metrics.ts';
 import type { Organisation } from './organisations.ts';
 import { silentAmong } from './sealing-records.ts';
-import type { AppendVerdict, RelayStore } from './store.ts';
+import type { RelayStore } from './store.ts';
 import { createSubscription, type Outlet, type Subscription } from './subscription.ts';
 
 /** A device that said hello, whatever carries its frames. */
@@ -34,7 +36,8 @@ export interface PeerOptions {
   readonly device: DeviceId;
   readonly outlet: Outlet;
   readonly primitives: Primitives;
-  readonly store: RelayStore;
+  readonly store: Pick<RelayStore, 'readSealingRecords'>;
+  readonly logs: Pick<GroupLogs, 'readEntries' | 'readNewestStatement'>;
   readonly queue: AppendQueue;
   readonly hub: Hub;
   readonly clock: Clock;
@@ -52,7 +55,7 @@ type Ephemeral = Extract<ClientFrame, { type: 'ephemeral' }>;
 
 /** A peer without subscriptions. */
 export function createPeer(options: PeerOptions): Peer {
-  const { organisation, device, outlet, store, queue, hub } = options;
+  const { organisation, device, outlet, store, logs, queue, hub } = options;
   const { org } = organisation;
   const subscriptions = new Map<GroupId, { readonly subscription: Subscription; end(): void }>();
   let announcing: Promise<void> | null = null;
@@ -79,7 +82,7 @@ export function createPeer(options: PeerOptions): Peer {
     const { primitives, clock } = options;
     const { group, messageId, boxes } = frame;
     const statement = readAnnouncement(primitives, organisation.state, device, frame);
-    const previous = await store.readNewestStatement(org, group);
+    const previous = await logs.readNewestStatement(org, group);
     const newest = previous === null ? 0 : parseEpochStatement(primitives, previous).epoch;
     // The store takes the epoch after its newest, which may be newer by then: only a checked one may wait for it.
     if (statement.epoch > newest + 1)
@@ -149,7 +152,7 @@ export function createPeer(options: PeerOptions): Peer {
       group,
       afterSeq,
       outlet,
-      readPage: (after) => options.readInTurn(() => store.readEntries(org, group, after)),
+      readPage: (after) => options.readInTurn(() => logs.readEntries(org, group, after)),
       delivered: (count) => options.metrics.delivered(count),
       failed: options.failed,
     });

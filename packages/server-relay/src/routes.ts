@@ -15,11 +15,13 @@ import { shortId, type Log } from './log-event.ts';
 import type { Logins } from './logins.ts';
 import type { Organisations } from './organisations.ts';
 import { parsed } from './parsed.ts';
+import type { GroupLogs } from './group-logs.ts';
 import type { RelayStore } from './store.ts';
 
 /** What the routes work with. */
 export interface RoutesOptions {
-  readonly store: RelayStore;
+  readonly store: Pick<RelayStore, 'readLog'>;
+  readonly logs: Pick<GroupLogs, 'readBox'>;
   readonly organisations: Organisations;
   readonly logins: Logins;
   readonly gate: Gate;
@@ -42,7 +44,7 @@ const boxParams = z.object({
 
 /** The HTTP half of the protocol (docs/spec/sessions.md). */
 export function addRoutes(app: FastifyInstance, options: RoutesOptions): void {
-  const { store, organisations, logins, gate, log } = options;
+  const { store, logs, organisations, logins, gate, log } = options;
   const key = toBase64Url(options.key);
 
   app.get('/v1/health', () => ({ status: 'ok', version: options.version, name: options.relayName(), key }));
@@ -96,7 +98,7 @@ export function addRoutes(app: FastifyInstance, options: RoutesOptions): void {
   app.get('/v1/organisations/:org/groups/:group/boxes/:epoch', async (request) => {
     const { group, epoch } = parsed(boxParams, request.params);
     const { org, device } = await gate.device(request);
-    const box = await store.readBox({ org, group: groupId(group), epoch, device: device.id });
+    const box = await logs.readBox({ org, group: groupId(group), epoch, device: device.id });
     if (box === null) throw new RelayError('no-box', 'no box for this device in this epoch');
     return { box: toBase64Url(box) };
   });

@@ -11,10 +11,12 @@ import { folderBlobStore, memoryBlobStore, type BlobStore } from './blob-store.t
 import { createBlobs } from './blobs.ts';
 import type { Clock } from './clock.ts';
 import { addDataRoutes } from './data-routes.ts';
+import { createDayKeys } from './day-keys.ts';
 import { createDeviceRates, createMemberRates } from './device-rates.ts';
 import { addDirectoryRoutes } from './directory-routes.ts';
 import { RelayError } from './errors.ts';
 import { createGate } from './gate.ts';
+import { createGroupLogs } from './group-logs.ts';
 import { createHttpServer, listen, useTls } from './http-server.ts';
 import { createHub } from './hub.ts';
 import { createIntake } from './intake.ts';
@@ -176,10 +178,18 @@ function assemble(
   const relayName = (): string => place.name;
   const requests = watchRequests(app);
   const hub = createHub();
-  const appendQueue = createAppendQueue({
+  const keys = createDayKeys({ store, wrapper, random });
+  const logs = createGroupLogs({
     store,
-    lanes,
+    keys,
+    primitives,
+    random,
     clock,
+    retentionOf: async (org) => (await organisations.find(org))?.state.policy ?? null,
+  });
+  const appendQueue = createAppendQueue({
+    logs,
+    lanes,
     stored(run) {
       const sizeBytes = run.entries.reduce((sum, { bytes }) => sum + bytes.length, 0);
       const { firstSeq, entries } = run;
@@ -220,7 +230,7 @@ function assemble(
   const admitStranger = createRateLimit(clock, limits.strangerBurst, limits.strangersPerSecond);
   const gate = createGate(logins, organisations, clock);
   const key = signer.publicKey;
-  addRoutes(app, { store, organisations, logins, gate, log, version, key, relayName, admitStranger });
+  addRoutes(app, { store, logs, organisations, logins, gate, log, version, key, relayName, admitStranger });
   addDirectoryRoutes(app, { store, gate, primitives, clock });
   addMailRoutes(app, {
     store,
@@ -260,6 +270,7 @@ function assemble(
   const served = serveSockets(app.server, {
     primitives,
     store,
+    logs,
     queue,
     hub,
     ephemeralRates: createDeviceRates(clock, limits.ephemeralBurst, limits.ephemeralPerSecond),

@@ -1,9 +1,10 @@
-import type { DeviceId, GroupId, OrgId } from '@keytide/crypto-core';
-import type { AddressedBox, EntryKind, Subject } from '@keytide/relay-protocol';
+import type { OrgId } from '@keytide/crypto-core';
+import type { Subject } from '@keytide/relay-protocol';
 import type { BlobIndex } from './blob-index.ts';
 import type { DataStore } from './data-store.ts';
 import type { AccessStore } from './access-store.ts';
 import type { DirectoryStore, LogGrowth } from './directory-store.ts';
+import type { EntryStore } from './entry-store.ts';
 import type { WipeStore } from './wipe-store.ts';
 import type { MailStore } from './mail-store.ts';
 import type { PreKeyStore } from './pre-key-store.ts';
@@ -15,7 +16,7 @@ import type { PreKeyStore } from './pre-key-store.ts';
  * then unknown, and repeating it is safe.
  */
 export interface RelayStore
-  extends DirectoryStore, DataStore, BlobIndex, WipeStore, AccessStore, MailStore, PreKeyStore {
+  extends DirectoryStore, EntryStore, DataStore, BlobIndex, WipeStore, AccessStore, MailStore, PreKeyStore {
   /** Whether there is any organisation. */
   hasOrganisations(): Promise<boolean>;
   /** Starts an organisation with its genesis entry. False, and nothing done, if it exists. */
@@ -31,17 +32,6 @@ export interface RelayStore
    * @throws RelayError `head-moved` unless `index` is the size of the log
    */
   appendLogEntry(addition: LogAddition): Promise<void>;
-
-  /** Appends in this order, each item judged by itself. No two items of a call share group and message id. */
-  appendEnvelopes(items: readonly EnvelopeAppend[], nowMs: number): Promise<readonly AppendVerdict[]>;
-  /** Adds the statement and its boxes together if its epoch follows the newest; epoch 1 starts a group's log. */
-  announceEpoch(announcement: Announcement, nowMs: number): Promise<AppendVerdict>;
-  /** Entries after `afterSeq`, oldest first, as many as a page holds. A group without a log is empty. */
-  readEntries(org: OrgId, group: GroupId, afterSeq: number): Promise<EntriesPage>;
-  /** The statement of the newest epoch, or `null` before the first. */
-  readNewestStatement(org: OrgId, group: GroupId): Promise<Uint8Array | null>;
-  /** The box of one device in one epoch, or `null`. */
-  readBox(place: { org: OrgId; group: GroupId; epoch: number; device: DeviceId }): Promise<Uint8Array | null>;
 
   /** Keeps a session under the SHA-256 of its token. */
   putSession(session: StoredSession): Promise<void>;
@@ -79,45 +69,6 @@ export interface LogAddition {
   readonly wire: Uint8Array;
   readonly growth: LogGrowth;
   readonly ended: readonly Subject[];
-}
-
-/** One envelope on its way into a group's log. `messageId` has 16 bytes. */
-export interface EnvelopeAppend {
-  readonly org: OrgId;
-  readonly group: GroupId;
-  /** From the envelope's header. */
-  readonly epoch: number;
-  readonly messageId: Uint8Array;
-  readonly envelope: Uint8Array;
-}
-
-/** One epoch statement on its way into a group's log. */
-export interface Announcement {
-  readonly org: OrgId;
-  readonly group: GroupId;
-  readonly epoch: number;
-  readonly messageId: Uint8Array;
-  readonly statement: Uint8Array;
-  readonly boxes: readonly AddressedBox[];
-}
-
-/** The seq of what was stored, now (`repeated` false) or by an earlier call with the same id and bytes; or why not. */
-export type AppendVerdict =
-  | { readonly seq: number; readonly repeated: boolean }
-  | { readonly refused: 'message-id-reused' | 'unknown-epoch' | 'epoch-taken' };
-
-/** Part of a group's log. `headSeq` is the newest seq (0 for none), `epoch` the newest epoch (0 for none). */
-export interface EntriesPage {
-  readonly entries: readonly StoredEntry[];
-  readonly headSeq: number;
-  readonly epoch: number;
-}
-
-/** One entry of a group's log. */
-export interface StoredEntry {
-  readonly seq: number;
-  readonly kind: EntryKind;
-  readonly bytes: Uint8Array;
 }
 
 /** A session as it is kept: the token itself is not. */

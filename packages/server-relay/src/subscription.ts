@@ -1,7 +1,7 @@
 import type { GroupId } from '@keytide/crypto-core';
 import { encodeRelayFrame, type RelayFrame } from '@keytide/relay-protocol';
 import type { Follower, LiveRun } from './hub.ts';
-import type { EntriesPage } from './store.ts';
+import type { EntriesPage } from './group-logs.ts';
 
 /** The sending side of a socket, as far as a subscription needs it. */
 export interface Outlet {

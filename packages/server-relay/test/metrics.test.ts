@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { idBytes } from '@keytide/crypto-core';
-import { nodePrimitives } from '@keytide/crypto-core/node';
+import { nodePrimitives, nodeRandom } from '@keytide/crypto-core/node';
 import { seededWorld } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { createAppendQueue } from '../src/append-queue.ts';
@@ -10,6 +10,7 @@ import { observedQueue } from '../src/observed-queue.ts';
 import { openDatabase, openStore } from '../src/sql/open.ts';
 import { watchFailures } from '../src/sql/watch-failures.ts';
 import { announceOf, appendOf, envelopeOf } from './group.ts';
+import { groupLogsOn } from './group-logs-on.ts';
 import { dial, greet } from './line.ts';
 import { call, relayUnderTest, settle, tokenOf, type RelayUnderTest } from './relay-under-test.ts';
 
@@ -125,7 +126,7 @@ test('an append whose outcome is unknown counts as failed, and leaves the queue'
   const metrics = createMetrics(clock, '0');
   const nothing = (): void => undefined;
   const queue = observedQueue(
-    createAppendQueue({ store, lanes: 1, clock, stored: nothing, repeated: nothing }),
+    createAppendQueue({ logs: groupLogsOn(store, nodeRandom), lanes: 1, stored: nothing, repeated: nothing }),
     metrics,
   );
   await store.close();

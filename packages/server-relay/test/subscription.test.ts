@@ -4,25 +4,27 @@ import { decodeRelayFrame, encodeRelayFrame, type RelayFrame } from '@keytide/re
 import { seededRandom } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createAppendQueue } from '../src/append-queue.ts';
+import { RelayError } from '../src/errors.ts';
+import type { GroupLogs } from '../src/group-logs.ts';
 import { createHub } from '../src/hub.ts';
 import type { SqlDatabase } from '../src/sql/database.ts';
 import { migrate, readMigrations } from '../src/sql/migrate.ts';
 import { openDatabase } from '../src/sql/open.ts';
 import { sqlRelayStore } from '../src/sql/store.ts';
-import type { RelayStore } from '../src/store.ts';
 import { createSubscription, type Outlet } from '../src/subscription.ts';
+import { groupLogsOn } from './group-logs-on.ts';
 
 const random = seededRandom('subscription');
 const org = orgId(random(32));
 let database: SqlDatabase;
-let store: RelayStore;
+let store: GroupLogs;
 
 beforeAll(async () => {
   database = await openDatabase({ kind: 'memory' });
   await migrate(database, nodePrimitives, await readMigrations(), 1);
-  store = sqlRelayStore(database);
+  store = groupLogsOn(sqlRelayStore(database), random);
 });
-afterAll(() => store.close());
+afterAll(() => database.close());
 
 /** A group with one epoch and `count` envelopes, and a way to add more. */
 async function groupOf(count: number) {
@@ -30,29 +32,32 @@ async function groupOf(count: number) {
   const hub = createHub();
   const batches: number[] = [];
   let inFlight = 0;
-  const watched: RelayStore = {
+  const watched: GroupLogs = {
     ...store,
-    async appendEnvelopes(items, nowMs) {
+    async appendEnvelopes(items) {
       inFlight += 1;
       expect(inFlight).toBe(1);
       batches.push(items.length);
-      const verdicts = await store.appendEnvelopes(items, nowMs);
+      const verdicts = await store.appendEnvelopes(items);
       inFlight -= 1;
       return verdicts;
     },
   };
   const queue = createAppendQueue({
-    store: watched,
+    logs: watched,
     lanes: 1,
-    clock: { now: () => 1 },
     stored: (run) => hub.publish(run),
     repeated: (_org, at, seq) => hub.mention(_org, at, seq),
   });
   const item = () => ({ org, group, epoch: 1, messageId: random(16), envelope: random(200) });
-  await store.announceEpoch(
-    { org, group, epoch: 1, messageId: random(16), statement: random(9), boxes: [] },
-    1,
-  );
+  await store.announceEpoch({
+    org,
+    group,
+    epoch: 1,
+    messageId: random(16),
+    statement: random(9),
+    boxes: [],
+  });
   await queue.append(Array.from({ length: count }, item));
   return { group, hub, queue, item, batches };
 }
@@ -150,11 +155,11 @@ test('entries stored without a word, as after a lost answer of the database, are
   follow(at, outlet, 0);
   await caughtUp(frames, 1);
   const silent = at.item();
-  await store.appendEnvelopes([silent, at.item()], 1);
+  await store.appendEnvelopes([silent, at.item()]);
   await at.queue.append([at.item()]);
   await caughtUp(frames, 2);
   expect(seqs()).toEqual([1, 2, 3, 4, 5]);
-  await store.appendEnvelopes([at.item()], 1);
+  await store.appendEnvelopes([at.item()]);
   const [verdict] = await at.queue.append([silent]);
   expect(verdict).toEqual({ seq: 3, repeated: true });
 });
@@ -165,7 +170,7 @@ test('a repeated append wakes those who missed it', async () => {
   follow(at, outlet, 0);
   await caughtUp(frames, 1);
   const missed = at.item();
-  await store.appendEnvelopes([missed], 1);
+  await store.appendEnvelopes([missed]);
   await at.queue.append([missed]);
   await caughtUp(frames, 2);
   expect(seqs()).toEqual([1, 2, 3]);
@@ -226,13 +231,12 @@ test('a batch ends before a message id comes twice, at 500 items, and at 1 MiB',
 
 test('when the database fails, everybody in the batch hears it and the queue goes on', async () => {
   const at = await groupOf(0);
-  const broken: RelayStore = { ...store, appendEnvelopes: () => Promise.reject(new Error('gone')) };
+  const broken: GroupLogs = { ...store, appendEnvelopes: () => Promise.reject(new Error('gone')) };
   const stored: unknown[] = [];
-  let target: RelayStore = broken;
+  let target: GroupLogs = broken;
   const queue = createAppendQueue({
-    store: { ...store, appendEnvelopes: (items, nowMs) => target.appendEnvelopes(items, nowMs) },
+    logs: { ...store, appendEnvelopes: (items) => target.appendEnvelopes(items) },
     lanes: 3,
-    clock: { now: () => 1 },
     stored: (run) => stored.push(run.firstSeq),
     repeated: () => undefined,
   });
@@ -243,4 +247,30 @@ test('when the database fails, everybody in the batch hears it and the queue goe
   expect(await queue.append([at.item()])).toEqual([{ seq: 2, repeated: false }]);
   await queue.idle();
   expect(stored).toEqual([2]);
+});
+
+test('what the database refuses for one item alone costs its neighbours nothing', async () => {
+  const at = await groupOf(0);
+  const items = Array.from({ length: 9 }, at.item);
+  const asked: number[] = [];
+  const queue = createAppendQueue({
+    logs: {
+      ...store,
+      async appendEnvelopes(some) {
+        asked.push(some.length);
+        if (!some.includes(items[4] as (typeof items)[0])) return store.appendEnvelopes(some);
+        const cause = Object.assign(new Error(), { code: '22021' });
+        throw new RelayError('database-failed', 'refused', { cause });
+      },
+    },
+    lanes: 1,
+    stored: () => undefined,
+    repeated: () => undefined,
+  });
+  const results = await Promise.allSettled(items.map((item) => queue.append([item])));
+  expect(results.flatMap(({ status }, index) => (status === 'rejected' ? [index] : []))).toEqual([4]);
+  expect((await store.readEntries(org, at.group, 0)).entries.map(({ bytes }) => bytes).slice(1)).toEqual(
+    items.filter((_item, index) => index !== 4).map(({ envelope }) => envelope),
+  );
+  expect(asked).toEqual([9, 5, 3, 2, 1, 1, 4]);
 });

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
-import type { EnvelopeAppend } from '@keytide/server-relay';
+import type { EnvelopeAppend, Filed } from '@keytide/server-relay';
 import type { StoreCheck } from './relay-store-check.ts';
 import {
   announcement,
   item,
-  NOW_MS,
   outcomes,
   placeOf,
   startedPlace,
+  TODAY,
   wholeLog,
   type Place,
 } from './relay-store-fixtures.ts';
@@ -21,14 +21,14 @@ export const appendChecks: readonly StoreCheck[] = [
       const sizes = [0, 1, 1_023, 1_024, 3_000, 100_000, 262_144];
       const many = sizes.map((sizeBytes) => item(place, { envelope: place.random(sizeBytes) }));
       const one = item(place, { envelope: place.random(262_144) });
-      assert.deepEqual(outcomes(await store.appendEnvelopes(many, NOW_MS)), [2, 3, 4, 5, 6, 7, 8]);
-      assert.deepEqual(outcomes(await store.appendEnvelopes([one], NOW_MS)), [9]);
+      assert.deepEqual(outcomes(await store.appendEnvelopes(many)), [2, 3, 4, 5, 6, 7, 8]);
+      assert.deepEqual(outcomes(await store.appendEnvelopes([one])), [9]);
       const [, ...stored] = await wholeLog(store, place);
       assert.deepEqual(
         stored,
         [...many, one].map(({ envelope }, i) => ({ seq: i + 2, kind: 'envelope', bytes: envelope })),
       );
-      assert.deepEqual(await store.appendEnvelopes([], NOW_MS), []);
+      assert.deepEqual(await store.appendEnvelopes([]), []);
     },
   },
   {
@@ -39,7 +39,7 @@ export const appendChecks: readonly StoreCheck[] = [
       const silent = placeOf('silent');
       const old = item(place);
       const older = item(place);
-      await store.appendEnvelopes([old, older], NOW_MS);
+      await store.appendEnvelopes([old, older]);
       const batch = [
         item(place),
         item(place, { epoch: 2 }),
@@ -51,7 +51,7 @@ export const appendChecks: readonly StoreCheck[] = [
         item(place),
       ];
       const expected = [4, 'unknown-epoch', 2, 'unknown-epoch', 'unknown-epoch', 2, 'message-id-reused', 5];
-      assert.deepEqual(outcomes(await store.appendEnvelopes(batch, NOW_MS)), expected);
+      assert.deepEqual(outcomes(await store.appendEnvelopes(batch)), expected);
       assert.deepEqual(
         (await wholeLog(store, place)).map(({ seq }) => seq),
         [1, 2, 3, 4, 5],
@@ -63,8 +63,8 @@ export const appendChecks: readonly StoreCheck[] = [
     async check({ store }) {
       const place = await startedPlace(store, 'single');
       const old = item(place);
-      const single = async (append: EnvelopeAppend): Promise<unknown> =>
-        (await store.appendEnvelopes([append], NOW_MS))[0];
+      const single = async (append: EnvelopeAppend & Filed): Promise<unknown> =>
+        (await store.appendEnvelopes([append]))[0];
       assert.deepEqual(await single(old), { seq: 2, repeated: false });
       assert.deepEqual(await single(old), { seq: 2, repeated: true });
       assert.deepEqual(await single(item(place, { messageId: old.messageId })), {
@@ -73,7 +73,7 @@ export const appendChecks: readonly StoreCheck[] = [
       assert.deepEqual(await single(item(place, { epoch: 2 })), { refused: 'unknown-epoch' });
       assert.deepEqual(await single(item(place, { epoch: 0 })), { refused: 'unknown-epoch' });
       assert.deepEqual(await single(item(placeOf('nowhere'))), { refused: 'unknown-epoch' });
-      await store.announceEpoch(announcement(place, 2), NOW_MS);
+      await store.announceEpoch(announcement(place, 2));
       assert.deepEqual(await single(item(place, { epoch: 2 })), { seq: 4, repeated: false });
       assert.deepEqual(await single(item(place)), { seq: 5, repeated: false });
     },
@@ -83,10 +83,10 @@ export const appendChecks: readonly StoreCheck[] = [
     async check({ store }) {
       const mine = await startedPlace(store, 'mine');
       const theirs: Place = { ...(await startedPlace(store, 'theirs')), group: mine.group };
-      await store.announceEpoch(announcement(theirs, 1), NOW_MS);
+      await store.announceEpoch(announcement(theirs, 1));
       const append = item(mine);
       const same = { ...append, org: theirs.org, envelope: mine.random(50) };
-      assert.deepEqual(outcomes(await store.appendEnvelopes([append, same], NOW_MS)), [2, 2]);
+      assert.deepEqual(outcomes(await store.appendEnvelopes([append, same])), [2, 2]);
       assert.deepEqual((await wholeLog(store, mine)).at(-1)?.bytes, append.envelope);
       assert.deepEqual((await wholeLog(store, theirs)).at(-1)?.bytes, same.envelope);
     },
@@ -104,7 +104,7 @@ export const appendChecks: readonly StoreCheck[] = [
       });
       // Every batch twice: one of the two finds everything already there, or half of it.
       const verdicts = await Promise.all(
-        [...batches, ...batches].map((batch) => store.appendEnvelopes(batch, NOW_MS)),
+        [...batches, ...batches].map((batch) => store.appendEnvelopes(batch)),
       );
       for (const [i, batch] of batches.entries())
         assert.deepEqual(
@@ -127,7 +127,7 @@ export const appendChecks: readonly StoreCheck[] = [
     async check({ store }) {
       const place = await startedPlace(store, 'log pages');
       const big = Array.from({ length: 6 }, () => item(place, { envelope: place.random(200_000) }));
-      await store.appendEnvelopes(big, NOW_MS);
+      await store.appendEnvelopes(big);
       const page = await store.readEntries(place.org, place.group, 1);
       assert.deepEqual(
         page.entries.map(({ seq }) => seq),
@@ -135,10 +135,10 @@ export const appendChecks: readonly StoreCheck[] = [
       );
       assert.equal(page.headSeq, 7);
       const small = Array.from({ length: 600 }, () => item(place, { envelope: place.random(10) }));
-      await store.appendEnvelopes(small, NOW_MS);
+      await store.appendEnvelopes(small);
       assert.equal((await store.readEntries(place.org, place.group, 7)).entries.length, 500);
       const end = await store.readEntries(place.org, place.group, 607);
-      assert.deepEqual(end, { entries: [], headSeq: 607, epoch: 1 });
+      assert.deepEqual(end, { entries: [], day: TODAY, headSeq: 607, epoch: 1 });
       assert.equal((await wholeLog(store, place)).length, 607);
     },
   },

@@ -3,6 +3,7 @@ import { appendChecks } from './relay-store-appends.ts';
 import type { StoreCheck, StoreUnderTest } from './relay-store-check.ts';
 import { blobChecks } from './relay-store-blobs.ts';
 import { dataChecks } from './relay-store-data.ts';
+import { dayChecks } from './relay-store-days.ts';
 import { directoryChecks } from './relay-store-directory.ts';
 import { epochChecks } from './relay-store-epochs.ts';
 import { logChecks } from './relay-store-log.ts';
@@ -23,6 +24,7 @@ const CHECKS: readonly StoreCheck[] = [
   ...preKeyChecks,
   ...epochChecks,
   ...appendChecks,
+  ...dayChecks,
   ...wipeChecks,
   ...loginChecks,
   ...accessChecks,

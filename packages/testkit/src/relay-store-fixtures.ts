@@ -1,8 +1,9 @@
 import { deviceId, groupId, orgId, type GroupId, type OrgId, type Random } from '@keytide/crypto-core';
 import type {
   Announcement,
-  AppendVerdict,
   EnvelopeAppend,
+  Filed,
+  FilingVerdict,
   LogAddition,
   LogGrowth,
   RelayStore,
@@ -17,6 +18,8 @@ export interface Place {
 }
 
 export const NOW_MS: number = Date.UTC(2030, 0, 1);
+/** The day of `NOW_MS`. */
+export const TODAY: number = NOW_MS / 86_400_000;
 
 /** A place whose ids follow from `seed`; make the seed unique, the store may keep earlier runs. */
 export function placeOf(seed: string): Place {
@@ -29,8 +32,23 @@ export async function startedPlace(store: RelayStore, seed: string): Promise<Pla
   const place = placeOf(seed);
   const growth = growthAt(place, 0);
   await store.createOrganisation({ org: place.org, wire: place.random(100), growth, nowMs: NOW_MS });
-  await store.announceEpoch(announcement(place, 1), NOW_MS);
+  await addDayKey(store, place);
+  await store.announceEpoch(announcement(place, 1));
   return place;
+}
+
+/** Keeps a key for a day, without which nothing is filed under it. */
+export async function addDayKey(
+  store: RelayStore,
+  { org, random }: Pick<Place, 'org' | 'random'>,
+  day: number = TODAY,
+): Promise<void> {
+  await store.addDayKey(org, day, { wrappingKey: 'a wrapping key', wrapped: random(60) });
+}
+
+/** Filed under a day, with one table for everybody, and ids looked up from the beginning on. */
+export function filedOn({ random }: Pick<Place, 'random'>, day: number = TODAY): Filed {
+  return { filing: { day, retentionClass: 8, sinceDay: TODAY - 90 }, digest: random(16) };
 }
 
 /** What entry `index` might add: a leaf, a node and a checkpoint. A store does not look into them. */
@@ -48,20 +66,25 @@ export function addition(place: Pick<Place, 'org' | 'random'>, index: number, wi
 }
 
 /** An envelope-sized item of epoch 1. */
-export function item(place: Place, changes: Partial<EnvelopeAppend> = {}): EnvelopeAppend {
+export function item(place: Place, changes: Partial<EnvelopeAppend & Filed> = {}): EnvelopeAppend & Filed {
   const { org, group, random } = place;
-  return { org, group, epoch: 1, messageId: random(16), envelope: random(200), ...changes };
+  const envelope = random(200);
+  return { org, group, epoch: 1, messageId: random(16), envelope, ...filedOn(place), ...changes };
 }
 
 /** A statement with boxes for three devices. */
-export function announcement({ org, group, random }: Place, epoch: number): Announcement {
+export function announcement(place: Place, epoch: number, day: number = TODAY): Announcement & Filed {
+  const { org, group, random } = place;
   const boxes = [100, 1168, 1].map((sizeBytes) => ({ device: deviceId(random(32)), box: random(sizeBytes) }));
-  return { org, group, epoch, messageId: random(16), statement: random(500), boxes };
+  return { org, group, epoch, messageId: random(16), statement: random(500), boxes, ...filedOn(place, day) };
 }
 
 /** The seqs of verdicts; a refusal as its code. */
-export function outcomes(verdicts: readonly AppendVerdict[]): (number | string)[] {
-  return verdicts.map((verdict) => ('refused' in verdict ? verdict.refused : verdict.seq));
+export function outcomes(verdicts: readonly FilingVerdict[]): (number | string)[] {
+  return verdicts.map((verdict) => {
+    if ('sealAgainFor' in verdict) return `seal again for ${verdict.sealAgainFor}`;
+    return 'refused' in verdict ? verdict.refused : verdict.seq;
+  });
 }
 
 /** Every entry of a group's log, page by page. */
@@ -73,6 +96,6 @@ export async function wholeLog(
   for (;;) {
     const page = await store.readEntries(org, group, log.at(-1)?.seq ?? 0);
     if (page.entries.length === 0) return log;
-    log.push(...page.entries);
+    log.push(...page.entries.map(({ seq, kind, bytes }) => ({ seq, kind, bytes })));
   }
 }

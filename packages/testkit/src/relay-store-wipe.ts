@@ -29,11 +29,11 @@ export const wipeChecks: readonly StoreCheck[] = [
       const { org, group, random } = place;
       const [second, third] = [announcement(place, 2), announcement(place, 3)];
       const [gone, stays] = second.boxes as [(typeof second.boxes)[0], (typeof second.boxes)[0]];
-      await store.announceEpoch(second, NOW_MS);
-      await store.announceEpoch({ ...third, boxes: [{ ...gone, box: random(99) }, ...third.boxes] }, NOW_MS);
+      await store.announceEpoch(second);
+      await store.announceEpoch({ ...third, boxes: [{ ...gone, box: random(99) }, ...third.boxes] });
       const elsewhere = await startedPlace(store, 'ended elsewhere');
       const same = { ...announcement(elsewhere, 2), boxes: [gone] };
-      await store.announceEpoch(same, NOW_MS);
+      await store.announceEpoch(same);
       const share = shareOf(place, { device: gone.device });
       const other = shareOf(place, { device: stays.device });
       for (const each of [share, other]) await store.putUnlockShare(each);

@@ -1,13 +1,15 @@
 import { CryptoError, equalBytes } from '@keytide/crypto-core';
 import { dataKeyContext } from '../at-rest.ts';
 import type { DataStore } from '../data-store.ts';
+import { dayKeyContext } from '../day-keys.ts';
+import type { EntryStore } from '../entry-store.ts';
 import type { KeyWrapper } from '../key-wrapper.ts';
 import type { KeyPlace, WrappedKey, WrappedKeys } from '../wrapped-keys.ts';
 import { serviceFailed } from './service-call.ts';
 
 /** What `rewrapKeys` works with. */
 export interface RewrapOptions {
-  readonly store: Pick<DataStore, 'wrappedDataKeys'>;
+  readonly store: Pick<DataStore, 'wrappedDataKeys'> & Pick<EntryStore, 'wrappedDayKeys'>;
   /** Unwraps what is there and wraps anew: a `keyRing` of the new key and all former ones. */
   readonly wrapper: KeyWrapper;
   /** Hears of every step. */
@@ -44,7 +46,10 @@ const PAGE = 100;
  */
 export async function rewrapKeys(options: RewrapOptions): Promise<RewrapResult> {
   const { store, wrapper, signal } = options;
-  const tables = [{ keys: store.wrappedDataKeys, contextOf: dataKeyContext }];
+  const tables = [
+    { keys: store.wrappedDataKeys, contextOf: dataKeyContext },
+    { keys: store.wrappedDayKeys, contextOf: dayKeyContext },
+  ];
   const damaged = new Map<string, KeyPlace>();
   let moved = 0;
   let left = await countAll();
@@ -88,7 +93,7 @@ export async function rewrapKeys(options: RewrapOptions): Promise<RewrapResult> 
       await eachOf(page, options.atOnce ?? 8, async (key) => {
         if (signal?.aborted !== true) await move(keys, key, contextOf(key.org, key.number));
       });
-      tell();
+      if (page.length > 0) tell();
       if (page.length < PAGE) return;
       after = page.at(-1) as KeyPlace;
     }

@@ -32,7 +32,9 @@ export function sqlData(database: SqlDatabase): DataStore {
       ]);
     },
     async wrappingKeys() {
-      const rows = await database.query('select distinct wrapping_key from data_keys');
+      const rows = await database.query(
+        'select wrapping_key from data_keys union select wrapping_key from day_keys',
+      );
       return rows.map((row) => row['wrapping_key'] as string);
     },
     wrappedDataKeys: sqlWrappedKeys(database, 'data_keys', 'key_number'),

@@ -12,10 +12,10 @@ export type WorkerRequest =
   | { readonly id: number; readonly kind: 'script'; readonly text: string }
   | { readonly id: number; readonly kind: 'close' };
 
-/** What it answers. `message` is the database's own and stays in the process. */
+/** What it answers. `message` is the database's own and stays in the process, as does its SQLSTATE. */
 export type WorkerAnswer =
   | { readonly id: number; readonly rows: readonly Readonly<Record<string, unknown>>[] }
-  | { readonly id: number; readonly message: string };
+  | { readonly id: number; readonly message: string; readonly code: string };
 
 const BYTEA = 17;
 const INT8 = 20;
@@ -34,7 +34,11 @@ if (port !== null) {
       .then(
         (rows) => port.postMessage({ id: request.id, rows } satisfies WorkerAnswer),
         (error: unknown) =>
-          port.postMessage({ id: request.id, message: String(error) } satisfies WorkerAnswer),
+          port.postMessage({
+            id: request.id,
+            message: String(error),
+            code: String((error as { code?: unknown }).code),
+          } satisfies WorkerAnswer),
       );
   });
 }

@@ -114,7 +114,9 @@ function startThread(worker: Worker): Thread {
     if ('rows' in answer) asked?.resolve(answer.rows);
     else
       asked?.reject(
-        new RelayError('database-failed', 'the embedded database refuses', { cause: answer.message }),
+        new RelayError('database-failed', 'the embedded database refuses', {
+          cause: Object.assign(new Error(answer.message), { code: answer.code }),
+        }),
       );
   });
   function ask(request: Ask): Promise<readonly SqlRow[]> {

@@ -3,7 +3,11 @@ import type { WrappedKeys } from '../wrapped-keys.ts';
 import type { SqlDatabase } from './database.ts';
 
 /** The wrapped keys of a table whose primary key is the organisation and this column. */
-export function sqlWrappedKeys(database: SqlDatabase, table: 'data_keys', column: 'key_number'): WrappedKeys {
+export function sqlWrappedKeys(
+  database: SqlDatabase,
+  table: 'data_keys' | 'day_keys',
+  column: 'key_number' | 'day',
+): WrappedKeys {
   return {
     async countOthers(wrappingKey) {
       const [row] = await database.query(

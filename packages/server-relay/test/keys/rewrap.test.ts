@@ -10,6 +10,7 @@ import {
 } from '@keytide/server-relay';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { createAtRest } from '../../src/at-rest.ts';
+import { createDayKeys } from '../../src/day-keys.ts';
 import { createOrgData, type OrgData } from '../../src/org-data.ts';
 import type { SqlDatabase } from '../../src/sql/database.ts';
 import { migrate, readMigrations } from '../../src/sql/migrate.ts';
@@ -25,7 +26,9 @@ beforeAll(async () => {
   await migrate(database, primitives, await readMigrations(), 0);
   store = sqlRelayStore(database);
 });
-afterEach(() => database.query('delete from data_keys'));
+afterEach(async () => {
+  for (const table of ['data_keys', 'day_keys']) await database.query(`delete from ${table}`);
+});
 afterAll(() => store.close());
 
 function dataUnder(wrapper: KeyWrapper): OrgData {
@@ -150,4 +153,15 @@ test('a key that does not open is named, left as it is, and stops nothing', asyn
 test('without a former key nothing is moved from it', async () => {
   await settled(1, local());
   await expect(rewrapKeys({ store, wrapper: local() })).rejects.toMatchObject({ code: 'data-key-missing' });
+});
+
+test('moves the keys of days as well', async () => {
+  const [old, fresh] = [local(), local()];
+  const [org] = await settled(1, old);
+  const days = (wrapper: KeyWrapper) => createDayKeys({ store, wrapper, random });
+  const sealing = await days(old).sealing(org as OrgId, 21_900);
+  const wrapper = keyRing(fresh, old);
+  expect(await rewrapKeys({ store, wrapper })).toEqual({ moved: 2, left: 0, damaged: [] });
+  expect(await store.wrappingKeys()).toEqual([fresh.keyName]);
+  expect((await days(fresh).opening(org as OrgId, 21_900))?.equals(sealing)).toBe(true);
 });

@@ -1,0 +1,143 @@
+import type { DeviceId, GroupId, OrgId } from '@keytide/crypto-core';
+import type { AddressedBox, EntryKind } from '@keytide/relay-protocol';
+import type { WrappedKeys, Wrapping } from './wrapped-keys.ts';
+
+/**
+ * The part of the store that keeps group logs, by day. The bytes here are sealed under the key of the day; the store
+ * neither has that key unwrapped nor looks into them (docs/spec/relay-storage.md).
+ */
+export interface EntryStore {
+  /** Appends in this order, each item judged by itself. No two items of a call share group and message id. */
+  appendEnvelopes(items: readonly (EnvelopeAppend & Filed)[]): Promise<readonly FilingVerdict[]>;
+  /** Adds the statement and its boxes together if its epoch follows the newest; epoch 1 starts a group's log. */
+  announceEpoch(announcement: Announcement & Filed): Promise<FilingVerdict>;
+  /**
+   * Entries of one day after `afterSeq`, oldest first, as many as a page holds; those at the floor where `afterSeq` is
+   * below it. Empty at the end of the log, and for a group without one.
+   */
+  readEntries(org: OrgId, group: GroupId, afterSeq: number): Promise<FiledPage>;
+  /** The statement of the newest epoch, or `null` before the first. */
+  readNewestStatement(org: OrgId, group: GroupId): Promise<FiledStatement | null>;
+  /** The box of one device in one epoch, or `null`. */
+  readBox(place: BoxPlace): Promise<FiledBox | null>;
+
+  /** The wrapped key of an organisation's day, or `null`: there is none yet, or it is forgotten. */
+  readDayKey(org: OrgId, day: number): Promise<Wrapping | null>;
+  /** Keeps a key for that day unless it has one. */
+  addDayKey(org: OrgId, day: number, key: Wrapping): Promise<void>;
+  /** All of them, to wrap them anew; their number is the day. */
+  readonly wrappedDayKeys: WrappedKeys;
+
+  /** The organisations with anything in a group's log. */
+  listLogOrgs(): Promise<readonly OrgId[]>;
+  /** Those groups of which the newest statement would be forgotten with these days. */
+  listSilentGroups(org: OrgId, throughDay: number): Promise<readonly GroupId[]>;
+  /** Keeps a group's newest statement, sealed again, beyond its own day. */
+  keepStatement(kept: KeptStatement): Promise<void>;
+  /**
+   * Forgets the days of an organisation up to this one: their keys first, and with them everything that they sealed. All
+   * or nothing. What each group lost by it.
+   */
+  forgetDays(org: OrgId, throughDay: number): Promise<readonly ForgottenStretch[]>;
+  /** Gives back the disk of forgotten days before this one; how many tables went. What somebody uses just now waits for the next time. */
+  dropForgotten(beforeDay: number): Promise<number>;
+}
+
+/** One envelope on its way into a group's log. `messageId` has 16 bytes. */
+export interface EnvelopeAppend {
+  readonly org: OrgId;
+  readonly group: GroupId;
+  /** From the envelope's header. */
+  readonly epoch: number;
+  readonly messageId: Uint8Array;
+  readonly envelope: Uint8Array;
+}
+
+/** One epoch statement on its way into a group's log. */
+export interface Announcement {
+  readonly org: OrgId;
+  readonly group: GroupId;
+  readonly epoch: number;
+  readonly messageId: Uint8Array;
+  readonly statement: Uint8Array;
+  readonly boxes: readonly AddressedBox[];
+}
+
+/** The seq of what was stored, now (`repeated` false) or by an earlier call with the same id and bytes; or why not. */
+export type AppendVerdict =
+  | { readonly seq: number; readonly repeated: boolean }
+  | { readonly refused: 'message-id-reused' | 'unknown-epoch' | 'epoch-taken' };
+
+/** Where something is filed. */
+export interface Filing {
+  /** Days since 1970, UTC. The key of this day sealed it. */
+  readonly day: number;
+  /** 1 to 32: what is forgotten at about the same time is stored together. */
+  readonly retentionClass: number;
+  /** The oldest day that is not over: message ids are looked up from there on. */
+  readonly sinceDay: number;
+}
+
+/** What the store has to know of sealed bytes. */
+export interface Filed {
+  readonly filing: Filing;
+  /** 16 bytes that tell other bytes under the same message id: those of what was sealed, which is never sealed alike. */
+  readonly digest: Uint8Array;
+}
+
+/** As of what was appended; or that it has to be sealed again, with the key that this day has then. */
+export type FilingVerdict = AppendVerdict | { readonly sealAgainFor: number };
+
+/** Where a box is. */
+export interface BoxPlace {
+  readonly org: OrgId;
+  readonly group: GroupId;
+  readonly epoch: number;
+  readonly device: DeviceId;
+}
+
+/** The day whose key opens something; `null` for what was stored before there were such keys, and is not sealed. */
+interface Sealed {
+  readonly day: number | null;
+}
+
+/** Part of a group's log. `headSeq` is the newest seq (0 for none), `epoch` the newest epoch (0 for none). */
+export interface FiledPage extends Sealed {
+  readonly entries: readonly FiledEntry[];
+  readonly headSeq: number;
+  readonly epoch: number;
+}
+
+/** One entry of a group's log. */
+export interface FiledEntry {
+  readonly seq: number;
+  readonly kind: EntryKind;
+  readonly messageId: Uint8Array;
+  readonly bytes: Uint8Array;
+}
+
+/** An epoch's statement. */
+export interface FiledStatement extends Sealed {
+  readonly epoch: number;
+  readonly messageId: Uint8Array;
+  readonly bytes: Uint8Array;
+}
+
+/** A device's box. */
+export interface FiledBox extends Sealed {
+  readonly bytes: Uint8Array;
+}
+
+/** A statement on its way to being kept. */
+export interface KeptStatement extends FiledStatement {
+  readonly org: OrgId;
+  readonly group: GroupId;
+  readonly day: number;
+}
+
+/** What is gone of a group's log: the first and the last seq. */
+export interface ForgottenStretch {
+  readonly group: GroupId;
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+}

@@ -1,0 +1,69 @@
+import type { GroupId, OrgId } from '@keytide/crypto-core';
+import type { Clock } from './clock.ts';
+import type { DayKeys } from './day-keys.ts';
+import type { EntryStore } from './entry-store.ts';
+import { RelayError } from './errors.ts';
+import type { GroupLogs } from './group-logs.ts';
+import { dayOf, lastDayOver, type RetentionOf } from './retention.ts';
+
+/** What an organisation's groups lost. */
+export interface Forgotten {
+  readonly org: OrgId;
+  readonly group: GroupId;
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+}
+
+/** What `forgetOver` works with. */
+export interface ForgetOverOptions {
+  readonly store: Pick<EntryStore, 'listLogOrgs' | 'listSilentGroups' | 'forgetDays' | 'dropForgotten'>;
+  readonly logs: Pick<GroupLogs, 'keepStatement'>;
+  readonly keys: Pick<DayKeys, 'forget'>;
+  readonly clock: Clock;
+  readonly retentionOf: RetentionOf;
+  /** Something of an organisation was left for the next time, or is damaged; the others go on. */
+  readonly failed: (org: OrgId, error: unknown) => void;
+}
+
+/**
+ * Forgets every day of group logs whose Y is over: its keys first, in the database and in this process, then the
+ * tables (docs/spec/relay-storage.md). What is left of a group's log begins at its floor.
+ *
+ * `startRelay` does not call this yet, and MUST NOT before clients accept a `gap` that ends at a floor which fits the
+ * policy's Y: they take every gap for misbehaviour and stop, so the first day that a relay forgot would stop all
+ * devices that had not read it.
+ */
+export async function forgetOver(options: ForgetOverOptions): Promise<readonly Forgotten[]> {
+  const { store, keys, clock, failed } = options;
+  const forgotten: Forgotten[] = [];
+  for (const org of await store.listLogOrgs()) {
+    try {
+      const through = await lastDay(options, org);
+      if (through === null) continue;
+      for (const stretch of await store.forgetDays(org, through)) forgotten.push({ org, ...stretch });
+      keys.forget(org, { through });
+    } catch (error) {
+      failed(org, error);
+    }
+  }
+  await store.dropForgotten(dayOf(clock.now()));
+  return forgotten;
+}
+
+/** The day up to which to forget, once the statements are safe that the next ones have to name. */
+async function lastDay(
+  { store, logs, clock, retentionOf, failed }: ForgetOverOptions,
+  org: OrgId,
+): Promise<number | null> {
+  const retention = await retentionOf(org);
+  if (retention === null) return null;
+  const through = lastDayOver(retention, clock.now());
+  for (const group of await store.listSilentGroups(org, through)) {
+    await logs.keepStatement(org, group).catch((error: unknown) => {
+      // What does not open is of no use to anybody, and must not keep the rest.
+      if (!(error instanceof RelayError) || error.code !== 'data-damaged') throw error;
+      failed(org, error);
+    });
+  }
+  return through;
+}

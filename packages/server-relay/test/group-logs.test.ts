@@ -1,0 +1,251 @@
+import { deviceId, groupId, idBytes, orgId, type GroupId, type OrgId } from '@keytide/crypto-core';
+import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
+import { fakeClock, seededRandom } from '@keytide/testkit';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createDayKeys } from '../src/day-keys.ts';
+import { forgetOver } from '../src/expiry.ts';
+import { createGroupLogs } from '../src/group-logs.ts';
+import { localKeyWrapper } from '../src/key-wrapper.ts';
+import type { SqlDatabase } from '../src/sql/database.ts';
+import { migrate, readMigrations } from '../src/sql/migrate.ts';
+import { openDatabase } from '../src/sql/open.ts';
+import { sqlRelayStore } from '../src/sql/store.ts';
+import type { RelayStore } from '../src/store.ts';
+
+const DAY_MS = 86_400_000;
+const NOON = Date.UTC(2030, 0, 1, 12);
+const random = seededRandom('group logs');
+const wrappingKey = random(32);
+const retention = { exportSeconds: 10 * 86_400 };
+let database: SqlDatabase;
+let store: RelayStore;
+
+beforeAll(async () => {
+  database = await openDatabase({ kind: 'memory' });
+  await migrate(database, primitives, await readMigrations(), 1);
+  store = sqlRelayStore(database);
+});
+afterAll(() => database.close());
+
+/** A node of a relay: its keys, its clock, and what it makes of group logs. */
+function nodeOf(nowMs = NOON, over: RelayStore = store, key = wrappingKey) {
+  const clock = fakeClock(nowMs);
+  const keys = createDayKeys({ store: over, wrapper: localKeyWrapper(primitives, random, key), random });
+  const retentionOf = () => Promise.resolve(retention);
+  const logs = createGroupLogs({ store: over, keys, primitives, random, clock, retentionOf });
+  const failures: unknown[] = [];
+  const failed = (org: OrgId): void => void failures.push(org);
+  const forgetAll = () => forgetOver({ store: over, logs, keys, clock, retentionOf, failed });
+  const forget = async (of: OrgId) => (await forgetAll()).filter(({ org }) => org === of);
+  return { clock, keys, logs, forget, failures };
+}
+
+type Node = ReturnType<typeof nodeOf>;
+
+/** A group of an organisation of its own. */
+async function startedGroup(node: Node) {
+  const org = orgId(random(32));
+  const group = groupId(random(32));
+  const item = (bytes = random(300)) => ({ org, group, epoch: 1, messageId: random(16), envelope: bytes });
+  const boxes = [random(100), random(200)].map((box) => ({ device: deviceId(random(32)), box }));
+  const first = { org, group, epoch: 1, messageId: random(16), statement: random(400), boxes };
+  await node.logs.announceEpoch(first);
+  return { org, group, item, first };
+}
+
+/** The bytes of a log from its beginning, or its floor. */
+async function bytesOf({ logs }: Node, { org, group }: Awaited<ReturnType<typeof startedGroup>>) {
+  const bytes: Uint8Array[] = [];
+  for (let after = 0; ;) {
+    const { entries } = await logs.readEntries(org, group, after);
+    if (entries.length === 0) return bytes;
+    bytes.push(...entries.map((entry) => entry.bytes));
+    after = entries.at(-1)?.seq ?? 0;
+  }
+}
+
+test('gives back what came; the database has none of it', async () => {
+  const node = nodeOf();
+  const at = await startedGroup(node);
+  const items = [at.item(), at.item(), at.item(random(0))];
+  await node.logs.appendEnvelopes(items);
+  const { org, group, first } = at;
+  expect(await bytesOf(nodeOf(), at)).toEqual([first.statement, ...items.map(({ envelope }) => envelope)]);
+  expect(await nodeOf().logs.readNewestStatement(org, group)).toEqual(first.statement);
+  for (const { device, box } of first.boxes)
+    expect(await nodeOf().logs.readBox({ org, group, epoch: 1, device })).toEqual(box);
+
+  const stored = await database.query(
+    'select bytes from entries where org = $1 union select box from boxes where org = $1',
+    [idBytes(org)],
+  );
+  const dump = stored.map((row) => Buffer.from(row['bytes'] as Uint8Array).toString('hex')).join(' ');
+  expect(stored.length).toBe(6);
+  for (const bytes of [
+    first.statement,
+    ...items.slice(0, 2).map(({ envelope }) => envelope),
+    first.boxes[0]!.box,
+  ])
+    expect(dump).not.toContain(Buffer.from(bytes.subarray(0, 16)).toString('hex'));
+});
+
+test('the same bytes under the same id are the same entry, sealed anew or not; others are refused', async () => {
+  const node = nodeOf();
+  const at = await startedGroup(node);
+  const one = at.item();
+  expect(await node.logs.appendEnvelopes([one])).toEqual([{ seq: 2, repeated: false }]);
+  expect(await nodeOf().logs.appendEnvelopes([one])).toEqual([{ seq: 2, repeated: true }]);
+  const other = { ...one, envelope: random(300) };
+  expect(await node.logs.appendEnvelopes([other, at.item()])).toEqual([
+    { refused: 'message-id-reused' },
+    { seq: 3, repeated: false },
+  ]);
+  expect(await node.logs.announceEpoch(at.first)).toEqual({ seq: 1, repeated: true });
+});
+
+test('nothing opens at another place', async () => {
+  const node = nodeOf();
+  const at = await startedGroup(node);
+  const { org, group, first } = at;
+  await node.logs.appendEnvelopes([at.item(), at.item()]);
+  const elsewhere = groupId(random(32));
+  const read = (where: GroupId = group) => node.logs.readEntries(org, where, 0);
+  const damaged = { code: 'data-damaged' };
+  const mine = [idBytes(org), idBytes(group)] as const;
+  /** Changes the database, expects damage, and changes it back. */
+  async function moved(there: string, back: string, look: () => Promise<unknown> = read): Promise<void> {
+    await look();
+    await database.query(there, mine);
+    await expect(look()).rejects.toMatchObject(damaged);
+    await database.query(back, mine);
+    await look();
+  }
+  const swap = `update entries e set bytes = o.bytes from entries o
+    where e.org = $1 and e.grp = $2 and o.org = e.org and o.grp = e.grp and e.seq in (2, 3) and o.seq = 5 - e.seq`;
+  await moved(swap, swap);
+  const kind = (from: number, to: number): string =>
+    `update entries set kind = ${to} where org = $1 and grp = $2 and seq = 2 and kind = ${from}`;
+  await moved(kind(0, 1), kind(1, 0));
+  const flip = `update entries set bytes = set_byte(bytes, 40, 255 - get_byte(bytes, 40)) where org = $1 and grp = $2`;
+  await moved(flip, flip);
+  const boxes = `update boxes b set box = o.box from boxes o where b.org = $1 and b.grp = $2
+    and o.org = b.org and o.grp = b.grp and o.device <> b.device`;
+  const [{ device }] = first.boxes as [(typeof first.boxes)[0]];
+  await moved(boxes, boxes, () => node.logs.readBox({ org, group, epoch: 1, device }));
+  // A whole log under another group's name.
+  await node.logs.announceEpoch({ ...first, group: elsewhere });
+  const other = [...mine, idBytes(elsewhere)];
+  await database.query(
+    'update entries e set bytes = o.bytes from entries o where e.org = $1 and e.grp = $3 and o.org = $1 and o.grp = $2 and o.seq = e.seq',
+    other,
+  );
+  await expect(read(elsewhere)).rejects.toMatchObject(damaged);
+});
+
+test('the wrapping key opens it, and no other', async () => {
+  const at = await startedGroup(nodeOf());
+  const { org, group } = at;
+  const stranger = nodeOf(NOON, store, random(32));
+  await expect(stranger.logs.readEntries(org, group, 0)).rejects.toMatchObject({ code: 'data-key-missing' });
+  // The key of another day does not pass for it.
+  await database.query('update day_keys set day = day + 1 where org = $1', [idBytes(org)]);
+  await database.query('update entries set day = day where org = $1', [idBytes(org)]);
+  const day = Math.floor(NOON / DAY_MS) + 1;
+  await expect(nodeOf().keys.opening(org, day)).rejects.toMatchObject({ code: 'data-damaged' });
+});
+
+test('a node whose clock is behind seals for the day that the log is on', async () => {
+  const ahead = nodeOf(NOON + DAY_MS);
+  const behind = nodeOf(NOON);
+  const at = await startedGroup(ahead);
+  const items = [at.item(), at.item(), at.item()];
+  expect(await behind.logs.appendEnvelopes(items.slice(0, 2))).toEqual([
+    { seq: 2, repeated: false },
+    { seq: 3, repeated: false },
+  ]);
+  expect(await behind.logs.appendEnvelopes(items.slice(2))).toEqual([{ seq: 4, repeated: false }]);
+  expect(await behind.logs.announceEpoch({ ...at.first, epoch: 2, messageId: random(16) })).toEqual({
+    seq: 5,
+    repeated: false,
+  });
+  expect((await bytesOf(nodeOf(), at)).slice(1, 4)).toEqual(items.map(({ envelope }) => envelope));
+});
+
+test('forgets what is older than Y, and the key leaves the process that forgets', async () => {
+  const node = nodeOf();
+  const at = await startedGroup(node);
+  const { org, group, first } = at;
+  const { device } = first.boxes[0]!;
+  const day = Math.floor(NOON / DAY_MS);
+  await node.logs.appendEnvelopes([at.item()]);
+  node.clock.advance(5 * DAY_MS);
+  const later = at.item();
+  await node.logs.appendEnvelopes([later]);
+  // The last moment of the first day, and Y, are over at midnight.
+  node.clock.advance(6 * DAY_MS - DAY_MS / 2 - 1);
+  expect(await node.forget(org)).toEqual([]);
+  expect(await bytesOf(node, at)).toHaveLength(3);
+  node.clock.advance(1);
+  const key = await node.keys.opening(org, day);
+  expect(await node.forget(org)).toEqual([{ org, group, firstSeq: 1, lastSeq: 2 }]);
+  expect(() => key?.use(() => null)).toThrow(expect.objectContaining({ code: 'disposed' }));
+  expect(await node.keys.opening(org, day)).toBeNull();
+  expect(await bytesOf(node, at)).toEqual([later.envelope]);
+  expect(await node.logs.readBox({ org, group, epoch: 1, device })).toBeNull();
+  expect(await node.forget(org)).toEqual([]);
+  // The next statement names it, however long nobody wrote.
+  for (let silence = 0; silence < 3; silence += 1) {
+    expect(await nodeOf().logs.readNewestStatement(org, group)).toEqual(first.statement);
+    node.clock.advance(40 * DAY_MS);
+    await node.forget(org);
+  }
+  expect(await bytesOf(node, at)).toEqual([]);
+  expect((await node.logs.readEntries(org, group, 0)).headSeq).toBe(3);
+  const left = await database.query(
+    "select c.relname from pg_class c where c.relname ~ '^(entries|boxes)_5_[0-9]+$'",
+  );
+  expect(left).toEqual([]);
+});
+
+test('a day that another node has forgotten is not written to with the key from memory', async () => {
+  const node = nodeOf();
+  const at = await startedGroup(node);
+  const other = nodeOf(NOON + 11 * DAY_MS);
+  await other.forget(at.org);
+  const late = at.item();
+  expect(await node.logs.appendEnvelopes([late])).toEqual([{ seq: 2, repeated: false }]);
+  expect(await bytesOf(nodeOf(), at)).toEqual([late.envelope]);
+});
+
+test('a day that is forgotten while somebody reads it is a gap, and nothing worse', async () => {
+  const node = nodeOf();
+  const at = await startedGroup(node);
+  const { org, group } = at;
+  node.clock.advance(5 * DAY_MS);
+  const later = at.item();
+  await node.logs.appendEnvelopes([later]);
+  let isFirst = true;
+  const slow: RelayStore = {
+    ...store,
+    async readEntries(...where) {
+      const page = await store.readEntries(...where);
+      if (isFirst) await nodeOf(NOON + 11 * DAY_MS).forget(org);
+      isFirst = false;
+      return page;
+    },
+  };
+  const page = await nodeOf(NOON, slow).logs.readEntries(org, group, 0);
+  expect(page.entries.map(({ seq, bytes }) => ({ seq, bytes }))).toEqual([{ seq: 2, bytes: later.envelope }]);
+});
+
+test('a log that is damaged keeps neither its own days nor anybody else', async () => {
+  const node = nodeOf();
+  const [damaged, whole] = [await startedGroup(node), await startedGroup(node)];
+  const { org } = damaged;
+  await database.query('update entries set bytes = $2 where org = $1', [idBytes(org), random(99)]);
+  const late = nodeOf(NOON + 11 * DAY_MS);
+  expect(await late.forget(org)).toEqual([{ org, group: damaged.group, firstSeq: 1, lastSeq: 1 }]);
+  expect(late.failures).toContain(org);
+  expect(late.failures).not.toContain(whole.org);
+  expect((await late.logs.readEntries(whole.org, whole.group, 0)).entries).toEqual([]);
+});

@@ -1,0 +1,260 @@
+import assert from 'node:assert/strict';
+import { toHex } from '@keytide/crypto-core';
+import type { EnvelopeAppend, Filed, RelayStore } from '@keytide/server-relay';
+import type { StoreCheck } from './relay-store-check.ts';
+import {
+  addDayKey,
+  announcement,
+  filedOn,
+  item,
+  outcomes,
+  placeOf,
+  startedPlace,
+  TODAY,
+  wholeLog,
+  type Place,
+} from './relay-store-fixtures.ts';
+
+/** An envelope of that day. */
+function on(place: Place, day: number, retentionClass = 8): EnvelopeAppend & Filed {
+  const { filing, digest } = filedOn(place, day);
+  return item(place, { digest, filing: { ...filing, retentionClass } });
+}
+
+/** A place with an envelope on each of these days, after a statement on the first. */
+async function placeOn(store: RelayStore, seed: string, days: readonly number[]): Promise<Place> {
+  const place = placeOf(seed);
+  for (const day of days) await addDayKey(store, place, day);
+  await store.announceEpoch(announcement(place, 1, days[0]));
+  for (const day of days) await store.appendEnvelopes([on(place, day)]);
+  return place;
+}
+
+/** Where a log begins, by its first page. */
+async function floorOf(store: RelayStore, { org, group }: Place): Promise<number | null> {
+  return (await store.readEntries(org, group, 0)).entries[0]?.seq ?? null;
+}
+
+/** Group logs by days: what is where, and what forgetting takes. */
+export const dayChecks: readonly StoreCheck[] = [
+  {
+    name: 'files what comes under its day, and reads a day at a time',
+    async check({ store }) {
+      const place = await placeOn(store, 'days', [TODAY, TODAY + 1, TODAY + 40]);
+      const { org, group } = place;
+      // Another class from now on: a day stays where it began.
+      await store.appendEnvelopes([on(place, TODAY + 40, 3), on(place, TODAY + 40, 3)]);
+      const pages: [number | null, number[]][] = [];
+      for (let after = 0; ;) {
+        const { day, entries, headSeq } = await store.readEntries(org, group, after);
+        assert.equal(headSeq, 6);
+        if (entries.length === 0) break;
+        pages.push([day, entries.map(({ seq }) => seq)]);
+        after = entries.at(-1)!.seq;
+      }
+      assert.deepEqual(pages, [
+        [TODAY, [1, 2]],
+        [TODAY + 1, [3]],
+        [TODAY + 40, [4, 5, 6]],
+      ]);
+      assert.deepEqual(
+        (await store.readEntries(org, group, 4)).entries.map(({ seq }) => seq),
+        [5, 6],
+      );
+    },
+  },
+  {
+    name: 'never goes back to an earlier day, and says which one it is to be',
+    async check({ store }) {
+      const place = await placeOn(store, 'clock', [TODAY + 3]);
+      const other = await placeOn(store, 'other clock', [TODAY]);
+      await addDayKey(store, place, TODAY);
+      const again = `seal again for ${TODAY + 3}`;
+      assert.deepEqual(outcomes(await store.appendEnvelopes([on(place, TODAY)])), [again]);
+      const mixed = [on(place, TODAY), on(other, TODAY), on(place, TODAY), item(place, { epoch: 9 })];
+      assert.deepEqual(outcomes(await store.appendEnvelopes(mixed)), [again, 3, again, 'unknown-epoch']);
+      assert.deepEqual(await store.announceEpoch(announcement(place, 2, TODAY)), { sealAgainFor: TODAY + 3 });
+      assert.equal((await wholeLog(store, place)).length, 2);
+    },
+  },
+  {
+    name: 'stores nothing for a day without a key',
+    async check({ store }) {
+      const place = await startedPlace(store, 'keyless');
+      const other = await startedPlace(store, 'keyed');
+      const again = `seal again for ${TODAY + 1}`;
+      assert.equal(await store.readDayKey(place.org, TODAY + 1), null);
+      assert.deepEqual(outcomes(await store.appendEnvelopes([on(place, TODAY + 1)])), [again]);
+      const mixed = [on(place, TODAY + 1), on(other, TODAY)];
+      assert.deepEqual(outcomes(await store.appendEnvelopes(mixed)), [again, 2]);
+      assert.deepEqual(await store.announceEpoch(announcement(place, 2, TODAY + 1)), {
+        sealAgainFor: TODAY + 1,
+      });
+      await addDayKey(store, place, TODAY + 1);
+      assert.deepEqual(outcomes(await store.appendEnvelopes([on(place, TODAY + 1)])), [2]);
+    },
+  },
+  {
+    name: 'keeps the first key of a day, and counts what wraps it among the wrapping keys',
+    async check({ store }) {
+      const { org, random } = placeOf('day keys');
+      const key = { wrappingKey: `of days ${toHex(random(8))}`, wrapped: random(60) };
+      await store.addDayKey(org, TODAY, key);
+      await store.addDayKey(org, TODAY, { ...key, wrapped: random(60) });
+      assert.deepEqual(await store.readDayKey(org, TODAY), key);
+      assert.equal(await store.readDayKey(placeOf('others').org, TODAY), null);
+      assert.ok((await store.wrappingKeys()).includes(key.wrappingKey));
+      const listed = await store.wrappedDayKeys.listOthers('another', null, 10_000);
+      assert.deepEqual(
+        listed.filter((one) => one.org === org),
+        [{ org, number: TODAY, ...key }],
+      );
+    },
+  },
+  {
+    name: 'knows a message id from any day that is not over, and no longer',
+    async check({ store }) {
+      const place = await placeOn(store, 'ids of days', [TODAY]);
+      const old = on(place, TODAY);
+      await store.appendEnvelopes([old]);
+      const later = TODAY + 64;
+      await addDayKey(store, place, later);
+      const again = { ...old, filing: { ...old.filing, day: later } };
+      const other = on(place, later);
+      assert.deepEqual(await store.appendEnvelopes([again]), [{ seq: 3, repeated: true }]);
+      assert.deepEqual(await store.appendEnvelopes([again, other]), [
+        { seq: 3, repeated: true },
+        { seq: 4, repeated: false },
+      ]);
+      const since = { ...again, filing: { ...again.filing, sinceDay: TODAY + 1 } };
+      assert.deepEqual(await store.appendEnvelopes([since]), [{ seq: 5, repeated: false }]);
+      // Also where both are of one table.
+      const soon = { ...other, filing: { ...other.filing, day: later + 1, sinceDay: later + 1 } };
+      await addDayKey(store, place, later + 1);
+      assert.deepEqual(await store.appendEnvelopes([soon]), [{ seq: 6, repeated: false }]);
+    },
+  },
+  {
+    name: 'forgets days of one organisation: keys, boxes, entries, and the floor rises',
+    async check({ store }) {
+      const days = [TODAY - 9, TODAY - 8, TODAY - 7];
+      const place = await placeOn(store, 'forgotten', days);
+      const other = await placeOn(store, 'not forgotten', days);
+      const { org, group } = place;
+      const second = announcement(place, 2, TODAY - 8);
+      const late = await placeOn(store, 'a day that goes', [TODAY - 9]);
+      const boxed = announcement({ ...late, group }, 1, TODAY - 9);
+      await store.announceEpoch(boxed);
+      assert.deepEqual(await store.announceEpoch(second), { sealAgainFor: TODAY - 7 });
+      const { device } = boxed.boxes[0]!;
+      const box = { org: late.org, group, epoch: 1, device };
+      assert.ok(await store.readBox(box));
+      assert.ok((await store.listLogOrgs()).includes(org));
+
+      assert.deepEqual(await store.forgetDays(org, TODAY - 10), []);
+      assert.equal(await floorOf(store, place), 1);
+      assert.deepEqual(await store.forgetDays(org, TODAY - 8), [{ group, firstSeq: 1, lastSeq: 3 }]);
+      assert.equal(await floorOf(store, place), 4);
+      assert.deepEqual(await store.forgetDays(org, TODAY - 8), []);
+      for (const day of days)
+        assert.equal((await store.readDayKey(org, day)) === null, day <= TODAY - 8, `${day}`);
+      assert.equal((await store.readEntries(org, group, 0)).headSeq, 4);
+      assert.equal(await floorOf(store, other), 1);
+      for (const day of days) assert.notEqual(await store.readDayKey(other.org, day), null);
+
+      await store.forgetDays(late.org, TODAY - 9);
+      assert.equal(await store.readBox(box), null);
+      assert.equal((await store.listLogOrgs()).includes(late.org), false);
+      assert.deepEqual(await store.readEntries(late.org, group, 0), {
+        entries: [],
+        day: null,
+        headSeq: 1,
+        epoch: 1,
+      });
+    },
+  },
+  {
+    name: 'goes on with a log of which everything was forgotten, never on a day that is over',
+    async check({ store }) {
+      const place = await placeOn(store, 'all forgotten', [TODAY - 5]);
+      const { org, group } = place;
+      assert.deepEqual(await store.forgetDays(org, TODAY - 3), [{ group, firstSeq: 1, lastSeq: 2 }]);
+      await addDayKey(store, place, TODAY - 5);
+      await addDayKey(store, place, TODAY - 2);
+      const again = `seal again for ${TODAY - 2}`;
+      assert.deepEqual(outcomes(await store.appendEnvelopes([on(place, TODAY - 5)])), [again]);
+      const two = [on(place, TODAY - 2), on(place, TODAY - 2)];
+      assert.deepEqual(outcomes(await store.appendEnvelopes(two)), [3, 4]);
+      assert.deepEqual(outcomes(await store.appendEnvelopes([on(place, TODAY - 2)])), [5]);
+      assert.equal(await floorOf(store, place), 3);
+      assert.deepEqual(
+        (await wholeLog(store, place)).map(({ seq }) => seq),
+        [3, 4, 5],
+      );
+    },
+  },
+  {
+    name: 'keeps the newest statement of a silent group, sealed again for a later day',
+    async check({ store }) {
+      const place = await placeOn(store, 'silent', [TODAY - 20]);
+      const { org, group, random } = place;
+      await addDayKey(store, place, TODAY);
+      assert.deepEqual(await store.listSilentGroups(org, TODAY - 21), []);
+      assert.deepEqual(await store.listSilentGroups(org, TODAY - 20), [group]);
+      const newest = await store.readNewestStatement(org, group);
+      const kept = { ...newest!, org, group, day: TODAY, bytes: random(99) };
+      await store.keepStatement(kept);
+      await store.forgetDays(org, TODAY - 20);
+      const { messageId, bytes } = kept;
+      assert.deepEqual(await store.readNewestStatement(org, group), {
+        epoch: 1,
+        day: TODAY,
+        messageId,
+        bytes,
+      });
+      assert.deepEqual(await store.listSilentGroups(org, TODAY - 1), []);
+      assert.deepEqual(await store.listSilentGroups(org, TODAY), [group]);
+      const next = announcement(place, 2);
+      assert.deepEqual(await store.announceEpoch(next), { seq: 3, repeated: false });
+      assert.deepEqual((await store.readNewestStatement(org, group))?.bytes, next.statement);
+    },
+  },
+  {
+    name: 'loses no entry to forgetting that comes at the same time',
+    async check({ store }) {
+      const place = await placeOn(store, 'forgetting race', [TODAY - 4]);
+      const { org, group } = place;
+      const appends = Array.from({ length: 12 }, () => store.appendEnvelopes([on(place, TODAY - 4)]));
+      const stretches = store.forgetDays(org, TODAY - 4);
+      const verdicts = outcomes((await Promise.all(appends)).flat());
+      const lastSeq = (await stretches)[0]?.lastSeq ?? 0;
+      for (const verdict of verdicts)
+        assert.ok(verdict === `seal again for ${TODAY - 3}` || (verdict as number) <= lastSeq, `${verdict}`);
+      assert.equal((await store.readEntries(org, group, 0)).headSeq, lastSeq);
+    },
+  },
+  {
+    name: 'drops the tables of days that nobody has any more, and makes them anew',
+    async check({ store }) {
+      const early = TODAY - 400;
+      const place = await placeOn(store, 'dropped', [early, early + 1]);
+      const other = await placeOn(store, 'not dropped', [early + 1]);
+      // Days of their own classes: a log's rows, boxes and ids.
+      await store.dropForgotten(TODAY);
+      assert.equal((await wholeLog(store, place)).length, 3);
+      await store.forgetDays(place.org, early + 1);
+      assert.equal(await store.dropForgotten(early), 0);
+      const dropped = await store.dropForgotten(TODAY);
+      assert.ok(dropped >= 2, `${dropped}`);
+      assert.equal((await wholeLog(store, other)).length, 2);
+      assert.equal(await store.dropForgotten(TODAY), 0);
+      // A process that takes the table for made finds out, and makes it again.
+      const late = placeOf('comes late');
+      await addDayKey(store, late, early);
+      assert.deepEqual(await store.announceEpoch(announcement(late, 1, early)), { seq: 1, repeated: false });
+      await store.forgetDays(other.org, early + 1);
+      await store.forgetDays(late.org, early);
+      assert.ok((await store.dropForgotten(TODAY)) >= 3, 'the days, and the period of their ids');
+    },
+  },
+];

@@ -1,6 +1,12 @@
 import { parseEpochStatement, type DeviceId, type GroupId, type Primitives } from '@keytide/crypto-core';
 import { recipientsOf } from '@keytide/key-directory/verify';
-import { encodeRelayFrame, type ClientFrame, type HintTopic, type RelayFrame } from '@keytide/relay-protocol';
+import {
+  encodeRelayFrame,
+  isRefusalCode,
+  type ClientFrame,
+  type HintTopic,
+  type RelayFrame,
+} from '@keytide/relay-protocol';
 import type { AppendQueue } from './append-queue.ts';
 import { checkEnvelopes, checkStatement, readAnnouncement } from './checks.ts';
 import type { Clock } from './clock.ts';
@@ -138,8 +144,8 @@ export function createPeer(options: PeerOptions): Peer {
       }
       send({ type: 'appended', requestId, seqs });
     } catch (error) {
-      // A failed database is no answer to the request: the outcome is unknown, so the connection ends.
-      if (!(error instanceof RelayError) || error.code === 'database-failed') throw error;
+      // A failure of our own is no answer to the request: the outcome is unknown, so the connection ends.
+      if (!(error instanceof RelayError) || !isRefusalCode(error.code)) throw error;
       options.metrics.refused(error.code);
       send({ type: 'refused', requestId, code: error.code });
     }

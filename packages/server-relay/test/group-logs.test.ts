@@ -215,6 +215,11 @@ test('a day that another node has forgotten is not written to with the key from 
   const late = at.item();
   expect(await node.logs.appendEnvelopes([late])).toEqual([{ seq: 2, repeated: false }]);
   expect(await bytesOf(nodeOf(), at)).toEqual([late.envelope]);
+  // A group that has no day yet may still begin on that one, under a key that is there.
+  const fresh = { ...at, group: groupId(random(32)) };
+  const first = { ...at.first, group: fresh.group };
+  expect(await node.logs.announceEpoch(first)).toEqual({ seq: 1, repeated: false });
+  expect(await bytesOf(nodeOf(), fresh)).toEqual([first.statement]);
 });
 
 test('a day that is forgotten while somebody reads it is a gap, and nothing worse', async () => {

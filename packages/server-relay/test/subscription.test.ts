@@ -100,8 +100,11 @@ function follow(at: Awaited<ReturnType<typeof groupOf>>, outlet: Outlet, afterSe
   return subscription;
 }
 
+/** On a machine that does other things as well. */
+const POLL = { timeout: 20_000 };
+
 const caughtUp = (frames: RelayFrame[], count: number) =>
-  expect.poll(() => frames.filter(({ type }) => type === 'caught-up').length).toBe(count);
+  expect.poll(() => frames.filter(({ type }) => type === 'caught-up').length, POLL).toBe(count);
 
 test('expired entries show as a gap', async () => {
   const at = await groupOf(9);

@@ -152,8 +152,10 @@ test('who keeps the relay from finishing does so until shutdownSeconds are over'
     post.on('error', () => undefined);
     post.write('{');
     await once(post, 'continue');
+    const startMs = performance.now();
     service.signal('SIGTERM');
     expect(await service.ended).toBe(1);
+    expect(performance.now() - startMs).toBeLessThan(30_000);
     expect(await service.seen('failed')).toMatchObject({ where: 'drain', code: 'too-late' });
   } finally {
     service.signal('SIGKILL');

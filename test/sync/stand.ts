@@ -10,7 +10,7 @@ import {
 } from '@keytide/client';
 import { nodePorts } from '@keytide/client/node';
 import { decodeClientFrame } from '@keytide/relay-protocol';
-import { startRelay, type Relay } from '@keytide/server-relay';
+import { startRelay, type LogEvent, type Relay } from '@keytide/server-relay';
 import { z } from 'zod';
 import { crashingStore } from './crashing-store.ts';
 
@@ -24,16 +24,22 @@ export type Device = Client<typeof definition>;
 /** A relay, and people with devices in memory. */
 export interface Stand {
   readonly relay: Relay;
+  /** What the relay has logged. */
+  readonly events: readonly LogEvent[];
   found(ports?: Ports, store?: DeviceStore): Promise<Device>;
   admit(inviter: Device, handle: string, ports?: Ports, store?: DeviceStore): Promise<Device>;
   open(store: DeviceStore, ports?: Ports): Promise<Device>;
   close(): Promise<void>;
 }
 
-/** Starts a relay in memory, by this clock. */
-export async function openStand(clock: { now(): number } = { now: () => Date.now() }): Promise<Stand> {
-  const limits = { sessionMs: 6 * 3_600_000 };
-  const relay = await startRelay({ database: { kind: 'memory' }, port: 0, clock, log: () => {}, limits });
+/** Starts a relay in memory, by this clock, whose access tokens last so long. */
+export async function openStand(
+  clock: { now(): number } = { now: () => Date.now() },
+  accessMs = 6 * 3_600_000,
+): Promise<Stand> {
+  const events: LogEvent[] = [];
+  const log = (event: LogEvent): void => void events.push(event);
+  const relay = await startRelay({ database: { kind: 'memory' }, port: 0, clock, log, limits: { accessMs } });
   const devices: Device[] = [];
   const kept = async (opening: Promise<Device>): Promise<Device> => {
     const device = await opening;
@@ -43,6 +49,7 @@ export async function openStand(clock: { now(): number } = { now: () => Date.now
   };
   return {
     relay,
+    events,
     found: (ports = nodePorts, store = crashingStore()) =>
       kept(createOrganisation({ definition, ports, store, relayUrl: relay.url, handle: 'ada' })),
     async admit(inviter, handle, ports = nodePorts, store = crashingStore()) {

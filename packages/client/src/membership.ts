@@ -91,6 +91,18 @@ export class Membership {
   }
 
   /**
+   * Ends sessions with the relay, for a device that is out of reach but not given up: `'others'`, all of one's own
+   * devices but this session, or those of one device. It stays a device and may log in again by its key; to take that
+   * from it, revoke or wipe it.
+   * @throws ClientError `offline`, `relay-refused` with `not-a-member` for a device of somebody else, unless an admin asks
+   */
+  logOut(which: 'others' | DeviceId): Promise<void> {
+    return this.#parts.api.endSessions(
+      which === 'others' ? { which: 'others' } : { which: 'device', device: which },
+    );
+  }
+
+  /**
    * Makes an invite for one person: a link whose fragment holds a one-time key. Whoever has it can join once.
    * @throws ClientError `offline`, `relay-refused`, `relay-misbehaved`, `unwitnessed` while too few admins have
    *   cosigned the log lately; DirectoryError `not-permitted` for non-admins, `approval-needed` for an admin's where

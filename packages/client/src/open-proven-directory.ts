@@ -16,7 +16,8 @@ import { isBefore } from './next-anchor.ts';
 import type { DeviceStore, Ports } from './ports.ts';
 import { ProvenDirectory, REPLAY_LIMIT, type ProvenDirectoryTools } from './proven-directory.ts';
 import { loadProven } from './proven-record.ts';
-import { RelayApi, type Login } from './relay-api.ts';
+import { RelayApi } from './relay-api.ts';
+import type { Login } from './relay-session.ts';
 
 /** What a proven directory is opened with. */
 export interface ProvenDirectoryOptions {

@@ -1,41 +1,27 @@
-import {
-  concatBytes,
-  decodeUtf8,
-  signBytes,
-  toBase64Url,
-  type GroupId,
-  type OrgId,
-  type Signer,
-} from '@keytide/crypto-core';
+import { concatBytes, decodeUtf8, toBase64Url, type GroupId, type OrgId } from '@keytide/crypto-core';
 import { tilePath, type HeadName, type TileName } from '@keytide/key-directory';
 import {
   boxResponse,
-  challengeResponse,
   cosignatureResponse,
   cosignedResponse,
+  doneResponse,
   errorResponse,
   healthResponse,
   LIMITS,
   logAppendResponse,
-  loginBytes,
   lookupResponse,
   logResponse,
   organisationResponse,
   sealingRecordResponse,
   sealingRecordsResponse,
-  sessionResponse,
   type SealingRecordsBody,
-  type Subject,
+  type SessionBody,
+  type SessionsNamed,
 } from '@keytide/relay-protocol';
 import { z } from 'zod';
 import { ClientError } from './errors.ts';
 import type { Ports } from './ports.ts';
-
-/** Who logs in, and the key that proves it. */
-export interface Login {
-  readonly subject: Subject;
-  readonly signer: Signer;
-}
+import { RelaySession, type Login } from './relay-session.ts';
 
 const TIMEOUT_MS = 20_000;
 const MAX_BODY_BYTES = 4 * 1024 * 1024;
@@ -45,15 +31,20 @@ export class RelayApi {
   readonly #ports: Ports;
   readonly #origin: string;
   readonly #org: OrgId;
-  readonly #login: Login;
-  #token: string | null = null;
+  readonly #session: RelaySession;
 
   /** @throws ClientError `relay-misbehaved` never; TypeError when `relayUrl` is not a URL */
   constructor(ports: Ports, relayUrl: string, org: OrgId, login: Login) {
     this.#ports = ports;
     this.#origin = new URL(relayUrl).origin;
     this.#org = org;
-    this.#login = login;
+    this.#session = new RelaySession({
+      ...login,
+      primitives: ports.primitives,
+      origin: this.#origin,
+      org,
+      post: (path, answer, body) => this.#call('POST', path, answer, body),
+    });
   }
 
   /** Where the WebSocket is. Carries no secret: the token travels in the first frame. */
@@ -61,15 +52,39 @@ export class RelayApi {
     return `${this.#origin.replace(/^http/, 'ws')}/v1/socket`;
   }
 
-  /** The bearer token of the current session; logs in when there is none. */
+  /** The access token of the current session; logs in when there is none. */
   async token(): Promise<string> {
-    this.#token ??= await this.#logIn();
-    return this.#token;
+    return (await this.#session.fetch()).token;
+  }
+
+  /** Another access token: that, and until when it is good by the relay's clock. */
+  renew(): Promise<Pick<SessionBody, 'token' | 'expiresAtMs'>> {
+    this.forgetToken();
+    return this.#session.fetch();
+  }
+
+  /** Until when the access token is good by the relay's clock; `null` without one. */
+  async expiresAtMs(): Promise<number | null> {
+    return (await this.#session.held)?.expiresAtMs ?? null;
+  }
+
+  /** Forgets the access token, so that the next call refreshes the session. */
+  forgetToken(): void {
+    this.#session.forgetToken(this.#session.held);
   }
 
   /** Forgets the session, so that the next call logs in again. */
   forgetSession(): void {
-    this.#token = null;
+    this.#session.forget();
+  }
+
+  /**
+   * Ends sessions at the relay: nothing more reaches them when it resolves.
+   * @throws ClientError `relay-refused` with `not-a-member` for a device that is neither one's own nor an admin's to end
+   */
+  async endSessions(named: SessionsNamed): Promise<void> {
+    await this.call('POST', '/sessions/end', doneResponse, named);
+    if (named.which === 'this') this.forgetSession();
   }
 
   /** Membership log entries from index `from`, as many as one page holds. */
@@ -157,24 +172,16 @@ export class RelayApi {
    * @throws ClientError `offline`, `relay-refused`, `relay-misbehaved`
    */
   async call<T>(method: string, path: string, answer: Answer<T>, body?: unknown): Promise<T> {
-    const hadSession = this.#token !== null;
+    const { held } = this.#session;
     try {
       return await this.#call(method, path, answer, body, await this.token());
     } catch (error) {
       // A session can end at any time; a fresh login tells an ended session from a lost right.
-      if (!hadSession || !(error instanceof ClientError) || error.relayCode !== 'session-ended') throw error;
-      this.forgetSession();
+      if (held === null || !(error instanceof ClientError) || error.relayCode !== 'session-ended')
+        throw error;
+      this.#session.forgetToken(held);
       return await this.#call(method, path, answer, body, await this.token());
     }
-  }
-
-  async #logIn(): Promise<string> {
-    const { subject, signer } = this.#login;
-    const { challenge } = await this.#call('POST', '/challenges', challengeResponse, { subject });
-    const claim = loginBytes({ relayName: this.#origin, org: this.#org, subject, challenge });
-    const signature = signBytes(this.#ports.primitives, signer, 'login', claim);
-    const answer = { subject, challenge: toBase64Url(challenge), signature: toBase64Url(signature) };
-    return (await this.#call('POST', '/sessions', sessionResponse, answer)).token;
   }
 
   #call<T>(method: string, path: string, answer: Answer<T>, body?: unknown, token?: string): Promise<T> {

@@ -17,6 +17,7 @@ import type { Part } from './part.ts';
 import type { Ports } from './ports.ts';
 import type { RelayApi } from './relay-api.ts';
 import { RelaySocket } from './relay-socket.ts';
+import { renewSession } from './renew-session.ts';
 import type { Retention } from './retention.ts';
 import type { SealingRecords } from './sealing-records.ts';
 import { SealingRotation } from './sealing-rotation.ts';
@@ -283,6 +284,7 @@ export class Sync {
     const opened = await RelaySocket.open({ ports, url: api.socketUrl, token, signal }, (frame, socket) =>
       this.#incoming.receive(frame, socket),
     );
+    void renewSession({ ports, api }, opened.socket, opened.relayTimeMs);
     await retention.heal(opened.relayTimeMs);
     return opened;
   }
@@ -307,7 +309,7 @@ export class Sync {
 
   #afterFailure({ relayCode }: ClientError): void {
     const { api, outbox, ports } = this.#options;
-    if (relayCode === 'session-ended') api.forgetSession();
+    if (relayCode === 'session-ended') api.forgetToken();
     if (relayCode === 'message-id-reused') outbox.renewIds(ports.random);
   }
 

@@ -41,12 +41,6 @@ export const challengeResponse: z.ZodType<{ challenge: Uint8Array; expiresAtMs: 
 export const sessionRequest: z.ZodType<{ subject: Subject; challenge: Uint8Array; signature: Uint8Array }> =
   z.strictObject({ subject, challenge: exactBytes(32), signature: exactBytes(64) });
 
-/** Its answer: a bearer token. Whoever has it is the subject until `expiresAtMs`. */
-export const sessionResponse: z.ZodType<{ token: string; expiresAtMs: number }> = z.object({
-  token: z.string().min(1).max(LIMITS.tokenCharacters),
-  expiresAtMs: count,
-});
-
 /** Query of `GET /v1/organisations/:org/log`: the index of the first entry wanted, and how many at most; left out: a page. */
 export const logQuery: z.ZodType<{ from: number; count?: number }> = z.strictObject({
   from: place,

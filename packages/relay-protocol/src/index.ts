@@ -27,7 +27,6 @@ export {
   organisationRequest,
   organisationResponse,
   sessionRequest,
-  sessionResponse,
   type ErrorBody,
   type Subject,
 } from './bodies.ts';
@@ -90,6 +89,13 @@ export {
   type HintTopic,
   type RelayFrame,
 } from './relay-frames.ts';
+export {
+  endSessionsRequest,
+  refreshRequest,
+  sessionResponse,
+  type SessionBody,
+  type SessionsNamed,
+} from './session-bodies.ts';
 export {
   unlockAttemptsResponse,
   unlockDeleteResponse,

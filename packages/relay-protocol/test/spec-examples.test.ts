@@ -36,7 +36,7 @@ describe('docs/spec/sessions.md', async () => {
   const text = await page('sessions');
   test('has the bytes of a login and its signature', () => {
     const signer = nodePrimitives.signer(new Uint8Array(32).fill(1));
-    expect(examplesIn(text)).toEqual({
+    expect(examplesIn(text)).toMatchObject({
       login: toHex(LOGIN_EXAMPLE),
       signature: toHex(signBytes(nodePrimitives, signer, 'login', LOGIN_EXAMPLE)),
     });

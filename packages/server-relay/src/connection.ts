@@ -10,7 +10,8 @@ import {
 import type { RawData, WebSocket } from 'ws';
 import type { Clock } from './clock.ts';
 import { endingOf } from './ending.ts';
-import { RelayError } from './errors.ts';
+import { enter } from './enter.ts';
+import { RelayError, sessionEnded } from './errors.ts';
 import { createIntake, type Intake } from './intake.ts';
 import type { RelayLimits } from './limits.ts';
 import { createLiveness } from './liveness.ts';
@@ -19,6 +20,7 @@ import type { Logins, Session } from './logins.ts';
 import type { Organisation, Organisations } from './organisations.ts';
 import { createPeer, type Peer, type PeerOptions } from './peer.ts';
 import { createReadingGate } from './reading-gate.ts';
+import type { SessionWatch } from './session-watch.ts';
 import { createSocketOutlet } from './socket-outlet.ts';
 
 /** One WebSocket from its upgrade to its end. */
@@ -44,6 +46,7 @@ export interface ConnectionOptions extends Pick<
   'primitives' | 'store' | 'logs' | 'queue' | 'hub' | 'ephemeralRates' | 'readInTurn' | 'metrics'
 > {
   readonly logins: Logins;
+  readonly watch: SessionWatch;
   readonly organisations: Organisations;
   readonly clock: Clock;
   readonly limits: RelayLimits;
@@ -71,7 +74,7 @@ const CLOSE_MS = 1_000;
 
 /** Takes over a fresh WebSocket and the TCP socket below it. */
 export function createConnection(socket: WebSocket, tcp: Socket, options: ConnectionOptions): Connection {
-  const { clock, limits, sharedIntake } = options;
+  const { clock, limits, sharedIntake, watch } = options;
   const outlet = createSocketOutlet(socket, limits.lagBytes);
   const gate = createReadingGate(socket);
   const intake = createIntake(limits.socketIntakeBytes);
@@ -80,6 +83,8 @@ export function createConnection(socket: WebSocket, tcp: Socket, options: Connec
   let early: Uint8Array[] | null = null;
   let guest: Guest | null = null;
   let release: () => void = () => undefined;
+  let unfollow: () => void = () => undefined;
+  let expiresMs = 0;
   let endReason: string | null = null;
   let underWay = 0;
   let whenAnswered: () => void = () => undefined;
@@ -90,6 +95,7 @@ export function createConnection(socket: WebSocket, tcp: Socket, options: Connec
     endReason ??= reason;
     clearTimeout(helloTimer);
     guest?.peer.stop();
+    unfollow();
   }
 
   function end(status: number, reason: string, refusal: string | null): void {
@@ -124,22 +130,52 @@ export function createConnection(socket: WebSocket, tcp: Socket, options: Connec
   }
 
   async function greet(token: string): Promise<void> {
-    const session = await options.logins.session(token);
-    const pinned = await options.organisations.pin(session.org);
-    if (pinned === null) throw new RelayError('session-ended', 'log in again');
+    const entered = await enter(options, token);
     // From here on nothing waits, so what is checked now still holds when the device is registered.
-    if (endReason !== null) return pinned.release();
-    release = pinned.release;
-    const { organisation } = pinned;
+    if (endReason !== null) return entered.release();
+    release = entered.release;
+    const { session, organisation } = entered;
     if (session.subject.kind !== 'device' || !isActive(organisation.state, deviceId(session.subject.id)))
       throw new RelayError('not-a-member', 'not an active device');
     guest = { peer: peerOf(session, organisation), organisation, session };
+    hold(session);
     clearTimeout(helloTimer);
     tcp.off('data', countHello);
     options.greeted(connection, organisation);
-    const { size } = organisation.state;
-    outlet.send(encodeRelayFrame({ type: 'welcome', relayTimeMs: clock.now(), directorySize: size }));
+    welcome(organisation);
     for (const bytes of early ?? []) if (endReason === null) serve(guest, bytes);
+  }
+
+  /** A later hello brings another access token of the same device: of this session, or of the one that follows it. */
+  async function renew({ session: { org, subject }, organisation }: Guest, token: string): Promise<void> {
+    const { session, release: unpin } = await enter(options, token);
+    unpin();
+    if (endReason !== null) return;
+    if (session.org !== org || session.subject.kind !== 'device' || session.subject.id !== subject.id)
+      throw sessionEnded();
+    hold(session);
+    welcome(organisation);
+  }
+
+  function welcome({ state: { size } }: Organisation): void {
+    outlet.send(encodeRelayFrame({ type: 'welcome', relayTimeMs: clock.now(), directorySize: size }));
+  }
+
+  /** From here on the socket is of this session. */
+  function hold(session: Session): void {
+    unfollow();
+    expiresMs = session.expiresMs;
+    unfollow = watch.follow(session, () => cutOff(sessionEnded()));
+  }
+
+  function assertInTime(): void {
+    if (clock.now() >= expiresMs) throw sessionEnded();
+  }
+
+  /** Ends it; what waits to be sent was meant for somebody who had a right to it. */
+  function cutOff(error: RelayError): void {
+    fail(error);
+    if (outlet.backlogBytes() > limits.helloBytes) socket.terminate();
   }
 
   function peerOf(session: Session, organisation: Organisation): Peer {
@@ -150,29 +186,34 @@ export function createConnection(socket: WebSocket, tcp: Socket, options: Connec
       // Every push looks at the session again: one that has run out gets nothing more.
       send(frame: Uint8Array): void {
         if (endReason !== null) return;
-        if (clock.now() >= session.expiresMs) return fail(new RelayError('session-ended', 'log in again'));
+        if (clock.now() >= expiresMs) return fail(sessionEnded());
         outlet.send(frame);
+      },
+      // What is not known to be true counts as lag: no content goes out before the log was read again.
+      isLagging: () => outlet.isLagging() || !watch.isFresh(),
+      isBehind: () => outlet.isBehind() || !watch.isFresh(),
+      async drained(): Promise<void> {
+        await outlet.drained();
+        await watch.fresh();
       },
     };
     const shared = { primitives, store, logs, queue, hub, clock, ephemeralRates, readInTurn, metrics };
     return createPeer({ ...shared, organisation, device, outlet: guarded, failed: fail });
   }
 
-  function serve({ peer, session }: Guest, bytes: Uint8Array): void {
+  function serve(from: Guest, bytes: Uint8Array): void {
     const frame: ClientFrame = decodeClientFrame(bytes);
-    if (clock.now() >= session.expiresMs) throw new RelayError('session-ended', 'log in again');
+    assertInTime();
     intake.take(bytes.length);
     sharedIntake.take(bytes.length);
     underWay += 1;
-    peer
-      .handle(frame)
-      .catch(fail)
-      .finally(() => {
-        intake.give(bytes.length);
-        sharedIntake.give(bytes.length);
-        underWay -= 1;
-        if (underWay === 0) whenAnswered();
-      });
+    const served = frame.type === 'hello' ? renew(from, frame.token) : from.peer.handle(frame);
+    served.catch(fail).finally(() => {
+      intake.give(bytes.length);
+      sharedIntake.give(bytes.length);
+      underWay -= 1;
+      if (underWay === 0) whenAnswered();
+    });
     if (gate.isHeld()) return;
     if (intake.isFull()) intake.whenHalfEmpty(gate.hold());
     if (sharedIntake.isFull()) sharedIntake.whenHalfEmpty(gate.hold());
@@ -193,9 +234,7 @@ export function createConnection(socket: WebSocket, tcp: Socket, options: Connec
       if (guest === null || endReason !== null) return;
       const { organisation, session, peer } = guest;
       if (isActive(organisation.state, deviceId(session.subject.id))) return peer.grown();
-      fail(new RelayError('not-a-member', 'no longer an active device'));
-      // What waits to be sent was meant for a member.
-      if (outlet.backlogBytes() > limits.helloBytes) socket.terminate();
+      cutOff(new RelayError('not-a-member', 'no longer an active device'));
     },
     hint(topic, devices) {
       if (guest === null || endReason !== null) return;
@@ -204,8 +243,7 @@ export function createConnection(socket: WebSocket, tcp: Socket, options: Connec
     },
     tick() {
       if (endReason !== null) return;
-      if (guest !== null && clock.now() >= guest.session.expiresMs)
-        return fail(new RelayError('session-ended', 'log in again'));
+      if (guest !== null && clock.now() >= expiresMs) return fail(sessionEnded());
       // A socket that we do not read cannot show life.
       if (isAlive() || intake.isFull() || sharedIntake.isFull()) return socket.ping();
       stop('half-open');

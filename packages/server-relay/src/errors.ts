@@ -46,3 +46,8 @@ export class RelayError extends Error {
     this.reason = details.reason ?? null;
   }
 }
+
+/** What a session's holder hears when it is over, whatever the reason. */
+export function sessionEnded(): RelayError {
+  return new RelayError('session-ended', 'log in again');
+}

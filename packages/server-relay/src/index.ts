@@ -60,9 +60,19 @@ export { vaultTransitKeyWrapper, type VaultTransitOptions } from './keys/vault-t
 export { localKeyWrapper, type KeyWrapper } from './key-wrapper.ts';
 export { DEFAULT_LIMITS, type RelayLimits } from './limits.ts';
 export type { Log, LogEvent } from './log-event.ts';
+export { killSessions } from './kill.ts';
+export type {
+  LiveSessions,
+  NewSession,
+  RefreshedSession,
+  SessionRefresh,
+  SessionStore,
+  SessionsToEnd,
+  StoredSession,
+} from './session-store.ts';
 export { openStore, type DatabaseOptions, type OpenedStore } from './sql/open.ts';
 export { startRelay, type Relay, type RelayOptions } from './start-relay.ts';
-export type { Genesis, LogAddition, LogPage, RelayStore, StoredChallenge, StoredSession } from './store.ts';
+export type { Genesis, LogAddition, LogPage, RelayStore, StoredChallenge } from './store.ts';
 export type {
   StoredUnlockShare,
   StoredWipeReceipt,

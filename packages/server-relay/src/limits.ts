@@ -32,7 +32,14 @@ export interface RelayLimits {
   readonly strangerBurst: number;
   readonly strangersPerSecond: number;
   readonly challengeMs: number;
+  /** How long an access token is good. */
+  readonly accessMs: number;
+  /** How long a session lasts from its login on, however often it is refreshed. */
   readonly sessionMs: number;
+  /** Sessions of one subject; one more takes the place of the oldest. */
+  readonly sessionsOfSubject: number;
+  /** Time between two looks whether sessions of connected devices were ended elsewhere; after three without an answer, nothing is pushed. */
+  readonly sessionLookMs: number;
   /** How long a device waits before it replaces its access request. */
   readonly accessRequestMs: number;
   /** Access requests of one device: a burst of so many, then so many a second; of all devices of a member, twice that. */
@@ -71,7 +78,10 @@ export const DEFAULT_LIMITS: RelayLimits = {
   strangerBurst: 10_000,
   strangersPerSecond: 500,
   challengeMs: 60_000,
-  sessionMs: 3_600_000,
+  accessMs: 900_000,
+  sessionMs: 2_592_000_000,
+  sessionsOfSubject: 16,
+  sessionLookMs: 1_000,
   accessRequestMs: 1_000,
   accessBurst: 20,
   accessPerSecond: 1 / 60,

@@ -13,6 +13,9 @@ export type LogEvent =
   | { readonly event: 'organisation-created'; readonly org: string }
   | { readonly event: 'login'; readonly org: string; readonly kind: string }
   | { readonly event: 'login-refused'; readonly kind: string }
+  /** A refresh token came a second time: somebody else has it too. */
+  | { readonly event: 'refresh-reused'; readonly org: string }
+  | { readonly event: 'sessions-ended'; readonly of: string }
   | { readonly event: 'wipe-receipt'; readonly org: string }
   | { readonly event: 'unlock-refused'; readonly org: string; readonly code: string }
   | { readonly event: 'directory'; readonly org: string; readonly size: number }

@@ -27,7 +27,7 @@ export interface Peer {
    * Does what a frame asks; resolves once it is answered. Frames take effect in the order of the calls.
    * @throws RelayError that ends the connection; what concerns one request is answered by `refused` instead
    */
-  handle(frame: ClientFrame): Promise<void>;
+  handle(frame: Exclude<ClientFrame, { type: 'hello' }>): Promise<void>;
   /** Tells the device that the membership log has grown. */
   grown(): void;
   /** Tells the device to look there again. */
@@ -182,8 +182,6 @@ export function createPeer(options: PeerOptions): Peer {
   return {
     async handle(frame) {
       switch (frame.type) {
-        case 'hello':
-          throw new RelayError('malformed', 'a second hello');
         case 'append':
           return answer(frame.requestId, append(frame));
         case 'announce':

@@ -1,18 +1,11 @@
 /* oxlint-disable oxc/no-async-endpoint-handlers -- that rule is about Express; Fastify awaits its handlers */
 import { groupId, toBase64Url } from '@keytide/crypto-core';
-import {
-  challengeRequest,
-  logAppendRequest,
-  logQuery,
-  organisationRequest,
-  sessionRequest,
-} from '@keytide/relay-protocol';
+import { logAppendRequest, logQuery, organisationRequest } from '@keytide/relay-protocol';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { RelayError } from './errors.ts';
-import { hex32, orgIn, type Gate } from './gate.ts';
+import { hex32, type Gate } from './gate.ts';
 import { shortId, type Log } from './log-event.ts';
-import type { Logins } from './logins.ts';
 import type { Organisations } from './organisations.ts';
 import { parsed } from './parsed.ts';
 import type { GroupLogs } from './group-logs.ts';
@@ -23,7 +16,6 @@ export interface RoutesOptions {
   readonly store: Pick<RelayStore, 'readLog'>;
   readonly logs: Pick<GroupLogs, 'readBox'>;
   readonly organisations: Organisations;
-  readonly logins: Logins;
   readonly gate: Gate;
   readonly log: Log;
   readonly version: string;
@@ -44,7 +36,7 @@ const boxParams = z.object({
 
 /** The HTTP half of the protocol (docs/spec/sessions.md). */
 export function addRoutes(app: FastifyInstance, options: RoutesOptions): void {
-  const { store, logs, organisations, logins, gate, log } = options;
+  const { store, logs, organisations, gate, log } = options;
   const key = toBase64Url(options.key);
 
   app.get('/v1/health', () => ({ status: 'ok', version: options.version, name: options.relayName(), key }));
@@ -55,29 +47,6 @@ export function addRoutes(app: FastifyInstance, options: RoutesOptions): void {
     const org = await organisations.create(entry);
     log({ event: 'organisation-created', org: shortId(org) });
     return reply.code(201).send({ org });
-  });
-
-  app.post('/v1/organisations/:org/challenges', async (request) => {
-    options.admitStranger();
-    const org = orgIn(request);
-    const { subject } = parsed(challengeRequest, request.body);
-    const { challenge, expiresMs } = await logins.challenge(org, subject);
-    return { challenge: toBase64Url(challenge), expiresAtMs: expiresMs };
-  });
-
-  app.post('/v1/organisations/:org/sessions', async (request) => {
-    options.admitStranger();
-    const org = orgIn(request);
-    const { subject, ...answer } = parsed(sessionRequest, request.body);
-    try {
-      const { token, expiresMs } = await logins.login(org, subject, answer);
-      log({ event: 'login', org: shortId(org), kind: subject.kind });
-      return { token, expiresAtMs: expiresMs };
-    } catch (error) {
-      if (error instanceof RelayError && error.code === 'login-refused')
-        log({ event: 'login-refused', kind: subject.kind });
-      throw error;
-    }
   });
 
   app.get('/v1/organisations/:org/log', async (request) => {

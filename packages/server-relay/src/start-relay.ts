@@ -37,6 +37,9 @@ import { createRateLimit } from './rate-limit.ts';
 import { openRelayKey } from './relay-key.ts';
 import { watchRequests } from './requests.ts';
 import { addRoutes } from './routes.ts';
+import { addSessionRoutes } from './session-routes.ts';
+import type { SessionsToEnd } from './session-store.ts';
+import { createSessionWatch } from './session-watch.ts';
 import { serveSockets, type Sockets } from './sockets.ts';
 import type { RelayStore } from './store.ts';
 import { openStore, type DatabaseOptions, type OpenedStore } from './sql/open.ts';
@@ -92,6 +95,11 @@ export interface Relay {
    * each answered what it asked, and every request answered. Takes as long as the slowest answer.
    */
   drain(spreadMs: number): Promise<void>;
+  /**
+   * Ends sessions: when it resolves, nothing more reaches them. For who runs the relay; `killSessions` does it from outside.
+   * @throws RelayError `database-failed`
+   */
+  endSessions(which: SessionsToEnd): Promise<void>;
   /** Finishes what is under way, closes the sockets as 'going away' and the database. Once is enough. */
   close(): Promise<void>;
 }
@@ -153,6 +161,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       log({ event: 'reloaded', what: 'tls' });
     },
     drain: (spreadMs) => (draining ??= parts.drain(spreadMs).then(close)),
+    endSessions: parts.endSessions,
     close,
   };
 }
@@ -213,6 +222,11 @@ function assemble(
       sockets?.grown(org);
     },
   });
+  const watch = createSessionWatch({
+    store,
+    lookMs: limits.sessionLookMs,
+    failed: () => log({ event: 'failed', where: 'sessions', code: 'database-failed' }),
+  });
   const ownLogins = createLogins({
     store,
     organisations,
@@ -221,6 +235,10 @@ function assemble(
     clock,
     limits,
     relayName,
+    async reused(org, id) {
+      log({ event: 'refresh-reused', org: shortId(org) });
+      await watch.end({ of: 'session', org, id });
+    },
   });
   const logins: Logins = {
     ...ownLogins,
@@ -230,7 +248,8 @@ function assemble(
   const admitStranger = createRateLimit(clock, limits.strangerBurst, limits.strangersPerSecond);
   const gate = createGate(logins, organisations, clock);
   const key = signer.publicKey;
-  addRoutes(app, { store, logs, organisations, logins, gate, log, version, key, relayName, admitStranger });
+  addRoutes(app, { store, logs, organisations, gate, log, version, key, relayName, admitStranger });
+  addSessionRoutes(app, { logins, gate, watch, log, admitStranger });
   addDirectoryRoutes(app, { store, gate, primitives, clock });
   addMailRoutes(app, {
     store,
@@ -277,6 +296,7 @@ function assemble(
     readInTurn: (read) => readInTurn(() => traced('relay.read', {}, read)),
     metrics,
     logins,
+    watch,
     organisations,
     clock,
     limits,
@@ -311,6 +331,10 @@ function assemble(
       await served.drain(spreadMs);
       await requests.idle();
     },
+    async endSessions(which) {
+      await watch.end(which);
+      log({ event: 'sessions-ended', of: which.of });
+    },
     async close() {
       log({ event: 'closing' });
       clearInterval(forgetting);
@@ -319,13 +343,14 @@ function assemble(
       await served.close();
       await app.close();
       await queue.idle();
+      await watch.close();
       await store.close();
     },
   };
 }
 
 /** What there is to do with the parts of a relay once they work together. */
-interface Parts {
+interface Parts extends Pick<Relay, 'endSessions'> {
   databaseAnswers(): Promise<boolean>;
   drain(spreadMs: number): Promise<void>;
   close(): Promise<void>;

@@ -8,6 +8,7 @@ import type { EntryStore } from './entry-store.ts';
 import type { WipeStore } from './wipe-store.ts';
 import type { MailStore } from './mail-store.ts';
 import type { PreKeyStore } from './pre-key-store.ts';
+import type { SessionStore } from './session-store.ts';
 
 /**
  * What a relay keeps. Everything a method reports as done is durable. Ids are scoped by organisation; nothing
@@ -16,7 +17,16 @@ import type { PreKeyStore } from './pre-key-store.ts';
  * then unknown, and repeating it is safe.
  */
 export interface RelayStore
-  extends DirectoryStore, EntryStore, DataStore, BlobIndex, WipeStore, AccessStore, MailStore, PreKeyStore {
+  extends
+    DirectoryStore,
+    EntryStore,
+    DataStore,
+    BlobIndex,
+    WipeStore,
+    AccessStore,
+    MailStore,
+    PreKeyStore,
+    SessionStore {
   /** Whether there is any organisation. */
   hasOrganisations(): Promise<boolean>;
   /** Starts an organisation with its genesis entry. False, and nothing done, if it exists. */
@@ -33,10 +43,6 @@ export interface RelayStore
    */
   appendLogEntry(addition: LogAddition): Promise<void>;
 
-  /** Keeps a session under the SHA-256 of its token. */
-  putSession(session: StoredSession): Promise<void>;
-  /** The session with this token hash, also an expired one, or `null`. */
-  readSession(org: OrgId, tokenHash: Uint8Array): Promise<StoredSession | null>;
   /** Keeps a challenge until it is taken or forgotten. */
   putChallenge(challenge: StoredChallenge): Promise<void>;
   /** Uses up a challenge. True for one caller only, and only for its subject before its time is over. */
@@ -69,15 +75,6 @@ export interface LogAddition {
   readonly wire: Uint8Array;
   readonly growth: LogGrowth;
   readonly ended: readonly Subject[];
-}
-
-/** A session as it is kept: the token itself is not. */
-export interface StoredSession {
-  readonly org: OrgId;
-  /** 32 bytes. */
-  readonly tokenHash: Uint8Array;
-  readonly subject: Subject;
-  readonly expiresMs: number;
 }
 
 /** A login challenge that was given out. */

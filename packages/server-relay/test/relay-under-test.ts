@@ -25,6 +25,9 @@ interface AnswerBody {
   readonly code: string;
   readonly reason?: string;
   readonly token: string;
+  readonly refreshToken: string;
+  readonly expiresAtMs: number;
+  readonly endsAtMs: number;
   readonly challenge: string;
   readonly box: string;
 }

@@ -1,6 +1,6 @@
 import pg from 'pg';
 
-/** A table of PostgreSQL that can be read and not written until `release`. */
+/** A table of PostgreSQL that cannot be written, or not even read, until `release`. */
 export interface HeldTable {
   /** How many statements wait for it. They go on waiting when whoever sent them is killed. */
   waiting(): Promise<number>;
@@ -9,11 +9,15 @@ export interface HeldTable {
 }
 
 /** Holds a table as a slow database would. `url` and `table` are the test's own, never input. */
-export async function holdTable(url: string, table: string): Promise<HeldTable> {
+export async function holdTable(
+  url: string,
+  table: string,
+  from: 'writers' | 'everybody' = 'writers',
+): Promise<HeldTable> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   await client.query('begin');
-  await client.query(`lock table ${table} in exclusive mode`);
+  await client.query(`lock table ${table} in ${from === 'writers' ? '' : 'access '}exclusive mode`);
   return {
     async waiting() {
       const sql =

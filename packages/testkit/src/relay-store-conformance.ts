@@ -11,6 +11,7 @@ import { loginChecks } from './relay-store-logins.ts';
 import { mailChecks } from './relay-store-mail.ts';
 import { preKeyChecks } from './relay-store-pre-keys.ts';
 import { sealingRecordChecks } from './relay-store-sealing.ts';
+import { sessionChecks } from './relay-store-sessions.ts';
 import { wipeChecks } from './relay-store-wipe.ts';
 import type { TestRunner } from './test-runner.ts';
 
@@ -27,6 +28,7 @@ const CHECKS: readonly StoreCheck[] = [
   ...dayChecks,
   ...wipeChecks,
   ...loginChecks,
+  ...sessionChecks,
   ...accessChecks,
 ];
 

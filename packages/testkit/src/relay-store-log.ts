@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { Subject } from '@keytide/relay-protocol';
 import type { StoreCheck } from './relay-store-check.ts';
 import { addition, growthAt, NOW_MS, placeOf, startedPlace } from './relay-store-fixtures.ts';
+import { freshSession } from './relay-store-sessions.ts';
 
 /** Organisations and their membership logs. */
 export const logChecks: readonly StoreCheck[] = [
@@ -80,9 +81,9 @@ export const logChecks: readonly StoreCheck[] = [
         { kind: 'invite', id },
         { kind: 'device', id: '7b'.repeat(32) },
       ];
-      const tokens = subjects.map(() => random(32));
-      for (const [i, subject] of subjects.entries())
-        await store.putSession({ org, tokenHash: tokens[i] as Uint8Array, subject, expiresMs: NOW_MS });
+      const sessions = subjects.map((subject) => freshSession(org, random, { subject }));
+      const tokens = sessions.map(({ tokenHash }) => tokenHash);
+      for (const session of sessions) await store.putSession(session, 1);
       await assert.rejects(
         store.appendLogEntry({ ...addition(place, 9, random(9)), ended: [subjects[0] as Subject] }),
         { code: 'head-moved' },

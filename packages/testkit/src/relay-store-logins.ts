@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import type { Subject } from '@keytide/relay-protocol';
 import type { StoreCheck } from './relay-store-check.ts';
 import { announcement, item, NOW_MS, placeOf, startedPlace, wholeLog } from './relay-store-fixtures.ts';
+import { freshSession } from './relay-store-sessions.ts';
 
 const device: Subject = { kind: 'device', id: '7a'.repeat(32) };
 const LATER_MS: number = NOW_MS + 60_000;
 
-/** Challenges, sessions, and what is left after closing. */
+/** Challenges, and what is left after closing. */
 export const loginChecks: readonly StoreCheck[] = [
   {
     name: 'gives a challenge away once',
@@ -43,29 +44,12 @@ export const loginChecks: readonly StoreCheck[] = [
     },
   },
   {
-    name: 'keeps sessions by organisation and token hash',
-    async check({ store }) {
-      const { org, random } = placeOf('session');
-      const session = { org, tokenHash: random(32), subject: device, expiresMs: LATER_MS };
-      await store.putSession(session);
-      assert.deepEqual(await store.readSession(org, session.tokenHash), session);
-      assert.equal(await store.readSession(org, random(32)), null);
-      assert.equal(await store.readSession(placeOf('other').org, session.tokenHash), null);
-    },
-  },
-  {
     name: 'forgets what has expired',
     async check({ store }) {
       const { org, random } = placeOf('forget');
-      const short = { org, tokenHash: random(32), subject: device, expiresMs: 1_000 };
-      const long = { ...short, tokenHash: random(32), expiresMs: LATER_MS };
-      await store.putSession(short);
-      await store.putSession(long);
       const challenge = random(32);
       await store.putChallenge({ org, challenge, subject: device, expiresMs: 1_000 });
       await store.forgetExpired(2_000);
-      assert.equal(await store.readSession(org, short.tokenHash), null);
-      assert.deepEqual(await store.readSession(org, long.tokenHash), long);
       assert.equal(await store.takeChallenge({ org, challenge, subject: device }, 500), false);
     },
   },
@@ -77,13 +61,21 @@ export const loginChecks: readonly StoreCheck[] = [
       const second = announcement(place, 2);
       await store.appendEnvelopes([item(place), item(place)]);
       await store.announceEpoch(second);
-      const session = { org, tokenHash: place.random(32), subject: device, expiresMs: LATER_MS };
-      await store.putSession(session);
-      const before = [await store.readLog(org, 0), await wholeLog(store, place)];
+      const session = freshSession(org, place.random);
+      await store.putSession(session, 1);
+      const before = [
+        await store.readLog(org, 0),
+        await wholeLog(store, place),
+        await store.readSession(org, session.tokenHash),
+      ];
       await store.close();
       const again = await reopen();
-      assert.deepEqual([await again.readLog(org, 0), await wholeLog(again, place)], before);
-      assert.deepEqual(await again.readSession(org, session.tokenHash), session);
+      const after = [
+        await again.readLog(org, 0),
+        await wholeLog(again, place),
+        await again.readSession(org, session.tokenHash),
+      ];
+      assert.deepEqual(after, before);
       for (const { device: recipient, box } of second.boxes)
         assert.deepEqual((await again.readBox({ org, group, epoch: 2, device: recipient }))?.bytes, box);
       assert.deepEqual(await again.appendEnvelopes([item(place)]), [{ seq: 5, repeated: false }]);

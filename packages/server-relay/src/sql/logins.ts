@@ -1,31 +1,16 @@
-import { fromHex, idBytes, orgId, toHex } from '@keytide/crypto-core';
+import { idBytes, toHex } from '@keytide/crypto-core';
 import type { Subject } from '@keytide/relay-protocol';
-import type { RelayStore, StoredSession } from '../store.ts';
-import type { SqlDatabase, SqlRow, SqlRunner } from './database.ts';
+import type { RelayStore } from '../store.ts';
+import type { SqlDatabase, SqlRunner } from './database.ts';
 import { forgetOldPreKeys, forgetPreKeys } from './pre-keys.ts';
+import { subjectBytes } from './sessions.ts';
 import { forgetShares } from './wipe.ts';
 
-/** The part of the store that keeps sessions and challenges. */
+/** The part of the store that keeps challenges, and forgets what is over. */
 export function sqlLogins(
   database: SqlDatabase,
-): Pick<RelayStore, 'putSession' | 'readSession' | 'putChallenge' | 'takeChallenge' | 'forgetExpired'> {
+): Pick<RelayStore, 'putChallenge' | 'takeChallenge' | 'forgetExpired'> {
   return {
-    async putSession({ org, tokenHash, subject, expiresMs }) {
-      await database.query('insert into sessions values ($1, $2, $3, $4, $5)', [
-        idBytes(org),
-        tokenHash,
-        subject.kind,
-        subjectBytes(subject),
-        expiresMs,
-      ]);
-    },
-    async readSession(org, tokenHash) {
-      const [row] = await database.query('select * from sessions where org = $1 and token_hash = $2', [
-        idBytes(org),
-        tokenHash,
-      ]);
-      return row === undefined ? null : sessionIn(row);
-    },
     async putChallenge({ org, challenge, subject, expiresMs }) {
       await database.query('insert into challenges values ($1, $2, $3, $4, $5)', [
         idBytes(org),
@@ -49,7 +34,7 @@ export function sqlLogins(
     },
     async forgetExpired(nowMs) {
       await database.query('delete from challenges where expires_ms < $1', [nowMs]);
-      await database.query('delete from sessions where expires_ms < $1', [nowMs]);
+      await database.query('delete from sessions where ends_ms < $1 and expires_ms < $1', [nowMs]);
       await forgetShares(database, nowMs);
       await database.query('delete from access_requests where expires_ms < $1', [nowMs]);
       await database.query('delete from mail where expires_ms < $1', [nowMs]);
@@ -72,17 +57,4 @@ export async function endSessions(runner: SqlRunner, org: Uint8Array, subject: S
   ]);
   await runner.query('delete from mail where org = $1 and recipient = $2', [org, subjectBytes(subject)]);
   await forgetPreKeys(runner, org, subjectBytes(subject));
-}
-
-function subjectBytes({ id }: Subject): Uint8Array {
-  return fromHex(id) ?? new Uint8Array();
-}
-
-function sessionIn(row: SqlRow): StoredSession {
-  return {
-    org: orgId(row['org'] as Uint8Array),
-    tokenHash: row['token_hash'] as Uint8Array,
-    subject: { kind: row['kind'] as Subject['kind'], id: toHex(row['subject'] as Uint8Array) },
-    expiresMs: row['expires_ms'] as number,
-  };
 }

@@ -19,7 +19,7 @@ export async function openPostgres(url: string, claimMs: number = 5_000): Promis
 }
 
 /**
- * Connects beside a relay that may serve the database: for looking, not for changing what it keeps.
+ * Connects beside a relay that may serve the database: for looking, and for ending sessions.
  * @throws RelayError `database-failed`, at the first query
  */
 export function visitPostgres(url: string): SqlDatabase {

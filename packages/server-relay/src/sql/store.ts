@@ -11,6 +11,7 @@ import { addEntry, sqlDirectory } from './directory.ts';
 import { sqlEntries } from './entries.ts';
 import { sqlForgetting } from './forgetting.ts';
 import { endSessions, sqlLogins } from './logins.ts';
+import { sqlSessions } from './sessions.ts';
 import { forgetDevice, sqlWipe } from './wipe.ts';
 import { sqlMail } from './mail.ts';
 import { sqlPreKeys } from './pre-keys.ts';
@@ -19,6 +20,7 @@ import { sqlPreKeys } from './pre-keys.ts';
 export function sqlRelayStore(database: SqlDatabase): RelayStore {
   return {
     ...sqlLogins(database),
+    ...sqlSessions(database),
     ...sqlDirectory(database),
     ...sqlAppends(database),
     ...sqlEntries(database),

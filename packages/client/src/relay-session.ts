@@ -1,0 +1,89 @@
+import { signBytes, toBase64Url, type OrgId, type Primitives, type Signer } from '@keytide/crypto-core';
+import {
+  challengeResponse,
+  loginBytes,
+  sessionResponse,
+  type SessionBody,
+  type Subject,
+} from '@keytide/relay-protocol';
+import type { z } from 'zod';
+import { ClientError } from './errors.ts';
+
+/** Who logs in, and the key that proves it. */
+export interface Login {
+  readonly subject: Subject;
+  readonly signer: Signer;
+}
+
+interface RelaySessionOptions extends Login {
+  readonly primitives: Primitives;
+  /** The relay's origin: what a signature is good for. */
+  readonly origin: string;
+  readonly org: OrgId;
+  /** Posts to a route of the organisation, without a session. */
+  readonly post: <T>(path: string, answer: z.ZodType<T>, body: unknown) => Promise<T>;
+}
+
+/** A session with the relay, begun, refreshed and begun again as it is needed (docs/spec/sessions.md, "Tokens"). */
+export class RelaySession {
+  readonly #options: RelaySessionOptions;
+  /** The access token that there is, or that is being fetched. */
+  #held: Promise<SessionBody> | null = null;
+  /** In memory alone: whoever starts signs a challenge, so no disk and no old copy of one holds a refresh token. */
+  #refreshToken: string | null = null;
+
+  constructor(options: RelaySessionOptions) {
+    this.#options = options;
+  }
+
+  /** What `fetch` has given or will give; `null` before, and after it was forgotten. */
+  get held(): Promise<SessionBody> | null {
+    return this.#held;
+  }
+
+  /** An access token: the one that there is, or a new one. @throws ClientError `offline`, `relay-refused`, `relay-misbehaved` */
+  fetch(): Promise<SessionBody> {
+    if (this.#held !== null) return this.#held;
+    const held = (this.#held = this.#refresh());
+    held.catch(() => this.forgetToken(held));
+    return held;
+  }
+
+  /** Forgets this access token, unless another has taken its place, so that the next is fetched. */
+  forgetToken(held: Promise<SessionBody> | null): void {
+    if (this.#held === held) this.#held = null;
+  }
+
+  /** Forgets the session, so that the next begins with a challenge. */
+  forget(): void {
+    this.#held = null;
+    this.#refreshToken = null;
+  }
+
+  /** A refresh token is not shown twice, whatever became of the answer: a challenge does without it. */
+  async #refresh(): Promise<SessionBody> {
+    const refreshToken = this.#refreshToken;
+    this.#refreshToken = null;
+    if (refreshToken === null) return this.#logIn();
+    try {
+      return this.#keep(await this.#options.post('/sessions/refresh', sessionResponse, { refreshToken }));
+    } catch (error) {
+      if (error instanceof ClientError && error.code === 'relay-refused') return this.#logIn();
+      throw error;
+    }
+  }
+
+  async #logIn(): Promise<SessionBody> {
+    const { subject, signer, primitives, origin, org, post } = this.#options;
+    const { challenge } = await post('/challenges', challengeResponse, { subject });
+    const claim = loginBytes({ relayName: origin, org, subject, challenge });
+    const signature = signBytes(primitives, signer, 'login', claim);
+    const answer = { subject, challenge: toBase64Url(challenge), signature: toBase64Url(signature) };
+    return this.#keep(await post('/sessions', sessionResponse, answer));
+  }
+
+  #keep(session: SessionBody): SessionBody {
+    this.#refreshToken = session.refreshToken ?? null;
+    return session;
+  }
+}

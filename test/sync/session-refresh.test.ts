@@ -1,0 +1,130 @@
+import type { Ports } from '@keytide/client';
+import { nodePorts } from '@keytide/client/node';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { countedPorts, openStand, texts, type Device, type Stand } from './stand.ts';
+
+const ACCESS_MS = 1_600;
+let aheadMs = 0;
+let stand: Stand;
+beforeAll(async () => {
+  stand = await openStand({ now: () => Date.now() + aheadMs }, ACCESS_MS);
+});
+afterAll(() => stand.close());
+
+/** How often refresh tokens of this device's organisation came a second time. */
+const alarms = ({ org }: Device): number =>
+  stand.events.filter((event) => event.event === 'refresh-reused' && event.org === org.slice(0, 8)).length;
+
+/** What happens to the refreshes that a device sends; `shown` are the tokens in them. */
+function refreshing(after: (response: Response) => Promise<Response>): { ports: Ports; shown: string[] } {
+  const shown: string[] = [];
+  const ports: Ports = {
+    ...nodePorts,
+    async fetch(input, init) {
+      const response = await nodePorts.fetch(input, init);
+      if (!String(input).endsWith('/sessions/refresh')) return response;
+      shown.push((JSON.parse(String(init?.body)) as { refreshToken: string }).refreshToken);
+      return after(response);
+    },
+  };
+  return { ports, shown };
+}
+
+async function says(device: Device, text: string): Promise<void> {
+  await device.collections.chat.append({ text });
+  await device.settled();
+}
+
+test('an open socket outlives its access tokens', async () => {
+  const { ports, asked } = countedPorts(nodePorts);
+  const ada = await stand.found(ports);
+  const states: string[] = [];
+  ada.on('state', ({ kind }) => states.push(kind));
+  await says(ada, 'one');
+  const logins = () => asked.calls.filter((url) => url.endsWith('/challenges')).length;
+  const before = logins();
+  await expect
+    .poll(() => asked.frames.filter((type) => type === 'hello').length, { timeout: 15_000 })
+    .toBeGreaterThanOrEqual(4);
+  await says(ada, 'two');
+  expect(states).toEqual([]);
+  expect(logins()).toBe(before);
+});
+
+test('a lost answer to a refresh locks nobody out, and is no false alarm', async () => {
+  let lost = 0;
+  const { ports, shown } = refreshing((response) => {
+    lost += 1;
+    return lost > 2 ? Promise.resolve(response) : Promise.reject(new TypeError('the connection was cut'));
+  });
+  const ada = await stand.found(ports);
+  await expect.poll(() => lost, { timeout: 20_000 }).toBeGreaterThan(2);
+  await ada.online();
+  await says(ada, 'still here');
+  // No token was ever shown twice, so a second use is always somebody else's.
+  expect(new Set(shown).size).toBe(shown.length);
+  expect(alarms(ada)).toBe(0);
+});
+
+test('who stole a refresh token is out when the device refreshes, and the device goes on by its key', async () => {
+  let stolen: { url: string; refreshToken: string } | null = null;
+  const thief = async (): Promise<{ token: string } | null> => {
+    const { url, refreshToken } = stolen as { url: string; refreshToken: string };
+    const headers = { 'content-type': 'application/json' };
+    const answer = await fetch(`${url}/refresh`, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify({ refreshToken }),
+    });
+    return answer.status === 200 ? ((await answer.json()) as { token: string }) : null;
+  };
+  const ports: Ports = {
+    ...nodePorts,
+    async fetch(input, init) {
+      const response = await nodePorts.fetch(input, init);
+      if (stolen !== null || !String(input).endsWith('/sessions')) return response;
+      const body = (await response.clone().json()) as { refreshToken: string };
+      stolen = { url: String(input), refreshToken: body.refreshToken };
+      return response;
+    },
+  };
+  const ada = await stand.found(ports);
+  const theirs = await thief();
+  const read = async () => {
+    const { url } = stolen as { url: string };
+    const headers = { authorization: `Bearer ${theirs?.token}` };
+    return (await fetch(url.replace(/sessions$/, 'log?from=0'), { headers })).status;
+  };
+  expect(await read()).toBe(200);
+  await expect.poll(() => alarms(ada), { timeout: 15_000 }).toBe(1);
+  expect(await read()).toBe(401);
+  await ada.online();
+  await says(ada, 'mine');
+  expect(texts(ada)).toEqual(['mine']);
+});
+
+test('an admin logs out a device, which comes back by its key; a member may not', async () => {
+  const ada = await stand.found();
+  const bo = await stand.admit(ada, 'bo');
+  await says(ada, 'hello');
+  const reasons: (string | null)[] = [];
+  bo.on('state', (state) => state.kind === 'offline' && reasons.push(state.reason?.relayCode ?? null));
+  await ada.logOut(bo.device);
+  await expect.poll(() => reasons).toEqual(['session-ended']);
+  await bo.online();
+  await says(bo, 'back');
+  await expect(bo.logOut(ada.device)).rejects.toMatchObject({ relayCode: 'not-a-member' });
+  await bo.logOut('others');
+  expect(bo.state.kind).toBe('online');
+});
+
+test('a session that is over altogether begins anew with a challenge', async () => {
+  const { ports, asked } = countedPorts(nodePorts);
+  const ada = await stand.found(ports);
+  const before = asked.calls.length;
+  aheadMs = 31 * 24 * 3_600_000;
+  await ada.logOut('others');
+  const since = asked.calls.slice(before).map((url) => url.split('/').at(-1) as string);
+  const logins = since.filter((name) => ['refresh', 'challenges', 'sessions'].includes(name));
+  expect(logins.slice(0, 3)).toEqual(['refresh', 'challenges', 'sessions']);
+});

@@ -43,7 +43,6 @@ async function serverSides<T>(work: () => Promise<T>): Promise<{ result: T; sock
 
 test('bytes that are no frame are refused, and the connection ends', async () => {
   const ping = encodeClientFrame({ type: 'ping', nonce: 1 });
-  const hello = encodeClientFrame({ type: 'hello', token });
   for (const bytes of [
     new Uint8Array(0),
     Uint8Array.of(0xff),
@@ -58,7 +57,8 @@ test('bytes that are no frame are refused, and the connection ends', async () =>
     ping.subarray(0, 1),
     // The same ping, but not in the shortest form.
     Uint8Array.of(0x82, 0x18, 5, 1),
-    hello,
+    // A later hello, with something behind its token.
+    encodeCbor([1, 1, token, 'and more']),
     new Uint8Array(900_000).fill(0x81),
   ]) {
     const line = await greet(relay, token);

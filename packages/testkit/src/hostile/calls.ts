@@ -7,7 +7,7 @@ export interface CallsHost {
   saw(bytes: Uint8Array): void;
   /** The real relay's address. */
   target(): string;
-  /** Token to device or invite; filled in here as logins pass by. */
+  /** Token, of either kind, to device or invite; filled in here as logins and refreshes pass by. */
   readonly owners: Map<string, string>;
 }
 
@@ -35,7 +35,8 @@ async function answer(host: CallsHost, request: IncomingMessage): Promise<Hostil
   const token = headers.authorization?.replace('Bearer ', '');
   const isBytes = headers['content-type'] === BYTES;
   const body = isBytes ? sent : parseJson(sent);
-  const who = token === undefined ? subjectOf(body) : (host.owners.get(token) ?? null);
+  const shown = token ?? textIn(body, 'refreshToken');
+  const who = shown === null ? subjectOf(body) : (host.owners.get(shown) ?? null);
 
   const toRelay: Forward = async (call) => {
     const hasBody = call.body !== null;
@@ -52,8 +53,8 @@ async function answer(host: CallsHost, request: IncomingMessage): Promise<Hostil
     host.saw(received);
     const isJson = response.headers.get('content-type')?.startsWith('application/json') ?? false;
     const value = isJson ? parseJson(received) : received;
-    const login = tokenOf(value);
-    if (login !== null && who !== null) host.owners.set(login, who);
+    for (const given of [textIn(value, 'token'), textIn(value, 'refreshToken')])
+      if (given !== null && who !== null) host.owners.set(given, who);
     return { status: response.status, body: value };
   };
   const through = host
@@ -75,9 +76,9 @@ function subjectOf(body: unknown): string | null {
   return typeof subject?.id === 'string' ? subject.id : null;
 }
 
-function tokenOf(body: unknown): string | null {
-  const { token } = (body ?? {}) as { token?: unknown };
-  return typeof token === 'string' ? token : null;
+function textIn(body: unknown, key: 'token' | 'refreshToken'): string | null {
+  const value = ((body ?? {}) as Record<string, unknown>)[key];
+  return typeof value === 'string' ? value : null;
 }
 
 async function readAll(request: IncomingMessage): Promise<Uint8Array> {

@@ -83,6 +83,8 @@ export async function openStage(clock: { now(): number } = { now }): Promise<Sta
         publicUrl,
         clock,
         log: () => {},
+        // Fails the run, whoever asked.
+        undeclared: (what) => void Promise.reject(new Error(what)),
         random: (sizeBytes) => draws.pop()?.slice() ?? nodeRandom(sizeBytes),
       });
       return relay.url;

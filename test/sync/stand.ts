@@ -39,7 +39,15 @@ export async function openStand(
 ): Promise<Stand> {
   const events: LogEvent[] = [];
   const log = (event: LogEvent): void => void events.push(event);
-  const relay = await startRelay({ database: { kind: 'memory' }, port: 0, clock, log, limits: { accessMs } });
+  const relay = await startRelay({
+    database: { kind: 'memory' },
+    port: 0,
+    clock,
+    log,
+    limits: { accessMs },
+    // Fails the run, whoever asked.
+    undeclared: (what) => void Promise.reject(new Error(what)),
+  });
   const devices: Device[] = [];
   const kept = async (opening: Promise<Device>): Promise<Device> => {
     const device = await opening;

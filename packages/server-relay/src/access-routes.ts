@@ -1,4 +1,3 @@
-/* oxlint-disable oxc/no-async-endpoint-handlers -- that rule is about Express; Fastify awaits its handlers */
 import {
   CryptoError,
   fromHex,
@@ -11,23 +10,29 @@ import {
   type Primitives,
 } from '@keytide/crypto-core';
 import { isActive } from '@keytide/key-directory/verify';
-import { accessAnswerRequest, accessRequestRequest, accessRequestsQuery } from '@keytide/relay-protocol';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import {
+  accessAnswerRequest,
+  accessAnswersResponse,
+  accessRequestRequest,
+  accessRequestResponse,
+  accessRequestsQuery,
+  accessRequestsResponse,
+  doneResponse,
+} from '@keytide/relay-protocol';
 import { z } from 'zod';
 import type { AccessStore, StoredAccessRequest } from './access-store.ts';
 import type { Clock } from './clock.ts';
+import type { Routes } from './create-routes.ts';
 import type { MemberRates } from './device-rates.ts';
 import { RelayError } from './errors.ts';
-import { hex32, type EnteredDevice, type Gate } from './gate.ts';
+import { hex32, type EnteredDevice } from './gate.ts';
 import type { RelayLimits } from './limits.ts';
-import { parsed } from './parsed.ts';
 import type { Sockets } from './sockets.ts';
 import { adminDevices } from './standing.ts';
 
 /** What the routes of access requests work with. */
 export interface AccessRoutesOptions {
   readonly store: AccessStore;
-  readonly gate: Gate;
   readonly primitives: Primitives;
   readonly clock: Clock;
   readonly limits: Pick<RelayLimits, 'accessRequestMs'>;
@@ -37,72 +42,120 @@ export interface AccessRoutesOptions {
 }
 
 const REQUESTS = '/v1/organisations/:org/access/requests';
-const requestParams = z.object({ id: hex32 });
+const requestParams = z.object({ id: hex32.transform((id) => fromHex(id) as Uint8Array) });
 
 /** Requests for epoch keys and their answers (docs/spec/access.md): kept, ordered by nothing, judged by the devices. */
-export function addAccessRoutes(app: FastifyInstance, options: AccessRoutesOptions): void {
-  const { store, gate, primitives, clock, limits, rates, hint } = options;
+export function addAccessRoutes(routes: Routes, options: AccessRoutesOptions): void {
+  const { store, primitives, clock, limits, rates, hint } = options;
 
-  app.post(REQUESTS, async (request, reply) => {
-    const { org, state, device } = await gate.device(request);
-    const { request: wire } = parsed(accessRequestRequest, request.body);
-    // Before any signature is checked; taking a request back gives nothing back.
-    if (!rates.admits(device))
-      throw new RelayError('rate-limited', 'this device, or its member, has asked too often');
-    const { hash, group } = signedRequest(primitives, { org, state, device }, wire);
-    const nowMs = clock.now();
-    const kept = await store.putAccessRequest({
-      org,
-      id: hash,
-      group,
-      device: device.id,
-      wire,
-      nowMs,
-      sinceMs: nowMs - limits.accessRequestMs,
-      expiresMs: nowMs + state.policy.exportSeconds * 1000,
-    });
-    if (kept === 'too-soon') throw new RelayError('rate-limited', 'this device has just asked');
-    if (kept === 'kept') hint(org, adminDevices(state), 'access');
-    return reply.code(201).send({ id: toHex(hash) });
-  });
+  routes.add(
+    {
+      method: 'post',
+      path: REQUESTS,
+      who: 'device',
+      summary: 'Asks for epoch keys',
+      body: accessRequestRequest,
+      answer: accessRequestResponse,
+      status: 201,
+      refusals: ['rate-limited', 'unsupported-version', 'wrong-author', 'wrong-group'],
+    },
+    async ({ caller: { org, state, device }, body: { request: wire } }) => {
+      // Before any signature is checked; taking a request back gives nothing back.
+      if (!rates.admits(device))
+        throw new RelayError('rate-limited', 'this device, or its member, has asked too often');
+      const { hash, group } = signedRequest(primitives, { org, state, device }, wire);
+      const nowMs = clock.now();
+      const kept = await store.putAccessRequest({
+        org,
+        id: hash,
+        group,
+        device: device.id,
+        wire,
+        nowMs,
+        sinceMs: nowMs - limits.accessRequestMs,
+        expiresMs: nowMs + state.policy.exportSeconds * 1000,
+      });
+      if (kept === 'too-soon') throw new RelayError('rate-limited', 'this device has just asked');
+      if (kept === 'kept') hint(org, adminDevices(state), 'access');
+      return { id: toHex(hash) };
+    },
+  );
 
-  app.get(REQUESTS, async (request) => {
-    const { org } = await gate.admin(request);
-    const { after } = parsed(accessRequestsQuery, request.query);
-    const from = after === undefined ? null : fromHex(after);
-    const { requests, more } = await store.listAccessRequests(org, from, clock.now());
-    const last = requests[requests.length - 1];
-    const next = more && last !== undefined ? toHex(last.id) : null;
-    return { requests: requests.map(({ wire }) => toBase64Url(wire)), next };
-  });
+  routes.add(
+    {
+      method: 'get',
+      path: REQUESTS,
+      who: 'admin',
+      summary: 'Requests for epoch keys that wait for an answer',
+      query: accessRequestsQuery,
+      answer: accessRequestsResponse,
+    },
+    async ({ caller: { org }, query: { after } }) => {
+      const from = after === undefined ? null : fromHex(after);
+      const { requests, more } = await store.listAccessRequests(org, from, clock.now());
+      const last = requests[requests.length - 1];
+      const next = more && last !== undefined ? toHex(last.id) : null;
+      return { requests: requests.map(({ wire }) => toBase64Url(wire)), next };
+    },
+  );
 
-  app.delete(`${REQUESTS}/:id`, async (request) => {
-    const { org, device } = await gate.device(request);
-    await store.deleteAccessRequest(org, idIn(request), device.id);
-    return {};
-  });
+  routes.add(
+    {
+      method: 'delete',
+      path: `${REQUESTS}/:id`,
+      who: 'device',
+      summary: 'Takes a request of the calling device back',
+      params: requestParams,
+      answer: doneResponse,
+    },
+    async ({ caller: { org, device }, params: { id } }) => {
+      await store.deleteAccessRequest(org, id, device.id);
+      return {};
+    },
+  );
 
-  app.post(`${REQUESTS}/:id/answers`, async (request, reply) => {
-    const { org, state, device } = await gate.admin(request);
-    const { answer: wire } = parsed(accessAnswerRequest, request.body);
-    const asked = await stored(store, org, idIn(request), clock.now());
-    const verifier = primitives.verifier(device.signingPublicKey);
-    const answer = inRelayTerms(() => verifyAccessAnswer(primitives, verifier, wire));
-    if (toHex(answer.request) !== toHex(asked.id))
-      throw new RelayError('unknown-request', 'an answer to another request');
-    const entry = { org, id: asked.id, author: device.id, wire, nowMs: clock.now() };
-    if (!(await store.putAccessAnswer(entry)))
-      throw new RelayError('unknown-request', 'the request is over, or has its answers');
-    if (isActive(state, asked.device)) hint(org, [asked.device], 'access');
-    return reply.code(201).send({});
-  });
+  routes.add(
+    {
+      method: 'post',
+      path: `${REQUESTS}/:id/answers`,
+      who: 'admin',
+      summary: 'Answers a request for epoch keys',
+      params: requestParams,
+      body: accessAnswerRequest,
+      answer: doneResponse,
+      status: 201,
+      refusals: ['unknown-request', 'unsupported-version', 'wrong-author'],
+    },
+    async ({ caller: { org, state, device }, params: { id }, body: { answer: wire } }) => {
+      const asked = await stored(store, org, id, clock.now());
+      const verifier = primitives.verifier(device.signingPublicKey);
+      const answer = inRelayTerms(() => verifyAccessAnswer(primitives, verifier, wire));
+      if (toHex(answer.request) !== toHex(asked.id))
+        throw new RelayError('unknown-request', 'an answer to another request');
+      const entry = { org, id: asked.id, author: device.id, wire, nowMs: clock.now() };
+      if (!(await store.putAccessAnswer(entry)))
+        throw new RelayError('unknown-request', 'the request is over, or has its answers');
+      if (isActive(state, asked.device)) hint(org, [asked.device], 'access');
+      return {};
+    },
+  );
 
-  app.get(`${REQUESTS}/:id/answers`, async (request) => {
-    const { org, device } = await gate.device(request);
-    const { id, device: asker } = await stored(store, org, idIn(request), clock.now());
-    if (asker !== device.id) throw new RelayError('unknown-request', 'a request of another device');
-    return { answers: (await store.readAccessAnswers(org, id)).map(toBase64Url) };
-  });
+  routes.add(
+    {
+      method: 'get',
+      path: `${REQUESTS}/:id/answers`,
+      who: 'device',
+      summary: 'Answers to a request of the calling device',
+      params: requestParams,
+      answer: accessAnswersResponse,
+      refusals: ['unknown-request'],
+    },
+    async ({ caller: { org, device }, params }) => {
+      const { id, device: asker } = await stored(store, org, params.id, clock.now());
+      if (asker !== device.id) throw new RelayError('unknown-request', 'a request of another device');
+      return { answers: (await store.readAccessAnswers(org, id)).map(toBase64Url) };
+    },
+  );
 }
 
 async function stored(
@@ -127,10 +180,6 @@ function signedRequest(
   if (request.org !== org || request.group !== state.everyone)
     throw new RelayError('wrong-group', 'not a group of this organisation');
   return request;
-}
-
-function idIn(request: FastifyRequest): Uint8Array {
-  return fromHex(parsed(requestParams, request.params).id) as Uint8Array;
 }
 
 function inRelayTerms<T>(check: () => T): T {

@@ -1,60 +1,88 @@
-/* oxlint-disable oxc/no-async-endpoint-handlers -- that rule is about Express; Fastify awaits its handlers */
 import { toBase64Url, type OrgId } from '@keytide/crypto-core';
 import {
   collectionName,
   documentId,
   documentPutRequest,
+  documentPutResponse,
   documentsQuery,
+  documentsResponse,
   systemPutRequest,
-  writers,
+  systemPutResponse,
 } from '@keytide/relay-protocol';
-import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import type { Gate } from './gate.ts';
+import type { Routes } from './create-routes.ts';
 import type { OrgData } from './org-data.ts';
-import { parsed } from './parsed.ts';
 
 /** What the routes of an organisation's data work with. */
 export interface DataRoutesOptions {
   readonly data: Pick<OrgData, 'put' | 'list' | 'putSystem'>;
-  readonly gate: Gate;
   /** Tells the organisation's devices that there is something new. */
   readonly hint: (org: OrgId) => void;
 }
 
 const ORG = '/v1/organisations/:org';
-const collectionParams = z.object({ writers, collection: collectionName });
-const documentParams = z.object({ writers, collection: collectionName, id: documentId });
-const systemParams = z.object({ collection: collectionName });
+const collectionParams = z.object({ collection: collectionName });
+const documentParams = z.object({ collection: collectionName, id: documentId });
 
 /** Documents of an organisation, and what its devices tell the relay alone (docs/spec/data.md). */
-export function addDataRoutes(app: FastifyInstance, { data, gate, hint }: DataRoutesOptions): void {
-  app.put(`${ORG}/data/:writers/:collection/:id`, async (request) => {
-    const place = parsed(documentParams, request.params);
-    const { org } = await (place.writers === 'admins' ? gate.admin(request) : gate.device(request));
-    const { body, ifVersion } = parsed(documentPutRequest, request.body);
-    const version = await data.put({ org, ...place }, body, ifVersion);
-    hint(org);
-    return { version };
-  });
+export function addDataRoutes(routes: Routes, { data, hint }: DataRoutesOptions): void {
+  for (const [writers, who] of [
+    ['members', 'device'],
+    ['admins', 'admin'],
+  ] as const) {
+    routes.add(
+      {
+        method: 'put',
+        path: `${ORG}/data/${writers}/:collection/:id`,
+        who,
+        summary: `Writes or removes a document that ${writers} may write`,
+        params: documentParams,
+        body: documentPutRequest,
+        answer: documentPutResponse,
+        refusals: ['version-conflict', 'quota-exceeded'],
+      },
+      async ({ caller: { org }, params, body: { body, ifVersion } }) => {
+        const version = await data.put({ org, writers, ...params }, body, ifVersion);
+        hint(org);
+        return { version };
+      },
+    );
 
-  app.get(`${ORG}/data/:writers/:collection`, async (request) => {
-    const { org } = await gate.device(request);
-    const { after } = parsed(documentsQuery, request.query);
-    const page = await data.list({ org, ...parsed(collectionParams, request.params) }, after);
-    const documents = page.documents.map(({ id, version, body }) => ({
-      id,
-      version,
-      body: body && toBase64Url(body),
-    }));
-    return { ...page, documents };
-  });
+    routes.add(
+      {
+        method: 'get',
+        path: `${ORG}/data/${writers}/:collection`,
+        who: 'device',
+        summary: `Documents that ${writers} may write, by the order of their newest version`,
+        params: collectionParams,
+        query: documentsQuery,
+        answer: documentsResponse,
+      },
+      async ({ caller: { org }, params: { collection }, query: { after } }) => {
+        const page = await data.list({ org, writers, collection }, after);
+        const documents = page.documents.map(({ id, version, body }) => ({
+          id,
+          version,
+          body: body && toBase64Url(body),
+        }));
+        return { ...page, documents };
+      },
+    );
+  }
 
-  app.put(`${ORG}/system/:collection`, async (request) => {
-    const { org, device } = await gate.device(request);
-    const { collection } = parsed(systemParams, request.params);
-    const { body } = parsed(systemPutRequest, request.body);
-    await data.putSystem({ org, device: device.id, collection }, body);
-    return {};
-  });
+  routes.add(
+    {
+      method: 'put',
+      path: `${ORG}/system/:collection`,
+      who: 'device',
+      summary: "Sets or clears the calling device's value, for the relay alone",
+      params: collectionParams,
+      body: systemPutRequest,
+      answer: systemPutResponse,
+    },
+    async ({ caller: { org, device }, params: { collection }, body: { body } }) => {
+      await data.putSystem({ org, device: device.id, collection }, body);
+      return {};
+    },
+  );
 }

@@ -1,4 +1,3 @@
-/* oxlint-disable oxc/no-async-endpoint-handlers -- that rule is about Express; Fastify awaits its handlers */
 import { decodeUtf8, deviceId, memberId, toBase64Url, type Primitives } from '@keytide/crypto-core';
 import {
   deviceKey,
@@ -15,102 +14,186 @@ import {
 import {
   checkpointQuery,
   cosignatureRequest,
+  cosignatureResponse,
+  cosignedResponse,
+  lookupResponse,
   sealingRecordRequest,
+  sealingRecordResponse,
   sealingRecordsQuery,
+  sealingRecordsResponse,
 } from '@keytide/relay-protocol';
-import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
 import type { Clock } from './clock.ts';
 import { acceptCosignature, cosignedNote } from './cosignatures.ts';
+import type { Routes } from './create-routes.ts';
 import type { DirectoryStore, StoredCheckpoint } from './directory-store.ts';
 import { RelayError } from './errors.ts';
-import { hex32, type Entered, type Gate } from './gate.ts';
+import { hex32, type Entered } from './gate.ts';
 import { mapRootOf, waysOf } from './log-growth.ts';
-import { parsed } from './parsed.ts';
+import { plainText, rawBytes } from './route.ts';
 import { acceptSealingRecord } from './sealing-records.ts';
 
 /** What the routes of the directory work with. */
 export interface DirectoryRoutesOptions {
   readonly store: DirectoryStore;
-  readonly gate: Gate;
   readonly primitives: Primitives;
   readonly clock: Clock;
 }
 
 const ORG = '/v1/organisations/:org';
-const memberParams = z.object({ id: z.string().regex(/^[0-9a-f]{32}$/) });
+const memberParams = z.object({
+  id: z
+    .string()
+    .regex(/^[0-9a-f]{32}$/)
+    .meta({ description: '16 bytes as hex' }),
+});
 const deviceParams = z.object({ id: hex32 });
-const tileParams = z.object({ '*': z.string() });
+const tileParams = z.object({
+  '*': z.string().meta({ description: 'LEVEL/INDEX[.p/WIDTH], slashes as they are (C2SP tlog-tiles)' }),
+});
 
 /** Checkpoints, tiles, lookups and sealing records (docs/spec/directory-service.md). */
-export function addDirectoryRoutes(app: FastifyInstance, options: DirectoryRoutesOptions): void {
-  const { store, gate, primitives, clock } = options;
+export function addDirectoryRoutes(routes: Routes, options: DirectoryRoutesOptions): void {
+  const { store, primitives, clock } = options;
 
-  app.get(`${ORG}/log/checkpoint`, async (request, reply) => {
-    return sendText(reply, await noteAt(store, await gate.subject(request), request.query));
-  });
+  routes.add(
+    {
+      method: 'get',
+      path: `${ORG}/log/checkpoint`,
+      who: 'subject',
+      summary: 'A checkpoint of the membership log, a signed note',
+      query: checkpointQuery,
+      answer: plainText,
+      refusals: ['not-found'],
+    },
+    ({ caller, query: { size } }) => noteAt(store, caller, size),
+  );
 
-  app.get(`${ORG}/log/checkpoint/witnessed`, async (request, reply) => {
-    const { org, readsUpTo } = await gate.subject(request);
-    const checkpoint = await store.readCheckpoint(org, 'witnessed');
-    if (checkpoint === null || !isWithin(readsUpTo, checkpoint))
-      throw new RelayError('no-checkpoint', 'no device has cosigned a checkpoint');
-    return sendText(reply, cosignedNote(checkpoint));
-  });
+  routes.add(
+    {
+      method: 'get',
+      path: `${ORG}/log/checkpoint/witnessed`,
+      who: 'subject',
+      summary: 'The newest checkpoint with a cosignature',
+      answer: plainText,
+      refusals: ['no-checkpoint'],
+    },
+    async ({ caller: { org, readsUpTo } }) => {
+      const checkpoint = await store.readCheckpoint(org, 'witnessed');
+      if (checkpoint === null || !isWithin(readsUpTo, checkpoint))
+        throw new RelayError('no-checkpoint', 'no device has cosigned a checkpoint');
+      return cosignedNote(checkpoint);
+    },
+  );
 
-  app.get(`${ORG}/log/cosignatures`, async (request) => {
-    const { org, readsUpTo } = await gate.subject(request);
-    const checkpoints = (await store.readCosigned(org)).filter((each) => isWithin(readsUpTo, each));
-    return { notes: checkpoints.map((checkpoint) => decodeUtf8(cosignedNote(checkpoint))) };
-  });
+  routes.add(
+    {
+      method: 'get',
+      path: `${ORG}/log/cosignatures`,
+      who: 'subject',
+      summary: 'Of each device that has cosigned, the newest checkpoint it did',
+      answer: cosignedResponse,
+    },
+    async ({ caller: { org, readsUpTo } }) => {
+      const checkpoints = (await store.readCosigned(org)).filter((each) => isWithin(readsUpTo, each));
+      return { notes: checkpoints.map((checkpoint) => decodeUtf8(cosignedNote(checkpoint))) };
+    },
+  );
 
-  app.post(`${ORG}/log/cosignatures`, async (request, reply) => {
-    const device = await gate.admin(request);
-    const { note } = parsed(cosignatureRequest, request.body);
-    const size = await acceptCosignature({ store, primitives, nowMs: clock.now() }, device, note);
-    return reply.code(201).send({ size });
-  });
+  routes.add(
+    {
+      method: 'post',
+      path: `${ORG}/log/cosignatures`,
+      who: 'admin',
+      summary: "Hands in a checkpoint with the calling device's cosignature",
+      body: cosignatureRequest,
+      answer: cosignatureResponse,
+      status: 201,
+      refusals: ['entry-refused'],
+    },
+    async ({ caller, body: { note } }) => ({
+      size: await acceptCosignature({ store, primitives, nowMs: clock.now() }, caller, note),
+    }),
+  );
 
-  app.get(`${ORG}/log/tile/*`, async (request, reply) => {
-    const entered = await gate.subject(request);
-    const tile = await readTile(store, entered, `tile/${parsed(tileParams, request.params)['*']}`);
-    return reply.type('application/octet-stream').send(Buffer.from(tile));
-  });
+  routes.add(
+    {
+      method: 'get',
+      path: `${ORG}/log/tile/*`,
+      who: 'subject',
+      summary: "A tile of the membership log's tree, or a bundle of its entries",
+      params: tileParams,
+      answer: rawBytes,
+      refusals: ['not-found'],
+    },
+    ({ caller, params }) => readTile(store, caller, `tile/${params['*']}`),
+  );
 
-  app.get(`${ORG}/directory/members/:id`, async (request) => {
-    const entered = await gate.subject(request);
-    const id = memberId(parsed(memberParams, request.params).id);
-    return lookup({ store, primitives, entered }, request.query, memberKey(primitives, id));
-  });
+  for (const [of, params, keyIn] of [
+    ['members', memberParams, (id: string) => memberKey(primitives, memberId(id))],
+    ['devices', deviceParams, (id: string) => deviceKey(primitives, deviceId(id))],
+  ] as const)
+    routes.add(
+      {
+        method: 'get',
+        path: `${ORG}/directory/${of}/:id`,
+        who: 'subject',
+        summary: `What the directory holds of one of the ${of}, with its proof`,
+        params,
+        query: checkpointQuery,
+        answer: lookupResponse,
+        refusals: ['not-found'],
+      },
+      ({ caller, params: { id }, query: { size } }) => lookup({ store, primitives, caller }, size, keyIn(id)),
+    );
 
-  app.get(`${ORG}/directory/devices/:id`, async (request) => {
-    const entered = await gate.subject(request);
-    const id = deviceId(parsed(deviceParams, request.params).id);
-    return lookup({ store, primitives, entered }, request.query, deviceKey(primitives, id));
-  });
+  routes.add(
+    {
+      method: 'get',
+      path: `${ORG}/directory/organisation`,
+      who: 'subject',
+      summary: 'What the directory holds of the organisation itself, with its proof',
+      query: checkpointQuery,
+      answer: lookupResponse,
+      refusals: ['not-found'],
+    },
+    ({ caller, query: { size } }) => lookup({ store, primitives, caller }, size, organisationKey(primitives)),
+  );
 
-  app.get(`${ORG}/directory/organisation`, async (request) => {
-    const entered = await gate.subject(request);
-    return lookup({ store, primitives, entered }, request.query, organisationKey(primitives));
-  });
+  routes.add(
+    {
+      method: 'post',
+      path: `${ORG}/sealing-records`,
+      who: 'device',
+      summary: "Hands in the calling device's next sealing record",
+      body: sealingRecordRequest,
+      answer: sealingRecordResponse,
+      status: 201,
+      refusals: ['record-refused', 'unsupported-version'],
+    },
+    async ({ caller, body: { record } }) => ({
+      seq: await acceptSealingRecord({ store, primitives, nowMs: clock.now() }, caller, record),
+    }),
+  );
 
-  app.post(`${ORG}/sealing-records`, async (request, reply) => {
-    const device = await gate.device(request);
-    const { record } = parsed(sealingRecordRequest, request.body);
-    const seq = await acceptSealingRecord({ store, primitives, nowMs: clock.now() }, device, record);
-    return reply.code(201).send({ seq });
-  });
-
-  app.get(`${ORG}/sealing-records`, async (request) => {
-    const { org } = await gate.device(request);
-    const { after } = parsed(sealingRecordsQuery, request.query);
-    const { records, more } = await store.listSealingRecords(org, after);
-    return {
-      records: records.map(({ device, wire }) => ({ device, record: toBase64Url(wire) })),
-      next: records[records.length - 1]?.seq ?? after,
-      more,
-    };
-  });
+  routes.add(
+    {
+      method: 'get',
+      path: `${ORG}/sealing-records`,
+      who: 'device',
+      summary: 'Sealing records of all devices, in the order in which they came',
+      query: sealingRecordsQuery,
+      answer: sealingRecordsResponse,
+    },
+    async ({ caller: { org }, query: { after } }) => {
+      const { records, more } = await store.listSealingRecords(org, after);
+      return {
+        records: records.map(({ device, wire }) => ({ device, record: toBase64Url(wire) })),
+        next: records[records.length - 1]?.seq ?? after,
+        more,
+      };
+    },
+  );
 }
 
 /** Who reads, and how much of the log. */
@@ -120,10 +203,8 @@ type Reader = Pick<Entered, 'org' | 'readsUpTo'>;
 async function noteAt(
   store: DirectoryStore,
   { org, readsUpTo }: Reader,
-  query: unknown,
+  size: number | 'newest' = readsUpTo === Infinity ? 'newest' : readsUpTo,
 ): Promise<Uint8Array> {
-  const newest = readsUpTo === Infinity ? 'newest' : readsUpTo;
-  const { size = newest } = parsed(checkpointQuery, query);
   const checkpoint = size !== 'newest' && size > readsUpTo ? null : await store.readCheckpoint(org, size);
   if (checkpoint !== null) return cosignedNote(checkpoint);
   if (size === 'newest') throw new RelayError('database-failed', 'a log without its checkpoint');
@@ -159,18 +240,14 @@ async function lookup(
   {
     store,
     primitives,
-    entered,
-  }: Pick<DirectoryRoutesOptions, 'store' | 'primitives'> & { readonly entered: Reader },
-  query: unknown,
+    caller,
+  }: Pick<DirectoryRoutesOptions, 'store' | 'primitives'> & { readonly caller: Reader },
+  size: number | undefined,
   key: Uint8Array,
 ): Promise<{ checkpoint: string | null; lookup: string }> {
-  const { org } = entered;
-  const note = await noteAt(store, entered, query);
+  const { org } = caller;
+  const note = await noteAt(store, caller, size);
   const root = mapRootOf(note) ?? EMPTY_MAP_ROOT;
   const proof = await proveLookup(primitives, await waysOf(store, org, root, [key]), root, key);
   return { checkpoint: decodeUtf8(note), lookup: toBase64Url(proof) };
-}
-
-function sendText(reply: FastifyReply, note: Uint8Array): FastifyReply {
-  return reply.type('text/plain; charset=utf-8').send(Buffer.from(note));
 }

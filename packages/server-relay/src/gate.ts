@@ -17,6 +17,8 @@ export interface Gate {
   subject(request: FastifyRequest): Promise<Entered>;
   /** As `subject`, and it is an active device. */
   device(request: FastifyRequest): Promise<EnteredDevice>;
+  /** The same of a session that was found. */
+  deviceOf(session: Session): Promise<EnteredDevice>;
   /** As `device`, and its member is an admin. */
   admin(request: FastifyRequest): Promise<EnteredDevice>;
   /** As `subject`, and it is a device that was told to destroy what it holds. */
@@ -36,13 +38,13 @@ export interface Entered {
 export type EnteredDevice = Entered & { readonly device: Device };
 
 /** 32 bytes as hex, in a path. */
-export const hex32: z.ZodType<string> = z.string().regex(/^[0-9a-f]{64}$/);
-const orgParams = z.object({ org: hex32 });
+export const hex32: z.ZodType<string, string> = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/)
+  .meta({ description: '32 bytes as hex' });
 
-/** The organisation in the path of a request. @throws RelayError `malformed` */
-export function orgIn(request: FastifyRequest): OrgId {
-  return orgId(parsed(orgParams, request.params).org);
-}
+/** The organisation in the path of a request. */
+export const orgParams: z.ZodType<{ org: OrgId }> = z.object({ org: hex32.transform(orgId) });
 
 /** A gate that keeps nothing: every request is asked again. */
 export function createGate(
@@ -51,7 +53,7 @@ export function createGate(
   clock: Clock,
 ): Gate {
   async function session(request: FastifyRequest): Promise<Session> {
-    const org = orgIn(request);
+    const { org } = parsed(orgParams, request.params);
     const [, token] = /^Bearer ([A-Za-z0-9_-]+)$/.exec(request.headers.authorization ?? '') ?? [];
     if (token === undefined) throw new RelayError('session-ended', 'log in first');
     const found = await logins.session(token);
@@ -59,16 +61,15 @@ export function createGate(
     return found;
   }
 
-  async function enter(request: FastifyRequest): Promise<Entered & Pick<Session, 'subject'>> {
-    const { org, subject } = await session(request);
+  async function enter({ org, subject }: Session): Promise<Entered & Pick<Session, 'subject'>> {
     const organisation = await organisations.find(org);
     if (organisation === null || !mayRead(organisation.state, subject, clock.now())) throw noRight();
     const { state } = organisation;
     return { org, subject, state, readsUpTo: readsUpTo(state, subject) };
   }
 
-  async function asDevice(request: FastifyRequest, which: 'active' | 'wiped'): Promise<EnteredDevice> {
-    const { subject, ...entered } = await enter(request);
+  async function asDevice(found: Session, which: 'active' | 'wiped'): Promise<EnteredDevice> {
+    const { subject, ...entered } = await enter(found);
     const { state } = entered;
     const device = subject.kind === 'device' ? state.devices.get(deviceId(subject.id)) : undefined;
     if (device === undefined || isWiped(state, subject) !== (which === 'wiped')) throw noRight();
@@ -76,17 +77,18 @@ export function createGate(
   }
 
   async function admin(request: FastifyRequest): Promise<EnteredDevice> {
-    const entered = await asDevice(request, 'active');
+    const entered = await asDevice(await session(request), 'active');
     if (!isAdmin(entered.state, entered.device)) throw noRight();
     return entered;
   }
 
   return {
     session,
-    subject: enter,
-    device: (request) => asDevice(request, 'active'),
+    subject: async (request) => enter(await session(request)),
+    device: async (request) => asDevice(await session(request), 'active'),
+    deviceOf: (found) => asDevice(found, 'active'),
     admin,
-    wiped: (request) => asDevice(request, 'wiped'),
+    wiped: async (request) => asDevice(await session(request), 'wiped'),
   };
 }
 

@@ -41,6 +41,11 @@ const STATUS: Partial<Record<RelayErrorCode, number>> = {
   'rate-limited': 429,
 };
 
+/** The status that goes with a code: 503 for what is the relay's own trouble. */
+export function statusOf(code: RelayErrorCode): number {
+  return STATUS[code] ?? 503;
+}
+
 /** What `createHttpServer` works with. Without `tls` it speaks plain HTTP. */
 interface HttpServerOptions {
   readonly log: Log;
@@ -68,7 +73,7 @@ export function createHttpServer({ log, metrics, tls }: HttpServerOptions): Fast
   });
   app.setErrorHandler((error, _request, reply) => {
     const refusal = refusalOf(error);
-    const status = STATUS[refusal.code] ?? 503;
+    const status = statusOf(refusal.code);
     if (status === 503) log({ event: 'failed', where: 'http', code: refusal.code });
     const body: ErrorBody = {
       code: status === 503 ? 'unavailable' : refusal.code,

@@ -1,31 +1,36 @@
-/* oxlint-disable oxc/no-async-endpoint-handlers -- that rule is about Express; Fastify awaits its handlers */
 import { groupId, toBase64Url } from '@keytide/crypto-core';
-import { logAppendRequest, logQuery, organisationRequest } from '@keytide/relay-protocol';
-import type { FastifyInstance } from 'fastify';
+import {
+  boxResponse,
+  healthResponse,
+  logAppendRequest,
+  logAppendResponse,
+  logQuery,
+  logResponse,
+  organisationRequest,
+  organisationResponse,
+} from '@keytide/relay-protocol';
 import { z } from 'zod';
+import type { Routes } from './create-routes.ts';
 import { RelayError } from './errors.ts';
-import { hex32, type Gate } from './gate.ts';
+import { hex32 } from './gate.ts';
 import { shortId, type Log } from './log-event.ts';
 import type { Organisations } from './organisations.ts';
-import { parsed } from './parsed.ts';
 import type { GroupLogs } from './group-logs.ts';
 import type { RelayStore } from './store.ts';
 
 /** What the routes work with. */
-export interface RoutesOptions {
+export interface LogRoutesOptions {
   readonly store: Pick<RelayStore, 'readLog'>;
   readonly logs: Pick<GroupLogs, 'readBox'>;
   readonly organisations: Organisations;
-  readonly gate: Gate;
   readonly log: Log;
   readonly version: string;
   /** The relay's public key. */
   readonly key: Uint8Array;
   readonly relayName: () => string;
-  /** Takes one call of somebody who is not logged in. @throws RelayError `rate-limited` */
-  readonly admitStranger: () => void;
 }
 
+const LOG = '/v1/organisations/:org/log';
 const boxParams = z.object({
   group: hex32,
   epoch: z
@@ -34,41 +39,86 @@ const boxParams = z.object({
     .transform(Number),
 });
 
-/** The HTTP half of the protocol (docs/spec/sessions.md). */
-export function addRoutes(app: FastifyInstance, options: RoutesOptions): void {
-  const { store, logs, organisations, gate, log } = options;
+/** Organisations, their membership logs, and boxes (docs/spec/sessions.md). */
+export function addRoutes(routes: Routes, options: LogRoutesOptions): void {
+  const { store, logs, organisations, log } = options;
   const key = toBase64Url(options.key);
 
-  app.get('/v1/health', () => ({ status: 'ok', version: options.version, name: options.relayName(), key }));
+  routes.add(
+    {
+      method: 'get',
+      path: '/v1/health',
+      who: 'anyone',
+      summary: 'That the relay answers, and who it is',
+      answer: healthResponse,
+    },
+    () => ({ status: 'ok', version: options.version, name: options.relayName(), key }),
+  );
 
-  app.post('/v1/organisations', async (request, reply) => {
-    options.admitStranger();
-    const { entry } = parsed(organisationRequest, request.body);
-    const org = await organisations.create(entry);
-    log({ event: 'organisation-created', org: shortId(org) });
-    return reply.code(201).send({ org });
-  });
+  routes.add(
+    {
+      method: 'post',
+      path: '/v1/organisations',
+      who: 'stranger',
+      summary: 'Registers an organisation by the first entry of its membership log',
+      body: organisationRequest,
+      answer: organisationResponse,
+      status: 201,
+      refusals: ['unsupported-version', 'entry-refused'],
+    },
+    async ({ body }) => {
+      const org = await organisations.create(body.entry);
+      log({ event: 'organisation-created', org: shortId(org) });
+      return { org };
+    },
+  );
 
-  app.get('/v1/organisations/:org/log', async (request) => {
-    const { org, readsUpTo } = await gate.subject(request);
-    const { from, count } = parsed(logQuery, request.query);
-    const page = await store.readLog(org, from, count);
-    const entries = (page?.entries ?? []).slice(0, Math.max(0, readsUpTo - from));
-    return { entries: entries.map(toBase64Url), size: Math.min(page?.size ?? 0, readsUpTo) };
-  });
+  routes.add(
+    {
+      method: 'get',
+      path: LOG,
+      who: 'subject',
+      summary: 'A page of the membership log',
+      query: logQuery,
+      answer: logResponse,
+    },
+    async ({ caller: { org, readsUpTo }, query: { from, count } }) => {
+      const page = await store.readLog(org, from, count);
+      const entries = (page?.entries ?? []).slice(0, Math.max(0, readsUpTo - from));
+      return { entries: entries.map(toBase64Url), size: Math.min(page?.size ?? 0, readsUpTo) };
+    },
+  );
 
-  app.post('/v1/organisations/:org/log', async (request, reply) => {
-    const { org, subject } = await gate.session(request);
-    const { entry } = parsed(logAppendRequest, request.body);
-    const index = await organisations.append(org, subject, entry);
-    return reply.code(201).send({ index });
-  });
+  routes.add(
+    {
+      method: 'post',
+      path: LOG,
+      who: 'session',
+      summary: 'Adds an entry to the membership log',
+      body: logAppendRequest,
+      answer: logAppendResponse,
+      status: 201,
+      refusals: ['not-a-member', 'unsupported-version', 'entry-refused', 'head-moved'],
+    },
+    async ({ caller: { org, subject }, body }) => ({
+      index: await organisations.append(org, subject, body.entry),
+    }),
+  );
 
-  app.get('/v1/organisations/:org/groups/:group/boxes/:epoch', async (request) => {
-    const { group, epoch } = parsed(boxParams, request.params);
-    const { org, device } = await gate.device(request);
-    const box = await logs.readBox({ org, group: groupId(group), epoch, device: device.id });
-    if (box === null) throw new RelayError('no-box', 'no box for this device in this epoch');
-    return { box: toBase64Url(box) };
-  });
+  routes.add(
+    {
+      method: 'get',
+      path: '/v1/organisations/:org/groups/:group/boxes/:epoch',
+      who: 'device',
+      summary: "The calling device's box of an epoch",
+      params: boxParams,
+      answer: boxResponse,
+      refusals: ['no-box'],
+    },
+    async ({ caller: { org, device }, params: { group, epoch } }) => {
+      const box = await logs.readBox({ org, group: groupId(group), epoch, device: device.id });
+      if (box === null) throw new RelayError('no-box', 'no box for this device in this epoch');
+      return { box: toBase64Url(box) };
+    },
+  );
 }

@@ -1,80 +1,110 @@
-/* oxlint-disable oxc/no-async-endpoint-handlers -- that rule is about Express; Fastify awaits its handlers */
 import { deviceId, toBase64Url, type DeviceId } from '@keytide/crypto-core';
 import {
   challengeRequest,
+  challengeResponse,
+  doneResponse,
   endSessionsRequest,
   refreshRequest,
   sessionRequest,
+  sessionResponse,
   type SessionBody,
 } from '@keytide/relay-protocol';
-import type { FastifyInstance } from 'fastify';
+import type { Routes } from './create-routes.ts';
 import { RelayError } from './errors.ts';
-import { orgIn, type EnteredDevice, type Gate } from './gate.ts';
+import { orgParams, type EnteredDevice, type Gate } from './gate.ts';
 import { shortId, type Log } from './log-event.ts';
 import type { Logins, Tokens } from './logins.ts';
-import { parsed } from './parsed.ts';
 import type { SessionWatch } from './session-watch.ts';
 import { isAdmin } from './standing.ts';
 
 /** What the routes of sessions work with. */
 export interface SessionRoutesOptions {
   readonly logins: Logins;
-  readonly gate: Gate;
+  readonly gate: Pick<Gate, 'deviceOf'>;
   readonly watch: Pick<SessionWatch, 'end'>;
   readonly log: Log;
-  /** Takes one call of somebody who is not logged in. @throws RelayError `rate-limited` */
-  readonly admitStranger: () => void;
 }
 
 const SESSIONS = '/v1/organisations/:org/sessions';
 
 /** Logging in, staying in and logging out (docs/spec/sessions.md). */
-export function addSessionRoutes(app: FastifyInstance, options: SessionRoutesOptions): void {
-  const { logins, gate, watch, log } = options;
+export function addSessionRoutes(routes: Routes, { logins, gate, watch, log }: SessionRoutesOptions): void {
+  routes.add(
+    {
+      method: 'post',
+      path: '/v1/organisations/:org/challenges',
+      who: 'stranger',
+      summary: 'A challenge to log in by, also for who does not exist',
+      params: orgParams,
+      body: challengeRequest,
+      answer: challengeResponse,
+    },
+    async ({ params: { org }, body: { subject } }) => {
+      const { challenge, expiresMs } = await logins.challenge(org, subject);
+      return { challenge: toBase64Url(challenge), expiresAtMs: expiresMs };
+    },
+  );
 
-  app.post('/v1/organisations/:org/challenges', async (request) => {
-    options.admitStranger();
-    const org = orgIn(request);
-    const { subject } = parsed(challengeRequest, request.body);
-    const { challenge, expiresMs } = await logins.challenge(org, subject);
-    return { challenge: toBase64Url(challenge), expiresAtMs: expiresMs };
-  });
+  routes.add(
+    {
+      method: 'post',
+      path: SESSIONS,
+      who: 'stranger',
+      summary: 'Logs in by a challenge that was met',
+      params: orgParams,
+      body: sessionRequest,
+      answer: sessionResponse,
+      refusals: ['login-refused'],
+    },
+    async ({ params: { org }, body: { subject, ...answer } }) => {
+      try {
+        const tokens = await logins.login(org, subject, answer);
+        log({ event: 'login', org: shortId(org), kind: subject.kind });
+        return bodyOf(tokens);
+      } catch (error) {
+        if (error instanceof RelayError && error.code === 'login-refused')
+          log({ event: 'login-refused', kind: subject.kind });
+        throw error;
+      }
+    },
+  );
 
-  app.post(SESSIONS, async (request) => {
-    options.admitStranger();
-    const org = orgIn(request);
-    const { subject, ...answer } = parsed(sessionRequest, request.body);
-    try {
-      const tokens = await logins.login(org, subject, answer);
-      log({ event: 'login', org: shortId(org), kind: subject.kind });
-      return bodyOf(tokens);
-    } catch (error) {
-      if (error instanceof RelayError && error.code === 'login-refused')
-        log({ event: 'login-refused', kind: subject.kind });
-      throw error;
-    }
-  });
+  routes.add(
+    {
+      method: 'post',
+      path: `${SESSIONS}/refresh`,
+      who: 'stranger',
+      summary: 'Trades a refresh token, good once, for another pair of tokens',
+      params: orgParams,
+      body: refreshRequest,
+      answer: sessionResponse,
+      refusals: ['session-ended'],
+    },
+    async ({ params: { org }, body: { refreshToken } }) => bodyOf(await logins.refresh(org, refreshToken)),
+  );
 
-  app.post(`${SESSIONS}/refresh`, async (request) => {
-    options.admitStranger();
-    const org = orgIn(request);
-    const { refreshToken } = parsed(refreshRequest, request.body);
-    return bodyOf(await logins.refresh(org, refreshToken));
-  });
-
-  app.post(`${SESSIONS}/end`, async (request) => {
-    const session = await gate.session(request);
-    const named = parsed(endSessionsRequest, request.body);
-    const { org, id } = session;
-    if (named.which === 'this') await watch.end({ of: 'session', org, id });
-    else {
-      const entered = await gate.device(request);
-      const devices =
-        named.which === 'others' ? devicesOfMember(entered) : [deviceNamed(entered, named.device)];
-      await watch.end({ of: 'devices', org, devices, but: named.which === 'others' ? id : null });
-    }
-    return {};
-  });
+  routes.add(
+    {
+      method: 'post',
+      path: `${SESSIONS}/end`,
+      who: 'session',
+      summary: 'Ends sessions: this one, the others of its member, or those of a device',
+      body: endSessionsRequest,
+      answer: doneResponse,
+      refusals: ['not-a-member'],
+    },
+    async ({ caller: session, body: named }) => {
+      const { org, id } = session;
+      if (named.which === 'this') await watch.end({ of: 'session', org, id });
+      else {
+        const entered = await gate.deviceOf(session);
+        const devices =
+          named.which === 'others' ? devicesOfMember(entered) : [deviceNamed(entered, named.device)];
+        await watch.end({ of: 'devices', org, devices, but: named.which === 'others' ? id : null });
+      }
+      return {};
+    },
+  );
 }
 
 function devicesOfMember({ state, device }: EnteredDevice): DeviceId[] {

@@ -10,6 +10,7 @@ import { addBlobRoutes } from './blob-routes.ts';
 import { folderBlobStore, memoryBlobStore, type BlobStore } from './blob-store.ts';
 import { createBlobs } from './blobs.ts';
 import type { Clock } from './clock.ts';
+import { createRoutes } from './create-routes.ts';
 import { addDataRoutes } from './data-routes.ts';
 import { createDayKeys } from './day-keys.ts';
 import { createDeviceRates, createMemberRates } from './device-rates.ts';
@@ -33,6 +34,7 @@ import { createOrganisations } from './organisations.ts';
 import { createOrgData } from './org-data.ts';
 import { answerBrowsers, createOrigins, type Origins } from './origins.ts';
 import { checkKeyWrapper } from './keys/check-key-wrapper.ts';
+import { addOpenApiRoute } from './openapi-route.ts';
 import { createRateLimit } from './rate-limit.ts';
 import { openRelayKey } from './relay-key.ts';
 import { watchRequests } from './requests.ts';
@@ -73,6 +75,8 @@ export interface RelayOptions {
   readonly log?: Log;
   /** Where to differ from `DEFAULT_LIMITS`. */
   readonly limits?: Partial<RelayLimits>;
+  /** Gets what an HTTP answer has that its route does not declare. For tests: to look costs time. */
+  readonly undeclared?: (what: string) => void;
 }
 
 /** A relay that is listening. */
@@ -248,35 +252,34 @@ function assemble(
   const admitStranger = createRateLimit(clock, limits.strangerBurst, limits.strangersPerSecond);
   const gate = createGate(logins, organisations, clock);
   const key = signer.publicKey;
-  addRoutes(app, { store, logs, organisations, gate, log, version, key, relayName, admitStranger });
-  addSessionRoutes(app, { logins, gate, watch, log, admitStranger });
-  addDirectoryRoutes(app, { store, gate, primitives, clock });
-  addMailRoutes(app, {
+  const { undeclared = null } = options;
+  const routes = createRoutes(app, { gate, admitStranger, undeclared });
+  addOpenApiRoute(routes, version);
+  addRoutes(routes, { store, logs, organisations, log, version, key, relayName });
+  addSessionRoutes(routes, { logins, gate, watch, log });
+  addDirectoryRoutes(routes, { store, primitives, clock });
+  addMailRoutes(routes, {
     store,
-    gate,
     clock,
     limits,
     rates: createMemberRates(clock, limits.mailBurst, limits.mailPerSecond),
     hint: (org, device) => sockets?.hint(org, [device], 'mail'),
   });
-  addPreKeyRoutes(app, {
+  addPreKeyRoutes(routes, {
     store,
-    gate,
     clock,
     rates: createMemberRates(clock, limits.preKeyBurst, limits.preKeysPerSecond),
   });
   const atRest = createAtRest({ store, wrapper, primitives, random });
-  addDataRoutes(app, {
+  addDataRoutes(routes, {
     data: createOrgData(store, atRest, limits.documents),
-    gate,
     hint: (org) => sockets?.hint(org, 'everyone', 'data'),
   });
   const hint: Sockets['hint'] = (...news) => sockets?.hint(...news);
-  addWipeRoutes(app, { store, gate, primitives, hint, log });
-  addUnlockRoutes(app, { store, gate, primitives, clock, log, admitStranger });
-  addAccessRoutes(app, {
+  addWipeRoutes(routes, { store, primitives, hint, log });
+  addUnlockRoutes(routes, { store, primitives, clock, log });
+  addAccessRoutes(routes, {
     store,
-    gate,
     primitives,
     clock,
     limits,
@@ -284,7 +287,7 @@ function assemble(
     hint,
   });
   const blobs = createBlobs({ index: store, bytes: blobStoreOf(options.database), clock, limits });
-  addBlobRoutes(app, { blobs, gate });
+  addBlobRoutes(routes, { blobs });
   const readInTurn = createTurnstile(limits.catchUpReads);
   const served = serveSockets(app.server, {
     primitives,

@@ -173,7 +173,9 @@ test('what is no document, no name or no id is refused', async () => {
     { body: cbor({}), more: 1 },
   ])
     expect(outcome(await put(admin, 'data/members/shifts/x', body)), JSON.stringify(body)).toEqual(malformed);
-  for (const path of ['data/all/shifts/x', 'data/members/Shifts/x', 'data/members/shifts/-x', 'system/X'])
+  const nowhere = outcome(await put(admin, 'data/all/shifts/x', { body: cbor({}) }));
+  expect(nowhere).toEqual({ status: 404, code: 'not-found' });
+  for (const path of ['data/members/Shifts/x', 'data/members/shifts/-x', 'system/X'])
     expect(outcome(await put(admin, path, { body: cbor({}) })), path).toEqual(malformed);
   const most = (text: number) => ({ body: cbor({ text: 'x'.repeat(text) }) });
   expect(versionOf(await put(admin, 'data/members/shifts/large', most(65_527)))).toBe(1);

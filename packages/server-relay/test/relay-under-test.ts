@@ -16,7 +16,9 @@ export type ReachableRelay = Pick<Relay, 'url' | 'name'>;
 export async function relayUnderTest(options: Partial<RelayOptions>): Promise<RelayUnderTest> {
   const events: LogEvent[] = [];
   const log = (event: LogEvent): void => void events.push(event);
-  const relay = await startRelay({ database: { kind: 'memory' }, port: 0, log, ...options });
+  // Fails the run, whoever asked.
+  const undeclared = (what: string): void => void Promise.reject(new Error(what));
+  const relay = await startRelay({ database: { kind: 'memory' }, port: 0, log, undeclared, ...options });
   return { ...relay, events };
 }
 

@@ -1,6 +1,7 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { RelayError } from '../errors.ts';
+import { MANAGEMENT_PAGES } from './management-pages.ts';
 
 /** What the management port answers from; none of it may throw. */
 export interface Probes {
@@ -28,16 +29,16 @@ const READY_MS = 2_000;
  * @throws RelayError `address-in-use`
  */
 export async function startManagement(host: string, port: number, probes: Probes): Promise<Management> {
-  const answers: Readonly<Record<string, () => Promise<string | null>>> = {
+  const answers: Readonly<Record<keyof typeof MANAGEMENT_PAGES, () => Promise<string | null>>> = {
     '/live': async () => 'live\n',
     '/startup': async () => (probes.isStarted() ? 'started\n' : null),
     '/ready': async () => ((await inTime(probes.isReady())) ? 'ready\n' : null),
     '/metrics': () => probes.metrics(),
   };
   const server = createServer({ requestTimeout: 5_000, maxHeaderSize: 8_192 }, (request, response) => {
-    const answer = request.method === 'GET' ? answers[request.url ?? ''] : undefined;
-    if (answer === undefined) return end(response, 404, 'no such page\n');
-    answer().then(
+    const page = request.url ?? '';
+    if (request.method !== 'GET' || !isPage(page)) return end(response, 404, 'no such page\n');
+    answers[page]().then(
       (text) => end(response, text === null ? 503 : 200, text ?? 'not now\n'),
       () => end(response, 503, 'not now\n'),
     );
@@ -61,6 +62,10 @@ export async function startManagement(host: string, port: number, probes: Probes
         server.closeAllConnections();
       }),
   };
+}
+
+function isPage(path: string): path is keyof typeof MANAGEMENT_PAGES {
+  return Object.keys(MANAGEMENT_PAGES).includes(path);
 }
 
 function end(response: ServerResponse, status: number, text: string): void {

@@ -12,6 +12,7 @@ import type { Divergence, Missing } from './group-replica.ts';
 import type { Identity } from './identity.ts';
 import { Membership } from './membership.ts';
 import { membersIn, type MemberView } from './people.ts';
+import { Push } from './push.ts';
 import type { Rejected } from './rejection.ts';
 import { shortenedBy, type ShortenedRetention } from './retained.ts';
 import type { Witnesses } from './witness-demand.ts';
@@ -25,6 +26,8 @@ export class Client<D extends Declarations> extends Membership {
   readonly attachments: Attachments;
   /** Messages between this member and one other. */
   readonly direct: Direct;
+  /** Being told that there is something new while this client is not connected. */
+  readonly push: Push;
   readonly #definition: D;
   readonly #core: ClientCore;
   #unreadable: readonly Unreadable[] = [];
@@ -37,6 +40,7 @@ export class Client<D extends Declarations> extends Membership {
     this.access = core.access;
     this.attachments = core.attachments;
     this.direct = core.direct;
+    this.push = new Push(core.parts.api, () => core.sync.assertNotOver());
   }
 
   /** Opens what the store holds, without the network. Use `createOrganisation`, `join` or `connect`. */

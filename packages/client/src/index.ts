@@ -44,6 +44,7 @@ export {
 } from './org-collection.ts';
 export type { DeviceView, InviteView, MemberView } from './people.ts';
 export type { Clock, DeviceStore, Ports } from './ports.ts';
+export type { Push, PushOffer, PushTarget } from './push.ts';
 export { REPLAY_LIMIT, type ProvenDirectory } from './proven-directory.ts';
 export type { ProvenDevice, ProvenMember } from './proven-heads.ts';
 export type {

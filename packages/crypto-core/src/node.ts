@@ -1,4 +1,5 @@
 export { openFileVault, type FileVaultOptions } from './node/file-vault.ts';
+export { p256Signer } from './node/p256.ts';
 export { nodePrimitives } from './node/primitives.ts';
 export { nodeRandom } from './node/random.ts';
 export { replaceFile } from './node/replace-file.ts';

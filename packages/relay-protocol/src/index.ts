@@ -80,6 +80,7 @@ export {
 } from './pre-key-bodies.ts';
 export { LIMITS, PROTOCOL_VERSION } from './limits.ts';
 export { loginBytes, type LoginClaim } from './login.ts';
+export { pushOfferResponse, pushRequest, type PushKind } from './push-bodies.ts';
 export { isRefusalCode, REFUSAL_CODES, type RefusalCode } from './refusal.ts';
 export {
   decodeRelayFrame,

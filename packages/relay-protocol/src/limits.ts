@@ -65,6 +65,8 @@ export const LIMITS = {
   accessAnswerBytes: 42_416,
   /** Answers to one access request: one of each admin's device, the first ones. */
   accessAnswers: 16,
+  /** Where a device is told that there is something new: a URL or a token, in ASCII. */
+  pushTargetBytes: 1024,
   /** Devices with wrong attempts at their unlock shares, in one answer. */
   unlockAttemptsPage: 256,
   /** One blob: more than the ciphertext of the largest attachment. */

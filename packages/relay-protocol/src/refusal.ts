@@ -32,6 +32,7 @@ export const REFUSAL_CODES = [
   'no-blob', // no such blob of this organisation, or not whole yet, or its time is over
   'blob-taken', // another device, or another size, has this id
   'wrong-offset', // bytes beyond the end of what is there of a blob
+  'push-refused', // not a way, or not a place, by which this relay tells devices; `reason` says which
   'record-refused', // a sealing record that may not follow those of its device; `reason` says why
 ] as const;
 

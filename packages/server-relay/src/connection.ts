@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { deviceId, type DeviceId } from '@keytide/crypto-core';
+import { deviceId } from '@keytide/crypto-core';
 import { isActive } from '@keytide/key-directory/verify';
 import {
   decodeClientFrame,
@@ -18,7 +18,9 @@ import { createLiveness } from './liveness.ts';
 import type { Log } from './log-event.ts';
 import type { Logins, Session } from './logins.ts';
 import type { Organisation, Organisations } from './organisations.ts';
+import type { PushDispatcher } from './push/dispatcher.ts';
 import { createPeer, type Peer, type PeerOptions } from './peer.ts';
+import type { Recipients } from './recipients.ts';
 import { createReadingGate } from './reading-gate.ts';
 import type { SessionWatch } from './session-watch.ts';
 import { createSocketOutlet } from './socket-outlet.ts';
@@ -37,9 +39,6 @@ export interface Connection {
   leave(): Promise<void>;
 }
 
-/** Who is meant: these devices, or every one that is connected. */
-export type Recipients = readonly DeviceId[] | 'everyone';
-
 /** What all connections of a relay share. */
 export interface ConnectionOptions extends Pick<
   PeerOptions,
@@ -51,6 +50,8 @@ export interface ConnectionOptions extends Pick<
   readonly clock: Clock;
   readonly limits: RelayLimits;
   readonly log: Log;
+  /** Hears which devices are connected. */
+  readonly presence: Pick<PushDispatcher, 'came' | 'left'>;
   /** What all sockets together have sent and not yet been answered. */
   readonly sharedIntake: Intake;
   /** A device of this organisation said hello and was let in. */
@@ -142,6 +143,7 @@ export function createConnection(socket: WebSocket, tcp: Socket, options: Connec
     clearTimeout(helloTimer);
     tcp.off('data', countHello);
     options.greeted(connection, organisation);
+    options.presence.came(session.org, deviceId(session.subject.id));
     welcome(organisation);
     for (const bytes of early ?? []) if (endReason === null) serve(guest, bytes);
   }
@@ -266,8 +268,11 @@ export function createConnection(socket: WebSocket, tcp: Socket, options: Connec
   tcp.on('data', countHello);
   socket.on('message', receive);
   socket.on('error', () => end(1002, 'protocol-error', null));
-  socket.on('close', () => {
+  socket.on('close', (status) => {
+    // 1006: without a word, so nobody knows what has still reached it.
+    const isClean = endReason === null && status !== 1006;
     stop('closed-by-peer');
+    if (guest !== null) options.presence.left(guest.session.org, deviceId(guest.session.subject.id), isClean);
     release();
     options.ended(connection, guest?.organisation ?? null, endReason ?? 'closed-by-peer');
   });

@@ -38,6 +38,7 @@ const STATUS: Partial<Record<RelayErrorCode, number>> = {
   'too-large': 413,
   'entry-refused': 422,
   'not-a-recipient': 422,
+  'push-refused': 422,
   'rate-limited': 429,
 };
 

@@ -71,6 +71,16 @@ export type {
   StoredSession,
 } from './session-store.ts';
 export { openStore, type DatabaseOptions, type OpenedStore } from './sql/open.ts';
+export type { ExpoOptions } from './push/expo.ts';
+export type { PushOptions } from './push/senders.ts';
+export type { Push, PushFailure, PushOutcome, PushSender } from './push/sender.ts';
+export type {
+  ClaimedPush,
+  PresenceChange,
+  PushStore,
+  PushTimes,
+  StoredPushRegistration,
+} from './push/store.ts';
 export { startRelay, type Relay, type RelayOptions } from './start-relay.ts';
 export type { Genesis, LogAddition, LogPage, RelayStore, StoredChallenge } from './store.ts';
 export type {

@@ -53,6 +53,18 @@ export interface RelayLimits {
   readonly blobBytes: number;
   /** The same of all devices of one member, whole or not. */
   readonly blobBytesOfMember: number;
+  /** Between two looks at who has to be told that there is something new. */
+  readonly pushTickMs: number;
+  /** How long what is stored waits before anybody is told: who is just coming back needs no word, and one does for many. */
+  readonly pushGraceMs: number;
+  /** How long a device is not told again after it was told and has come. */
+  readonly pushIntervalMs: number;
+  /** The same for one that has not come. */
+  readonly pushRepeatMs: number;
+  /** How long a push service has to answer. */
+  readonly pushTimeoutMs: number;
+  /** Devices that are being told at once. */
+  readonly pushesAtOnce: number;
   /** How long an upload may take, from its beginning on, before its blob is forgotten. */
   readonly uploadMs: number;
 }
@@ -89,5 +101,11 @@ export const DEFAULT_LIMITS: RelayLimits = {
   documents: 100_000,
   blobBytes: 107_374_182_400,
   blobBytesOfMember: 26_843_545_600,
+  pushTickMs: 1_000,
+  pushGraceMs: 3_000,
+  pushIntervalMs: 60_000,
+  pushRepeatMs: 900_000,
+  pushTimeoutMs: 10_000,
+  pushesAtOnce: 32,
   uploadMs: 604_800_000,
 };

@@ -29,6 +29,8 @@ export type LogEvent =
       readonly statements: number;
       readonly sizeBytes: number;
     }
+  /** `outcome`: `told`, `gone`, or why not (docs/spec/push.md). */
+  | { readonly event: 'push'; readonly org: string; readonly kind: string; readonly outcome: string }
   | { readonly event: 'socket-opened'; readonly sockets: number }
   | { readonly event: 'socket-closed'; readonly reason: string; readonly sockets: number }
   /** `seconds`: what is left of the token that Vault is asked with. */

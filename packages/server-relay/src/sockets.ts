@@ -3,13 +3,8 @@ import type { Socket } from 'node:net';
 import type { OrgId } from '@keytide/crypto-core';
 import { LIMITS, type HintTopic } from '@keytide/relay-protocol';
 import { WebSocketServer } from 'ws';
-import {
-  createConnection,
-  RESUME,
-  type Connection,
-  type ConnectionOptions,
-  type Recipients,
-} from './connection.ts';
+import { createConnection, RESUME, type Connection, type ConnectionOptions } from './connection.ts';
+import type { Recipients } from './recipients.ts';
 import type { Metrics } from './metrics.ts';
 import type { Origins } from './origins.ts';
 

@@ -37,6 +37,10 @@ import { checkKeyWrapper } from './keys/check-key-wrapper.ts';
 import { addOpenApiRoute } from './openapi-route.ts';
 import { createRateLimit } from './rate-limit.ts';
 import { openRelayKey } from './relay-key.ts';
+import { createPushDispatcher, NO_PUSH } from './push/dispatcher.ts';
+import { createPushRegistrations } from './push/registrations.ts';
+import { addPushRoutes } from './push/routes.ts';
+import { createPushSenders, type PushOptions, type PushSenders } from './push/senders.ts';
 import { watchRequests } from './requests.ts';
 import { addRoutes } from './routes.ts';
 import { addSessionRoutes } from './session-routes.ts';
@@ -73,6 +77,8 @@ export interface RelayOptions {
   readonly random?: Random;
   /** Gets every log event. Default: one JSON line each on standard output. */
   readonly log?: Log;
+  /** How devices are told while they are not connected. Default: not at all. */
+  readonly push?: PushOptions;
   /** Where to differ from `DEFAULT_LIMITS`. */
   readonly limits?: Partial<RelayLimits>;
   /** Gets what an HTTP answer has that its route does not declare. For tests: to look costs time. */
@@ -114,12 +120,15 @@ const FORGET_MS = 600_000;
  * Starts a relay in this process.
  * @throws RelayError `data-folder-locked`, `database-failed`, `database-newer`, `migration-changed`, `address-in-use`,
  * `relay-key-missing`, `relay-key-unusable`, `data-key-missing`, `data-key-unusable`, `key-service-failed`,
- * `key-service-refused`, `tls-unusable`; TypeError for an origin that is none
+ * `key-service-refused`, `tls-unusable`; TypeError for an origin that is none, and for what
+ * cannot be used of `push`
  */
 export async function startRelay(options: RelayOptions): Promise<Relay> {
   const place = { url: '', name: '' };
   const origins = createOrigins(options.origins ?? [], () => place.name);
   const clock = options.clock ?? { now: () => Date.now() };
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const senders = createPushSenders(options.push ?? {}, clock, limits.pushTimeoutMs);
   const log = options.log ?? ((event) => void process.stdout.write(`${JSON.stringify(event)}\n`));
   const tls = options.tls === undefined ? null : await readTls(options.tls);
   const { version } = createRequire(import.meta.url)('../package.json') as { version: string };
@@ -140,7 +149,19 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const parts = assemble(
     app,
     opened,
-    { ...options, origins, clock, log, random, signer, wrapper, metrics, version },
+    {
+      ...options,
+      limits,
+      senders,
+      origins,
+      clock,
+      log,
+      random,
+      signer,
+      wrapper,
+      metrics,
+      version,
+    },
     place,
   );
   try {
@@ -173,7 +194,9 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
 function assemble(
   app: FastifyInstance,
   { store, lanes }: OpenedStore,
-  options: Omit<RelayOptions, 'origins'> & {
+  options: Omit<RelayOptions, 'origins' | 'limits'> & {
+    limits: RelayLimits;
+    senders: PushSenders;
     origins: Origins;
     clock: Clock;
     log: Log;
@@ -185,12 +208,17 @@ function assemble(
   },
   place: { readonly name: string },
 ): Parts {
-  const { clock, log, random, signer, wrapper, metrics, version } = options;
+  const { clock, limits, log, random, senders, signer, wrapper, metrics, version } = options;
   const primitives = nodePrimitives;
-  const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const relayName = (): string => place.name;
   const requests = watchRequests(app);
   const hub = createHub();
+  const atRest = createAtRest({ store, wrapper, primitives, random });
+  const registrations = createPushRegistrations(store, atRest);
+  const tells = senders.byKind.size > 0;
+  const push = tells
+    ? createPushDispatcher({ store, registrations, senders, primitives, random, clock, limits, log })
+    : NO_PUSH;
   const keys = createDayKeys({ store, wrapper, random });
   const logs = createGroupLogs({
     store,
@@ -210,6 +238,8 @@ function assemble(
       const statements = entries.filter(({ kind }) => kind === 'statement').length;
       log({ event: 'append', ...where, firstSeq, count: entries.length, statements, sizeBytes });
       hub.publish(run);
+      // The key of a new epoch is of no use without something to read.
+      if (statements < entries.length) push.wake(run.org, 'everyone');
     },
     repeated: (org, group, seq) => hub.mention(org, group, seq),
   });
@@ -224,6 +254,7 @@ function assemble(
     grown({ org, state }) {
       log({ event: 'directory', org: shortId(org), size: state.size });
       sockets?.grown(org);
+      push.look();
     },
   });
   const watch = createSessionWatch({
@@ -252,30 +283,33 @@ function assemble(
   const admitStranger = createRateLimit(clock, limits.strangerBurst, limits.strangersPerSecond);
   const gate = createGate(logins, organisations, clock);
   const key = signer.publicKey;
+  const hint: Sockets['hint'] = (org, devices, topic) => {
+    sockets?.hint(org, devices, topic);
+    push.wake(org, devices);
+  };
   const { undeclared = null } = options;
   const routes = createRoutes(app, { gate, admitStranger, undeclared });
   addOpenApiRoute(routes, version);
   addRoutes(routes, { store, logs, organisations, log, version, key, relayName });
   addSessionRoutes(routes, { logins, gate, watch, log });
   addDirectoryRoutes(routes, { store, primitives, clock });
+  addPushRoutes(routes, { registrations, senders, gate, sessions: store, registered: push.registered });
   addMailRoutes(routes, {
     store,
     clock,
     limits,
     rates: createMemberRates(clock, limits.mailBurst, limits.mailPerSecond),
-    hint: (org, device) => sockets?.hint(org, [device], 'mail'),
+    hint: (org, device) => hint(org, [device], 'mail'),
   });
   addPreKeyRoutes(routes, {
     store,
     clock,
     rates: createMemberRates(clock, limits.preKeyBurst, limits.preKeysPerSecond),
   });
-  const atRest = createAtRest({ store, wrapper, primitives, random });
   addDataRoutes(routes, {
     data: createOrgData(store, atRest, limits.documents),
     hint: (org) => sockets?.hint(org, 'everyone', 'data'),
   });
-  const hint: Sockets['hint'] = (...news) => sockets?.hint(...news);
   addWipeRoutes(routes, { store, primitives, hint, log });
   addUnlockRoutes(routes, { store, primitives, clock, log });
   addAccessRoutes(routes, {
@@ -304,6 +338,7 @@ function assemble(
     clock,
     limits,
     log,
+    presence: push,
     sharedIntake: createIntake(limits.intakeBytes),
     origins: options.origins,
   });
@@ -321,6 +356,7 @@ function assemble(
     log({ event: 'failed', where: 'forget', code });
     return 'failed';
   }
+  const pushing = tells ? setInterval(push.tick, limits.pushTickMs) : null;
   return {
     async databaseAnswers() {
       return store.hasOrganisations().then(
@@ -341,12 +377,14 @@ function assemble(
     async close() {
       log({ event: 'closing' });
       clearInterval(forgetting);
+      if (pushing !== null) clearInterval(pushing);
       served.stopAccepting();
       await queue.idle();
       await served.close();
       await app.close();
       await queue.idle();
       await watch.close();
+      await push.close();
       await store.close();
     },
   };

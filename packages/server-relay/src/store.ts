@@ -8,6 +8,7 @@ import type { EntryStore } from './entry-store.ts';
 import type { WipeStore } from './wipe-store.ts';
 import type { MailStore } from './mail-store.ts';
 import type { PreKeyStore } from './pre-key-store.ts';
+import type { PushStore } from './push/store.ts';
 import type { SessionStore } from './session-store.ts';
 
 /**
@@ -26,7 +27,8 @@ export interface RelayStore
     AccessStore,
     MailStore,
     PreKeyStore,
-    SessionStore {
+    SessionStore,
+    PushStore {
   /** Whether there is any organisation. */
   hasOrganisations(): Promise<boolean>;
   /** Starts an organisation with its genesis entry. False, and nothing done, if it exists. */

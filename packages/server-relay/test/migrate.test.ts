@@ -51,7 +51,9 @@ test('a migration that fails changes nothing, nor do those before it', async () 
   expect(await tables()).toEqual(before);
 });
 
-test('the files of this package are found and numbered without gaps', async () => {
+test('the files of this package are found, and no number is given twice', async () => {
   const migrations = await readMigrations();
-  expect(migrations.map(({ version }) => version)).toEqual(migrations.map((_migration, i) => i + 1));
+  const versions = migrations.map(({ version }) => version);
+  expect(versions.length).toBeGreaterThan(0);
+  expect(new Set(versions).size).toBe(versions.length);
 });

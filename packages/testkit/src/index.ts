@@ -7,6 +7,15 @@ export { forgeMembershipLog, type RelayKey } from './hostile/membership-log.ts';
 export { hostileRelay, type HostileRelay, type HostileRelayOptions } from './hostile/relay.ts';
 export { keyWrapperConformance } from './key-wrapper-conformance.ts';
 export { startPostgres, type TestPostgres } from './postgres.ts';
+export { pushSenderConformance, type PushSenderUnderTest } from './push-sender-conformance.ts';
+export {
+  checkVapid,
+  checkWebhook,
+  startPushService,
+  type PushReply,
+  type PushRequestSeen,
+  type PushService,
+} from './push-service.ts';
 export type { StoreCheck, StoreUnderTest } from './relay-store-check.ts';
 export { relayStoreConformance } from './relay-store-conformance.ts';
 export { seededDevice, type SeededDevice } from './seeded-device.ts';

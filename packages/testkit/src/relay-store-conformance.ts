@@ -10,6 +10,7 @@ import { logChecks } from './relay-store-log.ts';
 import { loginChecks } from './relay-store-logins.ts';
 import { mailChecks } from './relay-store-mail.ts';
 import { preKeyChecks } from './relay-store-pre-keys.ts';
+import { pushChecks } from './relay-store-push.ts';
 import { sealingRecordChecks } from './relay-store-sealing.ts';
 import { sessionChecks } from './relay-store-sessions.ts';
 import { wipeChecks } from './relay-store-wipe.ts';
@@ -23,6 +24,7 @@ const CHECKS: readonly StoreCheck[] = [
   ...blobChecks,
   ...mailChecks,
   ...preKeyChecks,
+  ...pushChecks,
   ...epochChecks,
   ...appendChecks,
   ...dayChecks,

@@ -3,6 +3,7 @@ import type { Subject } from '@keytide/relay-protocol';
 import type { RelayStore } from '../store.ts';
 import type { SqlDatabase, SqlRunner } from './database.ts';
 import { forgetOldPreKeys, forgetPreKeys } from './pre-keys.ts';
+import { endPush } from './push.ts';
 import { subjectBytes } from './sessions.ts';
 import { forgetShares } from './wipe.ts';
 
@@ -57,4 +58,5 @@ export async function endSessions(runner: SqlRunner, org: Uint8Array, subject: S
   ]);
   await runner.query('delete from mail where org = $1 and recipient = $2', [org, subjectBytes(subject)]);
   await forgetPreKeys(runner, org, subjectBytes(subject));
+  await endPush(runner, org, subjectBytes(subject));
 }

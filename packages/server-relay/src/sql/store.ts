@@ -15,6 +15,7 @@ import { sqlSessions } from './sessions.ts';
 import { forgetDevice, sqlWipe } from './wipe.ts';
 import { sqlMail } from './mail.ts';
 import { sqlPreKeys } from './pre-keys.ts';
+import { sqlPush } from './push.ts';
 
 /** The one implementation of `RelayStore`, over a database that `migrate` has prepared. */
 export function sqlRelayStore(database: SqlDatabase): RelayStore {
@@ -31,6 +32,7 @@ export function sqlRelayStore(database: SqlDatabase): RelayStore {
     ...sqlBlobs(database),
     ...sqlMail(database),
     ...sqlPreKeys(database),
+    ...sqlPush(database),
     hasOrganisations: async () =>
       (await database.query('select 1 as one from organisations limit 1')).length > 0,
     createOrganisation: (genesis) => createOrganisation(database, genesis),

@@ -1,0 +1,42 @@
+import type { PushKind } from '@keytide/relay-protocol';
+import type { Clock } from '../clock.ts';
+import { expoSender, type ExpoOptions } from './expo.ts';
+import { createPushHttp } from './push-http.ts';
+import type { PushSender } from './sender.ts';
+import { createVapid, type VapidOptions } from './vapid.ts';
+import { webPushSender } from './web-push.ts';
+import { webhookSender, type WebhookOptions } from './webhook.ts';
+
+/** How a relay tells devices that are not connected; what is left out it does not do. */
+export interface PushOptions {
+  readonly webPush?: Pick<VapidOptions, 'key' | 'subject'>;
+  readonly expo?: ExpoOptions;
+  readonly webhook?: WebhookOptions;
+  /** Origins that push may go to although they are not https, or not at a public address, such as `http://127.0.0.1:9000`. */
+  readonly allow?: readonly string[];
+}
+
+/** The senders of a relay. */
+export interface PushSenders {
+  readonly byKind: ReadonlyMap<PushKind, PushSender>;
+  /** What browsers subscribe with, 65 bytes; `null` without Web Push. */
+  readonly vapidKey: Uint8Array | null;
+  close(): void;
+}
+
+/** @throws TypeError for a key, subject, secret or URL that cannot be used */
+export function createPushSenders(options: PushOptions, clock: Clock, timeoutMs: number): PushSenders {
+  const { webPush, expo, webhook, allow = [] } = options;
+  const http = createPushHttp({ allow, timeoutMs, clock });
+  const vapid = webPush && createVapid({ ...webPush, clock });
+  const senders = [
+    ...(vapid === undefined ? [] : [webPushSender(http, vapid)]),
+    ...(expo === undefined ? [] : [expoSender(http, expo)]),
+    ...(webhook === undefined ? [] : [webhookSender(http, clock, webhook)]),
+  ];
+  return {
+    byKind: new Map(senders.map((sender) => [sender.kind, sender])),
+    vapidKey: vapid?.publicKey ?? null,
+    close: () => http.close(),
+  };
+}

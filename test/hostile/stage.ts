@@ -59,7 +59,7 @@ export interface Stage {
   /** Ada and bo, who have said hello to each other. */
   pair(ports?: Ports): Promise<{ ada: Person; bo: Person }>;
   /** Closes a person's client, and opens it again on the same store. */
-  reopen(person: Person): Promise<Person>;
+  reopen(person: Person, ports?: Ports): Promise<Person>;
   /**
    * Ends all attacks and closes every client.
    * @throws when a key was sealed to a device that neither is one of these people's nor came in at the real relay:
@@ -153,11 +153,11 @@ export async function openStage(clock: { now(): number } = { now }): Promise<Sta
       await hears(ada, 'hello from bo');
       return { ada, bo };
     },
-    async reopen(person) {
+    async reopen(person, ports = noonPorts) {
       await person.client.close();
       people.splice(people.indexOf(person), 1);
       const { store } = person;
-      return await settle(connect({ definition, ports: noonPorts, store }), store);
+      return await settle(connect({ definition, ports, store }), store);
     },
     async clear() {
       hostile.relent();

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { encodeCbor, equalBytes } from '@keytide/crypto-core';
 import { ClientError, memoryJournal } from '@keytide/client';
 import { openFileJournal } from '@keytide/client/node';
-import { decodeEntry, encodeEntry } from '../../packages/client/src/entry.ts';
+import { decodeRecord, encodeRecord } from '../../packages/client/src/entry.ts';
 import { encodeOperation, parseOperation } from '../../packages/client/src/operation.ts';
 import { Outbox } from '../../packages/client/src/outbox.ts';
 import type { Decoder } from './decoder.ts';
@@ -35,8 +35,8 @@ export const clientDecoders: readonly Decoder[] = [
   {
     ...stored,
     name: 'stored entry',
-    corpus: () => [encodeEntry({ kind: 'envelope', bytes: new Uint8Array(9) }), Uint8Array.of(1, 2)],
-    rewrite: (bytes) => encodeEntry(decodeEntry(bytes)),
+    corpus: () => [encodeRecord({ kind: 'envelope', bytes: new Uint8Array(9) }), Uint8Array.of(1, 2)],
+    rewrite: (bytes) => encodeRecord(decodeRecord(bytes)),
   },
   {
     ...stored,

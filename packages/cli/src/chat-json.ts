@@ -24,7 +24,7 @@ export function jsonChat(output: Output): ChatView {
       const progress = state.kind === 'catching-up' ? { done: state.done, total: state.total } : {};
       emit('state', { state: state.kind, ...progress });
     },
-    unreadable: ({ seq, code }) => emit('unreadable', { seq, code }),
+    unreadable: (unreadable) => emit('unreadable', { ...unreadable }),
     missing: (missing) => emit('missing', missing),
     queued: (_text, isOnline) => emit('queued', { online: isOnline }),
     refused: (code, message) => emit('refused', { code, message }),

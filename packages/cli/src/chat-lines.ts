@@ -11,7 +11,9 @@ export function messageLines({ item, name }: ShownMessage, nowMs: number): strin
 }
 
 /** Why a message shows nothing, in words. */
-export function unreadableLine({ seq, code }: Unreadable): string {
+export function unreadableLine({ seq, throughSeq, code }: Unreadable): string {
+  if (throughSeq !== undefined)
+    return `* messages up to ${throughSeq} are gone: they are older than this organisation keeps them (${code})`;
   return `* message ${seq} cannot be read: ${REASONS[code] ?? code}`;
 }
 

@@ -68,7 +68,7 @@ export class Arrivals {
 
   /** Everything that cannot be read, in the order it was found. */
   get unreadable(): readonly Unreadable[] {
-    return [...this.#unreadable.values()].map(({ seq, code }) => ({ seq, code }));
+    return [...this.#unreadable.values()].map(shownOf);
   }
 
   /** Every authentic message that breaks the application's rules, in the order it was found. */
@@ -103,6 +103,11 @@ export class Arrivals {
   take(outcome: Outcome): void {
     const { seq, epoch } = outcome;
     if (outcome.kind === 'unreadable') return this.#addUnreadable({ seq, epoch, code: outcome.code });
+    if (outcome.kind === 'forgotten') {
+      const { throughSeq, divergence } = outcome;
+      this.report({ missing: [], divergence });
+      return this.#addUnreadable({ seq, throughSeq, epoch: null, code: 'expired-by-policy' });
+    }
     this.report(outcome);
     if (outcome.kind === 'epoch') return void this.#unreadable.delete(seq);
     const { message, endMs } = outcome;
@@ -214,7 +219,7 @@ export class Arrivals {
     const { seq, code } = told;
     if (this.#unreadable.get(seq)?.code === code) return;
     this.#unreadable.set(seq, told);
-    this.#options.events.emit('unreadable', { seq, code });
+    this.#options.events.emit('unreadable', shownOf(told));
   }
 
   #addRejected(rejected: Rejected): void {
@@ -222,4 +227,8 @@ export class Arrivals {
     this.#rejected.set(rejected.seq, rejected);
     this.#options.events.emit('rejected', rejected);
   }
+}
+
+function shownOf({ seq, throughSeq, code }: Told): Unreadable {
+  return throughSeq === undefined ? { seq, code } : { seq, throughSeq, code };
 }

@@ -9,13 +9,15 @@ import type { Witnesses } from './witness-demand.ts';
 /** An entry of the group's log that shows nothing, and why. */
 export interface Unreadable {
   readonly seq: number;
+  /** Of entries that the relay no longer has: it stands for all of them, up to this one. */
+  readonly throughSeq?: number;
   readonly code: UnreadableCode;
 }
 
 /** The one before where nothing has changed, so that who shows it can tell. */
 export function unlessSame(before: readonly Unreadable[], now: readonly Unreadable[]): readonly Unreadable[] {
-  const isSame = ({ seq, code }: Unreadable, i: number): boolean =>
-    seq === before[i]?.seq && code === before[i]?.code;
+  const isSame = ({ seq, throughSeq, code }: Unreadable, i: number): boolean =>
+    seq === before[i]?.seq && throughSeq === before[i]?.throughSeq && code === before[i]?.code;
   return now.length === before.length && now.every(isSame) ? before : now;
 }
 

@@ -4,7 +4,7 @@ import { DAY_SECONDS, type Retained } from './retained.ts';
 
 interface CollectionWindowsOptions {
   readonly definition: Declarations;
-  readonly epochs: Pick<EpochRing, 'statementOf'>;
+  readonly epochs: Pick<EpochRing, 'statementOf' | 'isForgotten'>;
   /** By a time that does not run backwards. */
   now(): number;
   /** Whether this device's member is an admin, whom no collection's own window binds. */
@@ -60,7 +60,8 @@ export class CollectionWindows {
     const { epochs, now, isAdmin } = this.#options;
     const window = this.#windows.get(collection);
     const statement = epochs.statementOf(epoch);
-    if (window === undefined || statement === null || isAdmin()) return Infinity;
+    if (window === undefined || isAdmin()) return Infinity;
+    if (statement === null) return epochs.isForgotten(epoch) ? 0 : Infinity;
     return statement.blockEndMs + window - now();
   }
 }

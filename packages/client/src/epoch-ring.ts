@@ -15,6 +15,7 @@ import {
   type EpochKeys,
   type EpochStatement,
   type GroupId,
+  type PreviousEpoch,
   type Primitives,
   type Signer,
   type Verifier,
@@ -90,14 +91,18 @@ export class EpochRing {
   readonly #verifiers = new Map<DeviceId, Verifier>();
   readonly #options: EpochRingOptions;
   /** What is known of epochs that are yet to be adopted: they were, before the log is decided anew. */
-  readonly #before: readonly KnownEpoch[];
-  #epochs: KnownEpoch[] = [];
+  readonly #before: ReadonlyMap<number, KnownEpoch>;
+  /** By number, in their order; with holes where statements were forgotten. */
+  #epochs = new Map<number, KnownEpoch>();
+  #newest: KnownEpoch | undefined;
+  /** That of the newest floor: what is not known before it was forgotten. */
+  #floorEpoch = 0;
   /** The epoch that this device is announcing: its own box would only tell it what it knows. */
   #made: Pick<CreatedEpoch, 'hash' | 'key'> | null = null;
   /** Who would receive an epoch's key, as of the log that was last asked about: every message asks. */
   #recipients: { readonly state: DirectoryState; readonly hash: Uint8Array } | null = null;
 
-  constructor(options: EpochRingOptions, before: readonly KnownEpoch[] = []) {
+  constructor(options: EpochRingOptions, before: ReadonlyMap<number, KnownEpoch> = new Map()) {
     this.#options = options;
     this.#before = before;
   }
@@ -110,16 +115,15 @@ export class EpochRing {
   /** Takes the place of this ring's epochs: those of one that has decided as much of the log. */
   become(fresh: EpochRing): void {
     this.#epochs = fresh.#epochs;
+    this.#newest = fresh.#newest;
+    this.#floorEpoch = fresh.#floorEpoch;
   }
 
   /** Wipes every key in memory, and knows no epoch from then on. */
   dispose(): void {
-    for (const { keys } of this.#epochs) if (typeof keys !== 'string') keys.dispose();
-    this.#epochs = [];
-  }
-
-  get #newest(): KnownEpoch | undefined {
-    return this.#epochs[this.#epochs.length - 1];
+    for (const { keys } of this.#epochs.values()) if (typeof keys !== 'string') keys.dispose();
+    this.#epochs = new Map();
+    this.#newest = undefined;
   }
 
   /** Takes an epoch of this device's own while `announce` runs, for when its statement comes back. Wipes its key. */
@@ -146,12 +150,17 @@ export class EpochRing {
 
   /** The keys of an epoch, or why there are none. */
   keysOf(epoch: number): EpochKeys | KeylessReason {
-    return this.#epochs[epoch - 1]?.keys ?? 'tampered';
+    return this.#epochs.get(epoch)?.keys ?? (this.isForgotten(epoch) ? 'expired-by-policy' : 'tampered');
+  }
+
+  /** Whether an epoch's statement was forgotten before this device was given it. */
+  isForgotten(epoch: number): boolean {
+    return epoch < this.#floorEpoch && !this.#epochs.has(epoch);
   }
 
   /** The statement of an epoch that was verified here, or `null`. */
   statementOf(epoch: number): EpochStatement | null {
-    return this.#epochs[epoch - 1]?.statement ?? null;
+    return this.#epochs.get(epoch)?.statement ?? null;
   }
 
   /** An epoch's key as it is stored, 32 bytes, for whoever is entitled to it; `null` when it is not here, or over. */
@@ -162,12 +171,12 @@ export class EpochRing {
   /** Whether an epoch's time is over here: nothing that was written in it is shown any more. */
   isExpired(epoch: number): boolean {
     const statement = this.statementOf(epoch);
-    return statement !== null && this.#isOver(statement);
+    return statement === null ? this.isForgotten(epoch) : this.#isOver(statement);
   }
 
   /** The epochs of the retention window whose keys are not here, oldest first. */
   lacking(): readonly LackingEpoch[] {
-    return this.#epochs.flatMap(({ statement, recipients, keys }) => {
+    return [...this.#epochs.values()].flatMap(({ statement, recipients, keys }) => {
       if (typeof keys !== 'string' || this.#isOver(statement)) return [];
       return [{ statement, reason: keys, wasRecipient: recipients.has(this.#options.self.device) }];
     });
@@ -182,7 +191,7 @@ export class EpochRing {
   async importKeys(keys: readonly { readonly epoch: number; readonly key: Secret }[]): Promise<number[]> {
     const taken = new Map<KnownEpoch, { key: Secret; opened: EpochKeys }>();
     for (const { epoch, key } of keys) {
-      const known = this.#epochs[epoch - 1];
+      const known = this.#epochs.get(epoch);
       if (known === undefined || typeof known.keys !== 'string' || this.#isOver(known.statement)) continue;
       taken.set(known, { key, opened: this.#open(known.statement, copyOf(key)) });
     }
@@ -197,7 +206,7 @@ export class EpochRing {
    * @throws ClientError `offline`
    */
   async fetchBoxes(): Promise<boolean> {
-    for (const known of [...this.#epochs]) {
+    for (const known of [...this.#epochs.values()]) {
       const { statement, recipients, keys, wasAsked } = known;
       const isSettled = typeof keys !== 'string' || keys === 'expired-by-policy';
       if (
@@ -222,7 +231,7 @@ export class EpochRing {
    */
   settle(): { readonly expiredThrough: number; readonly isNew: boolean; readonly isBack: boolean } {
     let [expiredThrough, isNew, isBack] = [0, false, false];
-    for (const known of this.#epochs) {
+    for (const known of this.#epochs.values()) {
       const { statement, recipients, keys } = known;
       const wasOver = keys === 'expired-by-policy';
       const isOver = this.#isOver(statement);
@@ -243,12 +252,14 @@ export class EpochRing {
 
   /** When the block of the oldest epoch ends that is not yet found to be over; `null` where there is none. */
   get firstEndMs(): number | null {
-    return this.#epochs.find(({ keys }) => keys !== 'expired-by-policy')?.statement.blockEndMs ?? null;
+    for (const { statement, keys } of this.#epochs.values())
+      if (keys !== 'expired-by-policy') return statement.blockEndMs;
+    return null;
   }
 
   /** The epochs whose keys a box to this device may still bring. */
   get unopened(): readonly EpochStatement[] {
-    return this.#epochs
+    return [...this.#epochs.values()]
       .filter(({ keys }) => keys === 'key-not-yet-arrived' || keys === 'tampered')
       .map(({ statement }) => statement);
   }
@@ -266,13 +277,13 @@ export class EpochRing {
 
   /** Whether a device that was removed since holds the newest epoch's key. */
   get isExposed(): boolean {
-    return this.exposes(this.#epochs.length);
+    return this.exposes(this.current?.epoch ?? 0);
   }
 
   /** Whether a device that was removed since holds the key of this epoch. */
   exposes(epoch: number): boolean {
     const { state } = this.#options.directory;
-    return [...(this.#epochs[epoch - 1]?.recipients.keys() ?? [])].some((device) => !isActive(state, device));
+    return [...(this.#epochs.get(epoch)?.recipients.keys() ?? [])].some((device) => !isActive(state, device));
   }
 
   /** Whether somebody's role is no longer the one that counts in the newest epoch (ADR 25). */
@@ -302,8 +313,34 @@ export class EpochRing {
    * @throws CryptoError for a statement to be refused, ClientError `offline`, `relay-forked`
    */
   async verify(wire: Uint8Array): Promise<EpochStatement> {
+    return await this.#verify(parseEpochStatement(this.#options.primitives, wire), wire, this.current);
+  }
+
+  /**
+   * Checks the newest statement before a floor. What it follows was forgotten: which epoch it is, and that nothing is
+   * left out behind it, the next one bears out, which names it.
+   * @throws as `verify`
+   */
+  async verifyFloor(wire: Uint8Array): Promise<EpochStatement> {
+    const statement = parseEpochStatement(this.#options.primitives, wire);
+    const { epoch, previousHash } = statement;
+    const { current } = this;
+    const known = this.statementOf(epoch);
+    if (known !== null && equalBytes(known.hash, statement.hash)) return statement;
+    if (known === null && epoch < (current?.epoch ?? 0))
+      throw new CryptoError('wrong-context', 'not an epoch that follows the newest one');
+    const createdMs = known === null ? (current?.createdMs ?? 0) : 0;
+    await this.#verify(statement, wire, { epoch: epoch - 1, hash: previousHash, createdMs });
+    if (known === null) return statement;
+    throw new ClientError('relay-forked', 'the relay shows another epoch than before', { evidence: [wire] });
+  }
+
+  async #verify(
+    statement: EpochStatement,
+    wire: Uint8Array,
+    previous: (PreviousEpoch & Pick<EpochStatement, 'createdMs'>) | null,
+  ): Promise<EpochStatement> {
     const { primitives, group, directory } = this.#options;
-    const statement = parseEpochStatement(primitives, wire);
     const { org, checkpoint, author } = statement;
     if (org !== directory.state.org || statement.group !== group)
       throw new CryptoError('wrong-context', 'a statement of another organisation or group');
@@ -323,7 +360,7 @@ export class EpochRing {
       authorVerifier: primitives.verifier(device.signingPublicKey),
       org: state.org,
       group,
-      previous: this.current,
+      previous,
       blockMs: state.policy.blockSeconds * 1000,
       recipients,
     });
@@ -331,18 +368,36 @@ export class EpochRing {
   }
 
   /** Makes a verified statement the newest epoch, with its key where this device is a recipient. */
-  async adopt(statement: EpochStatement): Promise<void> {
+  adopt(statement: EpochStatement): Promise<void> {
+    return this.#adopt(statement, (recipients) => this.#keysFor(statement, recipients));
+  }
+
+  /** Goes on from the newest statement before a floor. Its box went with what was forgotten. */
+  async adoptFloor(statement: EpochStatement): Promise<void> {
+    this.#floorEpoch = statement.epoch;
+    if (this.current?.epoch === statement.epoch) return;
+    await this.#adopt(statement, async () => {
+      const stored = await this.#options.keys.get(statement.epoch);
+      if (stored !== null) return { keys: this.#open(statement, stored), wasAsked: true };
+      return { keys: this.#isOver(statement) ? 'expired-by-policy' : 'ask-an-admin', wasAsked: true };
+    });
+  }
+
+  async #adopt(
+    statement: EpochStatement,
+    keysFor: (recipients: ReadonlyMap<DeviceId, Role>) => Promise<Pick<KnownEpoch, 'keys' | 'wasAsked'>>,
+  ): Promise<void> {
     const { directory, group } = this.#options;
-    const known = this.#before[statement.epoch - 1];
-    if (known !== undefined && equalBytes(known.statement.hash, statement.hash)) {
-      this.#epochs.push(known);
-      return;
+    let known = this.#before.get(statement.epoch);
+    if (known === undefined || !equalBytes(known.statement.hash, statement.hash)) {
+      const state = directory.stateAt(statement.checkpoint.size);
+      const recipients = new Map<DeviceId, Role>();
+      for (const { device, member } of recipientsOf(state, group))
+        recipients.set(device, (state.members.get(member) as Member).role);
+      known = { statement, recipients, ...(await keysFor(recipients)) };
     }
-    const state = directory.stateAt(statement.checkpoint.size);
-    const recipients = new Map<DeviceId, Role>();
-    for (const { device, member } of recipientsOf(state, group))
-      recipients.set(device, (state.members.get(member) as Member).role);
-    this.#epochs.push({ statement, recipients, ...(await this.#keysFor(statement, recipients)) });
+    this.#epochs.set(statement.epoch, known);
+    this.#newest = known;
   }
 
   /**

@@ -25,10 +25,11 @@ import {
   type Unvouched,
 } from '@keytide/crypto-core';
 import type { Role } from '@keytide/key-directory';
-import type { GroupEntry } from '@keytide/relay-protocol';
+import { encodeGroupEntry, type GroupEntry } from '@keytide/relay-protocol';
 import type { EpochRing } from './epoch-ring.ts';
-import { encodeEntry } from './entry.ts';
+import type { LogFloor, LogRecord } from './entry.ts';
 import { examineEnvelopes, type Examined } from './examine.ts';
+import { frontierOf } from './log-floor.ts';
 
 /** Why an entry of the group's log shows nothing, in a code a person can act on (docs/spec/errors.md). */
 export type UnreadableCode =
@@ -73,6 +74,15 @@ export type Outcome =
       /** The epoch that it names; `null` where it names none. */
       readonly epoch: number | null;
       readonly code: UnreadableCode;
+    }
+  | {
+      /** Everything from `seq` on is over by the policy, and gone: this device was not given it. */
+      readonly kind: 'forgotten';
+      readonly seq: number;
+      readonly throughSeq: number;
+      /** That of the newest statement in it. */
+      readonly epoch: number;
+      readonly divergence: Divergence | null;
     };
 
 /** Counters of one sender that this device was never given. */
@@ -109,7 +119,9 @@ export class GroupReplica {
   readonly #epochs: EpochRing;
   #heads = new Map<DeviceId, SenderHead>();
   #frontiers: { first: number; list: MerkleFrontier[] } = { first: 0, list: [EMPTY_FRONTIER] };
-  /** How many envelopes so far had no key: a sender whose head is not known, or older than they are, may have sent them. */
+  /** How many records of the journal were decided. */
+  #records = 0;
+  /** How many entries so far had no key, or were forgotten: a sender whose head is not known, or older than they are, may have sent them. */
   #keyless = 0;
   /** The same, when each sender's newest message came. */
   #keylessAt = new Map<DeviceId, number>();
@@ -135,6 +147,7 @@ export class GroupReplica {
     this.#epochs.become(fresh.#epochs);
     this.#heads = fresh.#heads;
     this.#frontiers = fresh.#frontiers;
+    this.#records = fresh.#records;
     this.#keyless = fresh.#keyless;
     this.#keylessAt = fresh.#keylessAt;
     this.#window = fresh.#window;
@@ -142,7 +155,12 @@ export class GroupReplica {
     this.#unvouched = fresh.#unvouched;
   }
 
-  /** How many entries have been processed; the seq of the last one. */
+  /** How many records of the journal have been processed: entries, and floors. */
+  get records(): number {
+    return this.#records;
+  }
+
+  /** The seq of the last entry that was processed, or forgotten. */
   get size(): number {
     return this.#frontiers.first + this.#frontiers.list.length - 1;
   }
@@ -172,21 +190,22 @@ export class GroupReplica {
   /**
    * Decides the next entries, a backlog at a fraction of the cost of each alone. Yields an outcome for each in
    * the log's order; before it, outcomes anew for earlier entries that were refused and are vouched for now.
-   * When it throws, the entries up to `size` are decided, and the rest can be processed again.
+   * When it throws, the first `records` of the journal are decided, and the rest can be processed again.
    * @throws ClientError `offline` when a box or membership entries must be fetched first,
    *   `relay-forked` with evidence when the entry proves that the relay shows different membership logs
    */
-  async *process(entries: readonly GroupEntry[]): AsyncGenerator<Outcome, void, undefined> {
+  async *process(entries: readonly LogRecord[]): AsyncGenerator<Outcome, void, undefined> {
     for (let start = 0; start < entries.length;) {
       const portion = this.#portionAt(entries, start);
-      const examined = portion.every(({ kind }) => kind === 'envelope')
-        ? examineEnvelopes(
-            this.#epochs,
-            this.#group,
-            portion.map(({ bytes }) => bytes),
-          )
-        : [];
+      const envelopes = portion.flatMap((entry) => (entry.kind === 'envelope' ? [entry.bytes] : []));
+      const examined = examineEnvelopes(this.#epochs, this.#group, envelopes);
       for (const [index, entry] of portion.entries()) {
+        if (entry.kind === 'floor') {
+          const outcome = await this.#processFloor(entry);
+          this.#records += 1;
+          yield outcome;
+          continue;
+        }
         const seq = this.size + 1;
         const window = nextWindow(this.#window, entry.bytes.length);
         if (window.entries === 1) this.#unvouched.clear();
@@ -196,23 +215,50 @@ export class GroupReplica {
             : await this.#processEnvelope(seq, entry.bytes, examined[index] as Examined);
         this.#window = window;
         this.#append(entry);
+        this.#records += 1;
         yield* outcomes;
       }
       start += portion.length;
     }
   }
 
-  /** The entries from `start` that can be examined together: envelopes of one window, or one statement. */
-  #portionAt(entries: readonly GroupEntry[], start: number): readonly GroupEntry[] {
+  /** The entries from `start` that can be examined together: envelopes of one window, or one of anything else. */
+  #portionAt(entries: readonly LogRecord[], start: number): readonly LogRecord[] {
     let window = this.#window;
     let end = start;
     for (const entry of entries.slice(start)) {
+      if (entry.kind !== 'envelope') {
+        if (end === start) end += 1;
+        break;
+      }
       window = nextWindow(window, entry.bytes.length);
-      if (end > start && (window.entries === 1 || entry.kind === 'statement')) break;
+      if (end > start && window.entries === 1) break;
       end += 1;
-      if (entry.kind === 'statement') break;
     }
     return entries.slice(start, end);
+  }
+
+  /**
+   * Goes on after what was forgotten. Anybody may have sent what is gone, so no gap in a sender's chain that it can
+   * explain is held against the relay; what the next closing names is, from there on.
+   */
+  async #processFloor({ firstSeq, statement: wire, frontier }: LogFloor): Promise<Outcome> {
+    const { size } = this;
+    const statement = await this.#epochs.verifyFloor(wire);
+    const isOther = isOtherLog({ ...this.compare(statement.closing), missingEntries: null });
+    await this.#epochs.adoptFloor(statement);
+    this.#frontiers = { first: firstSeq - 1, list: [frontierOf(firstSeq, frontier)] };
+    this.#keyless += firstSeq - 1 - size;
+    this.#closed = new Map();
+    this.#window = EMPTY_WINDOW;
+    this.#unvouched.clear();
+    return {
+      kind: 'forgotten',
+      seq: size + 1,
+      throughSeq: firstSeq - 1,
+      epoch: statement.epoch,
+      divergence: isOther ? { device: statement.author, evidence: wire } : null,
+    };
   }
 
   async #processStatement(seq: number, wire: Uint8Array): Promise<Outcome> {
@@ -310,13 +356,15 @@ export class GroupReplica {
 
   /**
    * What was held when the entry at `seq` came. A closing is its author's word: it reports what was withheld, and
-   * never moves a sender's head. A device that could not read everything before has nothing to compare with.
+   * never moves a sender's head. Where a device could not read everything since a sender's last message, there is
+   * nothing to compare with.
    */
   #held(seq: number): HeldLog {
     return {
       size: seq - 1,
       rootAt: (size) => this.rootAt(size),
-      lastCounterOf: (device) => (this.#keyless > 0 ? 'unknown' : (this.headOf(device)?.counter ?? -1)),
+      lastCounterOf: (device) =>
+        this.#keyless > (this.#keylessAt.get(device) ?? 0) ? 'unknown' : (this.headOf(device)?.counter ?? -1),
       linkOf: (device, counter) => {
         const head = this.headOf(device);
         return head?.counter === counter ? head.link : null;
@@ -332,7 +380,7 @@ export class GroupReplica {
   }
 
   #append(entry: GroupEntry): void {
-    const leaf = leafHash(this.#primitives, encodeEntry(entry));
+    const leaf = leafHash(this.#primitives, encodeGroupEntry(entry));
     const { list } = this.#frontiers;
     list.push(appendLeaf(this.#primitives, list[list.length - 1] as MerkleFrontier, leaf));
     if (list.length > 2 * ROOTS_KEPT) {

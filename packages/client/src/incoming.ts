@@ -1,11 +1,13 @@
-import type { GroupId } from '@keytide/crypto-core';
+import type { GroupId, Primitives } from '@keytide/crypto-core';
 import type { HintTopic, RelayFrame } from '@keytide/relay-protocol';
 import type { Connection } from './connection.ts';
 import type { DirectoryReplica } from './directory-replica.ts';
-import { decodeEntry, encodeEntry } from './entry.ts';
+import { decodeRecord, encodeRecord } from './entry.ts';
+import type { EpochRing } from './epoch-ring.ts';
 import { ClientError } from './errors.ts';
 import type { GroupReplica, Outcome } from './group-replica.ts';
 import { readPage, type Journal } from './journal.ts';
+import { fittingFloor } from './log-floor.ts';
 import type { RelayApi } from './relay-api.ts';
 import type { RelaySocket } from './relay-socket.ts';
 import { Serial } from './serial.ts';
@@ -17,7 +19,11 @@ interface IncomingOptions {
   readonly group: GroupId;
   readonly directory: DirectoryReplica;
   readonly replica: GroupReplica;
+  readonly epochs: EpochRing;
+  readonly primitives: Primitives;
   readonly journal: Journal;
+  /** The time that decides what is over for good. */
+  nowMs(): number;
   onOutcome(outcome: Outcome): void;
   /** Everything that the journal holds is decided. */
   onProcessed(): Promise<void>;
@@ -67,9 +73,9 @@ export class Incoming {
 
   /** Asks for the group's log from where this device's copy ends, and for more of the membership log. */
   subscribe(socket: RelaySocket, directorySize: number): void {
-    const { connection, journal, group, directory } = this.#options;
-    connection.become({ kind: 'catching-up', done: journal.length, total: null });
-    socket.send({ type: 'subscribe', group, afterSeq: journal.length });
+    const { connection, group, directory } = this.#options;
+    connection.become({ kind: 'catching-up', done: this.#endSeq, total: null });
+    socket.send({ type: 'subscribe', group, afterSeq: this.#endSeq });
     if (directorySize > directory.size) void this.#guard(socket, () => this.#pullDirectory());
   }
 
@@ -96,9 +102,9 @@ export class Incoming {
     const { connection, journal, replica, onOutcome } = this.#options;
     await this.#jobs.run(async () => {
       const fresh = replica.fresh();
-      while (fresh.size < replica.size) {
-        const page = (await readPage(journal, fresh.size)).slice(0, replica.size - fresh.size);
-        for await (const outcome of fresh.process(page.map(decodeEntry))) onOutcome(outcome);
+      while (fresh.records < replica.records) {
+        const page = (await readPage(journal, fresh.records)).slice(0, replica.records - fresh.records);
+        for await (const outcome of fresh.process(page.map(decodeRecord))) onOutcome(outcome);
       }
       replica.become(fresh);
     });
@@ -123,39 +129,54 @@ export class Incoming {
   }
 
   #askAgain(socket: RelaySocket): void {
-    const { group, journal } = this.#options;
+    const { group } = this.#options;
     this.#hasLeftFrames = false;
-    socket.send({ type: 'subscribe', group, afterSeq: journal.length });
+    socket.send({ type: 'subscribe', group, afterSeq: this.#endSeq });
     void this.#guard(socket, () => this.#pullDirectory());
   }
 
   async #take(frame: RelayFrame, socket: RelaySocket): Promise<void> {
     const { connection, journal, onCaughtUp, onDirectory } = this.#options;
     if (frame.type === 'entries') {
-      const known = journal.length + 1 - frame.firstSeq;
+      const known = this.#endSeq + 1 - frame.firstSeq;
       if (known >= 0) {
-        await journal.append(frame.entries.slice(known).map(encodeEntry));
+        await journal.append(frame.entries.slice(known).map(encodeRecord));
         await this.#processJournal();
       } else if (!this.#hasLeftFrames) {
-        socket.send({ type: 'subscribe', group: frame.group, afterSeq: journal.length });
+        socket.send({ type: 'subscribe', group: frame.group, afterSeq: this.#endSeq });
       }
     } else if (frame.type === 'head') {
       if (connection.state.kind === 'catching-up') this.#progress(frame.headSeq);
     } else if (frame.type === 'caught-up') {
-      if (frame.headSeq < journal.length)
+      if (frame.headSeq < this.#endSeq)
         throw new ClientError('relay-misbehaved', "the relay shows less of the group's log than before");
-      if (frame.headSeq > journal.length || socket !== connection.socket) return;
+      if (frame.headSeq > this.#endSeq || socket !== connection.socket) return;
       connection.become({ kind: 'online' });
       onCaughtUp();
     } else if (frame.type === 'directory') {
       await this.#pullDirectory();
       onDirectory();
     } else if (frame.type === 'gap') {
-      throw new ClientError(
-        'relay-misbehaved',
-        `the relay no longer has entries before ${frame.firstAvailableSeq}`,
-      );
+      await this.#takeFloor(frame.firstAvailableSeq);
     }
+  }
+
+  /** The relay has forgotten what comes next: goes on where the log begins now, if that fits the policy. */
+  async #takeFloor(firstAvailableSeq: number): Promise<void> {
+    const { api, group, journal, primitives, directory, epochs, nowMs } = this.#options;
+    // A policy that lets it forget earlier is in there.
+    await this.#pullDirectory();
+    await this.#processJournal();
+    if (firstAvailableSeq <= this.#endSeq + 1) return;
+    const context = { primitives, directory, epochs, endSeq: this.#endSeq, nowMs: nowMs() };
+    await journal.append([encodeRecord(await fittingFloor(await api.floor(group), context))]);
+    await this.#processJournal();
+  }
+
+  /** The seq up to which the journal has the log. What is not decided yet is entries: a floor was verified before. */
+  get #endSeq(): number {
+    const { journal, replica } = this.#options;
+    return replica.size + journal.length - replica.records;
   }
 
   /** Runs a job; when it fails, the connection starts anew or sync stops. */
@@ -185,9 +206,9 @@ export class Incoming {
 
   async #processJournal(): Promise<void> {
     const { connection, journal, replica, onOutcome, onProcessed } = this.#options;
-    while (replica.size < journal.length) {
-      const page = await readPage(journal, replica.size);
-      for await (const outcome of replica.process(page.map(decodeEntry))) onOutcome(outcome);
+    while (replica.records < journal.length) {
+      const page = await readPage(journal, replica.records);
+      for await (const outcome of replica.process(page.map(decodeRecord))) onOutcome(outcome);
       if (connection.state.kind === 'catching-up') this.#progress(connection.state.total);
     }
     await onProcessed();

@@ -6,6 +6,7 @@ import {
   cosignedResponse,
   doneResponse,
   errorResponse,
+  floorResponse,
   healthResponse,
   LIMITS,
   logAppendResponse,
@@ -14,6 +15,7 @@ import {
   organisationResponse,
   sealingRecordResponse,
   sealingRecordsResponse,
+  type FloorBody,
   type SealingRecordsBody,
   type SessionBody,
   type SessionsNamed,
@@ -106,6 +108,11 @@ export class RelayApi {
       if (error instanceof ClientError && error.relayCode === 'no-box') return null;
       throw error;
     }
+  }
+
+  /** Where a group's log begins, of which days are forgotten: not verified. */
+  floor(group: GroupId): Promise<FloorBody> {
+    return this.call('GET', `/groups/${group}/floor`, floorResponse);
   }
 
   /** The checkpoint of the membership log's first `size` entries, or its newest: a signed note, not verified. */

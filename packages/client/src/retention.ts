@@ -76,10 +76,15 @@ export class Retention {
 
   /** The time by which a block has ended whose keys have no place here any more. */
   get startMs(): number {
-    const { directory, member, time } = this.#options;
+    const { directory, member } = this.#options;
     if (directory.size === 0) return -Infinity;
-    const role = this.#role(member);
-    return windowStartMs(directory.state.policy, role, decidingMs(time, role));
+    return windowStartMs(directory.state.policy, this.#role(member), this.nowMs);
+  }
+
+  /** The time that decides here what is over for good. */
+  get nowMs(): number {
+    const { member, time } = this.#options;
+    return decidingMs(time, this.#role(member));
   }
 
   /** Ticks whenever something is over, until `signal` is aborted. */

@@ -92,6 +92,8 @@ export class Sync {
     const shared = { ...options, connection: this.#connection, writing: this.#writing };
     this.#incoming = new Incoming({
       ...shared,
+      primitives: options.ports.primitives,
+      nowMs: () => options.retention.nowMs,
       onOutcome: (outcome) => this.#take(outcome),
       onProcessed: () => this.#afterProcessing(),
       onCaughtUp: () => {
@@ -315,7 +317,7 @@ export class Sync {
 
   #take(outcome: Outcome): void {
     const { outbox, self, retention, onOutcome } = this.#options;
-    if (outcome.kind === 'epoch') retention.sawEpoch(outcome.epoch);
+    if (outcome.kind === 'epoch' || outcome.kind === 'forgotten') retention.sawEpoch(outcome.epoch);
     if (outcome.kind === 'message' && outcome.message.sender === self.device)
       outbox.seen(outcome.message.counter, outcome.message.link);
     onOutcome(outcome);

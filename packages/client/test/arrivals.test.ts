@@ -34,7 +34,10 @@ async function arrive(sent: Operation, { channelOfItem = sent.item, afterDays = 
   events.on('rejected', ({ code, handle, collection }) => told.push(`${code} ${handle} ${collection}`));
   const windows = new CollectionWindows({
     definition,
-    epochs: { statementOf: (epoch) => (epoch === 1 ? ({ blockEndMs: DAY_MS } as never) : null) },
+    epochs: {
+      statementOf: (epoch) => (epoch === 1 ? ({ blockEndMs: DAY_MS } as never) : null),
+      isForgotten: () => false,
+    },
     now: () => (1 + afterDays) * DAY_MS,
     isAdmin: () => false,
   });

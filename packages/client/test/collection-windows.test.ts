@@ -16,6 +16,7 @@ const definition = defineOrganisation({
 const epochs = {
   statementOf: (epoch: number) =>
     epoch < 1 || epoch > 5 ? null : ({ blockEndMs: epoch * DAY_MS } as EpochStatement),
+  isForgotten: () => false,
 };
 
 function at(days: number, isAdmin = false): CollectionWindows {
@@ -34,6 +35,15 @@ test('a collection’s own window ends that many days after the block, for every
   for (const unbound of ['chat', 'unknown']) expect(at(100).isOver(unbound, 1)).toBe(false);
   expect(at(100).isOver('notes', 6)).toBe(false);
   expect(at(100, true).over()).toEqual([]);
+});
+
+test('what was forgotten before it came is over, and keeps nothing else from being so', () => {
+  const forgotten = {
+    statementOf: (epoch: number) => (epoch < 3 ? null : epochs.statementOf(epoch)),
+    isForgotten: (epoch: number) => epoch < 3,
+  };
+  const options = { definition, epochs: forgotten, now: () => 5 * DAY_MS, isAdmin: () => false };
+  expect(new CollectionWindows(options).over()[0]).toEqual({ collection: 'notes', throughEpoch: 3 });
 });
 
 test('and it tells when the next is', () => {

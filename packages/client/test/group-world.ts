@@ -15,6 +15,7 @@ import { nodePrimitives as primitives, nodeRandom as random } from '@keytide/cry
 import { createGenesis, createInvite, recipientsOf, replay } from '@keytide/key-directory';
 import type { GroupEntry } from '@keytide/relay-protocol';
 import { DirectoryReplica } from '../src/directory-replica.ts';
+import type { LogRecord } from '../src/entry.ts';
 import { EpochKeyStore } from '../src/epoch-key-store.ts';
 import { EpochRing, type EpochSource } from '../src/epoch-ring.ts';
 import { GroupReplica, type Outcome } from '../src/group-replica.ts';
@@ -158,7 +159,7 @@ export function makeWriter({ device, signer, state, genesis, secondEntry, keys }
 /** Lets a replica decide entries in portions, and returns the outcomes in the order they came. */
 export async function processIn(
   replica: GroupReplica,
-  entries: readonly GroupEntry[],
+  entries: readonly LogRecord[],
   size: number,
 ): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
@@ -176,7 +177,9 @@ export function lastBySeq(outcomes: readonly Outcome[]): string[] {
         ? `message ${outcome.message.counter} missing ${JSON.stringify(outcome.missing)}`
         : outcome.kind === 'epoch'
           ? `epoch ${outcome.epoch}`
-          : outcome.code;
+          : outcome.kind === 'forgotten'
+            ? 'forgotten'
+            : outcome.code;
   }
   return last;
 }

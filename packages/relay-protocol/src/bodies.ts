@@ -64,6 +64,23 @@ export const logAppendResponse: z.ZodType<{ index: number }> = z.object({ index:
 /** `GET /v1/organisations/:org/groups/:group/boxes/:epoch`: the box of the session's device. */
 export const boxResponse: z.ZodType<{ box: Uint8Array }> = z.object({ box: bytesOf(LIMITS.boxBytes) });
 
+/** Where a group's log begins of which days are forgotten (docs/spec/floor.md). */
+export interface FloorBody {
+  /** The first seq that the log has, above 1. */
+  firstSeq: number;
+  /** The newest epoch statement before it. */
+  statement: Uint8Array;
+  /** The frontier of the log's tree before it: 32 bytes a hash, the largest subtree first. */
+  frontier: Uint8Array;
+}
+
+/** `GET /v1/organisations/:org/groups/:group/floor`. */
+export const floorResponse: z.ZodType<FloorBody> = z.object({
+  firstSeq: z.int().min(2),
+  statement: bytesOf(LIMITS.statementBytes),
+  frontier: bytesOf(53 * 32),
+});
+
 /** Every answer with a status of 400 or more. */
 export const errorResponse: z.ZodType<ErrorBody> = z.object({
   code: z.string().max(64),

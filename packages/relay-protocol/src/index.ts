@@ -19,6 +19,7 @@ export {
   challengeRequest,
   challengeResponse,
   errorResponse,
+  floorResponse,
   healthResponse,
   logAppendRequest,
   logAppendResponse,
@@ -28,6 +29,7 @@ export {
   organisationResponse,
   sessionRequest,
   type ErrorBody,
+  type FloorBody,
   type Subject,
 } from './bodies.ts';
 export {
@@ -63,6 +65,7 @@ export {
   type SealingRecordsBody,
 } from './directory-bodies.ts';
 export { ProtocolError, type ProtocolErrorCode } from './errors.ts';
+export { encodeGroupEntry } from './group-entry.ts';
 export {
   mailConfirmRequest,
   mailConfirmResponse,

@@ -30,10 +30,14 @@ export interface EntryStore {
 
   /** The organisations with anything in a group's log. */
   listLogOrgs(): Promise<readonly OrgId[]>;
-  /** Those groups of which the newest statement would be forgotten with these days. */
-  listSilentGroups(org: OrgId, throughDay: number): Promise<readonly GroupId[]>;
-  /** Keeps a group's newest statement, sealed again, beyond its own day. */
-  keepStatement(kept: KeptStatement): Promise<void>;
+  /** The groups whose floor rises with these days, or is kept under the key of one of them. */
+  listFloors(org: OrgId, throughDay: number): Promise<readonly FloorMove[]>;
+  /** The newest statement before this seq; `null` before the first. */
+  readStatementBefore(org: OrgId, group: GroupId, seq: number): Promise<FiledStatement | null>;
+  /** Makes the floor ready that a group will have; again for the same one, it takes its place. */
+  keepFloor(floor: KeptFloor): Promise<void>;
+  /** The floor that a group's log has now; `null` for a log that has everything. */
+  readFloor(org: OrgId, group: GroupId): Promise<FiledFloor | null>;
   /**
    * Forgets the days of an organisation up to this one: their keys first, and with them everything that they sealed. All
    * or nothing. What each group lost by it.
@@ -128,8 +132,22 @@ export interface FiledBox extends Sealed {
   readonly bytes: Uint8Array;
 }
 
-/** A statement on its way to being kept. */
-export interface KeptStatement extends FiledStatement {
+/** A group's floor, and what it will be. */
+export interface FloorMove {
+  readonly group: GroupId;
+  readonly firstSeq: number;
+  readonly nextFirstSeq: number;
+}
+
+/** Where a log begins of which days are forgotten: the newest statement before it, and the tree's frontier there. */
+export interface FiledFloor extends FiledStatement {
+  readonly firstSeq: number;
+  /** 32 bytes a hash, the largest subtree first; `null` where what was forgotten could not be read. */
+  readonly frontier: Uint8Array | null;
+}
+
+/** A floor on its way to being kept. */
+export interface KeptFloor extends FiledFloor {
   readonly org: OrgId;
   readonly group: GroupId;
   readonly day: number;

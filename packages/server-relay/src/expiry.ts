@@ -16,8 +16,8 @@ export interface Forgotten {
 
 /** What `forgetOver` works with. */
 export interface ForgetOverOptions {
-  readonly store: Pick<EntryStore, 'listLogOrgs' | 'listSilentGroups' | 'forgetDays' | 'dropForgotten'>;
-  readonly logs: Pick<GroupLogs, 'keepStatement'>;
+  readonly store: Pick<EntryStore, 'listLogOrgs' | 'listFloors' | 'forgetDays' | 'dropForgotten'>;
+  readonly logs: Pick<GroupLogs, 'keepFloor'>;
   readonly keys: Pick<DayKeys, 'forget'>;
   readonly clock: Clock;
   readonly retentionOf: RetentionOf;
@@ -27,11 +27,8 @@ export interface ForgetOverOptions {
 
 /**
  * Forgets every day of group logs whose Y is over: its keys first, in the database and in this process, then the
- * tables (docs/spec/relay-storage.md). What is left of a group's log begins at its floor.
- *
- * `startRelay` does not call this yet, and MUST NOT before clients accept a `gap` that ends at a floor which fits the
- * policy's Y: they take every gap for misbehaviour and stop, so the first day that a relay forgot would stop all
- * devices that had not read it.
+ * tables (docs/spec/relay-storage.md). What is left of a group's log begins at its floor, and what a device needs to go
+ * on from there is made ready before.
  */
 export async function forgetOver(options: ForgetOverOptions): Promise<readonly Forgotten[]> {
   const { store, keys, clock, failed } = options;
@@ -50,7 +47,7 @@ export async function forgetOver(options: ForgetOverOptions): Promise<readonly F
   return forgotten;
 }
 
-/** The day up to which to forget, once the statements are safe that the next ones have to name. */
+/** The day up to which to forget, once the floors are ready that the logs will have. */
 async function lastDay(
   { store, logs, clock, retentionOf, failed }: ForgetOverOptions,
   org: OrgId,
@@ -58,8 +55,8 @@ async function lastDay(
   const retention = await retentionOf(org);
   if (retention === null) return null;
   const through = lastDayOver(retention, clock.now());
-  for (const group of await store.listSilentGroups(org, through)) {
-    await logs.keepStatement(org, group).catch((error: unknown) => {
+  for (const move of await store.listFloors(org, through)) {
+    await logs.keepFloor(org, move).catch((error: unknown) => {
       // What does not open is of no use to anybody, and must not keep the rest.
       if (!(error instanceof RelayError) || error.code !== 'data-damaged') throw error;
       failed(org, error);

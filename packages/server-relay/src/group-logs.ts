@@ -1,5 +1,15 @@
-import type { DeviceId, GroupId, OrgId, Primitives, Random } from '@keytide/crypto-core';
-import type { AddressedBox, EntryKind } from '@keytide/relay-protocol';
+import {
+  appendLeaf,
+  concatBytes,
+  leafHash,
+  type DeviceId,
+  type GroupId,
+  type MerkleFrontier,
+  type OrgId,
+  type Primitives,
+  type Random,
+} from '@keytide/crypto-core';
+import { encodeGroupEntry, type AddressedBox, type EntryKind } from '@keytide/relay-protocol';
 import type { Clock } from './clock.ts';
 import type { DayKeys } from './day-keys.ts';
 import { createDaySeal, type SealPlace } from './day-seal.ts';
@@ -10,7 +20,9 @@ import type {
   EntryStore,
   EnvelopeAppend,
   Filed,
+  FiledStatement,
   FilingVerdict,
+  FloorMove,
 } from './entry-store.ts';
 import { RelayError } from './errors.ts';
 import { filingAt, type RetentionOf } from './retention.ts';
@@ -34,8 +46,14 @@ export interface GroupLogs {
   readNewestStatement(org: OrgId, group: GroupId): Promise<Uint8Array | null>;
   /** The box of one device in one epoch; `null` when there is none, or none any more. */
   readBox(place: BoxPlace): Promise<Uint8Array | null>;
-  /** Seals the newest statement of a group again, under the key of today. */
-  keepStatement(org: OrgId, group: GroupId): Promise<void>;
+  /**
+   * Makes the floor ready that a group will have: its statement sealed again under the key of today, and the tree of
+   * what is about to be forgotten. Where that does not open, the statement alone is kept.
+   * @throws RelayError `data-damaged` for a statement that does not open, and for a tree, once the statement is kept
+   */
+  keepFloor(org: OrgId, move: FloorMove): Promise<void>;
+  /** Where the log begins now; `null` for one that has everything. */
+  readFloor(org: OrgId, group: GroupId): Promise<LogFloor | null>;
 }
 
 /** Part of a group's log. `headSeq` is the newest seq (0 for none), `epoch` the newest epoch (0 for none). */
@@ -43,6 +61,15 @@ export interface EntriesPage {
   readonly entries: readonly StoredEntry[];
   readonly headSeq: number;
   readonly epoch: number;
+}
+
+/** What a device needs to go on from the first seq that a log has. */
+export interface LogFloor {
+  readonly firstSeq: number;
+  /** The newest statement before it. */
+  readonly statement: Uint8Array;
+  /** Of the log's tree before it: 32 bytes a hash, the largest subtree first. */
+  readonly frontier: Uint8Array;
 }
 
 /** One entry of a group's log. */
@@ -145,12 +172,40 @@ export function createGroupLogs(options: GroupLogsOptions): GroupLogs {
     return { entries: opened, headSeq, epoch };
   }
 
-  async function newestStatement(org: OrgId, group: GroupId) {
-    const stored = await store.readNewestStatement(org, group);
-    if (stored === null) return null;
-    const { day, messageId: id, bytes: sealed } = stored;
-    const bytes = day === null ? sealed : await seal.open({ org, group, day, kind: 'statement', id }, sealed);
-    return bytes === null ? null : { ...stored, bytes };
+  /** Reads a page, also where a day of it is forgotten meanwhile. */
+  async function readEntries(org: OrgId, group: GroupId, afterSeq: number): Promise<EntriesPage> {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+      const page = await readPage(org, group, afterSeq);
+      if (page !== null) return page;
+    }
+    throw new RelayError('data-damaged', 'a log has a day without a key');
+  }
+
+  async function openStatement(
+    org: OrgId,
+    group: GroupId,
+    stored: FiledStatement,
+  ): Promise<Uint8Array | null> {
+    const { day, messageId: id, bytes } = stored;
+    return day === null ? bytes : await seal.open({ org, group, day, kind: 'statement', id }, bytes);
+  }
+
+  /** The frontier of the log's tree before `nextFirstSeq`, from that before `firstSeq` and what is between. */
+  async function frontierOf(org: OrgId, group: GroupId, move: FloorMove): Promise<Uint8Array> {
+    const { firstSeq, nextFirstSeq } = move;
+    const before = firstSeq === 1 ? new Uint8Array(0) : (await store.readFloor(org, group))?.frontier;
+    if (before === undefined || before === null)
+      throw new RelayError('data-damaged', 'what a log had before its floor could not be read');
+    let frontier: MerkleFrontier = { size: firstSeq - 1, hashes: hashesIn(before) };
+    while (frontier.size < nextFirstSeq - 1) {
+      const { entries } = await readEntries(org, group, frontier.size);
+      for (const entry of entries.slice(0, nextFirstSeq - 1 - frontier.size)) {
+        if (entry.seq !== frontier.size + 1) throw new RelayError('data-damaged', 'a log has a hole');
+        frontier = appendLeaf(primitives, frontier, leafHash(primitives, encodeGroupEntry(entry)));
+      }
+      if (entries.length === 0) throw new RelayError('data-damaged', 'a log ends before its head');
+    }
+    return concatBytes(...frontier.hashes);
   }
 
   return {
@@ -161,29 +216,50 @@ export function createGroupLogs(options: GroupLogsOptions): GroupLogs {
       ]);
       return verdict as AppendVerdict;
     },
-    async readEntries(org, group, afterSeq) {
-      for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-        const page = await readPage(org, group, afterSeq);
-        if (page !== null) return page;
-      }
-      throw new RelayError('data-damaged', 'a log has a day without a key');
+    readEntries,
+    async readNewestStatement(org, group) {
+      const stored = await store.readNewestStatement(org, group);
+      return stored === null ? null : await openStatement(org, group, stored);
     },
-    readNewestStatement: async (org, group) => (await newestStatement(org, group))?.bytes ?? null,
     async readBox(place) {
       const stored = await store.readBox(place);
       if (stored === null || stored.day === null) return stored?.bytes ?? null;
       return await seal.open(placeOfBox(place, stored.day), stored.bytes);
     },
-    async keepStatement(org, group) {
-      const newest = await newestStatement(org, group);
-      if (newest === null) return;
-      const { filing } = await filed(org, newest.bytes, undefined);
-      const { epoch, messageId } = newest;
-      const place: SealPlace = { org, group, day: filing.day, kind: 'statement', id: messageId };
-      const bytes = await seal.seal(place, newest.bytes);
-      await store.keepStatement({ org, group, epoch, messageId, day: filing.day, bytes });
+    async keepFloor(org, move) {
+      const { group, nextFirstSeq: firstSeq } = move;
+      const stored = await store.readStatementBefore(org, group, firstSeq);
+      const statement = stored === null ? null : await openStatement(org, group, stored);
+      if (stored === null || statement === null)
+        throw new RelayError('data-damaged', 'a log without a statement');
+      const { epoch, messageId } = stored;
+      const { filing } = await filed(org, statement, undefined);
+      const { day } = filing;
+      const bytes = await seal.seal({ org, group, day, kind: 'statement', id: messageId }, statement);
+      const keep = (frontier: Uint8Array | null): Promise<void> =>
+        store.keepFloor({ org, group, firstSeq, epoch, messageId, day, bytes, frontier });
+      try {
+        await keep(await frontierOf(org, group, move));
+      } catch (error) {
+        // The group goes on: the next statement has to name this one.
+        if (error instanceof RelayError && error.code === 'data-damaged') await keep(null);
+        throw error;
+      }
+    },
+    async readFloor(org, group) {
+      const stored = await store.readFloor(org, group);
+      if (stored === null) return null;
+      const { firstSeq, frontier } = stored;
+      const statement = await openStatement(org, group, stored);
+      if (statement === null || frontier === null)
+        throw new RelayError('data-damaged', 'what this log had before its floor could not be read');
+      return { firstSeq, statement, frontier };
     },
   };
+}
+
+function hashesIn(frontier: Uint8Array): Uint8Array[] {
+  return Array.from({ length: frontier.length / 32 }, (_, i) => frontier.slice(32 * i, 32 * i + 32));
 }
 
 function placeOfBox(

@@ -38,12 +38,14 @@ export type {
   Filed,
   FiledBox,
   FiledEntry,
+  FiledFloor,
   FiledPage,
   FiledStatement,
   Filing,
   FilingVerdict,
+  FloorMove,
   ForgottenStretch,
-  KeptStatement,
+  KeptFloor,
 } from './entry-store.ts';
 export { RelayError, type RelayErrorCode } from './errors.ts';
 export { awsKmsKeyWrapper, type AwsKmsOptions } from './keys/aws-kms.ts';

@@ -31,6 +31,14 @@ export type LogEvent =
     }
   /** `outcome`: `told`, `gone`, or why not (docs/spec/push.md). */
   | { readonly event: 'push'; readonly org: string; readonly kind: string; readonly outcome: string }
+  /** What a group's log has no more, both included: its time is over by the organisation's policy. */
+  | {
+      readonly event: 'forgotten';
+      readonly org: string;
+      readonly group: string;
+      readonly firstSeq: number;
+      readonly lastSeq: number;
+    }
   | { readonly event: 'socket-opened'; readonly sockets: number }
   | { readonly event: 'socket-closed'; readonly reason: string; readonly sockets: number }
   /** `seconds`: what is left of the token that Vault is asked with. */

@@ -1,6 +1,7 @@
 import { groupId, toBase64Url } from '@keytide/crypto-core';
 import {
   boxResponse,
+  floorResponse,
   healthResponse,
   logAppendRequest,
   logAppendResponse,
@@ -21,7 +22,7 @@ import type { RelayStore } from './store.ts';
 /** What the routes work with. */
 export interface LogRoutesOptions {
   readonly store: Pick<RelayStore, 'readLog'>;
-  readonly logs: Pick<GroupLogs, 'readBox'>;
+  readonly logs: Pick<GroupLogs, 'readBox' | 'readFloor'>;
   readonly organisations: Organisations;
   readonly log: Log;
   readonly version: string;
@@ -31,6 +32,9 @@ export interface LogRoutesOptions {
 }
 
 const LOG = '/v1/organisations/:org/log';
+
+const groupParams = z.object({ group: hex32 });
+
 const boxParams = z.object({
   group: hex32,
   epoch: z
@@ -119,6 +123,24 @@ export function addRoutes(routes: Routes, options: LogRoutesOptions): void {
       const box = await logs.readBox({ org, group: groupId(group), epoch, device: device.id });
       if (box === null) throw new RelayError('no-box', 'no box for this device in this epoch');
       return { box: toBase64Url(box) };
+    },
+  );
+
+  routes.add(
+    {
+      method: 'get',
+      path: '/v1/organisations/:org/groups/:group/floor',
+      who: 'device',
+      summary: "Where a group's log begins of which days are forgotten",
+      params: groupParams,
+      answer: floorResponse,
+      refusals: ['not-found'],
+    },
+    async ({ caller: { org }, params: { group } }) => {
+      const floor = await logs.readFloor(org, groupId(group));
+      if (floor === null) throw new RelayError('not-found', 'this log has everything');
+      const { firstSeq, statement, frontier } = floor;
+      return { firstSeq, statement: toBase64Url(statement), frontier: toBase64Url(frontier) };
     },
   );
 }

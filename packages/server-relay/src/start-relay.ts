@@ -25,6 +25,7 @@ import { dataKeyPath, openDataKeyFile } from './data-key-file.ts';
 import { localKeyWrapper, type KeyWrapper } from './key-wrapper.ts';
 import { DEFAULT_LIMITS, type RelayLimits } from './limits.ts';
 import { shortId, type Log } from './log-event.ts';
+import { startLogForgetting } from './log-forgetting.ts';
 import { createLogins, type Logins } from './logins.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { observedQueue } from './observed-queue.ts';
@@ -42,6 +43,7 @@ import { createPushRegistrations } from './push/registrations.ts';
 import { addPushRoutes } from './push/routes.ts';
 import { createPushSenders, type PushOptions, type PushSenders } from './push/senders.ts';
 import { watchRequests } from './requests.ts';
+import type { RetentionOf } from './retention.ts';
 import { addRoutes } from './routes.ts';
 import { addSessionRoutes } from './session-routes.ts';
 import type { SessionsToEnd } from './session-store.ts';
@@ -110,6 +112,8 @@ export interface Relay {
    * @throws RelayError `database-failed`
    */
   endSessions(which: SessionsToEnd): Promise<void>;
+  /** Forgets at once what is over of group logs: what it otherwise does each hour. Resolves to whether all of it went. */
+  forget(): Promise<boolean>;
   /** Finishes what is under way, closes the sockets as 'going away' and the database. Once is enough. */
   close(): Promise<void>;
 }
@@ -187,6 +191,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     },
     drain: (spreadMs) => (draining ??= parts.drain(spreadMs).then(close)),
     endSessions: parts.endSessions,
+    forget: parts.forget,
     close,
   };
 }
@@ -220,14 +225,8 @@ function assemble(
     ? createPushDispatcher({ store, registrations, senders, primitives, random, clock, limits, log })
     : NO_PUSH;
   const keys = createDayKeys({ store, wrapper, random });
-  const logs = createGroupLogs({
-    store,
-    keys,
-    primitives,
-    random,
-    clock,
-    retentionOf: async (org) => (await organisations.find(org))?.state.policy ?? null,
-  });
+  const retentionOf: RetentionOf = async (org) => (await organisations.find(org))?.state.policy ?? null;
+  const logs = createGroupLogs({ store, keys, primitives, random, clock, retentionOf });
   const appendQueue = createAppendQueue({
     logs,
     lanes,
@@ -343,13 +342,14 @@ function assemble(
     origins: options.origins,
   });
   sockets = served;
+  const logForgetting = startLogForgetting({ store, logs, keys, clock, retentionOf, log });
   const forgetting = setInterval(() => {
     const rows = store.forgetExpired(clock.now()).catch(() => failed('database-failed'));
     const bytes = blobs
       .forgetOld(async (org) => (await organisations.find(org))?.state.policy ?? null)
       .catch(() => failed('blobs-failed'));
     void Promise.all([rows, bytes]).then((outcomes) => {
-      if (!outcomes.includes('failed')) metrics.expired();
+      if (!outcomes.includes('failed') && !logForgetting.isBehind) metrics.expired();
     });
   }, FORGET_MS);
   function failed(code: string): 'failed' {
@@ -364,6 +364,7 @@ function assemble(
         () => false,
       );
     },
+    forget: () => logForgetting.round(),
     async drain(spreadMs) {
       log({ event: 'draining', sockets: served.count() });
       requests.sendAway();
@@ -378,6 +379,7 @@ function assemble(
       log({ event: 'closing' });
       clearInterval(forgetting);
       if (pushing !== null) clearInterval(pushing);
+      await logForgetting.stop();
       served.stopAccepting();
       await queue.idle();
       await served.close();
@@ -393,6 +395,7 @@ function assemble(
 /** What there is to do with the parts of a relay once they work together. */
 interface Parts extends Pick<Relay, 'endSessions'> {
   databaseAnswers(): Promise<boolean>;
+  forget(): Promise<boolean>;
   drain(spreadMs: number): Promise<void>;
   close(): Promise<void>;
 }

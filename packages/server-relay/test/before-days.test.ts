@@ -69,9 +69,10 @@ test('what was stored before there were days is served as it is, known by its id
   const day = Math.floor(FIRST / DAY_MS);
 
   // The newest statement is theirs to keep, by whichever day it came.
-  expect(await store.listSilentGroups(org, day - 1)).toEqual([]);
-  expect(await store.listSilentGroups(org, day)).toEqual([group]);
-  await logs.keepStatement(org, group);
+  expect(await store.listFloors(org, day - 1)).toEqual([]);
+  const [move] = await store.listFloors(org, day);
+  expect(move).toEqual({ group, firstSeq: 1, nextFirstSeq: 4 });
+  await logs.keepFloor(org, move!);
   expect(await store.forgetDays(org, day)).toEqual([{ group, firstSeq: 1, lastSeq: 3 }]);
   expect(await read(0)).toEqual(envelopes.slice(2));
   expect(await logs.readBox({ org, group, epoch: 1, device })).toBeNull();

@@ -1,4 +1,15 @@
-import { deviceId, groupId, idBytes, orgId, type GroupId, type OrgId } from '@keytide/crypto-core';
+import {
+  appendLeaf,
+  concatBytes,
+  deviceId,
+  EMPTY_FRONTIER,
+  groupId,
+  idBytes,
+  leafHash,
+  orgId,
+  type GroupId,
+  type OrgId,
+} from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { fakeClock, seededRandom } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -62,6 +73,15 @@ async function bytesOf({ logs }: Node, { org, group }: Awaited<ReturnType<typeof
     bytes.push(...entries.map((entry) => entry.bytes));
     after = entries.at(-1)?.seq ?? 0;
   }
+}
+
+/** The frontier of a log of a statement and envelopes. */
+function treeOf([statement, ...envelopes]: readonly Uint8Array[]): Uint8Array {
+  const leaf = (kind: number, bytes: Uint8Array = new Uint8Array(0)) =>
+    leafHash(primitives, concatBytes(Uint8Array.of(kind), bytes));
+  const leaves = [leaf(1, statement), ...envelopes.map((bytes) => leaf(0, bytes))];
+  const tree = leaves.reduce((before, one) => appendLeaf(primitives, before, one), EMPTY_FRONTIER);
+  return concatBytes(...tree.hashes);
 }
 
 test('gives back what came; the database has none of it', async () => {
@@ -177,10 +197,12 @@ test('forgets what is older than Y, and the key leaves the process that forgets'
   const { org, group, first } = at;
   const { device } = first.boxes[0]!;
   const day = Math.floor(NOON / DAY_MS);
-  await node.logs.appendEnvelopes([at.item()]);
+  const early = at.item();
+  await node.logs.appendEnvelopes([early]);
   node.clock.advance(5 * DAY_MS);
   const later = at.item();
   await node.logs.appendEnvelopes([later]);
+  expect(await node.logs.readFloor(org, group)).toBeNull();
   // The last moment of the first day, and Y, are over at midnight.
   node.clock.advance(6 * DAY_MS - DAY_MS / 2 - 1);
   expect(await node.forget(org)).toEqual([]);
@@ -191,6 +213,9 @@ test('forgets what is older than Y, and the key leaves the process that forgets'
   expect(() => key?.use(() => null)).toThrow(expect.objectContaining({ code: 'disposed' }));
   expect(await node.keys.opening(org, day)).toBeNull();
   expect(await bytesOf(node, at)).toEqual([later.envelope]);
+  const frontier = treeOf([first.statement, early.envelope]);
+  const { statement } = first;
+  expect(await nodeOf().logs.readFloor(org, group)).toEqual({ firstSeq: 3, statement, frontier });
   expect(await node.logs.readBox({ org, group, epoch: 1, device })).toBeNull();
   expect(await node.forget(org)).toEqual([]);
   // The next statement names it, however long nobody wrote.
@@ -201,6 +226,8 @@ test('forgets what is older than Y, and the key leaves the process that forgets'
   }
   expect(await bytesOf(node, at)).toEqual([]);
   expect((await node.logs.readEntries(org, group, 0)).headSeq).toBe(3);
+  const whole = treeOf([first.statement, early.envelope, later.envelope]);
+  expect(await nodeOf().logs.readFloor(org, group)).toEqual({ firstSeq: 4, statement, frontier: whole });
   const left = await database.query(
     "select c.relname from pg_class c where c.relname ~ '^(entries|boxes)_5_[0-9]+$'",
   );
@@ -253,4 +280,23 @@ test('a log that is damaged keeps neither its own days nor anybody else', async 
   expect(late.failures).toContain(org);
   expect(late.failures).not.toContain(whole.org);
   expect((await late.logs.readEntries(whole.org, whole.group, 0)).entries).toEqual([]);
+  expect(await late.logs.readFloor(whole.org, whole.group)).toMatchObject({ firstSeq: 2 });
+});
+
+test('where only an envelope is damaged, the group goes on from its statement, and the floor says so', async () => {
+  const node = nodeOf();
+  const at = await startedGroup(node);
+  const { org, group, first } = at;
+  await node.logs.appendEnvelopes([at.item()]);
+  await database.query('update entries set bytes = $2 where org = $1 and kind = 0', [
+    idBytes(org),
+    random(99),
+  ]);
+  for (const days of [11, 30]) {
+    const late = nodeOf(NOON + days * DAY_MS);
+    await late.forget(org);
+    expect(late.failures).toContain(org);
+    expect(await late.logs.readNewestStatement(org, group)).toEqual(first.statement);
+    await expect(late.logs.readFloor(org, group)).rejects.toMatchObject({ code: 'data-damaged' });
+  }
 });

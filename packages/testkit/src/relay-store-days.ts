@@ -194,29 +194,34 @@ export const dayChecks: readonly StoreCheck[] = [
     },
   },
   {
-    name: 'keeps the newest statement of a silent group, sealed again for a later day',
+    name: 'moves a floor with its statement and frontier, also that of a group in which nobody writes',
     async check({ store }) {
       const place = await placeOn(store, 'silent', [TODAY - 20]);
       const { org, group, random } = place;
       await addDayKey(store, place, TODAY);
-      assert.deepEqual(await store.listSilentGroups(org, TODAY - 21), []);
-      assert.deepEqual(await store.listSilentGroups(org, TODAY - 20), [group]);
+      assert.deepEqual(await store.listFloors(org, TODAY - 21), []);
+      const move = { group, firstSeq: 1, nextFirstSeq: 3 };
+      assert.deepEqual(await store.listFloors(org, TODAY - 20), [move]);
       const newest = await store.readNewestStatement(org, group);
-      const kept = { ...newest!, org, group, day: TODAY, bytes: random(99) };
-      await store.keepStatement(kept);
+      assert.deepEqual(await store.readStatementBefore(org, group, 2), newest);
+      const { epoch, messageId } = newest!;
+      const floor = { firstSeq: 3, epoch, messageId, day: TODAY, bytes: random(99), frontier: random(32) };
+      await store.keepFloor({ org, group, ...floor, frontier: null });
+      assert.equal(await store.readFloor(org, group), null);
+      await store.keepFloor({ org, group, ...floor });
       await store.forgetDays(org, TODAY - 20);
-      const { messageId, bytes } = kept;
-      assert.deepEqual(await store.readNewestStatement(org, group), {
-        epoch: 1,
-        day: TODAY,
-        messageId,
-        bytes,
-      });
-      assert.deepEqual(await store.listSilentGroups(org, TODAY - 1), []);
-      assert.deepEqual(await store.listSilentGroups(org, TODAY), [group]);
+      assert.deepEqual(await store.readFloor(org, group), floor);
+      const { bytes, day } = floor;
+      const kept = { epoch: 1, day, messageId, bytes };
+      assert.deepEqual(await store.readNewestStatement(org, group), kept);
+      // Its own day goes as well: it is made ready again, where it is.
+      assert.deepEqual(await store.listFloors(org, TODAY - 1), []);
+      assert.deepEqual(await store.listFloors(org, TODAY), [{ ...move, firstSeq: 3 }]);
       const next = announcement(place, 2);
       assert.deepEqual(await store.announceEpoch(next), { seq: 3, repeated: false });
       assert.deepEqual((await store.readNewestStatement(org, group))?.bytes, next.statement);
+      assert.deepEqual(await store.readStatementBefore(org, group, 3), kept);
+      assert.deepEqual(await store.readFloor(org, group), floor);
     },
   },
   {

@@ -1,10 +1,16 @@
 import { groupId, idBytes, orgId } from '@keytide/crypto-core';
-import type { EntryStore } from '../entry-store.ts';
+import type { EntryStore, FiledStatement } from '../entry-store.ts';
 import type { SqlDatabase } from './database.ts';
 
 type Forgetting = Pick<
   EntryStore,
-  'listLogOrgs' | 'listSilentGroups' | 'keepStatement' | 'forgetDays' | 'dropForgotten'
+  | 'listLogOrgs'
+  | 'listFloors'
+  | 'readStatementBefore'
+  | 'keepFloor'
+  | 'readFloor'
+  | 'forgetDays'
+  | 'dropForgotten'
 >;
 
 /** Days that share a table of message ids. */
@@ -38,26 +44,38 @@ export function sqlForgetting(database: SqlDatabase): Forgetting {
       );
       return rows.map((row) => orgId(row['org'] as Uint8Array));
     },
-    async listSilentGroups(org, throughDay) {
-      // The newest statement goes with the stretch that it is in, or with the day for which it was kept.
-      const rows = await database.query(
-        `select g.grp from groups g where g.org = $1 and g.epoch > 0 and (
-           exists (select 1 from kept_statements k
-                   where k.org = g.org and k.grp = g.grp and k.epoch = g.epoch and k.day <= $2)
-           or (select d.day from statements s
-                 join log_days d on d.org = s.org and d.grp = s.grp and d.first_seq <= s.seq
-               where s.org = g.org and s.grp = g.grp and s.epoch = g.epoch
-               order by d.first_seq desc limit 1) <= $2)`,
-        [idBytes(org), throughDay],
-      );
-      return rows.map((row) => groupId(row['grp'] as Uint8Array));
+    async listFloors(org, throughDay) {
+      const rows = await database.query('select * from list_floors($1, $2)', [idBytes(org), throughDay]);
+      return rows.map((row) => ({
+        group: groupId(row['out_grp'] as Uint8Array),
+        firstSeq: row['out_floor'] as number,
+        nextFirstSeq: row['out_next'] as number,
+      }));
     },
-    async keepStatement({ org, group, epoch, messageId, day, bytes }) {
+    async readStatementBefore(org, group, seq) {
+      const [row] = await database.query('select * from statement_before($1, $2, $3)', [
+        idBytes(org),
+        idBytes(group),
+        seq,
+      ]);
+      return row === undefined ? null : statementIn(row);
+    },
+    async keepFloor({ org, group, firstSeq, epoch, messageId, day, bytes, frontier }) {
       await database.query(
-        `insert into kept_statements values ($1, $2, $3, $4, $5, $6) on conflict (org, grp) do update
-         set epoch = excluded.epoch, message_id = excluded.message_id, day = excluded.day, bytes = excluded.bytes`,
-        [idBytes(org), idBytes(group), epoch, messageId, day, bytes],
+        `insert into log_floors values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (org, grp, first_seq) do update
+         set epoch = excluded.epoch, message_id = excluded.message_id, day = excluded.day, bytes = excluded.bytes,
+             frontier = excluded.frontier`,
+        [idBytes(org), idBytes(group), firstSeq, epoch, messageId, day, bytes, frontier],
       );
+    },
+    async readFloor(org, group) {
+      const [row] = await database.query('select * from read_floor($1, $2)', [idBytes(org), idBytes(group)]);
+      if (row === undefined) return null;
+      return {
+        ...statementIn(row),
+        firstSeq: row['out_first_seq'] as number,
+        frontier: row['out_frontier'] as Uint8Array | null,
+      };
     },
     async forgetDays(org, throughDay) {
       const rows = await database.query('select * from forget_days($1, $2)', [idBytes(org), throughDay]);
@@ -83,5 +101,14 @@ export function sqlForgetting(database: SqlDatabase): Forgetting {
       }
       return dropped;
     },
+  };
+}
+
+function statementIn(row: Readonly<Record<string, unknown>>): FiledStatement {
+  return {
+    epoch: row['out_epoch'] as number,
+    day: row['out_day'] as number | null,
+    messageId: row['out_message_id'] as Uint8Array,
+    bytes: row['out_bytes'] as Uint8Array,
   };
 }

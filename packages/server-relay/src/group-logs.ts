@@ -64,7 +64,7 @@ export interface EntriesPage {
 }
 
 /** What a device needs to go on from the first seq that a log has. */
-export interface LogFloor {
+interface LogFloor {
   readonly firstSeq: number;
   /** The newest statement before it. */
   readonly statement: Uint8Array;

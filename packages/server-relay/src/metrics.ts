@@ -1,6 +1,8 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Clock } from './clock.ts';
 import type { AppendVerdict } from './entry-store.ts';
+import type { PushFailure, PushOutcome } from './push/sender.ts';
+import type { PushKind } from '@keytide/relay-protocol';
 
 /** What a relay counts of itself (docs/guides/operating-a-relay.md). No label holds an id, an address or content. */
 export interface Metrics {
@@ -14,12 +16,26 @@ export interface Metrics {
   refused(code: string): void;
   /** A statement failed, or the database did not answer. */
   databaseFailed(): void;
+  /** It was tried to tell a device that is not connected. */
+  pushed(kind: PushKind, outcome: PushResult): void;
   /** What has expired was deleted. */
   expired(): void;
   /** All of it in the text format of Prometheus. */
   text(): Promise<string>;
 }
 
+/** What came of a push, as the log and the metrics have it. */
+type PushResult = Exclude<PushOutcome['kind'], 'later'> | PushFailure;
+
+const PUSH_KINDS: readonly PushKind[] = ['web-push', 'expo', 'webhook'];
+const PUSH_RESULTS: readonly PushResult[] = [
+  'told',
+  'gone',
+  'push-blocked',
+  'push-unreachable',
+  'push-busy',
+  'push-refused',
+];
 const APPEND_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 /** Counts from zero, in a registry of its own. */
@@ -73,12 +89,19 @@ export function createMetrics(clock: Clock, version: string): Metrics {
     help: 'Statements that failed, and answers that the database did not give.',
     registers,
   });
+  const pushes = new Counter({
+    name: 'keytide_relay_pushes_total',
+    help: 'Attempts to tell a device that is not connected, by kind of service and outcome.',
+    labelNames: ['kind', 'outcome'],
+    registers,
+  });
   const expiryAge = new Gauge({
     name: 'keytide_relay_expiry_age_seconds',
     help: 'Since what has expired was last deleted without a failure.',
     registers,
   });
   for (const outcome of ['stored', 'repeated', 'refused', 'failed']) appends.inc({ outcome }, 0);
+  for (const kind of PUSH_KINDS) for (const outcome of PUSH_RESULTS) pushes.inc({ kind, outcome }, 0);
   return {
     connections: (count) => connections.set(count),
     appending(count) {
@@ -96,6 +119,7 @@ export function createMetrics(clock: Clock, version: string): Metrics {
     },
     refused: (code) => refusals.inc({ code }),
     databaseFailed: () => failures.inc(),
+    pushed: (kind, outcome) => pushes.inc({ kind, outcome }),
     expired() {
       expiredMs = clock.now();
     },

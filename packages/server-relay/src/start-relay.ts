@@ -222,7 +222,7 @@ function assemble(
   const registrations = createPushRegistrations(store, atRest);
   const tells = senders.byKind.size > 0;
   const push = tells
-    ? createPushDispatcher({ store, registrations, senders, primitives, random, clock, limits, log })
+    ? createPushDispatcher({ store, registrations, senders, primitives, random, clock, limits, log, metrics })
     : NO_PUSH;
   const keys = createDayKeys({ store, wrapper, random });
   const retentionOf: RetentionOf = async (org) => (await organisations.find(org))?.state.policy ?? null;

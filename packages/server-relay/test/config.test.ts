@@ -63,6 +63,32 @@ describe('what is wrong is named by key and variable, without its value', () => 
     ['a wrapping key of no kind', { ...folder, wrappingKeys: ['hunter2'] }, 'wrappingKeys.0'],
     ['a key of Vault without Vault', { ...folder, wrappingKeys: ['vault:hunter2/a'] }, 'vaultAddress'],
     ['Vault without a token', { ...folder, vaultAddress: 'https://hunter2.example' }, 'vaultTokenFile'],
+    [
+      'a secret in the place of its reference',
+      { ...folder, expoPush: true, expoAccessToken: 'hunter2' },
+      'expoAccessToken',
+    ],
+    ['Web Push without a subject', { ...folder, webPushKey: 'env:hunter2' }, 'webPushSubject'],
+    ['a subject without Web Push', { ...folder, webPushSubject: 'mailto:a@hunter2' }, 'webPushKey'],
+    ['a token without Expo', { ...folder, expoAccessToken: 'env:hunter2' }, 'expoPush'],
+    ['a webhook without a secret', { ...folder, webhookUrl: 'https://hunter2.example/' }, 'webhookSecret'],
+    ['a secret without a webhook', { ...folder, webhookSecret: 'env:hunter2' }, 'webhookUrl'],
+    [
+      'a webhook inside that is not allowed',
+      {
+        ...folder,
+        webhookUrl: 'http://hunter2:9000/',
+        webhookSecret: 'env:A',
+        pushAllow: ['http://other:9000'],
+      },
+      'webhookUrl',
+    ],
+    ['an origin that is none', { ...folder, pushAllow: ['http://hunter2:port'] }, 'pushAllow.0'],
+    [
+      'a secret of Vault without Vault',
+      { ...folder, webPushSubject: 'mailto:a@b', webPushKey: 'vault:hunter2/a#b' },
+      'vaultAddress',
+    ],
     ['a list', [], 'config'],
   ])('%s', (_what, file, key) => {
     const refusal = refusalOf(file);

@@ -11,7 +11,7 @@ import { seededWorld } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { announceOf, appendOf } from './group.ts';
 import { greet } from './line.ts';
-import { settle, tokenOf } from './relay-under-test.ts';
+import { call, settle, tokenOf } from './relay-under-test.ts';
 
 const PROGRAM = fileURLToPath(new URL('../bin/keytide-relay.js', import.meta.url));
 
@@ -85,6 +85,9 @@ test('the service from its first start to SIGTERM', async () => {
   const service = new Service({
     KEYTIDE_RELAY_PUBLIC_URL: 'https://relay.example',
     KEYTIDE_RELAY_WRAPPING_KEYS: `file:${key}`,
+    KEYTIDE_RELAY_WEB_PUSH_KEY: 'env:VAPID',
+    KEYTIDE_RELAY_WEB_PUSH_SUBJECT: 'mailto:operator@relay.example',
+    VAPID: Buffer.alloc(32, 7).toString('base64url'),
   });
   try {
     const { url: probes = '' } = await service.seen('management');
@@ -106,7 +109,10 @@ test('the service from its first start to SIGTERM', async () => {
     const [device] = world.members[0].devices;
     const relay = { url, name };
     await settle(relay, world);
-    const line = await greet(relay, await tokenOf(relay, world.org, device));
+    const token = await tokenOf(relay, world.org, device);
+    const offer = await call(relay, 'GET', `/organisations/${world.org}/push`, { token });
+    expect(offer.body).toMatchObject({ kinds: ['web-push'] });
+    const line = await greet(relay, token);
     line.send(await announceOf(world, device, 0));
     line.send(appendOf(world, 1, 3));
     for (let i = 0; i < 2; i += 1) await line.next('appended');
@@ -144,7 +150,10 @@ test('the service from its first start to SIGTERM', async () => {
 }, 120_000);
 
 test('who keeps the relay from finishing does so until shutdownSeconds are over', async () => {
-  const service = new Service({ KEYTIDE_RELAY_SHUTDOWN_SECONDS: '1' });
+  const service = new Service({
+    KEYTIDE_RELAY_SHUTDOWN_SECONDS: '1',
+    KEYTIDE_RELAY_WRAPPING_KEYS: `file:${join(folder, 'wrapping-key')}`,
+  });
   try {
     const { url = '' } = await service.seen('listening');
     const headers = { 'content-type': 'application/json', 'content-length': 2, expect: '100-continue' };

@@ -8,6 +8,7 @@ import { localKeyWrapper } from '../src/key-wrapper.ts';
 import { DEFAULT_LIMITS } from '../src/limits.ts';
 import { createPushDispatcher, type PushDispatcher } from '../src/push/dispatcher.ts';
 import { createPushRegistrations, type PushRegistrations } from '../src/push/registrations.ts';
+import { createMetrics } from '../src/metrics.ts';
 import { createPushSenders } from '../src/push/senders.ts';
 
 const { pushGraceMs: GRACE, pushIntervalMs: INTERVAL, pushRepeatMs: REPEAT } = DEFAULT_LIMITS;
@@ -53,6 +54,7 @@ function dispatcherNow(limits: Partial<typeof DEFAULT_LIMITS> = {}): PushDispatc
     clock,
     limits: { ...DEFAULT_LIMITS, ...limits },
     log: (event) => void events.push(event),
+    metrics: createMetrics(clock, '0'),
   });
 }
 

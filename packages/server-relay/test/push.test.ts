@@ -105,6 +105,9 @@ test('tells who is not connected that something was stored, and the push service
     kind: 'web-push',
     outcome: 'told',
   });
+  const metrics = await relay.metrics();
+  expect(metrics).toContain('\nkeytide_relay_pushes_total{kind="web-push",outcome="told"} 1\n');
+  for (const hidden of [world.org.slice(0, 8), phone.id.slice(0, 8)]) expect(metrics).not.toContain(hidden);
   // The other one goes away without a word, with what was on its way to it.
   open.socket.terminate();
   await open.ended;

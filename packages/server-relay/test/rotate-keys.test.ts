@@ -1,15 +1,17 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { idBytes, orgId } from '@keytide/crypto-core';
+import { deviceId, idBytes, orgId } from '@keytide/crypto-core';
 import { nodePrimitives as primitives, nodeRandom as random } from '@keytide/crypto-core/node';
-import { openDataKeyFile, openStore } from '@keytide/server-relay';
+import { openDataKeyFile, openStore, type KeyWrapper, type RelayStore } from '@keytide/server-relay';
 import { startTestAws, startTestVault, type TestAws, type TestVault } from '@keytide/testkit';
+import type { ClaimedPush } from '../src/push/store.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { dataKeyContext } from '../src/at-rest.ts';
+import { createAtRest, dataKeyContext } from '../src/at-rest.ts';
 import { openWrappingKeys } from '../src/keys/open-wrapping-keys.ts';
 import { parseConfig } from '../src/operate/config.ts';
 import { examine } from '../src/operate/doctor.ts';
+import { createPushRegistrations } from '../src/push/registrations.ts';
 import { rotateKeys } from '../src/operate/rotate-keys.ts';
 
 let aws: TestAws;
@@ -17,6 +19,9 @@ let vault: TestVault;
 let folder: string;
 const org = orgId(random(32));
 const dataKey = random(32);
+const registration = { kind: 'expo', target: 'ExponentPushToken[a]' } as const;
+const registrationsOf = (store: RelayStore, wrapper: KeyWrapper) =>
+  createPushRegistrations(store, createAtRest({ store, wrapper, primitives, random }));
 beforeAll(async () => {
   aws = await startTestAws({ now: () => Date.now() });
   vault = await startTestVault();
@@ -27,6 +32,9 @@ beforeAll(async () => {
   const former = await openDataKeyFile(join(folder, 'former'), random, true);
   const wrapped = await former.wrap(dataKey, dataKeyContext(org, 1));
   await store.addDataKey(org, { number: 1, wrappingKey: former.keyName, wrapped });
+  const device = deviceId(random(32));
+  await registrationsOf(store, former).put(org, device, registration);
+  await store.markPushDue(org, null, { nowMs: 0, intervalMs: 0, repeatMs: 0 });
   await store.close();
 });
 afterAll(async () => {
@@ -64,6 +72,17 @@ test('the keys go from a file to KMS, and on to Vault', async () => {
   ]);
   expect(lines[0]).toEqual({ event: 'rotating', moved: 0, left: 1 });
   expect(JSON.stringify(lines)).not.toContain(Buffer.from(idBytes(org)).toString('hex'));
+  // What lies under the keys is as it was: how devices are told opens without the former wrapping keys.
+  const { store } = await openStore({ kind: 'pglite', folder: join(folder, 'relay') }, primitives, 0);
+  const now = await openWrappingKeys({
+    references: ['vault:transit/keytide'],
+    environment: {},
+    vault: { address: vault.url, tokenFile: join(folder, 'token') },
+  });
+  const [stored] = await store.claimPushes(0, 1, 1);
+  expect(await registrationsOf(store, now.wrapper).open(stored as ClaimedPush)).toEqual(registration);
+  now.close();
+  await store.close();
   await expect(rotateKeys(config(file), environment(), print)).rejects.toMatchObject({
     code: 'data-key-missing',
   });

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { WrappingKeySettings } from '../keys/open-wrapping-keys.ts';
 import { DEFAULT_LIMITS, type RelayLimits } from '../limits.ts';
+import { maySendTo } from '../push/push-http.ts';
 import type { RelayOptions } from '../start-relay.ts';
 
 /** The configuration of a service, complete. What each key is for: docs/guides/operating-a-relay.md. */
@@ -18,6 +19,13 @@ export interface Config {
   readonly vaultAddress?: string | undefined;
   readonly vaultTokenFile?: string | undefined;
   readonly vaultNamespace?: string | undefined;
+  readonly webPushKey?: string | undefined;
+  readonly webPushSubject?: string | undefined;
+  readonly expoPush: boolean;
+  readonly expoAccessToken?: string | undefined;
+  readonly webhookUrl?: string | undefined;
+  readonly webhookSecret?: string | undefined;
+  readonly pushAllow: readonly string[];
   readonly tlsCertificateFile?: string | undefined;
   readonly tlsKeyFile?: string | undefined;
   readonly managementHost: string;
@@ -40,11 +48,22 @@ function whole(least: number, most: number): z.ZodType<number> {
 
 const origins = z
   .union([z.array(z.string()), z.string().transform((text) => text.split(',').filter((part) => part !== ''))])
-  .pipe(z.array(z.string().regex(/^https?:\/\/[^/*]+$/)));
+  .pipe(
+    z.array(
+      z
+        .string()
+        .regex(/^https?:\/\/[^/*]+$/)
+        .refine((text) => URL.canParse(text)),
+    ),
+  );
 
 const wrappingKeys = z
   .union([z.array(z.string()), z.string().transform((text) => text.split(',').filter((part) => part !== ''))])
   .pipe(z.array(z.string().regex(/^(file|aws-kms|vault):./)));
+
+/** Where a secret is, as `secretReader` has it. */
+const reference = z.string().regex(/^(file|env|aws-secret|vault):./);
+const yesOrNo = z.union([z.boolean(), z.enum(['true', 'false']).transform((text) => text === 'true')]);
 
 const limitNames = Object.keys(DEFAULT_LIMITS) as (keyof RelayLimits)[];
 const limits = z
@@ -92,11 +111,39 @@ const shape = {
   vaultAddress: z
     .url({ protocol: /^https?$/ })
     .optional()
-    .describe('with a vault: in wrappingKeys: the address of Vault, https, or http on this machine'),
+    .describe('with vault: in a reference: the address of Vault, https, or http on this machine'),
   vaultTokenFile: path
     .optional()
     .describe('with vaultAddress: the file with the token, as Vault Agent keeps it'),
   vaultNamespace: path.optional().describe('with vaultAddress: the namespace, if there is one'),
+  webPushKey: reference
+    .optional()
+    .describe(
+      'to push by Web Push: the secret with the VAPID key, 32 bytes as base64url, as file:PATH, env:NAME, aws-secret:NAME or vault:MOUNT/PATH#FIELD; with webPushSubject',
+    ),
+  webPushSubject: z
+    .string()
+    .regex(/^(mailto:[^@]+@[^@]+|https:\/\/.+)$/)
+    .optional()
+    .describe('with webPushKey: how push services reach you, a mailto: or https: URL'),
+  expoPush: yesOrNo.default(false).describe("true to push by Expo's service"),
+  expoAccessToken: reference
+    .optional()
+    .describe('with expoPush: the secret with the access token of the Expo account, where it asks for one'),
+  webhookUrl: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe(
+      'to push by a service of your own: its URL, https at a name and port 443, or of an origin in pushAllow; with webhookSecret',
+    ),
+  webhookSecret: reference
+    .optional()
+    .describe('with webhookUrl: the secret that signs what it is sent, 32 bytes or more as base64url'),
+  pushAllow: origins
+    .default([])
+    .describe(
+      'origins that push may go to although they are not public or not https, such as http://10.0.0.7:9000; in the variable by commas',
+    ),
   tlsCertificateFile: path.optional().describe('the certificate chain, PEM; with tlsKeyFile'),
   tlsKeyFile: path.optional().describe('its private key, PEM, chmod 600; with tlsCertificateFile'),
   managementHost: z
@@ -116,6 +163,9 @@ const shape = {
     .describe('an object of limits to differ in, each a number above 0; in the variable as JSON'),
 };
 
+/** The keys whose values say where a secret is. */
+export const SECRET_KEYS = ['webPushKey', 'expoAccessToken', 'webhookSecret'] as const;
+
 /** The one schema of the service's configuration. */
 export const configSchema: z.ZodType<Config> = z.strictObject(shape).superRefine((config, context) => {
   const wrong = (key: keyof typeof shape, message: string): void =>
@@ -128,10 +178,28 @@ export const configSchema: z.ZodType<Config> = z.strictObject(shape).superRefine
     wrong('keyFile', 'only with databaseUrl: the embedded database keeps its keys in dataFolder');
   if (config.databaseUrl === undefined && config.blobFolder !== undefined)
     wrong('blobFolder', 'only with databaseUrl: the embedded database keeps attachments in dataFolder');
-  if (config.vaultAddress === undefined && config.wrappingKeys.some((key) => key.startsWith('vault:')))
+  const secrets = SECRET_KEYS.map((key) => config[key] ?? '');
+  if (
+    config.vaultAddress === undefined &&
+    [...config.wrappingKeys, ...secrets].some((one) => one.startsWith('vault:'))
+  )
     wrong('vaultAddress', shape.vaultAddress.description as string);
   if (config.vaultAddress !== undefined && config.vaultTokenFile === undefined)
     wrong('vaultTokenFile', shape.vaultTokenFile.description as string);
+  if (config.webPushSubject === undefined && config.webPushKey !== undefined)
+    wrong('webPushSubject', shape.webPushSubject.description as string);
+  if (config.webPushKey === undefined && config.webPushSubject !== undefined)
+    wrong('webPushKey', shape.webPushKey.description as string);
+  if (!config.expoPush && config.expoAccessToken !== undefined)
+    wrong('expoPush', shape.expoPush.description as string);
+  if (config.webhookSecret === undefined && config.webhookUrl !== undefined)
+    wrong('webhookSecret', shape.webhookSecret.description as string);
+  const allowed = new Set(config.pushAllow.map((origin) => URL.parse(origin)?.origin ?? ''));
+  if (
+    (config.webhookUrl === undefined && config.webhookSecret !== undefined) ||
+    (config.webhookUrl !== undefined && !maySendTo(config.webhookUrl, allowed))
+  )
+    wrong('webhookUrl', shape.webhookUrl.description as string);
   if (config.tlsCertificateFile === undefined && config.tlsKeyFile !== undefined)
     wrong('tlsCertificateFile', shape.tlsCertificateFile.description as string);
   if (config.tlsKeyFile === undefined && config.tlsCertificateFile !== undefined)
@@ -163,17 +231,22 @@ export function relayOptionsOf(config: Config): RelayOptions {
 
 /** The wrapping keys that a configuration names; `null` for the key file alone. */
 export function wrappingKeysOf(config: Config): Omit<WrappingKeySettings, 'environment' | 'log'> | null {
-  const { awsKmsEndpoint, vaultAddress: address, vaultTokenFile: tokenFile, vaultNamespace } = config;
+  const { awsKmsEndpoint } = config;
   const [first, ...others] = config.wrappingKeys;
   if (first === undefined) return null;
-  const namespace = vaultNamespace === undefined ? {} : { namespace: vaultNamespace };
+  const vault = vaultOf(config);
   return {
     references: [first, ...others],
     ...(awsKmsEndpoint === undefined ? {} : { awsEndpoint: awsKmsEndpoint }),
-    ...(address === undefined || tokenFile === undefined
-      ? {}
-      : { vault: { address, tokenFile, ...namespace } }),
+    ...(vault === null ? {} : { vault }),
   };
+}
+
+/** Where a configuration has Vault; `null` without one. */
+export function vaultOf(config: Config): NonNullable<WrappingKeySettings['vault']> | null {
+  const { vaultAddress: address, vaultTokenFile: tokenFile, vaultNamespace: namespace } = config;
+  if (address === undefined || tokenFile === undefined) return null;
+  return { address, tokenFile, ...(namespace === undefined ? {} : { namespace }) };
 }
 
 /** Where a configuration keeps its data. */

@@ -12,6 +12,7 @@ import { readTls } from '../tls-files.ts';
 import { checkKeyWrapper } from '../keys/check-key-wrapper.ts';
 import { openWrappingKeys } from '../keys/open-wrapping-keys.ts';
 import { relayOptionsOf, wrappingKeysOf, type Config } from './config-schema.ts';
+import { openPush } from './open-push.ts';
 import { REMEDIES } from './remedies.ts';
 
 /** One thing that was looked at. A `warn` is worth a thought; with a `fail` the relay does not run, or not well. */
@@ -29,11 +30,14 @@ const OTHER_FILES = 256;
 
 /** Looks for what would keep a relay from running well, beside one that may be running. Changes nothing. */
 export async function* examine(config: Config, nowMs: number): AsyncGenerator<Finding> {
+  const startMs = performance.now();
+  const now = (): number => nowMs + (performance.now() - startMs);
   yield publicName(config);
   yield await certificate(config);
   yield management(config);
-  yield* await database(config, nowMs);
+  yield* await database(config, now);
   yield* await keyFiles(config);
+  yield await push(config);
   yield await room(config);
   yield await openFiles(config);
 }
@@ -69,7 +73,7 @@ function management({ managementHost }: Config): Finding {
   return { verdict: 'warn', check, says: 'not on loopback: only the monitoring may reach managementPort' };
 }
 
-async function database(config: Config, nowMs: number): Promise<Finding[]> {
+async function database(config: Config, now: () => number): Promise<Finding[]> {
   const check = 'database';
   let visited: SqlDatabase | null = null;
   try {
@@ -83,7 +87,7 @@ async function database(config: Config, nowMs: number): Promise<Finding[]> {
         check,
         says: pending.length === 0 ? 'answers, and is of this version' : `answers; ${waits}`,
       },
-      await clocks(visited, nowMs),
+      await clocks(visited, now),
     ];
   } catch (error) {
     if (error instanceof RelayError && error.code === 'data-folder-locked')
@@ -94,13 +98,13 @@ async function database(config: Config, nowMs: number): Promise<Finding[]> {
   }
 }
 
-async function clocks(visited: SqlDatabase, nowMs: number): Promise<Finding> {
+async function clocks(visited: SqlDatabase, now: () => number): Promise<Finding> {
   const check = 'clock';
-  const startMs = performance.now();
+  const askedMs = now();
   const [row] = await visited.query(
     'select floor(extract(epoch from clock_timestamp()) * 1000)::bigint as now_ms',
   );
-  const skewMs = Math.abs((row?.['now_ms'] as number) - nowMs) - (performance.now() - startMs);
+  const skewMs = Math.abs((row?.['now_ms'] as number) - askedMs) - (now() - askedMs);
   if (skewMs <= SKEW_MS) return { verdict: 'ok', check, says: 'agrees with the database' };
   return {
     verdict: 'warn',
@@ -130,6 +134,23 @@ async function wrappingKeys(named: NonNullable<ReturnType<typeof wrappingKeysOf>
     return { verdict: 'ok', check, says: 'the first wraps, and gives back what it wrapped' };
   } catch (error) {
     return failure(check, error);
+  }
+}
+
+async function push(config: Config): Promise<Finding> {
+  const check = 'push';
+  try {
+    const { webPush, expo, webhook } = await openPush(config, process.env);
+    const ways = [webPush && 'Web Push', expo && 'Expo', webhook && 'a webhook'].filter(Boolean).join(', ');
+    return { verdict: 'ok', check, says: ways === '' ? 'nobody is told while away' : `by ${ways}` };
+  } catch (error) {
+    const { says } = failure(check, error);
+    // It begins with the key, and holds no value.
+    return {
+      verdict: 'fail',
+      check,
+      says: `${error instanceof RelayError ? error.message : 'bug'}: ${says}`,
+    };
   }
 }
 

@@ -18,10 +18,12 @@ export const REMEDIES: Readonly<Record<string, string>> = {
     'Look at KMS or Vault and the way to it (awsKmsEndpoint, vaultAddress); nothing was lost.',
   'key-service-refused':
     'See the reason: permissions, the state of the key, the token (vaultTokenFile), or the clock.',
-  'bad-reference': 'Check wrappingKeys, awsKmsEndpoint and vaultAddress: one is not written as it has to be.',
-  'secret-missing': 'Credentials of AWS (AWS_…), or the file of vaultTokenFile, are not there.',
+  'bad-reference':
+    'Check wrappingKeys, awsKmsEndpoint, vaultAddress and the reference that the message names: one is not written as it has to be.',
+  'secret-missing':
+    'Credentials of AWS (AWS_…), the file of vaultTokenFile, or the secret that the message names, are not there.',
   'secret-unusable':
-    'Credentials of AWS (AWS_…), or the token in vaultTokenFile, are not what they have to be.',
+    'Credentials of AWS (AWS_…), the token in vaultTokenFile, or the secret that the message names, are not what they have to be.',
   'tls-unusable':
     'Check tlsCertificateFile and tlsKeyFile: PEM, of one pair, the key for its owner alone (chmod 600).',
 };

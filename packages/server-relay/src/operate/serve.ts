@@ -4,13 +4,14 @@ import type { LogEvent } from '../log-event.ts';
 import { startRelay, type Relay } from '../start-relay.ts';
 import { openWrappingKeys } from '../keys/open-wrapping-keys.ts';
 import { relayOptionsOf, wrappingKeysOf, type Config } from './config-schema.ts';
+import { openPush } from './open-push.ts';
 import { startManagement } from './management.ts';
 
 /**
  * Runs a relay until SIGTERM or SIGINT, then lets go of everybody in good order. A second such signal ends the
  * process at once. SIGHUP has it read its certificate again. Answers the exit code: 0, or 1 when `shutdownSeconds`
  * were not enough.
- * @throws RelayError as `startRelay` and `openWrappingKeys`, and `address-in-use` for the management port
+ * @throws RelayError as `startRelay`, `openWrappingKeys` and `openPush`, and `address-in-use` for the management port
  */
 export async function serve(config: Config): Promise<0 | 1> {
   const stop = signalled();
@@ -33,8 +34,9 @@ export async function serve(config: Config): Promise<0 | 1> {
     const named = wrappingKeysOf(config);
     const keys = named === null ? null : await openWrappingKeys({ ...named, environment: process.env, log });
     if (keys !== null) closeKeys = keys.close;
+    const push = await openPush(config, process.env);
     const keyWrapper = keys === null ? {} : { keyWrapper: keys.wrapper };
-    const starting = startRelay({ ...relayOptionsOf(config), ...keyWrapper, log });
+    const starting = startRelay({ ...relayOptionsOf(config), ...keyWrapper, push, log });
     // A start that is broken off leaves nothing that the next one cannot take over, as after a crash.
     relay = await Promise.race([starting, stop.then(() => null)]);
     if (relay === null) return 0;

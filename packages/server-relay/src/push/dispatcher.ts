@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts';
 import { RelayError } from '../errors.ts';
 import type { RelayLimits } from '../limits.ts';
 import { shortId, type Log } from '../log-event.ts';
+import type { Metrics } from '../metrics.ts';
 import type { Recipients } from '../recipients.ts';
 import type { PushRegistration, PushRegistrations } from './registrations.ts';
 import type { PushOutcome } from './sender.ts';
@@ -39,6 +40,7 @@ export interface PushDispatcherOptions {
   readonly clock: Clock;
   readonly limits: Pick<RelayLimits, 'pushGraceMs' | 'pushIntervalMs' | 'pushRepeatMs' | 'pushesAtOnce'>;
   readonly log: Log;
+  readonly metrics: Pick<Metrics, 'pushed'>;
 }
 
 interface Woken {
@@ -153,6 +155,7 @@ export function createPushDispatcher(options: PushDispatcherOptions): PushDispat
     const outcome = await send(claim, registration);
     const code = outcome.kind === 'later' ? outcome.code : outcome.kind;
     log({ event: 'push', org: shortId(org), kind, outcome: code });
+    options.metrics.pushed(kind, code);
     const nowMs = clock.now();
     if (outcome.kind === 'gone') return store.deletePushRegistration(org, device, claim.name);
     if (outcome.kind === 'told' || claim.tries + 1 >= TRIES)

@@ -51,20 +51,10 @@ export function createPushHttp({ allow, timeoutMs, clock, lookup = lookUp }: Pus
   const secure = new https.Agent(SOCKETS);
   const publicLookup = publicOnly(lookup);
 
-  function allows(text: string): boolean {
-    const url = URL.parse(text);
-    if (url === null || url.username !== '' || url.password !== '' || url.hash !== '') return false;
-    if (url.protocol !== 'https:' && url.protocol !== 'http:') return false;
-    if (allowed.has(url.origin)) return true;
-    // A push service has a name. An address would pass by the look-up, in which the others are refused.
-    const host = url.hostname.replace(/^\[|\]$/g, '');
-    return url.protocol === 'https:' && url.port === '' && isIP(host) === 0;
-  }
-
   return {
-    allows,
+    allows: (url) => maySendTo(url, allowed),
     async post(url, { headers, body, signal }) {
-      if (!allows(url)) return 'push-blocked';
+      if (!maySendTo(url, allowed)) return 'push-blocked';
       const { protocol, origin } = new URL(url);
       const isSecure = protocol === 'https:';
       const options: https.RequestOptions = {
@@ -93,6 +83,17 @@ export function createPushHttp({ allow, timeoutMs, clock, lookup = lookUp }: Pus
       secure.destroy();
     },
   };
+}
+
+/** Whether push may go to this URL, with these origins allowed, as far as can be told without looking up its name. */
+export function maySendTo(text: string, allowed: ReadonlySet<string>): boolean {
+  const url = URL.parse(text);
+  if (url === null || url.username !== '' || url.password !== '' || url.hash !== '') return false;
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') return false;
+  if (allowed.has(url.origin)) return true;
+  // A push service has a name. An address would pass by the look-up, in which the others are refused.
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  return url.protocol === 'https:' && url.port === '' && isIP(host) === 0;
 }
 
 class NotPublic extends Error {}

@@ -174,6 +174,41 @@ test('an approval that cannot be carried out is carried out after a restart', as
   await readable(phone, 'from before');
 });
 
+/** The process died before this had reached the disk; and others have written in the membership log since. */
+async function loses({ store }: Person, other: Person): Promise<void> {
+  await (await store.journal('group')).clear();
+  await other.client.inviteDevice();
+}
+
+test('what a person asked for outlives a restart that has yet to read the log again, and so does its answer', async () => {
+  const { ada, bo, phone } = await scene();
+  const own = await phone.client.access.request();
+  const id = await waiting(ada);
+  await leaves(phone);
+  await loses(phone, bo);
+  await returns(phone);
+  expect(phone.client.access.outstanding?.id).toBe(own?.id);
+  await leaves(phone);
+  await ada.client.access.approve(id);
+  await loses(phone, bo);
+  await returns(phone);
+  await readable(phone, 'from before');
+  expect(toldOf(phone, 'granted')).toMatchObject([{ epochs: [1] }]);
+});
+
+test('what an admin has decided outlives a restart that has yet to read the log again', async () => {
+  const { ada, bo, phone } = await scene();
+  await phone.client.access.request();
+  const id = await waiting(ada);
+  const outage = fails(isAnswering);
+  await expect(ada.client.access.approve(id)).rejects.toMatchObject({ code: 'offline' });
+  await leaves(ada);
+  outage.end();
+  await loses(ada, bo);
+  await returns(ada);
+  await readable(phone, 'from before');
+});
+
 test('an admin who dies between the answer and the entry finishes it when they are back', async () => {
   const { ada, phone } = await scene();
   await phone.client.access.request();

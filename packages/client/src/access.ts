@@ -10,7 +10,11 @@ import { Serial } from './serial.ts';
 
 /** What access works with. */
 export type AccessOptions = AskingOptions &
-  AnsweringOptions & { readonly ports: Pick<Ports, 'clock' | 'random'> };
+  AnsweringOptions & {
+    readonly ports: Pick<Ports, 'clock' | 'random'>;
+    /** Whether it has all that the relay has: before, it knows neither what it lacks nor what it may give. */
+    isOnline(): boolean;
+  };
 
 /** Its socket tells a device of news; this is for a hint that was lost, and for what time alone makes due. */
 const STEP_MS = 3_600_000;
@@ -104,6 +108,8 @@ export class Access implements Part {
    * @throws ClientError `offline`, `relay-refused`, `unwitnessed`
    */
   async refresh(): Promise<void> {
+    if (!this.#options.isOnline())
+      throw new ClientError('offline', 'this device has not caught up with the relay');
     await this.#jobs.run(() => this.#asking.tick());
     const due = await this.#jobs.run(() => this.#answering.look());
     for (const id of due) await this.#jobs.run(() => this.#answering.answer(id));
@@ -159,7 +165,9 @@ export class Access implements Part {
 
   /** Whether everything that is due was done, or cannot be before the relay is there again. */
   async #tick(): Promise<boolean> {
-    const { clock } = this.#options.ports;
+    const { ports, isOnline } = this.#options;
+    if (!isOnline()) return true;
+    const { clock } = ports;
     const asked = await this.#attempt(() => this.#asking.tick());
     let due: readonly string[] = [];
     const looked = await this.#attempt(async () => {

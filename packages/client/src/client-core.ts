@@ -189,6 +189,7 @@ export class ClientCore {
       epochs: this.epochs,
       now: () => parts.time.now(),
       isChanged: (member) => parts.identities.isChanged(member),
+      isOnline: () => sync().online !== null,
       reread: () => this.sync.reread(),
       tell: (event) => this.events.emit('access', event),
     });

@@ -209,6 +209,20 @@ test('what an admin has decided outlives a restart that has yet to read the log 
   await readable(phone, 'from before');
 });
 
+test('what the relay fails at while it is there is tried again after seconds', async () => {
+  const { ada, phone } = await scene();
+  await phone.client.access.request();
+  const id = await waiting(ada);
+  const outage = fails(({ method, path }) => method === 'GET' && path.endsWith('/answers'));
+  await ada.client.access.approve(id);
+  await phone.client.collections.chat.append({ text: 'and after it' });
+  await readable(ada, 'and after it');
+  await expect.poll(outage.count, PATIENCE).toBeGreaterThan(1);
+  outage.end();
+  clock.leap(6_000);
+  await readable(phone, 'from before');
+});
+
 test('an admin who dies between the answer and the entry finishes it when they are back', async () => {
   const { ada, phone } = await scene();
   await phone.client.access.request();

@@ -182,14 +182,14 @@ export class Access implements Part {
     return asked && looked && answered;
   }
 
-  /** False when it should be tried again soon. Offline: it is woken when the relay is there again. */
+  /** False when it should be tried again soon. Whoever goes offline is woken when the relay is there again. */
   async #attempt(job: () => Promise<void>): Promise<boolean> {
     try {
       await this.#jobs.run(job);
       return true;
     } catch (error) {
       // What keeps the client from going on stops its sync, which meets the same.
-      return !(error instanceof ClientError) || !passesSoon(error);
+      return !(error instanceof ClientError) || !(passesSoon(error) && this.#options.isOnline());
     }
   }
 
@@ -201,5 +201,10 @@ export class Access implements Part {
 }
 
 function passesSoon({ code, relayCode }: ClientError): boolean {
-  return code === 'unwitnessed' || relayCode === 'rate-limited' || relayCode === 'unavailable';
+  return (
+    code === 'unwitnessed' ||
+    code === 'offline' ||
+    relayCode === 'rate-limited' ||
+    relayCode === 'unavailable'
+  );
 }

@@ -229,6 +229,7 @@ export class ClientCore {
       ports,
       collections: () => this.collections.values(),
       isOnline: () => sync().online !== null,
+      hasOldRoles: () => this.epochs.hasOldRoles,
     });
     this.sync = new Sync({
       ...parts,

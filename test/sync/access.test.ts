@@ -319,3 +319,34 @@ test('two admins who answer at the same moment: one grant, one answer taken, no 
   const { entries } = await phone.client.audit({ offline: true });
   expect(entries.filter(({ body }) => body.kind === 'grant').length).toBe(1);
 });
+
+/** The relay gives this device nothing of the group's log until the returned function is called. */
+const withholdsLog = (device: string): (() => void) =>
+  hostile.attack({
+    victim: device as never,
+    toClient: (frame) => (['entries', 'caught-up'].includes(frame.type) ? [] : [frame]),
+  });
+
+test('a person who asks is told to ask again where the relay holds the log back, or is out of reach and nothing is known', async () => {
+  const { ada, phone } = await scene();
+  await leaves(phone);
+  await ada.client.collections.chat.append({ text: 'more' });
+  const relents = withholdsLog(phone.client.device);
+  phone.client = await connect({ definition, store: phone.store, ports: phone.ports });
+  people.push(phone);
+  await expect.poll(() => phone.client.state.kind, PATIENCE).toBe('catching-up');
+  const asked = expect(phone.client.access.request()).rejects.toMatchObject({ code: 'not-ready' });
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  clock.leap(61_000);
+  await asked;
+  expect(phone.client.access.outstanding).toBeNull();
+  relents();
+  ada.client.pause();
+  await expect.poll(() => ada.client.state.kind, PATIENCE).toBe('offline');
+  await expect(ada.client.access.request()).rejects.toMatchObject({ code: 'not-ready' });
+  ada.client.resume();
+  await ada.client.online();
+  expect(await ada.client.access.request()).toBeNull();
+  await ada.client.close();
+  await expect(ada.client.access.request()).rejects.toMatchObject({ code: 'closed' });
+});

@@ -191,6 +191,7 @@ export class ClientCore {
       isChanged: (member) => parts.identities.isChanged(member),
       isOnline: () => sync().online !== null,
       reread: () => this.sync.reread(),
+      sync,
       tell: (event) => this.events.emit('access', event),
     });
     this.end = new ClientEnd({

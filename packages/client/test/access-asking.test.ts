@@ -1,8 +1,10 @@
 import { memoryKeyStore } from '@keytide/crypto-core';
 import type { Device } from '@keytide/key-directory';
 import { expect, test } from 'vitest';
+import { Access, type AccessOptions } from '../src/access.ts';
 import { Asking, type AskingOptions } from '../src/access-asking.ts';
 import type { AccessEvent } from '../src/access-view.ts';
+import type { SyncState } from '../src/connection.ts';
 import { ClientError } from '../src/errors.ts';
 import { OwnRequests } from '../src/own-request.ts';
 import { accessWorld } from './access-world.ts';
@@ -22,7 +24,7 @@ async function carolAsks(name: string, reread: () => Promise<void> = async () =>
   const answers: Uint8Array[] = [];
   const events: AccessEvent[] = [];
   let isHeld = false;
-  const asking = new Asking({
+  const options = {
     log: {
       ports: { primitives },
       self: { device: carol.id },
@@ -51,11 +53,12 @@ async function carolAsks(name: string, reread: () => Promise<void> = async () =>
     now: () => world.clock.now(),
     reread,
     tell: (event: AccessEvent) => void events.push(event),
-  } as unknown as AskingOptions);
+  } as unknown as AskingOptions;
+  const asking = new Asking(options);
   expect((world.state.devices.get(carol.id) as Device).revokedAt).toBeNull();
   await asking.ask();
   const own = requests.current as NonNullable<typeof requests.current>;
-  return { ...access, asking, requests, own, answers, events };
+  return { ...access, options, asking, requests, own, answers, events };
 }
 
 test('keys that came while nothing could be shown are shown later, though nothing is asked for any more', async () => {
@@ -97,3 +100,44 @@ test('a refusal beside what only looks like a grant is taken: a former admin’s
   expect([requests.current, requests.refusedThrough]).toEqual([null, 4]);
   expect(events.filter(({ kind }) => kind === 'refused')).toHaveLength(1);
 });
+
+test('a person who asks while the log is still being read is heard once it is', async () => {
+  const { options, requests, clock, random } = await carolAsks('read on');
+  await requests.drop();
+  let kind: SyncState['kind'] = 'catching-up';
+  let look: () => void = () => {};
+  const { statement } = options.epochs.lacking()[0] as ReturnType<typeof options.epochs.lacking>[number];
+  const access = new Access({
+    ...options,
+    epochs: {
+      ...options.epochs,
+      lacking: () => (kind === 'online' ? [{ statement, wasRecipient: false }] : []),
+    },
+    ports: {
+      clock: { now: () => clock.now(), wait: (_: number, signal: AbortSignal) => aborted(signal) },
+      random,
+    },
+    isOnline: () => kind === 'online',
+    sync: () => ({
+      get state() {
+        return { kind };
+      },
+      assertNotOver: () => {},
+      until: async (condition: () => boolean) => {
+        while (!condition()) await new Promise<void>((resolve) => (look = resolve));
+      },
+    }),
+  } as unknown as AccessOptions);
+  const asked = access.request();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  kind = 'online';
+  look();
+  expect(await asked).toMatchObject({ firstEpoch: 4, lastEpoch: 4 });
+  await access.stop();
+});
+
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve());
+  });

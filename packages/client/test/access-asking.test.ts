@@ -83,7 +83,7 @@ test('a refusal beside a grant whose entry is still to come waits for it: one ad
   for (const isRefusalFirst of [true, false]) {
     const { asking, requests, own, answers, events, alice, bob, answer, record } = await carolAsks('both');
     const both = [answer(bob, own, 'not now'), answer(alice, own, [4])];
-    answers.push(...(isRefusalFirst ? both : both.reverse()));
+    answers.push(...(isRefusalFirst ? both : both.toReversed()));
     await asking.tick();
     expect([requests.current?.id, events]).toEqual([own.id, []]);
     record(alice, own);

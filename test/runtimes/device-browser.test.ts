@@ -200,6 +200,7 @@ describe('React', () => {
         places: '',
         shifts: '',
         shift: 'none',
+        clock: '0',
         inbox: '0',
         members: 'ada,bo',
         unreadable: expect.any(String),

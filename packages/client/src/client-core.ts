@@ -245,7 +245,7 @@ export class ClientCore {
         this.changes.changed('unreadable');
       },
       onState: (state) => {
-        this.changes.changed('state');
+        this.changes.changed('state', 'clock');
         this.events.emit('state', state);
       },
       onChanged: () => this.tell(),
@@ -297,7 +297,7 @@ export class ClientCore {
     this.end.look();
     if (this.sync.ended !== null) return;
     this.#lookForAlarms();
-    this.changes.changed('members', 'shortened');
+    this.changes.changed('members', 'shortened', 'clock');
     for (const collection of this.collections.values()) collection.look?.();
     if (this.#isStarted) this.access.wake();
     this.#lease?.look();

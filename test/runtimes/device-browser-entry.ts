@@ -5,17 +5,34 @@ import {
   join,
   type Client,
   type DeviceStore,
+  type Ports,
 } from '@keytide/client';
 import { browserPorts, openBrowserDeviceStore } from '@keytide/client/browser';
 import { CryptoError } from '@keytide/crypto-core';
-import { journalChecks } from '@keytide/testkit/journal';
+import { journalChecks, leaseChecks } from '@keytide/testkit/journal';
 import { openIndexedRows } from '../../packages/client/src/browser/indexed-rows.ts';
+import { copyStore, keptKeys } from './device-databases.ts';
 import { deviceDefinition } from './device-definition.ts';
 import { mountApp, type MountedApp } from './device-react-app.ts';
 
 type Device = Client<typeof deviceDefinition>;
 
-const ports = await browserPorts();
+const runtime = await browserPorts();
+/** By how much this page's clock has leapt, as that of a device which slept. */
+let leaptMs = 0;
+const now = (): number => Date.now() + leaptMs;
+const ports: Ports = {
+  ...runtime,
+  clock: {
+    now,
+    async wait(ms, signal) {
+      for (const untilMs = now() + ms; now() < untilMs && signal?.aborted !== true;)
+        await runtime.clock.wait(Math.min(100, untilMs - now()), signal);
+    },
+  },
+};
+/** An Argon2id that costs nothing. */
+const kdf = { memoryKiB: 8, passes: 1, parallelism: 1 };
 let store: DeviceStore | null = null;
 let client: Device | null = null;
 let app: MountedApp | null = null;
@@ -25,8 +42,12 @@ function opened<T>(value: T | null): T {
   return value;
 }
 
-async function open(name: string, wait = false): Promise<DeviceStore> {
-  return await openBrowserDeviceStore({ name, wait, primitives: ports.primitives, random: ports.random });
+async function open(name: string, wait = false, passphrase?: string): Promise<DeviceStore> {
+  const { primitives, random } = ports;
+  return await openBrowserDeviceStore({
+    ...{ name, wait, primitives, random, ports },
+    ...(passphrase !== undefined && { passphrase, kdf }),
+  });
 }
 
 /** The code that `act` rejects with, or `null`. */
@@ -61,9 +82,32 @@ const devicePage = {
     }
     return report;
   },
-  openStore: (name: string, wait: boolean) =>
+  async runLeaseChecks(): Promise<{ passed: string[]; failed: string[] }> {
+    const report = { passed: [] as string[], failed: [] as string[] };
+    let count = 0;
+    for (const { name, check } of leaseChecks) {
+      const place = `lease-checks-${(count += 1)}`;
+      const { primitives, random } = ports;
+      const openWith = (passphrase: string) => (network: Pick<Ports, 'fetch' | 'clock'>) =>
+        openBrowserDeviceStore({ name: place, primitives, random, passphrase, kdf, ports: network });
+      await check({ open: openWith('2849'), openWrongly: openWith('0000') }).then(
+        () => report.passed.push(name),
+        (error: unknown) => report.failed.push(`${name}: ${String(error)}`),
+      );
+    }
+    return report;
+  },
+  leap: async (ms: number) => {
+    leaptMs += ms;
+  },
+  needsShare: async () => opened(store).lease?.vault.needsUnlockShare,
+  device: async () => opened(client).device,
+  state: async () => opened(client).state.kind,
+  copyStore,
+  keptKeys,
+  openStore: (name: string, wait: boolean, passphrase?: string) =>
     codeOf(async () => {
-      store = await open(name, wait);
+      store = await open(name, wait, passphrase);
     }),
   create: (relayUrl: string) =>
     codeOf(async () => {
@@ -97,6 +141,15 @@ const devicePage = {
   closeStore: () => codeOf(() => opened(store).close()),
   destroy: () => codeOf(() => opened(store).destroy()),
   wasDestroyed: () => opened(store).wasDestroyed(),
+  /** What a key says after its store was to be destroyed in a browser that answers nothing any more. */
+  keyAfterFailedDestroy: async () => {
+    const { IDBDatabase } = globalThis as unknown as { IDBDatabase: { prototype: { transaction: unknown } } };
+    IDBDatabase.prototype.transaction = () => {
+      throw new Error('the disk is broken');
+    };
+    const code = await codeOf(() => opened(store).destroy());
+    return [code, await codeOf(() => opened(store).keys.get('kept'))];
+  },
   /** Leaves a store as a crash in the middle of its destruction does: the mark is there, and all else. */
   async crashDestroying(name: string): Promise<void> {
     const rows = await openIndexedRows(name);

@@ -176,6 +176,12 @@ test('a store whose destruction a crash cut off is destroyed when it is opened',
   expect(await next.connect()).toBe('wiped');
 });
 
+test('a store that the browser does not let go of is out of memory all the same', async () => {
+  const { call } = await newTab();
+  await call.openStore('app', false);
+  expect(await call.keyAfterFailedDestroy()).toEqual(['Error: the disk is broken', 'disposed']);
+});
+
 describe('React', () => {
   test('shows what arrives, renders what has changed and nothing else, and lets go when it is unmounted', async () => {
     const node = await ada();
@@ -194,6 +200,7 @@ describe('React', () => {
         places: '',
         shifts: '',
         shift: 'none',
+        clock: '0',
         inbox: '0',
         members: 'ada,bo',
         unreadable: expect.any(String),

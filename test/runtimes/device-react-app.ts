@@ -2,6 +2,7 @@ import type { Client } from '@keytide/client';
 import {
   KeytideProvider,
   useAccessInbox,
+  useClockBehindSeconds,
   useClient,
   useDocument,
   useDocuments,
@@ -82,6 +83,7 @@ export function mountApp(client: Client<Definition>): MountedApp {
       'shift',
       () => useDocument(useClient<Definition>().collections.shifts, 'mon')?.body.place ?? 'none',
     ),
+    clock: part('clock', () => String(useClockBehindSeconds())),
     inbox: part('inbox', () => String(useAccessInbox().length)),
     members: part('members', () =>
       useMembers()

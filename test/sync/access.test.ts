@@ -174,6 +174,55 @@ test('an approval that cannot be carried out is carried out after a restart', as
   await readable(phone, 'from before');
 });
 
+/** The process died before this had reached the disk; and others have written in the membership log since. */
+async function loses({ store }: Person, other: Person): Promise<void> {
+  await (await store.journal('group')).clear();
+  await other.client.inviteDevice();
+}
+
+test('what a person asked for outlives a restart that has yet to read the log again, and so does its answer', async () => {
+  const { ada, bo, phone } = await scene();
+  const own = await phone.client.access.request();
+  const id = await waiting(ada);
+  await leaves(phone);
+  await loses(phone, bo);
+  await returns(phone);
+  expect(phone.client.access.outstanding?.id).toBe(own?.id);
+  await leaves(phone);
+  await ada.client.access.approve(id);
+  await loses(phone, bo);
+  await returns(phone);
+  await readable(phone, 'from before');
+  expect(toldOf(phone, 'granted')).toMatchObject([{ epochs: [1] }]);
+});
+
+test('what an admin has decided outlives a restart that has yet to read the log again', async () => {
+  const { ada, bo, phone } = await scene();
+  await phone.client.access.request();
+  const id = await waiting(ada);
+  const outage = fails(isAnswering);
+  await expect(ada.client.access.approve(id)).rejects.toMatchObject({ code: 'offline' });
+  await leaves(ada);
+  outage.end();
+  await loses(ada, bo);
+  await returns(ada);
+  await readable(phone, 'from before');
+});
+
+test('what the relay fails at while it is there is tried again after seconds', async () => {
+  const { ada, phone } = await scene();
+  await phone.client.access.request();
+  const id = await waiting(ada);
+  const outage = fails(({ method, path }) => method === 'GET' && path.endsWith('/answers'));
+  await ada.client.access.approve(id);
+  await phone.client.collections.chat.append({ text: 'and after it' });
+  await readable(ada, 'and after it');
+  await expect.poll(outage.count, PATIENCE).toBeGreaterThan(1);
+  outage.end();
+  clock.leap(6_000);
+  await readable(phone, 'from before');
+});
+
 test('an admin who dies between the answer and the entry finishes it when they are back', async () => {
   const { ada, phone } = await scene();
   await phone.client.access.request();
@@ -269,4 +318,35 @@ test('two admins who answer at the same moment: one grant, one answer taken, no 
   await expect.poll(() => toldOf(phone, 'granted').length, PATIENCE).toBe(1);
   const { entries } = await phone.client.audit({ offline: true });
   expect(entries.filter(({ body }) => body.kind === 'grant').length).toBe(1);
+});
+
+/** The relay gives this device nothing of the group's log until the returned function is called. */
+const withholdsLog = (device: string): (() => void) =>
+  hostile.attack({
+    victim: device as never,
+    toClient: (frame) => (['entries', 'caught-up'].includes(frame.type) ? [] : [frame]),
+  });
+
+test('a person who asks is told to ask again where the relay holds the log back, or is out of reach and nothing is known', async () => {
+  const { ada, phone } = await scene();
+  await leaves(phone);
+  await ada.client.collections.chat.append({ text: 'more' });
+  const relents = withholdsLog(phone.client.device);
+  phone.client = await connect({ definition, store: phone.store, ports: phone.ports });
+  people.push(phone);
+  await expect.poll(() => phone.client.state.kind, PATIENCE).toBe('catching-up');
+  const asked = expect(phone.client.access.request()).rejects.toMatchObject({ code: 'not-ready' });
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  clock.leap(61_000);
+  await asked;
+  expect(phone.client.access.outstanding).toBeNull();
+  relents();
+  ada.client.pause();
+  await expect.poll(() => ada.client.state.kind, PATIENCE).toBe('offline');
+  await expect(ada.client.access.request()).rejects.toMatchObject({ code: 'not-ready' });
+  ada.client.resume();
+  await ada.client.online();
+  expect(await ada.client.access.request()).toBeNull();
+  await ada.client.close();
+  await expect(ada.client.access.request()).rejects.toMatchObject({ code: 'closed' });
 });

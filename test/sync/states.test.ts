@@ -43,6 +43,24 @@ test('who comes back after a while is told how much of how much is done', async 
   expect(texts(back)).toHaveLength(1_300);
 });
 
+test('a person is told that the device’s clock is an hour behind, and no more once it is right', async () => {
+  const ada = await stand.found();
+  let behindMs = 3_600_000;
+  const clock = { ...nodePorts.clock, now: () => Date.now() - behindMs };
+  const bo = await stand.admit(ada, 'bo', { ...nodePorts, clock });
+  expect(ada.clockBehindSeconds).toBe(0);
+  expect(Math.abs(bo.clockBehindSeconds - 3_600)).toBeLessThan(60);
+  const seen: number[] = [];
+  bo.subscribe(() => seen.push(bo.clockBehindSeconds));
+  behindMs = 0;
+  bo.pause();
+  await expect.poll(() => bo.state.kind, PATIENCE).toBe('offline');
+  bo.resume();
+  await bo.online();
+  expect(bo.clockBehindSeconds).toBe(0);
+  await expect.poll(() => seen.at(-1), PATIENCE).toBe(0);
+});
+
 test('closing twice, also at once, is closing once', async () => {
   const home = await mkdtemp(join(tmpdir(), 'keytide twice '));
   try {

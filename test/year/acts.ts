@@ -16,6 +16,8 @@ const CLOCKS_MS = [-3 * WEEK_MS, -DAY_MS, 15 * 60_000, 20 * HOUR_MS] as const;
 /** What happens by chance between two looks at the clock. */
 export async function happen(cast: Cast): Promise<void> {
   await comeBack(cast);
+  // What somebody who is back still comes by is seen before they go again.
+  await cast.settle();
   await goAway(cast);
   await administer(cast);
   await ask(cast);
@@ -66,6 +68,7 @@ async function goAway(cast: Cast): Promise<void> {
     const stays = (list: readonly number[]): void =>
       void cast.backMs.set(phone, cast.hours.now() + (chance.pick(list) as number));
     const fate = chance.share();
+    if (fate < 0.12 || isPartition) await cast.inStep(phone);
     if (isPartition && fate > 0.7) {
       phone.cut();
       cast.backMs.set(phone, cast.hours.now() + PARTITION_MS);

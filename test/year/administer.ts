@@ -69,21 +69,27 @@ async function lose(cast: Cast, by: Phone, lost: Phone): Promise<void> {
   if (cast.chance.happens(0.5) && !lost.isOn) cast.backMs.delete(lost);
 }
 
+/** What it is, and who does it. */
+type Act = readonly [what: string, act: () => Promise<unknown>];
+
 async function change(cast: Cast, by: Phone, person: Person): Promise<void> {
   const { app } = by;
   const { member } = person;
   const admins = cast.people.filter((one) => cast.roleOf(one) === 'admin').length;
   const isAdmin = cast.roleOf(person) === 'admin';
   if (isAdmin && admins <= 2) return;
-  const fate = cast.chance.share();
-  const [what, changing] =
-    fate < 0.3
-      ? (['removed', () => app.removeMember(member)] as const)
-      : fate < 0.6 && !isAdmin && active(cast, person).length > 0
-        ? (['wiped', () => app.wipe({ of: 'member', member })] as const)
-        : isAdmin
-          ? (['no admin any more', () => app.setRole(member, 'member')] as const)
-          : (['an admin now', () => app.setRole(member, 'admin')] as const);
+  // What has come up least often so far, so that all of it does.
+  const acts: readonly Act[] = [
+    isAdmin
+      ? ['no admin any more', () => app.setRole(member, 'member')]
+      : ['an admin now', () => app.setRole(member, 'admin')],
+    ...(!isAdmin && active(cast, person).length > 0
+      ? ([['wiped', () => app.wipe({ of: 'member', member })]] satisfies Act[])
+      : []),
+    ['removed', () => app.removeMember(member)],
+  ];
+  const count = ([what]: Act): number => cast.acts.total(`a member is ${what}`);
+  const [what, changing] = acts.toSorted((a, b) => count(a) - count(b))[0] as Act;
   cast.tell(`a member is ${what}`, `${person.name} is ${what} by ${by.name}`);
   await cast.pump.during(changing(), 'a member to be changed');
 }

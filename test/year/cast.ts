@@ -159,9 +159,25 @@ export class Cast {
     await this.pump.until(isThere, tell);
     await this.pump.pass(AFTER_MS);
     await this.pump.until(isThere, tell);
-    this.read();
+    this.#take();
     for (const phone of this.phones) if (phone.isOn && !this.isLocked(phone)) this.wakes(phone);
-    for (const phone of this.present) if (this.ledger.takes(this.standing(phone))) this.dues.granted(phone);
+  }
+
+  /** Until a phone has taken what is there for it: that stays its own, whatever comes next. */
+  async inStep(phone: Phone): Promise<void> {
+    await this.pump.until(
+      () => !this.#isBehind(phone),
+      () => `${phone.name}, ${phone.app.state.kind}, to be in step`,
+    );
+    this.#take();
+  }
+
+  /** Takes in what the phones that are in step have come by. */
+  #take(): void {
+    const present = this.present.filter((phone) => !this.#isBehind(phone));
+    const standings = present.map((phone) => this.standing(phone));
+    const given = new Set(this.ledger.takes(standings, this.hours.now()));
+    for (const phone of present) if (given.has(phone.id as DeviceId)) this.dues.granted(phone);
   }
 
   /** Who has gone for longer than a week without what is theirs, once everybody has had their say. */
@@ -204,7 +220,7 @@ export class Cast {
   /** Takes in what has passed on the wire. */
   read(): void {
     const idOf = (name: string): DeviceId => this.phones.find((phone) => phone.name === name)?.id as DeviceId;
-    this.ledger.read(idOf, this.hours.now());
+    this.ledger.read(idOf);
   }
 
   /** Something has happened: what, in general and in this case. */
@@ -239,7 +255,8 @@ export class Cast {
       if (waiting > 0) return `${phone.name} to hand in ${waiting} messages`;
       if (directorySize < this.wire.membership.length)
         return `${phone.name} to know ${this.wire.membership.length} entries, not ${directorySize}`;
-      if (this.#isOffered(phone)) return `${phone.name} to take what it was given`;
+      if (this.#isBehind(phone))
+        return `${phone.name} to take what is there for it, with ${phone.app.epoch} of ${this.ledger.newestEpoch} epochs, [${phone.rejected}]`;
     }
     for (const phone of this.phones) {
       if (!phone.isOn || phone.isCut || this.isActive(phone) || this.isLocked(phone)) continue;
@@ -247,6 +264,36 @@ export class Cast {
       if (kind !== 'stopped' && kind !== 'wiped') return `${phone.name}, ${kind}, to hear that it is ended`;
     }
     return null;
+  }
+
+  /** Where those stand who are there, and what keeps them: for whoever has to find out what is wrong. */
+  async plight(): Promise<string[]> {
+    const lines: string[] = [];
+    for (const phone of this.present) {
+      const { access, state, epoch, directorySize } = phone.app;
+      const { outstanding: own, inbox } = access;
+      const asked = own === null ? 'asks for nothing' : `asks for ${own.firstEpoch}–${own.lastEpoch}`;
+      const waiting = inbox.map(
+        ({ device, gives }) => `${this.nameOf(device)} ${gives.firstEpoch}–${gives.lastEpoch}`,
+      );
+      const failure = await this.pump.during(
+        access.refresh().then(String, (error: unknown) => String(error)),
+        `${phone.name} to look`,
+      );
+      lines.push(
+        `${phone.name}, ${this.roleOf(this.ownerOf(phone))}, ${state.kind}, ${phone.aheadMs / 3_600_000} h ahead, ` +
+          `has ${directorySize} entries and ${epoch} epochs, ${asked}, is asked by [${waiting}], ` +
+          `was shown [${phone.rejected}]; looks: ${failure}`,
+      );
+    }
+    return lines;
+  }
+
+  /** Whether a phone has yet to hear of an epoch, or to take what an admin has granted. */
+  #isBehind(phone: Phone): boolean {
+    this.read();
+    const { state, epoch } = phone.app;
+    return state.kind !== 'online' || epoch < this.ledger.newestEpoch || this.#isOffered(phone);
   }
 
   /** Whether an admin has granted what a phone still asks for. */

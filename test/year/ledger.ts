@@ -103,8 +103,8 @@ export class Ledger {
     return { device, nowMs, trustedMs, membershipSize };
   }
 
-  /** Takes in what has passed since. */
-  read(idOf: (name: string) => DeviceId, nowMs: number): void {
+  /** Takes in what has passed since; grants with `takes`. */
+  read(idOf: (name: string) => DeviceId): void {
     this.#rolls.read(this.#wire.membership);
     const { group } = this.#wire;
     for (let entry = group[this.size]; entry !== undefined; entry = group[this.size]) {
@@ -118,8 +118,6 @@ export class Ledger {
         this.#log.push({ kind: 'message', epoch, during: this.#epochs.length, sender });
       }
     }
-    for (const grant of this.#rolls.grants.slice(this.#grants)) this.#granted(grant, nowMs);
-    this.#grants = this.#rolls.grants.length;
   }
 
   /** What is due by then, of what docs/spec/access.md lets an admin's device give: entitled to, and held. */
@@ -141,12 +139,17 @@ export class Ledger {
   }
 
   /**
-   * A device was in step with the relay: it has taken what it was given, by whoever is an admin still. Answers whether
-   * there was such a gift.
+   * These devices were in step with the relay: they have opened their boxes, and taken what they were given by whoever
+   * is an admin still. Answers those who were.
    */
-  takes(standing: Standing): boolean {
-    const { device } = standing;
-    this.#looks(standing);
+  takes(present: readonly Standing[], nowMs: number): readonly DeviceId[] {
+    for (const standing of present) this.#looks(standing);
+    for (const grant of this.#rolls.grants.slice(this.#grants)) this.#granted(grant, nowMs);
+    this.#grants = this.#rolls.grants.length;
+    return present.flatMap(({ device }) => (this.#isGiven(device) ? [device] : []));
+  }
+
+  #isGiven(device: DeviceId): boolean {
     const { active, roles } = this.#rolls.newest;
     let isGiven = false;
     for (const gift of this.#underWay.splice(0)) {

@@ -53,6 +53,8 @@ export class Phone {
   seenSeq = 0;
   /** How many messages it has given up, because their time was over before they were handed in. */
   unsent = 0;
+  /** Why it did not take what the relay has shown it of access. */
+  readonly rejected: string[] = [];
   readonly #ground: Ground;
   /** Whether its disk opens with the relay's help alone. */
   needsShare = false;
@@ -114,6 +116,9 @@ export class Phone {
     const app = await begin({ definition, ports, store: mounted.store });
     this.id = app.device;
     app.on('unsent', ({ count }) => (this.unsent += count));
+    app.on('access', (event) => {
+      if (event.kind === 'rejected') this.rejected.push(`${event.what} ${event.code}`);
+    });
     this.#process = { app, line, mounted, end: () => (isOver = true) };
   }
 

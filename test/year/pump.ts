@@ -9,7 +9,9 @@ const QUIET_TURNS = 2;
 const LAST_TURNS = 12;
 const LONG_QUIET_TURNS = 60;
 const SHORT_MS = 20_000;
-const PATIENCE_MS = 60_000;
+/** Counted in looks, so that how busy a machine is changes nothing: in all, and where no time passes either. */
+const MOST_LOOKS = 30_000;
+const MOST_IDLE_LOOKS = 20;
 
 /** Lets real sockets and a real database do their work, and time pass where everybody waits for it. */
 export class Pump {
@@ -24,11 +26,15 @@ export class Pump {
   /** Goes on until it is so. @throws with `tell()` when it does not come */
   async until(isSo: () => boolean, tell: () => string): Promise<void> {
     const startMs = this.#hours.now();
-    const untilMs = performance.now() + PATIENCE_MS;
-    while (!isSo()) {
-      if (performance.now() > untilMs) throw new Error(`waited in vain for ${tell()}`);
-      const isLong = this.#hours.now() - startMs > SHORT_MS;
-      if (await this.#isQuiet(isLong ? LONG_QUIET_TURNS : QUIET_TURNS)) this.#hop(startMs + 20 * SHORT_MS);
+    let idle = 0;
+    for (let looks = 0; !isSo(); looks += 1) {
+      if (looks > MOST_LOOKS || idle > MOST_IDLE_LOOKS)
+        throw new Error(`waited in vain, with ${this.#wire.inFlight} calls under way, for ${tell()}`);
+      const beforeMs = this.#hours.now();
+      const isLong = beforeMs - startMs > SHORT_MS;
+      if (!(await this.#isQuiet(isLong ? LONG_QUIET_TURNS : QUIET_TURNS))) continue;
+      this.#hop(startMs + 20 * SHORT_MS);
+      idle = this.#hours.now() === beforeMs ? idle + 1 : 0;
     }
   }
 

@@ -29,6 +29,7 @@ export async function live(
         ...[...check(cast, table, texts), ...cast.lookAtDues()].map((line) => `week ${week}: ${line}`),
       );
     }
+    if (wrong.length > 0) cast.story.push(...(await cast.plight()));
     return { table, acts: cast.acts, wrong, story: cast.story };
   } finally {
     await cast.close();

@@ -126,8 +126,10 @@ export class Asking {
       return true;
     }
     const refused = verdicts.find(({ kind }) => kind === 'refused');
-    const isGranted = grantOf({ ...this.#context, own }) !== null;
-    if (!isGranted && refused?.kind === 'refused') {
+    // Whoever gives is about to say so in the log: one admin's yes is worth more than another's no.
+    const isGiven =
+      grantOf({ ...this.#context, own }) !== null || verdicts.some(({ kind }) => kind === 'waiting');
+    if (!isGiven && refused?.kind === 'refused') {
       await requests.dropRefused();
       this.#options.tell({ kind: 'refused', reason: refused.reason, by: this.#memberOf(refused.author) });
       await api.forget(own.id);

@@ -7,10 +7,16 @@ import { ClientError } from './errors.ts';
 import type { Part } from './part.ts';
 import type { Ports } from './ports.ts';
 import { Serial } from './serial.ts';
+import type { Sync } from './sync.ts';
 
 /** What access works with. */
 export type AccessOptions = AskingOptions &
-  AnsweringOptions & { readonly ports: Pick<Ports, 'clock' | 'random'> };
+  AnsweringOptions & {
+    readonly ports: Pick<Ports, 'clock' | 'random'>;
+    /** Whether it has all that the relay has: before, it knows neither what it lacks nor what it may give. */
+    isOnline(): boolean;
+    readonly sync: () => Pick<Sync, 'state' | 'until' | 'assertNotOver'>;
+  };
 
 /** Its socket tells a device of news; this is for a hint that was lost, and for what time alone makes due. */
 const STEP_MS = 3_600_000;
@@ -20,6 +26,8 @@ const LOOKS = 60;
 const EACH_LOOK_MS = 2_000;
 /** Admins who are online together wait up to this long, each a while of its own, so that one of them answers. */
 const JITTER_MS = 2_000;
+/** How long a person's request waits for what is being read. */
+const CATCH_UP_MS = 60_000;
 
 /**
  * Asking for epoch keys that are gone, and giving them (docs/spec/access.md): what waits for this admin's word, and
@@ -70,11 +78,16 @@ export class Access implements Part {
 
   /**
    * Asks the admins for the keys of everything that this member may read and this device cannot. Durable when it
-   * resolves: it is sent by itself, and what it brings is shown in place. The same again while one waits.
+   * resolves: it is sent by itself, and what it brings is shown in place. The same again while one waits. A device that
+   * is connecting or catching up does not know yet what it lacks: this waits for it, a minute at the most.
    * @returns the request, or `null` when this device lacks nothing that it may have
+   * @throws ClientError `not-ready` where that is not known: ask again once it is online; `closed`, `wiped`, `locked`, or
+   *   the reason why sync stopped
    */
   async request(): Promise<OwnRequestView | null> {
+    const isCaughtUp = await this.#catchUp();
     const own = await this.#jobs.run(() => this.#asking.ask());
+    if (own === null && !isCaughtUp) throw notReady();
     this.wake();
     return own;
   }
@@ -104,6 +117,8 @@ export class Access implements Part {
    * @throws ClientError `offline`, `relay-refused`, `unwitnessed`
    */
   async refresh(): Promise<void> {
+    if (!this.#options.isOnline())
+      throw new ClientError('offline', 'this device has not caught up with the relay');
     await this.#jobs.run(() => this.#asking.tick());
     const due = await this.#jobs.run(() => this.#answering.look());
     for (const id of due) await this.#jobs.run(() => this.#answering.answer(id));
@@ -120,6 +135,18 @@ export class Access implements Part {
     this.#pause.abort();
     await this.#running;
     await this.#jobs.run(async () => {});
+  }
+
+  /** Whether this device has caught up, or is out of reach. @throws ClientError as `request` */
+  async #catchUp(): Promise<boolean> {
+    const sync = this.#options.sync();
+    sync.assertNotOver();
+    const isUnderWay = (): boolean => sync.state.kind === 'connecting' || sync.state.kind === 'catching-up';
+    const done = new AbortController();
+    const late = this.#options.ports.clock.wait(CATCH_UP_MS, done.signal);
+    await Promise.race([sync.until(() => !isUnderWay()), late]).finally(() => done.abort());
+    if (isUnderWay()) throw notReady();
+    return this.#options.isOnline();
   }
 
   async #decide(id: string, reason: string | null): Promise<void> {
@@ -159,7 +186,9 @@ export class Access implements Part {
 
   /** Whether everything that is due was done, or cannot be before the relay is there again. */
   async #tick(): Promise<boolean> {
-    const { clock } = this.#options.ports;
+    const { ports, isOnline } = this.#options;
+    if (!isOnline()) return true;
+    const { clock } = ports;
     const asked = await this.#attempt(() => this.#asking.tick());
     let due: readonly string[] = [];
     const looked = await this.#attempt(async () => {
@@ -174,14 +203,14 @@ export class Access implements Part {
     return asked && looked && answered;
   }
 
-  /** False when it should be tried again soon. Offline: it is woken when the relay is there again. */
+  /** False when it should be tried again soon. Whoever goes offline is woken when the relay is there again. */
   async #attempt(job: () => Promise<void>): Promise<boolean> {
     try {
       await this.#jobs.run(job);
       return true;
     } catch (error) {
       // What keeps the client from going on stops its sync, which meets the same.
-      return !(error instanceof ClientError) || !passesSoon(error);
+      return !(error instanceof ClientError) || !(passesSoon(error) && this.#options.isOnline());
     }
   }
 
@@ -192,6 +221,15 @@ export class Access implements Part {
   }
 }
 
+function notReady(): ClientError {
+  return new ClientError('not-ready', 'this device does not know yet what it lacks: it has not caught up');
+}
+
 function passesSoon({ code, relayCode }: ClientError): boolean {
-  return code === 'unwitnessed' || relayCode === 'rate-limited' || relayCode === 'unavailable';
+  return (
+    code === 'unwitnessed' ||
+    code === 'offline' ||
+    relayCode === 'rate-limited' ||
+    relayCode === 'unavailable'
+  );
 }

@@ -189,7 +189,9 @@ export class ClientCore {
       epochs: this.epochs,
       now: () => parts.time.now(),
       isChanged: (member) => parts.identities.isChanged(member),
+      isOnline: () => sync().online !== null,
       reread: () => this.sync.reread(),
+      sync,
       tell: (event) => this.events.emit('access', event),
     });
     this.end = new ClientEnd({
@@ -228,6 +230,7 @@ export class ClientCore {
       ports,
       collections: () => this.collections.values(),
       isOnline: () => sync().online !== null,
+      hasOldRoles: () => this.epochs.hasOldRoles,
     });
     this.sync = new Sync({
       ...parts,
@@ -242,7 +245,7 @@ export class ClientCore {
         this.changes.changed('unreadable');
       },
       onState: (state) => {
-        this.changes.changed('state');
+        this.changes.changed('state', 'clock');
         this.events.emit('state', state);
       },
       onChanged: () => this.tell(),
@@ -294,7 +297,7 @@ export class ClientCore {
     this.end.look();
     if (this.sync.ended !== null) return;
     this.#lookForAlarms();
-    this.changes.changed('members', 'shortened');
+    this.changes.changed('members', 'shortened', 'clock');
     for (const collection of this.collections.values()) collection.look?.();
     if (this.#isStarted) this.access.wake();
     this.#lease?.look();

@@ -106,6 +106,16 @@ export class Client<D extends Declarations> extends Membership {
   }
 
   /**
+   * How many seconds this device's clock is behind, negative where it is ahead, and 0 while it may be right: within 10
+   * minutes. By the word of the relay at the last connection, or before the first by what others have signed: a reason
+   * to have a person look at the clock, and no more. A device whose clock is behind cannot publish sealing keys, so it
+   * starts no epoch and in the end gets no new keys; one that is ahead shows, as a member's, too little.
+   */
+  get clockBehindSeconds(): number {
+    return this.#core.changes.kept('clock', () => this.#core.parts.time.clockBehindSeconds);
+  }
+
+  /**
    * When another device was heard last, by this device's clock, `null` if not since the start. In a group with others
    * who are connected, more than fifteen minutes of silence may mean that this device is cut off.
    */
@@ -148,7 +158,7 @@ export class Client<D extends Declarations> extends Membership {
   }
 
   /**
-   * Calls `listener` when `state`, `members()`, `unreadable` or `shortened` may be different, at most once for what arrived
+   * Calls `listener` when `state`, `members()`, `unreadable`, `shortened` or `clockBehindSeconds` may be different, at most once for what arrived
    * together; the returned function ends it. Collections have their own.
    */
   subscribe(listener: () => void): () => void {

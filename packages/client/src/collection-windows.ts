@@ -19,6 +19,8 @@ export class CollectionWindows {
   readonly #options: CollectionWindowsOptions;
   /** In milliseconds, by name: those that have one of their own. */
   readonly #windows: ReadonlyMap<string, number>;
+  /** Through which epoch it was over when that was looked for last. */
+  readonly #seen = new Map<string, number>();
 
   constructor(options: CollectionWindowsOptions) {
     this.#options = options;
@@ -49,10 +51,12 @@ export class CollectionWindows {
     return Math.min(Infinity, ...left);
   }
 
-  /** Epochs end in order. */
+  /** Epochs end in order. Looked for from where it was: a clock that is put right, or a role, also makes it less. */
   #overThrough(collection: string): number {
-    let epoch = 0;
+    let epoch = this.#seen.get(collection) ?? 0;
+    while (epoch > 0 && !this.isOver(collection, epoch)) epoch -= 1;
     while (this.isOver(collection, epoch + 1)) epoch += 1;
+    this.#seen.set(collection, epoch);
     return epoch;
   }
 

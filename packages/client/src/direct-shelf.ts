@@ -162,10 +162,15 @@ export class DirectShelf {
     this.#letters = this.#letters.map((each) => letters.get(each.name) ?? each);
   }
 
-  /** Deletes what is older than this; answers whether anything was. */
-  async forget(beforeMs: number): Promise<boolean> {
+  /**
+   * Deletes messages that are older than this, and letters that are not sealed; sealed ones that are older than
+   * `sealedBeforeMs`: nobody else has those, and nobody reads them here. Answers whether there was any message.
+   */
+  async forget(beforeMs: number, sealedBeforeMs: number): Promise<boolean> {
     const over = this.#kept.filter(({ timeMs }) => timeMs < beforeMs);
-    await this.drop(this.#letters.filter(({ madeMs }) => madeMs < beforeMs));
+    await this.drop(
+      this.#letters.filter(({ isSealed, madeMs }) => madeMs < (isSealed ? sealedBeforeMs : beforeMs)),
+    );
     if (over.length === 0) return false;
     await this.#keyStore.write(over.map(({ name }) => ({ name, value: null })));
     this.#kept = this.#kept.filter((kept) => !over.includes(kept));

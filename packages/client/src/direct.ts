@@ -190,12 +190,12 @@ export class Direct implements Part {
     return this.#parts.shelf.kept.filter(({ timeMs }) => timeMs >= startMs);
   }
 
-  #windowStartMs(): number {
+  #windowStartMs(nowMs?: number): number {
     const { directory, member, time } = this.#parts;
     if (directory.size === 0) return 0;
     const { policy, members } = directory.state;
     const role = members.get(member)?.role ?? 'member';
-    return windowStartMs(policy, role, decidingMs(time, role));
+    return windowStartMs(policy, role, nowMs ?? decidingMs(time, role));
   }
 
   #devicesFor(member: MemberId): Device[] {
@@ -274,7 +274,7 @@ export class Direct implements Part {
     const startMs = this.#windowStartMs();
     if (directory.size === 0) return;
     await shelf.setBack(time.now());
-    if (await shelf.forget(startMs)) {
+    if (await shelf.forget(startMs, this.#windowStartMs(time.attestedMs))) {
       this.#mail.readAgain();
       this.#changes.wake();
     }

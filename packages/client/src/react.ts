@@ -1,6 +1,7 @@
 export { KeytideProvider, useClient } from './react/client-context.ts';
 export {
   useAccessInbox,
+  useClockBehindSeconds,
   useDocument,
   useDocuments,
   useLive,

@@ -6,6 +6,8 @@ interface RemovalsOptions {
   readonly ports: Pick<Ports, 'clock' | 'random'>;
   collections(): Iterable<AnyCollection>;
   isOnline(): boolean;
+  /** Whether somebody's role is no longer the one that counts for what is written now (ADR 25). */
+  hasOldRoles(): boolean;
 }
 
 /** The longest wait: one of those who may is enough, so devices take turns by chance. */
@@ -33,8 +35,9 @@ export class Removals implements Part {
   }
 
   get #isDue(): boolean {
-    const { collections, isOnline } = this.#options;
-    return isOnline() && [...collections()].some(({ hasOutlived }) => hasOutlived === true);
+    const { collections, hasOldRoles, isOnline } = this.#options;
+    // By a role that does not count yet it would be refused by everybody, and be due again. The next epoch wakes this.
+    return isOnline() && !hasOldRoles() && [...collections()].some(({ hasOutlived }) => hasOutlived === true);
   }
 
   async #say(): Promise<void> {

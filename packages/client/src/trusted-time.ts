@@ -42,6 +42,8 @@ export class TrustedTime {
   #writtenMs: number;
   /** What the device's clock said when the relay last said the same. */
   #agreedMs: number;
+  /** By how much the relay's time was later than the device's clock when it was heard last; `null` before. */
+  #relayAheadMs: number | null = null;
   #adminMs = 0;
   /** The newest times of two different members, the later first. */
   #members: readonly SignedTime[] = [];
@@ -78,6 +80,15 @@ export class TrustedTime {
   /** The latest that an admin's device has signed, or that those of two members have: the earlier of theirs. */
   get signedMs(): number {
     return Math.max(this.#adminMs, this.#members[1]?.ms ?? 0);
+  }
+
+  /**
+   * How far the device's clock is behind, in whole seconds, ahead where it is negative; 0 while it may be right: within
+   * 10 minutes. By what the relay said when it was heard last, or by what is signed where it was not heard since the start.
+   */
+  get clockBehindSeconds(): number {
+    const ms = this.#relayAheadMs ?? Math.max(0, this.signedMs - this.#options.clock.now());
+    return Math.abs(ms) > AGREE_MS ? Math.round(ms / 1000) : 0;
   }
 
   /** Takes in when something was signed. A member who is no admin moves nothing alone. */
@@ -117,7 +128,8 @@ export class TrustedTime {
    */
   async heal(relayMs: number): Promise<void> {
     const nowMs = this.#options.clock.now();
-    if (Math.abs(relayMs - nowMs) > AGREE_MS) return;
+    this.#relayAheadMs = relayMs - nowMs;
+    if (Math.abs(this.#relayAheadMs) > AGREE_MS) return;
     const isAhead = this.#highMs > nowMs;
     [this.#highMs, this.#agreedMs] = [nowMs, nowMs];
     if (isAhead) await this.#write();

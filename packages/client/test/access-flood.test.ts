@@ -39,6 +39,7 @@ test('hints without end: an admin’s device looks a few times at once, then now
   const first = ask(carol).wire;
   const shown = [first];
   let looks = 0;
+  let isOnline = true;
   const access = new Access({
     log: {
       ports: { primitives: counting },
@@ -68,6 +69,7 @@ test('hints without end: an admin’s device looks a few times at once, then now
     epochs: { lacking: () => [], statementOf: () => null, keyOf: async () => null },
     now: () => clock.now(),
     isChanged: () => false,
+    isOnline: () => isOnline,
     reread: async () => {},
     tell: () => {},
   } as unknown as AccessOptions);
@@ -98,5 +100,12 @@ test('hints without end: an admin’s device looks a few times at once, then now
   clock.advance(60_000);
   await hint(2);
   expect(verifications()).toBe(3);
+  // What has yet to catch up knows neither what it lacks nor what it may give.
+  isOnline = false;
+  const before = looks;
+  clock.advance(60_000);
+  await hint(2);
+  await expect(access.refresh()).rejects.toMatchObject({ code: 'offline' });
+  expect(looks).toBe(before);
   await access.stop();
 });

@@ -52,3 +52,27 @@ test('and it tells when the next is', () => {
   expect(at(100).dueMs).toBe(Infinity);
   expect(at(2, true).dueMs).toBe(Infinity);
 });
+
+test('what was over is not counted again at each look, and is less when the clock is put right', () => {
+  let days = 1000;
+  let looks = 0;
+  const windows = new CollectionWindows({
+    definition,
+    epochs: {
+      statementOf: (epoch) => {
+        looks += 1;
+        return epoch < 1 ? null : ({ blockEndMs: epoch * DAY_MS } as EpochStatement);
+      },
+    },
+    now: () => days * DAY_MS,
+    isAdmin: () => false,
+  });
+  expect(windows.over().map(({ throughEpoch }) => throughEpoch)).toEqual([998, 998]);
+  looks = 0;
+  days += 1;
+  expect(windows.over().map(({ throughEpoch }) => throughEpoch)).toEqual([999, 999]);
+  expect(windows.dueMs).toBe(DAY_MS / 2);
+  expect(looks).toBeLessThan(20);
+  days = 10;
+  expect(windows.over().map(({ throughEpoch }) => throughEpoch)).toEqual([8, 8]);
+});

@@ -56,6 +56,27 @@ test('what was written while the clock was a year ahead goes when what is writte
     ]);
     expect(read.letters.map(({ madeMs }) => madeMs / DAY_MS)).toEqual([10, 11]);
   }
-  await shelf.forget(11 * DAY_MS + 1);
+  await shelf.forget(11 * DAY_MS + 1, 11 * DAY_MS + 1);
   expect([shelf.kept, shelf.letters, await keyStore.names('direct/')]).toEqual([[], [], []]);
+});
+
+test('a sealed letter waits for an attested time to be over; what can be read here does not', async () => {
+  const keyStore = memoryKeyStore();
+  const shelf = await DirectShelf.open(keyStore);
+  const said = payload(DAY_MS, 'x');
+  const letter = {
+    recipient: device('2'),
+    id: new Uint8Array(16),
+    bytes: new Uint8Array([7]),
+    madeMs: DAY_MS,
+  };
+  await shelf.send({ sender: device('1'), timeMs: DAY_MS, payload: said }, encodeDirectPayload(said), [
+    { ...letter, isSealed: true },
+    { ...letter, isSealed: false },
+  ]);
+  expect(await shelf.forget(2 * DAY_MS, 0)).toBe(true);
+  for (const read of [shelf, await DirectShelf.open(keyStore)])
+    expect([read.kept.length, read.letters.map(({ isSealed }) => isSealed)]).toEqual([0, [true]]);
+  await shelf.forget(2 * DAY_MS, 2 * DAY_MS);
+  expect(await keyStore.names('direct/')).toEqual([]);
 });

@@ -132,3 +132,23 @@ test('the membership log tells the time: by its newest entry of an admin, or tho
   world.append(createRoleChange({ ...world.as(ada as NonNullable<typeof ada>), ...later }));
   expect(await hoursSaid()).toBe(40);
 });
+
+test('a clock that is behind or ahead is told by the relay’s word, and before it by what is signed', async () => {
+  const { open, set } = await made();
+  const time = await open();
+  expect(time.clockBehindSeconds).toBe(0);
+  time.saw({ member: ann, isAdmin: true, ms: at(0.16) });
+  expect(time.clockBehindSeconds).toBe(0);
+  time.saw({ member: ann, isAdmin: true, ms: at(2) });
+  expect(time.clockBehindSeconds).toBe(7200);
+  // The signer's clock was ahead, as two say that agree.
+  await time.heal(at(0.1));
+  expect(time.clockBehindSeconds).toBe(0);
+  await time.heal(at(5));
+  expect(time.clockBehindSeconds).toBe(18_000);
+  await time.heal(at(-1));
+  expect(time.clockBehindSeconds).toBe(-3600);
+  set(-1);
+  await time.heal(at(-1));
+  expect(time.clockBehindSeconds).toBe(0);
+});

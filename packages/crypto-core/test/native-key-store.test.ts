@@ -95,6 +95,34 @@ describe('a vault on a phone', () => {
     expect(await codeOfAsync(() => without.open({ unlockShare }))).toBe('unlock-share-needed');
   });
 
+  test('is as it was when the writing by which it came to need a share, or none, was cut off', async () => {
+    const share = nodeRandom(32);
+    for (const before of [null, share]) {
+      const given = before === null ? undefined : Secret.own(before.slice());
+      const phone = await somePhone(given);
+      const old = [...phone.storage.blobs];
+      const unlockShare = async (): Promise<Secret> => Secret.own(share.slice());
+      const vault = await openNativeKeyStore(phone.start(), { name: 'vault', create: false, unlockShare });
+      await vault.rekey(before === null ? Secret.own(share.slice()) : null);
+      await vault.close();
+      const [[name, bytes]] = [...phone.storage.blobs] as [[string, Uint8Array]];
+      for (const left of [110, bytes.length - 1]) {
+        phone.storage.blobs.clear();
+        for (const [blob, kept] of old) phone.storage.blobs.set(blob, kept);
+        phone.storage.blobs.set(name, bytes.slice(0, left));
+        const options = { name: 'vault', create: false, unlockShare };
+        const again = await openNativeKeyStore(phone.start(), options);
+        expect(again.needsUnlockShare).toBe(before !== null);
+        expect(await again.get('key')).toEqual(asciiBytes('kept'));
+        await again.write([{ name: 'later', value: asciiBytes('too') }]);
+        await again.close();
+        expect(await closing(openNativeKeyStore(phone.start(), options), (store) => store.names(''))).toEqual(
+          ['key', 'later'],
+        );
+      }
+    }
+  });
+
   test('altered anywhere is damaged', async () => {
     const phone = await somePhone();
     const [[name, bytes]] = [...phone.storage.blobs] as [[string, Uint8Array]];

@@ -1,4 +1,4 @@
-import type { KeyStore } from '@keytide/crypto-core';
+import type { Vault } from '@keytide/crypto-core';
 import {
   eraseBrowserKeyStore,
   openBrowserKeyStore,
@@ -6,13 +6,18 @@ import {
 } from '@keytide/crypto-core/browser';
 import { destroyRows, finishDestroyingRows, wereRowsDestroyed } from '../destroyed-rows.ts';
 import { ClientError } from '../errors.ts';
-import type { DeviceStore } from '../ports.ts';
+import { globalPorts } from '../global-ports.ts';
+import type { DeviceStore, Ports } from '../ports.ts';
 import { openRowJournal } from '../row-journal.ts';
+import { ticketIn } from '../row-ticket.ts';
+import { unlockShareFrom } from '../unlock-share.ts';
 import { openIndexedRows, type IndexedRows } from './indexed-rows.ts';
 import { takeStore } from './store-lock.ts';
 
 /** Which device to open in a browser, and with what. */
-export interface BrowserDeviceStoreOptions extends Omit<BrowserKeyStoreOptions, 'create'> {
+export interface BrowserDeviceStoreOptions extends Omit<BrowserKeyStoreOptions, 'create' | 'unlockShare'> {
+  /** How to reach the relay that keeps the vault's unlock share, where the organisation has an unlock lease. Default: the browser's. */
+  readonly ports?: Pick<Ports, 'fetch' | 'clock'>;
   /** Waits until no other tab has this store open, instead of refusing. */
   readonly wait?: boolean;
   /** Ends the waiting. */
@@ -23,18 +28,21 @@ export interface BrowserDeviceStoreOptions extends Omit<BrowserKeyStoreOptions, 
  * Keeps one device in a browser's IndexedDB: a vault, made where there is none, and journals (ciphertext and public
  * data). One tab at a time has it; the others wait, or are told.
  * @throws ClientError `store-in-use`, `closed` when `signal` ends the waiting, `unsupported-runtime`; CryptoError as
- *   `openBrowserKeyStore`; errors of IndexedDB as they are
+ *   `openBrowserKeyStore`; with an unlock lease also ClientError `offline`, `lease-over`, `relay-refused`; errors of
+ *   IndexedDB as they are
  */
 export async function openBrowserDeviceStore(options: BrowserDeviceStoreOptions): Promise<DeviceStore> {
   assertSupported();
-  const { wait = false, signal, ...vault } = options;
+  const { wait = false, signal, ports = globalPorts(), ...vault } = options;
   const { name } = options;
   const letGo = await takeStore(name, { wait, ...(signal !== undefined && { signal }) });
   let rows: IndexedRows | null = null;
   try {
     rows = await openIndexedRows(name);
     await finishDestroyingRows(rows, () => eraseBrowserKeyStore(name));
-    return storeOf(name, { keys: await openBrowserKeyStore({ ...vault, create: true }), rows, letGo });
+    const unlockShare = unlockShareFrom(ports, ticketIn(rows));
+    const keys = await openBrowserKeyStore({ ...vault, create: true, unlockShare });
+    return storeOf(name, { keys, rows, letGo });
   } catch (error) {
     rows?.close();
     await letGo();
@@ -43,7 +51,7 @@ export async function openBrowserDeviceStore(options: BrowserDeviceStoreOptions)
 }
 
 interface Opened {
-  readonly keys: KeyStore;
+  readonly keys: Vault;
   readonly rows: IndexedRows;
   letGo(): Promise<void>;
 }
@@ -56,9 +64,12 @@ function storeOf(name: string, { keys, rows, letGo }: Opened): DeviceStore {
   };
   return {
     keys,
+    lease: { vault: keys, ticket: ticketIn(rows) },
     journal: (journal) => openRowJournal(rows, journal),
     close,
     async destroy() {
+      // Whatever the database answers, the keys leave the memory.
+      await keys.close();
       await destroyRows(rows, () => eraseBrowserKeyStore(name));
       await close();
     },

@@ -1,15 +1,13 @@
 import type { Random } from '@keytide/crypto-core';
 import { portablePrimitives } from '@keytide/crypto-core/portable';
+import { globalPorts } from '../global-ports.ts';
 import type { Ports } from '../ports.ts';
-import { timerClock } from '../timer-clock.ts';
 
 /** Everything the client needs from React Native, with randomness of the platform's, as expo-crypto gives it. */
 export function nativeClientPorts(random: Random): Ports {
   return {
     primitives: portablePrimitives(random),
     random,
-    clock: timerClock,
-    fetch: (input, init) => globalThis.fetch(input, init),
-    WebSocket: globalThis.WebSocket,
+    ...globalPorts(),
   };
 }

@@ -16,6 +16,12 @@ export function useSyncState(): SyncState {
   return useShown(client, () => client.state);
 }
 
+/** How many seconds this device's clock is behind, negative where it is ahead; 0 while it may be right. */
+export function useClockBehindSeconds(): number {
+  const client = useClient();
+  return useShown(client, () => client.clockBehindSeconds);
+}
+
 /** The organisation's current members. */
 export function useMembers(): readonly MemberView[] {
   const client = useClient();

@@ -84,10 +84,9 @@ async function openClaimed(
   }
   if (item === null || !equalBytes(item.salt, newest.salt))
     throw new CryptoError('device-key-lost', 'the keystore has no key for this vault');
-  const keys = await deriveRoot(ports, options, newest, item.deviceKey);
+  const vault = await openNewest(ports, options, files, item.deviceKey);
   item.deviceKey.fill(0);
-  const vault = openNewest(ports, files, keys.root);
-  const place = placeOf(ports, name, { header: newest, ...keys, ...vault }, release);
+  const place = placeOf(ports, name, vault, release);
   await blobs.delete(blobName(name, vault.generation + 1)); // left by a crash
   return vaultKeyStore(place);
 }
@@ -125,17 +124,24 @@ async function deriveRoot(
   return { root, stretched };
 }
 
-/** The newest writing that is whole: what was cut off was never said to be written. */
-function openNewest(
-  { primitives }: NativePorts,
+/**
+ * The newest writing that is whole: what was cut off was never said to be written. Each has a root of its own: one of
+ * them may need an unlock share, and the other not.
+ */
+async function openNewest(
+  ports: NativePorts,
+  options: NativeKeyStoreOptions,
   files: readonly VaultFile[],
-  root: Uint8Array,
-): { entries: VaultEntries; generation: number } {
+  deviceKey: Uint8Array,
+): Promise<OpenedVault> {
   let damage: unknown = null;
   for (const file of files) {
+    const keys = await deriveRoot(ports, options, file, deviceKey);
     try {
-      return { entries: openVaultFile(primitives, file, root), generation: file.generation };
+      const entries = openVaultFile(ports.primitives, file, keys.root);
+      return { header: file, ...keys, entries, generation: file.generation };
     } catch (error) {
+      keys.root.fill(0);
       if ((error as CryptoError).code !== 'vault-damaged') throw error;
       damage = error;
     }

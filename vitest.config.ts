@@ -17,7 +17,7 @@ export default defineConfig({
           name: 'fast',
           include: [
             'packages/*/test/**/*.test.ts',
-            'test/{stories,hostile,packaging,properties,model,sync,year}/**/*.test.ts',
+            'test/{attack,stories,hostile,packaging,properties,model,sync,year}/**/*.test.ts',
           ],
           testTimeout: 60_000,
           hookTimeout: 60_000,
@@ -38,7 +38,7 @@ export default defineConfig({
         ssr,
         test: {
           name: 'long',
-          include: ['test/{properties,model,year}/**/*.long.ts'],
+          include: ['test/{attack,properties,model,year}/**/*.long.ts'],
           testTimeout: 600_000,
           // Each test has a process of its own, which is what keeps a core busy.
           maxConcurrency: availableParallelism(),

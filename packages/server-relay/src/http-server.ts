@@ -1,9 +1,10 @@
 import type { AddressInfo } from 'node:net';
 import { Server as TlsServer } from 'node:tls';
 import type { ErrorBody } from '@keytide/relay-protocol';
-import Fastify, { type FastifyInstance } from 'fastify';
+import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { RelayError, type RelayErrorCode } from './errors.ts';
 import type { Log } from './log-event.ts';
+import type { RelayLimits } from './limits.ts';
 import type { Metrics } from './metrics.ts';
 import type { TlsPair } from './tls-files.ts';
 
@@ -52,19 +53,30 @@ interface HttpServerOptions {
   readonly log: Log;
   readonly metrics: Pick<Metrics, 'refused'>;
   readonly tls: TlsPair | null;
+  readonly limits: Pick<RelayLimits, 'requestMs'>;
 }
 
 /** An HTTP server without routes: JSON errors, limits, and no log of its own, so none can hold a token. */
-export function createHttpServer({ log, metrics, tls }: HttpServerOptions): FastifyInstance {
+export function createHttpServer({ log, metrics, tls, limits }: HttpServerOptions): FastifyInstance {
+  // Node swaps the two when less time is given to all than to the headers, and looks every 30 seconds unless told.
+  const http = { headersTimeout: limits.requestMs, connectionsCheckingInterval: limits.requestMs / 4 };
   const app = Fastify({
-    https: tls === null ? null : { ...tls, handshakeTimeout: HANDSHAKE_MS },
+    ...(tls === null ? { http } : {}),
+    https: tls === null ? null : { ...http, ...tls, handshakeTimeout: HANDSHAKE_MS },
     logger: false,
     bodyLimit: BODY_BYTES,
-    requestTimeout: 20_000,
+    requestTimeout: limits.requestMs,
     connectionTimeout: 60_000,
     keepAliveTimeout: 30_000,
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 64 },
+    // What no route is looked for: a path that cannot be decoded, or with too long a part.
+    frameworkErrors(_error, _request, reply) {
+      metrics.refused('malformed');
+      const body: ErrorBody = { code: 'malformed', message: 'no path of this protocol' };
+      // Its types do not know of errors without a route.
+      void (reply as unknown as FastifyReply).code(400).send(body);
+    },
     // Bad HTTP gets no answer of its own making: whoever speaks it is not a client of ours.
     clientErrorHandler: (_error, socket) => void socket.destroy(),
   });

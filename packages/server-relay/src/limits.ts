@@ -1,5 +1,7 @@
 /** What one relay grants and how long it waits. The protocol's own sizes are `LIMITS` of relay-protocol. */
 export interface RelayLimits {
+  /** How long a request may take to arrive whole; who sends it more slowly is cut off within a quarter more. */
+  readonly requestMs: number;
   /** Sockets open at once; further ones are answered with 503. */
   readonly sockets: number;
   /** Time for the first frame. */
@@ -71,6 +73,7 @@ export interface RelayLimits {
 
 /** The limits of a relay that is told nothing else. */
 export const DEFAULT_LIMITS: RelayLimits = {
+  requestMs: 20_000,
   sockets: 10_000,
   helloMs: 5_000,
   helloBytes: 16_384,

@@ -148,7 +148,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     await opened.store.close();
     throw error;
   }
-  const app = createHttpServer({ log, metrics, tls });
+  const app = createHttpServer({ log, metrics, tls, limits: { ...DEFAULT_LIMITS, ...options.limits } });
   answerBrowsers(app, origins);
   const parts = assemble(
     app,

@@ -14,7 +14,12 @@ const device = { id: deviceId('de'.repeat(32)) };
 test('a device that loses its place while it registers leaves nothing behind', async () => {
   const done: string[] = [];
   const clock = { now: () => 0 };
-  const app = createHttpServer({ log: () => undefined, metrics: createMetrics(clock, '0'), tls: null });
+  const app = createHttpServer({
+    log: () => undefined,
+    metrics: createMetrics(clock, '0'),
+    tls: null,
+    limits: { requestMs: 1_000 },
+  });
   let isLive = false;
   const gate = { session: async () => ({ org, id }), deviceOf: async () => ({ org, device }) };
   const webhook = { url: 'https://hook.example/', secret: new Uint8Array(32) };

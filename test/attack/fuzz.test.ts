@@ -1,0 +1,3 @@
+import { attackWithFuzz } from './fuzz.attack.ts';
+
+attackWithFuzz(600);

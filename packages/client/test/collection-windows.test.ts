@@ -63,6 +63,7 @@ test('what was over is not counted again at each look, and is less when the cloc
         looks += 1;
         return epoch < 1 ? null : ({ blockEndMs: epoch * DAY_MS } as EpochStatement);
       },
+      isForgotten: () => false,
     },
     now: () => days * DAY_MS,
     isAdmin: () => false,

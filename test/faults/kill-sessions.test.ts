@@ -1,3 +1,4 @@
+import { orgId } from '@keytide/crypto-core';
 import { killSessions, startRelay, type LogEvent, type Relay } from '@keytide/server-relay';
 import { holdTable, seededWorld } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -50,11 +51,14 @@ test('a kill from outside ends sessions on a running relay, sockets and all, and
   ] as const) {
     const token = await tokenOf(relay, org, bo);
     const line = await greet(relay, token);
-    await killSessions(under.database, which);
+    expect(await killSessions(under.database, which)).toBeGreaterThan(0);
+    expect(await killSessions(under.database, which)).toBe(0);
     expect((await call(relay, 'GET', `/organisations/${org}/log?from=0`, { token })).status).toBe(401);
     expect(await line.next('refused')).toMatchObject({ code: 'session-ended' });
     (await listen()).socket.close();
   }
+  const strange = killSessions(under.database, { of: 'organisation', org: orgId('ab'.repeat(32)) });
+  await expect(strange).rejects.toMatchObject({ code: 'not-found' });
 });
 
 test('while nobody can say who was logged out, no content goes out; afterwards nothing is missing', async () => {

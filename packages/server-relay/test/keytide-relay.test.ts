@@ -19,6 +19,8 @@ type Event = Readonly<Record<string, string>>;
 
 let folder: string;
 let config: string;
+/** A session of the first test. */
+let before = { org: '', token: '' };
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'keytide-service-'));
@@ -140,6 +142,18 @@ test('the service from its first start to SIGTERM', async () => {
     expect(await reason).toEqual([1001, 'resume']);
     expect(await service.ended).toBe(0);
     await service.seen('closing');
+    const wrong = ['kill', 'device', world.org, device.id.slice(1), '--config', config];
+    expect((await run(wrong)).exitCode).toBe(2);
+    const strange = await run(['kill', 'organisation', device.id, '--config', config]);
+    expect([strange.exitCode, strange.stderr]).toEqual([1, expect.stringContaining(': not-found: ')]);
+    const killed = await run(['kill', 'device', world.org, device.id, '--config', config]);
+    // The one that settled the organisation, and the one here.
+    expect(JSON.parse(killed.stdout)).toEqual({ event: 'killed', of: 'device', sessions: 2 });
+    for (const named of [['organisation', world.org], ['relay']]) {
+      const again = await run(['kill', ...named, '--config', config]);
+      expect(JSON.parse(again.stdout)).toEqual({ event: 'killed', of: named[0], sessions: 0 });
+    }
+    before = { org: world.org, token };
     const left = await run(['stats'], { KEYTIDE_RELAY_CONFIG: config });
     expect(JSON.parse(left.stdout)).toMatchObject({ organisations: 1, groups: 1, entriesEver: 4 });
     const migrated = await run(['migrate', '--config', config]);
@@ -155,7 +169,11 @@ test('who keeps the relay from finishing does so until shutdownSeconds are over'
     KEYTIDE_RELAY_WRAPPING_KEYS: `file:${join(folder, 'wrapping-key')}`,
   });
   try {
-    const { url = '' } = await service.seen('listening');
+    const { url = '', name = '' } = await service.seen('listening');
+    // What was killed while nothing ran is over.
+    const { org, token } = before;
+    const read = await call({ url, name }, 'GET', `/organisations/${org}/log?from=0`, { token });
+    expect([read.status, read.body.code]).toEqual([401, 'session-ended']);
     const headers = { 'content-type': 'application/json', 'content-length': 2, expect: '100-continue' };
     const post = request(`${url}/v1/organisations`, { method: 'POST', headers });
     post.on('error', () => undefined);

@@ -1,7 +1,10 @@
-import { Command } from 'commander';
+import { deviceId, orgId, type DeviceId, type OrgId } from '@keytide/crypto-core';
+import { Command, InvalidArgumentError } from 'commander';
 import { nodePrimitives } from '@keytide/crypto-core/node';
 import { migrate, readMigrations } from '../sql/migrate.ts';
 import { openDatabase } from '../sql/open.ts';
+import { killSessions } from '../kill.ts';
+import type { SessionsToEnd } from '../session-store.ts';
 import { readConfig } from './config.ts';
 import { relayOptionsOf, type Config } from './config-schema.ts';
 import { examine } from './doctor.ts';
@@ -39,11 +42,45 @@ export function createProgram(finish: (exitCode: number) => void): Command {
       "wrap the keys of organisations' data by the first of wrappingKeys; may be broken off and repeated",
     )
     .action(() => run((config) => rotateKeys(config, process.env, print)));
+  const kill = program
+    .command('kill')
+    .description('end sessions, so that who is meant has to log in again by its key');
+  const killing = (named: string, which: SessionsToEnd): Promise<void> =>
+    run(async (config) => {
+      const sessions = await killSessions(relayOptionsOf(config).database, which);
+      print({ event: 'killed', of: named, sessions });
+      return 0;
+    });
+  kill
+    .command('device <organisation> <device>')
+    .description('those of one device, by the ids in hex')
+    .action((org: string, device: string) => killing('device', devicesMeant(org, device)));
+  kill
+    .command('organisation <organisation>')
+    .description('all of an organisation, also of its invites and its recovery key')
+    .action((org: string) => killing('organisation', { of: 'organisation', org: orgMeant(org) }));
+  kill
+    .command('relay')
+    .description('all that there are')
+    .action(() => killing('relay', { of: 'relay' }));
   program
     .command('stats')
     .description('how much there is in the database, as one JSON object')
     .action(() => run(stats));
   return program;
+}
+
+function devicesMeant(org: string, device: string): SessionsToEnd {
+  return { of: 'devices', org: orgMeant(org), devices: [idMeant(deviceId, device)], but: null };
+}
+
+const orgMeant = (text: string): OrgId => idMeant(orgId, text);
+
+/** @throws InvalidArgumentError unless it is an id: 64 hex digits */
+function idMeant<T extends OrgId | DeviceId>(idOf: (hex: string) => T, text: string): T {
+  if (!/^[0-9a-f]{64}$/.test(text))
+    throw new InvalidArgumentError('an id has 64 hex digits, in small letters');
+  return idOf(text);
 }
 
 async function runMigrations(config: Config): Promise<number> {

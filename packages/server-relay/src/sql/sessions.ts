@@ -84,6 +84,37 @@ export function sqlSessions(database: SqlDatabase): SessionStore {
   };
 }
 
+/** How many sessions are meant that have not ended. */
+export async function countSessions(runner: Pick<SqlRunner, 'query'>, which: SessionsToEnd): Promise<number> {
+  const lives = `${LIVES} and s.ends_ms > extract(epoch from clock_timestamp()) * 1000`;
+  const count = async (meant: string, parameters: readonly (Uint8Array | number)[]): Promise<number> => {
+    const [row] = await runner.query(
+      `select count(*)::bigint as count from sessions s where ${lives} and ${meant}`,
+      [...parameters],
+    );
+    return row?.['count'] as number;
+  };
+  switch (which.of) {
+    case 'session':
+      return count('s.org = $1 and s.session = $2', [idBytes(which.org), which.id]);
+    case 'devices':
+      return count(
+        `s.org = $1 and s.kind = 'device' and s.session <> $4 and s.subject in (
+           select substring($2::bytea from n * 32 - 31 for 32) from generate_series(1, $3::int) n)`,
+        [
+          idBytes(which.org),
+          concatBytes(...which.devices.map(idBytes)),
+          which.devices.length,
+          which.but ?? new Uint8Array(),
+        ],
+      );
+    case 'organisation':
+      return count('s.org = $1', [idBytes(which.org)]);
+    case 'relay':
+      return count('true', []);
+  }
+}
+
 /** The organisation's row first, as an entry of the membership log takes it: two that wait for each other would be one too many. */
 async function end(runner: SqlRunner, which: SessionsToEnd): Promise<void> {
   switch (which.of) {

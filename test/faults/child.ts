@@ -13,6 +13,9 @@ export interface Child {
   tell(command: Readonly<Record<string, unknown>>): void;
   /** SIGKILL; resolves when it is gone. */
   kill(): Promise<void>;
+  /** Has it stand still, and go on. */
+  stall(): void;
+  goOn(): void;
   /** Resolves with the exit code, `null` after a signal. */
   readonly exited: Promise<number | null>;
   readonly running: boolean;
@@ -95,6 +98,8 @@ export function startChild(options: ChildOptions): Child {
       child.kill('SIGKILL');
       await exited;
     },
+    stall: () => void child.kill('SIGSTOP'),
+    goOn: () => void child.kill('SIGCONT'),
   };
 }
 

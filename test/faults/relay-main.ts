@@ -1,8 +1,8 @@
 /** A relay as a process of its own, for a parent that kills it. */
-import { startRelay, type DatabaseOptions } from '@keytide/server-relay';
+import { startRelay, type RelayOptions } from '@keytide/server-relay';
 import { givenArgument, onCommand, say } from './parent.ts';
 
-const { database, port } = givenArgument<{ database: DatabaseOptions; port: number }>();
+const options = givenArgument<RelayOptions>();
 onCommand(() => {});
-const { url } = await startRelay({ database, port, log: () => {} });
+const { url } = await startRelay({ ...options, log: () => {} });
 say('listening', { url });

@@ -45,7 +45,7 @@ export async function createRelayProcess(database: DatabaseOptions): Promise<Rel
  * A port that the system does not hand out for outgoing connections: while the relay is down, a client that
  * tries again could be given the relay's own port, connect to itself, and keep the relay from coming back.
  */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   for (;;) {
     const port = randomInt(20_000, 30_000);
     const server = createServer();

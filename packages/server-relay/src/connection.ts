@@ -42,7 +42,7 @@ export interface Connection {
 /** What all connections of a relay share. */
 export interface ConnectionOptions extends Pick<
   PeerOptions,
-  'primitives' | 'store' | 'logs' | 'queue' | 'hub' | 'ephemeralRates' | 'readInTurn' | 'metrics'
+  'primitives' | 'store' | 'logs' | 'queue' | 'feeds' | 'ephemeralRates' | 'readInTurn' | 'metrics'
 > {
   readonly logins: Logins;
   readonly watch: SessionWatch;
@@ -87,6 +87,7 @@ export function createConnection(socket: WebSocket, tcp: Socket, options: Connec
   let unfollow: () => void = () => undefined;
   let expiresMs = 0;
   let endReason: string | null = null;
+  let behind: Promise<void> | null = null;
   let underWay = 0;
   let whenAnswered: () => void = () => undefined;
   const helloTimer = setTimeout(() => fail(new RelayError('hello-timeout', 'no hello')), limits.helloMs);
@@ -181,7 +182,7 @@ export function createConnection(socket: WebSocket, tcp: Socket, options: Connec
   }
 
   function peerOf(session: Session, organisation: Organisation): Peer {
-    const { primitives, store, logs, queue, hub, ephemeralRates, readInTurn, metrics } = options;
+    const { primitives, store, logs, queue, feeds, ephemeralRates, readInTurn, metrics } = options;
     const device = deviceId(session.subject.id);
     const guarded = {
       ...outlet,
@@ -199,8 +200,22 @@ export function createConnection(socket: WebSocket, tcp: Socket, options: Connec
         await watch.fresh();
       },
     };
-    const shared = { primitives, store, logs, queue, hub, clock, ephemeralRates, readInTurn, metrics };
-    return createPeer({ ...shared, organisation, device, outlet: guarded, failed: fail });
+    const upToDate = (): Promise<void> => watch.check(organisation.org);
+    const shared = { primitives, store, logs, queue, feeds, clock, ephemeralRates, readInTurn, metrics };
+    return createPeer({ ...shared, organisation, device, outlet: guarded, upToDate, failed: fail });
+  }
+
+  /** A node that may be behind the others looks before it does anything for anybody. */
+  async function handle(from: Guest, frame: ClientFrame): Promise<void> {
+    if (behind === null && !watch.isCurrent())
+      behind = watch.look().finally(() => {
+        behind = null;
+      });
+    if (behind !== null) {
+      await behind;
+      if (endReason !== null) return;
+    }
+    return frame.type === 'hello' ? renew(from, frame.token) : from.peer.handle(frame);
   }
 
   function serve(from: Guest, bytes: Uint8Array): void {
@@ -209,13 +224,14 @@ export function createConnection(socket: WebSocket, tcp: Socket, options: Connec
     intake.take(bytes.length);
     sharedIntake.take(bytes.length);
     underWay += 1;
-    const served = frame.type === 'hello' ? renew(from, frame.token) : from.peer.handle(frame);
-    served.catch(fail).finally(() => {
-      intake.give(bytes.length);
-      sharedIntake.give(bytes.length);
-      underWay -= 1;
-      if (underWay === 0) whenAnswered();
-    });
+    handle(from, frame)
+      .catch(fail)
+      .finally(() => {
+        intake.give(bytes.length);
+        sharedIntake.give(bytes.length);
+        underWay -= 1;
+        if (underWay === 0) whenAnswered();
+      });
     if (gate.isHeld()) return;
     if (intake.isFull()) intake.whenHalfEmpty(gate.hold());
     if (sharedIntake.isFull()) sharedIntake.whenHalfEmpty(gate.hold());

@@ -1,6 +1,7 @@
 import type { DeviceId, MemberId } from '@keytide/crypto-core';
 import type { Device } from '@keytide/key-directory/verify';
 import type { Clock } from './clock.ts';
+import { UNSHARED, type ShareRate } from './rate-sharing.ts';
 
 /** How often each device may do something, over all its connections. */
 export interface DeviceRates {
@@ -23,19 +24,37 @@ export interface MemberRates {
 }
 
 /** Gives each device `burst`, then `perSecond` a second, and all of a member twice that: one of them never has it all. */
-export function createMemberRates(clock: Clock, burst: number, perSecond: number): MemberRates {
-  const ofDevice = createRates<DeviceId>(clock, burst, perSecond);
-  const ofMember = createRates<MemberId>(clock, 2 * burst, 2 * perSecond);
+export function createMemberRates(
+  clock: Clock,
+  burst: number,
+  perSecond: number,
+  share: { readonly ofDevice: ShareRate; readonly ofMember: ShareRate } = ALONE,
+): MemberRates {
+  const ofDevice = createRates<DeviceId>(clock, burst, perSecond, share.ofDevice);
+  const ofMember = createRates<MemberId>(clock, 2 * burst, 2 * perSecond, share.ofMember);
   return { admits: ({ id, member }) => ofDevice.admits(id) && ofMember.admits(member) };
 }
 
 /** Gives each device `burst`, then `perSecond` a second. */
-export function createDeviceRates(clock: Clock, burst: number, perSecond: number): DeviceRates {
-  return createRates<DeviceId>(clock, burst, perSecond);
+export function createDeviceRates(
+  clock: Clock,
+  burst: number,
+  perSecond: number,
+  share: ShareRate = UNSHARED,
+): DeviceRates {
+  return createRates<DeviceId>(clock, burst, perSecond, share);
 }
 
-function createRates<Id>(clock: Clock, burst: number, perSecond: number): { admits(id: Id): boolean } {
+const ALONE = { ofDevice: UNSHARED, ofMember: UNSHARED };
+
+function createRates<Id extends string>(
+  clock: Clock,
+  burst: number,
+  perSecond: number,
+  share: ShareRate,
+): { admits(id: Id): boolean } {
   const allowances = new Map<Id, Allowance>();
+  const told = share((id, count) => void take(id as Id, count));
 
   function leftOf({ left, atMs }: Allowance, nowMs: number): number {
     // A clock that was set back must not drain what is left.
@@ -46,13 +65,20 @@ function createRates<Id>(clock: Clock, burst: number, perSecond: number): { admi
     for (const [id, allowance] of allowances) if (leftOf(allowance, nowMs) >= burst) allowances.delete(id);
   }
 
+  /** As much of it as there is; whether there was one. */
+  function take(id: Id, count: number): boolean {
+    const nowMs = clock.now();
+    if (allowances.size >= REMEMBERED) forget(nowMs);
+    const left = leftOf(allowances.get(id) ?? { left: burst, atMs: nowMs }, nowMs);
+    allowances.set(id, { left: left < 1 ? left : Math.max(0, left - count), atMs: nowMs });
+    return left >= 1;
+  }
+
   return {
     admits(id) {
-      const nowMs = clock.now();
-      if (allowances.size >= REMEMBERED) forget(nowMs);
-      const left = leftOf(allowances.get(id) ?? { left: burst, atMs: nowMs }, nowMs);
-      allowances.set(id, { left: left < 1 ? left : left - 1, atMs: nowMs });
-      return left >= 1;
+      const isAdmitted = take(id, 1);
+      if (isAdmitted) told(id);
+      return isAdmitted;
     },
   };
 }

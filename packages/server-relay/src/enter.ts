@@ -18,7 +18,7 @@ export interface EnterOptions {
 }
 
 /**
- * The session of an access token and its organisation. No session was ended here between what was read and the moment
+ * The session of an access token and its organisation. Nothing was ended here between what was read and the moment
  * this resolves: follow it in the same turn, and no end of it is missed.
  * @throws RelayError `session-ended`
  */
@@ -29,7 +29,7 @@ export async function enter(
   for (;;) {
     const endings = watch.endings();
     const session = await logins.session(token);
-    const pinned = await organisations.pin(session.org);
+    const pinned = await organisations.pin(session.org, session.logSize);
     if (pinned === null) throw sessionEnded();
     if (watch.endings() === endings) return { session, ...pinned };
     pinned.release();

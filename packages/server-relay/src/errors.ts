@@ -8,6 +8,7 @@ export type RelayErrorCode =
   | 'database-newer' // the database was made by a newer version of this software
   | 'migration-changed' // an applied migration differs from the file of the same name
   | 'database-failed' // the database is gone or refuses; see `cause`
+  | 'relay-key-differs' // another node of this database has another relay key
   | 'relay-key-missing' // the key file is gone while there are logs that its key signed
   | 'relay-key-unusable' // the key file is damaged, open to others, or cannot be read or made
   | 'data-key-missing' // the key that wraps the data keys is gone, or is another one

@@ -61,8 +61,8 @@ export function createGate(
     return found;
   }
 
-  async function enter({ org, subject }: Session): Promise<Entered & Pick<Session, 'subject'>> {
-    const organisation = await organisations.find(org);
+  async function enter({ org, subject, logSize }: Session): Promise<Entered & Pick<Session, 'subject'>> {
+    const organisation = await organisations.find(org, logSize);
     if (organisation === null || !mayRead(organisation.state, subject, clock.now())) throw noRight();
     const { state } = organisation;
     return { org, subject, state, readsUpTo: readsUpTo(state, subject) };

@@ -72,7 +72,6 @@ export type {
   SessionsToEnd,
   StoredSession,
 } from './session-store.ts';
-export { openStore, type DatabaseOptions, type OpenedStore } from './sql/open.ts';
 export type { ExpoOptions } from './push/expo.ts';
 export type { PushOptions } from './push/senders.ts';
 export type { Push, PushFailure, PushOutcome, PushSender } from './push/sender.ts';
@@ -83,6 +82,8 @@ export type {
   PushTimes,
   StoredPushRegistration,
 } from './push/store.ts';
+export type { GroupHead, GroupPlace, NodeRenewal, NodeStore, OrgHead, RelayNode } from './node-store.ts';
+export { openStore, type ClusterOptions, type DatabaseOptions, type OpenedStore } from './sql/open.ts';
 export { startRelay, type Relay, type RelayOptions } from './start-relay.ts';
 export type { Genesis, LogAddition, LogPage, RelayStore, StoredChallenge } from './store.ts';
 export type {

@@ -2,11 +2,14 @@ import { idBytes } from '@keytide/crypto-core';
 import { RelayError } from './errors.ts';
 import type { SessionsToEnd } from './session-store.ts';
 import { visitDatabase, type DatabaseOptions } from './sql/open.ts';
+import { everywhere, leaseMsOf } from './cluster/lease.ts';
+import { DEFAULT_LIMITS } from './limits.ts';
+import { sqlNodes } from './sql/nodes.ts';
 import { countSessions, sqlSessions } from './sql/sessions.ts';
 
 /**
  * Ends sessions in a database, so that everybody meant is back to signing a challenge. Over PostgreSQL also while a
- * relay serves it, which notices within `sessionLookMs`; over a folder only while none does: a running one has
+ * relay serves it, which notices within `sessionLookMs`, and when several do, it waits until they have; over a folder only while none does: a running one has
  * `Relay.endSessions`. Answers how many there were just before: what begins meanwhile ends too, and is not counted.
  * @throws RelayError `not-found` where there is no such organisation, or no database; `data-folder-locked`,
  * `database-failed`; repeating it is harmless
@@ -24,6 +27,7 @@ export async function killSessions(database: DatabaseOptions, which: SessionsToE
     }
     const count = await countSessions(opened, which);
     await sqlSessions(opened).endSessions(which);
+    await everywhere(sqlNodes(opened), new Uint8Array(16), leaseMsOf(DEFAULT_LIMITS));
     return count;
   } finally {
     await opened.close();

@@ -42,6 +42,10 @@ export interface RelayLimits {
   readonly sessionsOfSubject: number;
   /** Time between two looks whether sessions of connected devices were ended elsewhere; after three without an answer, nothing is pushed. */
   readonly sessionLookMs: number;
+  /** Of several relays on one database: time between two heartbeats of the bus; after three that did not come back, it is silent. */
+  readonly beatMs: number;
+  /** Time between two looks how far group logs go, in case a wake-up was lost; while the bus is silent, `beatMs`. */
+  readonly headsMs: number;
   /** How long a device waits before it replaces its access request. */
   readonly accessRequestMs: number;
   /** Access requests of one device: a burst of so many, then so many a second; of all devices of a member, twice that. */
@@ -97,6 +101,8 @@ export const DEFAULT_LIMITS: RelayLimits = {
   sessionMs: 2_592_000_000,
   sessionsOfSubject: 16,
   sessionLookMs: 1_000,
+  beatMs: 1_000,
+  headsMs: 15_000,
   accessRequestMs: 1_000,
   accessBurst: 20,
   accessPerSecond: 1 / 60,

@@ -43,6 +43,8 @@ export type LogEvent =
   | { readonly event: 'socket-closed'; readonly reason: string; readonly sockets: number }
   /** `seconds`: what is left of the token that Vault is asked with. */
   | { readonly event: 'vault-token'; readonly renewable: boolean; readonly seconds: number }
+  /** The bus between nodes has fallen silent, or is heard again. */
+  | { readonly event: 'bus'; readonly isAlive: boolean }
   | { readonly event: 'failed'; readonly where: string; readonly code: string };
 
 /** Where log events go. Must not throw. */

@@ -88,7 +88,8 @@ export function createLogins(options: LoginsOptions): Logins {
   ): Promise<boolean> {
     const nowMs = clock.now();
     const fresh = await store.takeChallenge({ org, challenge, subject }, nowMs);
-    const organisation = await organisations.find(org);
+    const heads = await store.readOrgHeads([org]);
+    const organisation = await organisations.find(org, heads.get(org)?.logSize);
     const key = organisation === null ? null : keyOf(organisation.state, subject, nowMs);
     const claim = loginBytes({ relayName: options.relayName(), org, subject, challenge });
     return isSignedBy(primitives, key ?? nobody, claim, signature) && fresh && key !== null;

@@ -18,6 +18,8 @@ export interface Metrics {
   databaseFailed(): void;
   /** It was tried to tell a device that is not connected. */
   pushed(kind: PushKind, outcome: PushResult): void;
+  /** Whether this node of several hears the bus; who is alone never says. */
+  busAlive(isAlive: boolean): void;
   /** What has expired was deleted. */
   expired(): void;
   /** All of it in the text format of Prometheus. */
@@ -84,6 +86,12 @@ export function createMetrics(clock: Clock, version: string): Metrics {
     labelNames: ['code'],
     registers,
   });
+  const bus = new Gauge({
+    name: 'keytide_relay_bus_up',
+    help: 'Whether wake-ups from other nodes arrive: 1, or 0 while this node asks the database instead.',
+    registers,
+  });
+  bus.set(1);
   const failures = new Counter({
     name: 'keytide_relay_database_failures_total',
     help: 'Statements that failed, and answers that the database did not give.',
@@ -120,6 +128,7 @@ export function createMetrics(clock: Clock, version: string): Metrics {
     refused: (code) => refusals.inc({ code }),
     databaseFailed: () => failures.inc(),
     pushed: (kind, outcome) => pushes.inc({ kind, outcome }),
+    busAlive: (isAlive) => bus.set(isAlive ? 1 : 0),
     expired() {
       expiredMs = clock.now();
     },

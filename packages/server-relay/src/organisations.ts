@@ -19,19 +19,24 @@ export interface Organisation {
 export interface Organisations {
   /** Starts one by its genesis wire; the same wire again changes nothing. @throws RelayError */
   create(wire: Uint8Array): Promise<OrgId>;
-  /** As of now, for one look. `null` when the relay has no such organisation. */
-  find(org: OrgId): Promise<Organisation | null>;
+  /**
+   * For one look, with `atLeast` entries of its log: what this node is behind another one, it reads. `null` when the
+   * relay has no such organisation.
+   */
+  find(org: OrgId, atLeast?: number): Promise<Organisation | null>;
   /** As `find`, but it stays in memory and its `state` stays new until `release` is called. */
-  pin(org: OrgId): Promise<{ organisation: Organisation; release: () => void } | null>;
+  pin(org: OrgId, atLeast?: number): Promise<{ organisation: Organisation; release: () => void } | null>;
+  /** Brings an organisation that is in memory up to this size of its log. */
+  catchUp(org: OrgId, atLeast: number): Promise<void>;
   /**
    * Adds an entry that `subject` hands in, and answers its index; the same wire again changes nothing.
-   * When this resolves, whoever lost their standing by it is cut off.
+   * When this resolves, whoever lost their standing by it is cut off, at every node.
    * @throws RelayError `malformed`, `not-a-member`, `head-moved`, `entry-refused`
    */
   append(org: OrgId, subject: Subject, wire: Uint8Array): Promise<number>;
 }
 
-/** What `createOrganisations` works with. `grown` runs before `append` resolves and must not throw. */
+/** What `createOrganisations` works with. `grown` and `everywhere` run before `append` resolves; `grown` must not throw. */
 export interface OrganisationsOptions {
   readonly store: RelayStore;
   readonly primitives: Primitives;
@@ -41,6 +46,10 @@ export interface OrganisationsOptions {
   /** How many unpinned organisations stay in memory. */
   readonly idle: number;
   readonly grown: (organisation: Organisation) => void;
+  /** Resolves when every other node has acted on what is stored now. Default: there is none. */
+  readonly everywhere?: () => Promise<void>;
+  /** An entry was added here. */
+  readonly added?: () => void;
 }
 
 interface Held extends Organisation {
@@ -111,14 +120,41 @@ export function createOrganisations(options: OrganisationsOptions): Organisation
     options.grown(organisation);
   }
 
-  async function add(organisation: Held, subject: Subject, wire: Uint8Array): Promise<number> {
+  /** One thing at a time happens to a log. */
+  function inTurn<T>(organisation: Held, work: () => Promise<T>): Promise<T> {
+    const turn = organisation.last.then(work);
+    organisation.last = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async function bringUp(organisation: Held, atLeast: number): Promise<void> {
+    if (organisation.state.size >= atLeast) return;
+    await inTurn(organisation, async () => {
+      if (organisation.state.size < atLeast) await refresh(organisation);
+    });
+  }
+
+  /** As `hold`, up to that size. */
+  async function holdAt(org: OrgId, atLeast: number): Promise<Held | null> {
+    const organisation = await hold(org);
+    if (organisation === null) return null;
+    try {
+      await bringUp(organisation, atLeast);
+      return organisation;
+    } catch (error) {
+      organisation.pins -= 1;
+      throw error;
+    }
+  }
+
+  async function add(organisation: Held, subject: Subject, wire: Uint8Array): Promise<Added> {
     const entry = readEntry(primitives, wire);
     // Whoever builds on more than we know may have it from another relay on this database.
     if (organisation.stale || entry.index > organisation.state.size) await refresh(organisation);
     if (entry.index < organisation.state.size) {
       const page = await store.readLog(organisation.org, entry.index);
       const stored = page?.entries[0];
-      if (stored !== undefined && equalBytes(stored, wire)) return entry.index;
+      if (stored !== undefined && equalBytes(stored, wire)) return { index: entry.index, cutsOff: true };
     }
     const before = organisation.state;
     const nowMs = clock.now();
@@ -133,8 +169,8 @@ export function createOrganisations(options: OrganisationsOptions): Organisation
     const { org } = organisation;
     organisation.tip ??= await readTip(store, org, before.size);
     const { growth, tip } = await growLog(options, { before, tip: organisation.tip, wire, after });
+    const ended = cutOff(before, after);
     try {
-      const ended = cutOff(before, after);
       await store.appendLogEntry({ org, index: entry.index, wire, growth, ended });
     } catch (error) {
       organisation.stale = true;
@@ -145,7 +181,8 @@ export function createOrganisations(options: OrganisationsOptions): Organisation
     organisation.state = after;
     organisation.tip = tip;
     options.grown(organisation);
-    return entry.index;
+    options.added?.();
+    return { index: entry.index, cutsOff: ended.length > 0 };
   }
 
   return {
@@ -162,13 +199,17 @@ export function createOrganisations(options: OrganisationsOptions): Organisation
         throw new RelayError('head-moved', 'the organisation exists', { size: page?.size ?? 1 });
       return state.org;
     },
-    async find(org) {
-      const organisation = await hold(org);
+    async find(org, atLeast = 0) {
+      const organisation = await holdAt(org, atLeast);
       if (organisation !== null) organisation.pins -= 1;
       return organisation;
     },
-    async pin(org) {
-      const organisation = await hold(org);
+    async catchUp(org, atLeast) {
+      const organisation = loaded.get(org);
+      if (organisation !== undefined) await bringUp(organisation, atLeast);
+    },
+    async pin(org, atLeast = 0) {
+      const organisation = await holdAt(org, atLeast);
       if (organisation === null) return null;
       const release = (): void => void (organisation.pins -= 1);
       return { organisation, release };
@@ -176,11 +217,19 @@ export function createOrganisations(options: OrganisationsOptions): Organisation
     async append(org, subject, wire) {
       const organisation = await hold(org);
       if (organisation === null) throw new RelayError('not-a-member', 'no such organisation');
-      const turn = organisation.last.then(() => add(organisation, subject, wire));
-      organisation.last = turn.catch(() => undefined);
-      return turn.finally(() => void (organisation.pins -= 1));
+      const turn = inTurn(organisation, () => add(organisation, subject, wire));
+      const { index, cutsOff } = await turn.finally(() => void (organisation.pins -= 1));
+      // Not in turn: another node that waits for this one has to be able to look.
+      if (cutsOff) await options.everywhere?.();
+      return index;
     },
   };
+}
+
+interface Added {
+  readonly index: number;
+  /** Somebody may have lost their standing, now or when it was first added. */
+  readonly cutsOff: boolean;
 }
 
 /** Page by page, so that a long log is never in memory whole, and others have their turn in between. */

@@ -13,8 +13,8 @@ import type { Clock } from './clock.ts';
 import type { DeviceRates } from './device-rates.ts';
 import { RelayError } from './errors.ts';
 import type { AppendVerdict } from './entry-store.ts';
+import type { GroupFeeds } from './cluster/group-feeds.ts';
 import type { GroupLogs } from './group-logs.ts';
-import type { Hub } from './hub.ts';
 import type { Metrics } from './metrics.ts';
 import type { Organisation } from './organisations.ts';
 import { silentAmong } from './sealing-records.ts';
@@ -45,12 +45,14 @@ export interface PeerOptions {
   readonly store: Pick<RelayStore, 'readSealingRecords'>;
   readonly logs: Pick<GroupLogs, 'readEntries' | 'readNewestStatement'>;
   readonly queue: AppendQueue;
-  readonly hub: Hub;
+  readonly feeds: Pick<GroupFeeds, 'follow' | 'saw' | 'pass'>;
   readonly clock: Clock;
   readonly ephemeralRates: DeviceRates;
   /** Limits how many pages are read at once. */
   readonly readInTurn: <T>(read: () => Promise<T>) => Promise<T>;
   readonly metrics: Pick<Metrics, 'refused' | 'delivered'>;
+  /** Resolves when this node knows of every entry of the membership log that is stored now. */
+  readonly upToDate: () => Promise<void>;
   /** A subscription broke down. */
   readonly failed: (error: unknown) => void;
 }
@@ -61,7 +63,7 @@ type Ephemeral = Extract<ClientFrame, { type: 'ephemeral' }>;
 
 /** A peer without subscriptions. */
 export function createPeer(options: PeerOptions): Peer {
-  const { organisation, device, outlet, store, logs, queue, hub } = options;
+  const { organisation, device, outlet, store, logs, queue, feeds } = options;
   const { org } = organisation;
   const subscriptions = new Map<GroupId, { readonly subscription: Subscription; end(): void }>();
   let announcing: Promise<void> | null = null;
@@ -87,6 +89,7 @@ export function createPeer(options: PeerOptions): Peer {
     assertGroup(frame.group);
     const { primitives, clock } = options;
     const { group, messageId, boxes } = frame;
+    await options.upToDate();
     const statement = readAnnouncement(primitives, organisation.state, device, frame);
     const previous = await logs.readNewestStatement(org, group);
     const newest = previous === null ? 0 : parseEpochStatement(primitives, previous).epoch;
@@ -158,11 +161,15 @@ export function createPeer(options: PeerOptions): Peer {
       group,
       afterSeq,
       outlet,
-      readPage: (after) => options.readInTurn(() => logs.readEntries(org, group, after)),
+      async readPage(after) {
+        const page = await options.readInTurn(() => logs.readEntries(org, group, after));
+        feeds.saw(org, group, page.headSeq);
+        return page;
+      },
       delivered: (count) => options.metrics.delivered(count),
       failed: options.failed,
     });
-    const unfollow = hub.follow(org, group, subscription);
+    const unfollow = feeds.follow(org, group, subscription);
     const end = (): void => {
       unfollow();
       subscription.stop();
@@ -175,8 +182,7 @@ export function createPeer(options: PeerOptions): Peer {
     assertGroup(group);
     // Neither stored nor logged; whoever sends too much learns nothing, as nobody waits for an answer.
     if (!options.ephemeralRates.admits(device)) return;
-    const passedOn = encodeRelayFrame({ type: 'ephemeral', group, frame });
-    hub.pass(org, group, passedOn, subscriptions.get(group)?.subscription ?? null);
+    feeds.pass({ org, group }, frame, subscriptions.get(group)?.subscription ?? null);
   }
 
   return {

@@ -14,8 +14,6 @@ export interface SessionStore {
   refreshSession(refresh: SessionRefresh): Promise<RefreshedSession | 'reused' | null>;
   /** Ends sessions and raises the generation of their organisations. */
   endSessions(which: SessionsToEnd): Promise<void>;
-  /** How often sessions were ended early in these organisations; those that are unknown are left out. */
-  readSessionGenerations(orgs: readonly OrgId[]): Promise<ReadonlyMap<OrgId, number>>;
   /** Which of these sessions of an organisation have not been ended, and its generation at the same moment. */
   readLiveSessions(org: OrgId, ids: readonly Uint8Array[]): Promise<LiveSessions>;
 }
@@ -39,6 +37,8 @@ export interface NewSession {
 export interface StoredSession extends Pick<NewSession, 'org' | 'id' | 'subject' | 'expiresMs'> {
   /** The generation of the organisation's sessions when this was read: it is known to live as of then. */
   readonly asOf: number;
+  /** How far the membership log went when this was read. */
+  readonly logSize: number;
 }
 
 /** A refresh token that is to be used up, and what takes its place. */

@@ -1,26 +1,38 @@
 import { equalBytes, toHex, type DeviceId, type OrgId } from '@keytide/crypto-core';
+import { ALONE, type Lease } from './cluster/lease.ts';
 import type { Session } from './logins.ts';
+import type { NodeStore } from './node-store.ts';
 import type { SessionStore, SessionsToEnd } from './session-store.ts';
 
 /** Keeps what is open for a session true to what is stored of it (docs/spec/sessions.md, "Ended at once"). */
 export interface SessionWatch {
-  /** Ends sessions. When it resolves that is durable, and whoever followed one of them here was told. */
+  /** Ends sessions. When it resolves that is durable, and nothing more reaches them, here or at another node. */
   end(which: SessionsToEnd): Promise<void>;
-  /** How often `end` has ended some: whoever finds the same number before and after a wait has missed none. */
+  /** How often something may have ended: whoever finds the same number before and after a wait has missed nothing. */
   endings(): number;
   /** Calls `over` once when the session is ended early, until the returned function is called. */
   follow(session: Session, over: () => void): () => void;
+  /** Whether no other node knows of an end that this one has not acted on. */
+  isCurrent(): boolean;
   /** Whether the store has lately said which sessions live. */
   isFresh(): boolean;
   /** Resolves when it is fresh, or closed. */
   fresh(): Promise<void>;
+  /** Looks now, whatever is under way. @throws RelayError `database-failed` */
+  look(): Promise<void>;
+  /** Looks at one organisation. @throws RelayError `database-failed` */
+  check(org: OrgId): Promise<void>;
   close(): Promise<void>;
 }
 
 /** What `createSessionWatch` works with. */
 export interface SessionWatchOptions {
-  readonly store: Pick<SessionStore, 'endSessions' | 'readSessionGenerations' | 'readLiveSessions'>;
+  readonly store: Pick<SessionStore, 'endSessions' | 'readLiveSessions'> & Pick<NodeStore, 'readOrgHeads'>;
   readonly lookMs: number;
+  /** Of this node among several. Default: it is alone. */
+  readonly lease?: Lease;
+  /** Brings an organisation up to this size of its membership log, and cuts off who lost their place by it. */
+  readonly caughtUp?: (org: OrgId, logSize: number) => Promise<void>;
   /** The store does not answer. */
   readonly failed: () => void;
 }
@@ -36,22 +48,48 @@ interface Follower {
 const MISSED = 3;
 
 /** Nobody is followed yet. */
-export function createSessionWatch({ store, lookMs, failed }: SessionWatchOptions): SessionWatch {
+export function createSessionWatch(options: SessionWatchOptions): SessionWatch {
+  const { store, lookMs, lease = ALONE } = options;
   const followed = new Map<OrgId, Set<Follower>>();
   let endings = 0;
   let missed = 0;
   let looking: Promise<void> | null = null;
+  let next: Promise<void> | null = null;
   let waiting: (() => void)[] = [];
   const timer = setInterval(tick, lookMs);
 
   function tick(): void {
     missed += 1;
-    if (missed === MISSED) failed();
-    looking ??= look()
-      .then(refreshed, () => undefined)
+    if (missed === MISSED) options.failed();
+    // What fails shows in `missed`.
+    if (looking === null) lookNow().catch(() => undefined);
+  }
+
+  function lookNow(): Promise<void> {
+    const begun = lease
+      .during(() => lookAt([...followed.keys()]))
+      .then(refreshed)
       .finally(() => {
         looking = null;
       });
+    looking = begun;
+    return begun;
+  }
+
+  /** A look that begins from now on. */
+  function nextLook(): Promise<void> {
+    if (looking === null) return lookNow();
+    next ??= looking
+      .catch(() => undefined)
+      .then(() => {
+        next = null;
+        return looking ?? lookNow();
+      });
+    return next;
+  }
+
+  function isFresh(): boolean {
+    return missed < MISSED && lease.isHeld();
   }
 
   function refreshed(): void {
@@ -61,16 +99,16 @@ export function createSessionWatch({ store, lookMs, failed }: SessionWatchOption
     for (const call of calls) call();
   }
 
-  async function look(): Promise<void> {
-    if (followed.size === 0) return;
-    const generations = await store.readSessionGenerations([...followed.keys()]);
-    for (const [org, generation] of generations) {
-      const behind = [...(followed.get(org) ?? [])].filter(({ asOf }) => asOf < generation);
-      if (behind.length > 0) await lookAt(org, behind);
+  async function lookAt(orgs: readonly OrgId[]): Promise<void> {
+    if (orgs.length === 0) return;
+    for (const [org, { logSize, sessionGeneration }] of await store.readOrgHeads(orgs)) {
+      await options.caughtUp?.(org, logSize);
+      const behind = [...(followed.get(org) ?? [])].filter(({ asOf }) => asOf < sessionGeneration);
+      if (behind.length > 0) await lookAtSessions(org, behind);
     }
   }
 
-  async function lookAt(org: OrgId, behind: readonly Follower[]): Promise<void> {
+  async function lookAtSessions(org: OrgId, behind: readonly Follower[]): Promise<void> {
     const ids = behind.map(({ session }) => session.id);
     const live = await store.readLiveSessions(org, ids);
     const known = new Set(live.ids.map(toHex));
@@ -100,19 +138,26 @@ export function createSessionWatch({ store, lookMs, failed }: SessionWatchOption
       const orgs = which.of === 'relay' ? followed.values() : [followed.get(which.org) ?? []];
       for (const followers of [...orgs])
         for (const follower of [...followers]) if (isMeant(which, follower.session)) tell(follower);
+      await lease.everywhere();
     },
-    endings: () => endings,
+    endings: () => endings + lease.looks(),
     follow(session, over) {
       const { org } = session;
       const follower: Follower = { session, asOf: session.asOf, over };
       followed.set(org, (followed.get(org) ?? new Set()).add(follower));
       return () => void drop(follower);
     },
-    isFresh: () => missed < MISSED,
-    fresh: () => (missed < MISSED ? Promise.resolve() : new Promise((resolve) => void waiting.push(resolve))),
+    isCurrent: () => lease.isHeld(),
+    isFresh,
+    fresh() {
+      if (isFresh()) return Promise.resolve();
+      return new Promise((resolve) => void waiting.push(resolve));
+    },
+    look: nextLook,
+    check: (org) => lookAt([org]),
     async close() {
       clearInterval(timer);
-      await looking;
+      await looking?.catch(() => undefined);
       refreshed();
     },
   };

@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { Random, Signer } from '@keytide/crypto-core';
 import { nodePrimitives, nodeRandom } from '@keytide/crypto-core/node';
+import { encodeRelayFrame } from '@keytide/relay-protocol';
 import type { FastifyInstance } from 'fastify';
 import { createAppendQueue } from './append-queue.ts';
 import { createAtRest } from './at-rest.ts';
@@ -16,6 +17,11 @@ import { createDayKeys } from './day-keys.ts';
 import { createDeviceRates, createMemberRates } from './device-rates.ts';
 import { addDirectoryRoutes } from './directory-routes.ts';
 import { RelayError } from './errors.ts';
+import { openBus, NO_BUS, type Bus } from './cluster/bus.ts';
+import { carrierOf } from './cluster/carrier.ts';
+import { createGroupFeeds } from './cluster/group-feeds.ts';
+import { compareHeads } from './cluster/compare-heads.ts';
+import { ALONE, createLease, leaseMsOf, type Lease } from './cluster/lease.ts';
 import { createGate } from './gate.ts';
 import { createGroupLogs } from './group-logs.ts';
 import { createHttpServer, listen, useTls } from './http-server.ts';
@@ -37,6 +43,7 @@ import { answerBrowsers, createOrigins, type Origins } from './origins.ts';
 import { checkKeyWrapper } from './keys/check-key-wrapper.ts';
 import { addOpenApiRoute } from './openapi-route.ts';
 import { createRateLimit } from './rate-limit.ts';
+import { createRateSharing } from './rate-sharing.ts';
 import { openRelayKey } from './relay-key.ts';
 import { createPushDispatcher, NO_PUSH } from './push/dispatcher.ts';
 import { createPushRegistrations } from './push/registrations.ts';
@@ -119,6 +126,7 @@ export interface Relay {
 }
 
 const FORGET_MS = 600_000;
+const RECOVER_MS = 60_000;
 
 /**
  * Starts a relay in this process.
@@ -141,9 +149,19 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const random = options.random ?? nodeRandom;
   let signer: Signer;
   let wrapper: KeyWrapper;
+  let lease: Lease = ALONE;
+  const wire = { bus: NO_BUS };
   try {
     signer = await openKey(options.database, random, opened.store);
     wrapper = await openWrapper(options, random, opened.store);
+    if (carrierOf(options.database, signer.publicKey) !== null)
+      lease = await createLease({
+        store: opened.store,
+        random,
+        relayKey: signer.publicKey,
+        leaseMs: leaseMsOf(limits),
+        wake: () => wire.bus.publish({ type: 'look' }),
+      });
   } catch (error) {
     await opened.store.close();
     throw error;
@@ -165,10 +183,14 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       wrapper,
       metrics,
       version,
+      lease,
+      wire,
     },
     place,
   );
   try {
+    // A node shows nothing before it has looked, and so does not answer either.
+    await parts.look();
     place.url = await listen(app, options.host ?? '127.0.0.1', options.port ?? 8080);
     place.name = new URL(options.publicUrl ?? place.url).origin;
   } catch (error) {
@@ -182,7 +204,8 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   return {
     url: place.url,
     name: place.name,
-    isReady: async () => draining === null && closing === null && (await parts.databaseAnswers()),
+    isReady: async () =>
+      draining === null && closing === null && lease.isHeld() && (await parts.databaseAnswers()),
     metrics: () => metrics.text(),
     async reload() {
       if (options.tls === undefined) return;
@@ -200,7 +223,6 @@ function assemble(
   app: FastifyInstance,
   { store, lanes }: OpenedStore,
   options: Omit<RelayOptions, 'origins' | 'limits'> & {
-    limits: RelayLimits;
     senders: PushSenders;
     origins: Origins;
     clock: Clock;
@@ -210,10 +232,14 @@ function assemble(
     wrapper: KeyWrapper;
     metrics: Metrics;
     version: string;
+    limits: RelayLimits;
+    lease: Lease;
+    /** Where news for other nodes goes; the bus comes last. */
+    wire: { bus: Bus };
   },
   place: { readonly name: string },
 ): Parts {
-  const { clock, limits, log, random, senders, signer, wrapper, metrics, version } = options;
+  const { clock, limits, log, random, senders, signer, wrapper, metrics, version, lease, wire } = options;
   const primitives = nodePrimitives;
   const relayName = (): string => place.name;
   const requests = watchRequests(app);
@@ -222,8 +248,24 @@ function assemble(
   const registrations = createPushRegistrations(store, atRest);
   const tells = senders.byKind.size > 0;
   const push = tells
-    ? createPushDispatcher({ store, registrations, senders, primitives, random, clock, limits, log, metrics })
+    ? createPushDispatcher({
+        store,
+        registrations,
+        senders,
+        primitives,
+        random,
+        node: lease.node,
+        clock,
+        limits,
+        log,
+        metrics,
+      })
     : NO_PUSH;
+  const sharing = createRateSharing((message) => wire.bus.publish(message));
+  const ofMembers = (name: string) => ({
+    ofDevice: sharing.named(name),
+    ofMember: sharing.named(`${name} of member`),
+  });
   const keys = createDayKeys({ store, wrapper, random });
   const retentionOf: RetentionOf = async (org) => (await organisations.find(org))?.state.policy ?? null;
   const logs = createGroupLogs({ store, keys, primitives, random, clock, retentionOf });
@@ -236,14 +278,29 @@ function assemble(
       const where = { org: shortId(run.org), group: shortId(run.group) };
       const statements = entries.filter(({ kind }) => kind === 'statement').length;
       log({ event: 'append', ...where, firstSeq, count: entries.length, statements, sizeBytes });
-      hub.publish(run);
+      feeds.stored(run);
       // The key of a new epoch is of no use without something to read.
       if (statements < entries.length) push.wake(run.org, 'everyone');
     },
-    repeated: (org, group, seq) => hub.mention(org, group, seq),
+    repeated: (org, group, seq) => feeds.wake(org, group, seq),
   });
   const queue = observedQueue(appendQueue, metrics);
+  const readInTurn = createTurnstile(limits.catchUpReads);
+  const feeds = createGroupFeeds({
+    hub,
+    readPage: (org, group, after) =>
+      readInTurn(() => traced('relay.read', {}, () => logs.readEntries(org, group, after))),
+    checked: (org) => watch.check(org),
+    publish: (message) => wire.bus.publish(message),
+    isHearing: () => wire.bus.isAlive(),
+  });
   let sockets: Sockets | null = null;
+  const hint: Sockets['hint'] = (org, devices, topic) => {
+    sockets?.hint(org, devices, topic);
+    push.wake(org, devices);
+    for (const part of devices === 'everyone' ? [devices] : inParts(devices))
+      wire.bus.publish({ type: 'hint', org, topic, devices: part });
+  };
   const organisations = createOrganisations({
     store,
     primitives,
@@ -255,10 +312,14 @@ function assemble(
       sockets?.grown(org);
       push.look();
     },
+    everywhere: () => lease.everywhere(),
+    added: () => wire.bus.publish({ type: 'look' }),
   });
   const watch = createSessionWatch({
     store,
     lookMs: limits.sessionLookMs,
+    lease,
+    caughtUp: (org, logSize) => organisations.catchUp(org, logSize),
     failed: () => log({ event: 'failed', where: 'sessions', code: 'database-failed' }),
   });
   const ownLogins = createLogins({
@@ -279,13 +340,14 @@ function assemble(
     login: (org, subject, answer) =>
       traced('relay.login', { 'keytide.subject': subject.kind }, () => ownLogins.login(org, subject, answer)),
   };
-  const admitStranger = createRateLimit(clock, limits.strangerBurst, limits.strangersPerSecond);
+  const admitStranger = createRateLimit(
+    clock,
+    limits.strangerBurst,
+    limits.strangersPerSecond,
+    sharing.named('strangers'),
+  );
   const gate = createGate(logins, organisations, clock);
   const key = signer.publicKey;
-  const hint: Sockets['hint'] = (org, devices, topic) => {
-    sockets?.hint(org, devices, topic);
-    push.wake(org, devices);
-  };
   const { undeclared = null } = options;
   const routes = createRoutes(app, { gate, admitStranger, undeclared });
   addOpenApiRoute(routes, version);
@@ -297,17 +359,17 @@ function assemble(
     store,
     clock,
     limits,
-    rates: createMemberRates(clock, limits.mailBurst, limits.mailPerSecond),
+    rates: createMemberRates(clock, limits.mailBurst, limits.mailPerSecond, ofMembers('mail')),
     hint: (org, device) => hint(org, [device], 'mail'),
   });
   addPreKeyRoutes(routes, {
     store,
     clock,
-    rates: createMemberRates(clock, limits.preKeyBurst, limits.preKeysPerSecond),
+    rates: createMemberRates(clock, limits.preKeyBurst, limits.preKeysPerSecond, ofMembers('pre-keys')),
   });
   addDataRoutes(routes, {
     data: createOrgData(store, atRest, limits.documents),
-    hint: (org) => sockets?.hint(org, 'everyone', 'data'),
+    hint: (org) => hint(org, 'everyone', 'data'),
   });
   addWipeRoutes(routes, { store, primitives, hint, log });
   addUnlockRoutes(routes, { store, primitives, clock, log });
@@ -316,19 +378,23 @@ function assemble(
     primitives,
     clock,
     limits,
-    rates: createMemberRates(clock, limits.accessBurst, limits.accessPerSecond),
+    rates: createMemberRates(clock, limits.accessBurst, limits.accessPerSecond, ofMembers('access')),
     hint,
   });
   const blobs = createBlobs({ index: store, bytes: blobStoreOf(options.database), clock, limits });
   addBlobRoutes(routes, { blobs });
-  const readInTurn = createTurnstile(limits.catchUpReads);
   const served = serveSockets(app.server, {
     primitives,
     store,
     logs,
     queue,
-    hub,
-    ephemeralRates: createDeviceRates(clock, limits.ephemeralBurst, limits.ephemeralPerSecond),
+    feeds,
+    ephemeralRates: createDeviceRates(
+      clock,
+      limits.ephemeralBurst,
+      limits.ephemeralPerSecond,
+      sharing.named('ephemeral'),
+    ),
     readInTurn: (read) => readInTurn(() => traced('relay.read', {}, read)),
     metrics,
     logins,
@@ -343,6 +409,40 @@ function assemble(
   });
   sockets = served;
   const logForgetting = startLogForgetting({ store, logs, keys, clock, retentionOf, log });
+  const heads = compareHeads({
+    store,
+    feeds,
+    isHearing: () => wire.bus.isAlive(),
+    everyMs: limits.headsMs,
+    silentMs: limits.beatMs,
+  });
+  // What fails shows in the lease.
+  const lookAgain = (): void => void watch.look().catch(() => undefined);
+  const open = carrierOf(options.database, key);
+  if (open !== null) {
+    metrics.busAlive(false);
+    wire.bus = openBus({
+      open,
+      random,
+      beatMs: limits.beatMs,
+      received(message) {
+        if (message.type === 'head') return feeds.wake(message.org, message.group, message.seq);
+        if (message.type === 'look') return lookAgain();
+        if (message.type === 'hint') return served.hint(message.org, message.devices, message.topic);
+        if (message.type === 'spent') return sharing.received(message);
+        const { org, group, frame } = message;
+        hub.pass(org, group, encodeRelayFrame({ type: 'ephemeral', group, frame }), null);
+      },
+      subscribed() {
+        heads.now();
+        lookAgain();
+      },
+      turned(isAlive) {
+        metrics.busAlive(isAlive);
+        log({ event: 'bus', isAlive });
+      },
+    });
+  }
   const forgetting = setInterval(() => {
     const rows = store.forgetExpired(clock.now()).catch(() => failed('database-failed'));
     const bytes = blobs
@@ -357,7 +457,9 @@ function assemble(
     return 'failed';
   }
   const pushing = tells ? setInterval(push.tick, limits.pushTickMs) : null;
+  const recovering = tells && lease.node !== null ? setInterval(push.recover, RECOVER_MS) : null;
   return {
+    look: () => watch.look(),
     async databaseAnswers() {
       return store.hasOrganisations().then(
         () => true,
@@ -380,20 +482,33 @@ function assemble(
       clearInterval(forgetting);
       if (pushing !== null) clearInterval(pushing);
       await logForgetting.stop();
+      for (const timer of [pushing, recovering]) if (timer !== null) clearInterval(timer);
       served.stopAccepting();
       await queue.idle();
       await served.close();
       await app.close();
       await queue.idle();
+      heads.stop();
       await watch.close();
       await push.close();
+      // After this nobody waits for this node.
+      await lease.release().catch(() => undefined);
+      await wire.bus.close();
       await store.close();
     },
   };
 }
 
+/** As many ids as fit into one message. */
+function inParts<T>(ids: readonly T[]): (readonly T[])[] {
+  return Array.from({ length: Math.ceil(ids.length / 100) }, (_, part) =>
+    ids.slice(100 * part, 100 * part + 100),
+  );
+}
+
 /** What there is to do with the parts of a relay once they work together. */
 interface Parts extends Pick<Relay, 'endSessions'> {
+  look(): Promise<void>;
   databaseAnswers(): Promise<boolean>;
   forget(): Promise<boolean>;
   drain(spreadMs: number): Promise<void>;

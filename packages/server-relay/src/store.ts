@@ -9,6 +9,7 @@ import type { WipeStore } from './wipe-store.ts';
 import type { MailStore } from './mail-store.ts';
 import type { PreKeyStore } from './pre-key-store.ts';
 import type { PushStore } from './push/store.ts';
+import type { NodeStore } from './node-store.ts';
 import type { SessionStore } from './session-store.ts';
 
 /**
@@ -28,7 +29,8 @@ export interface RelayStore
     MailStore,
     PreKeyStore,
     SessionStore,
-    PushStore {
+    PushStore,
+    NodeStore {
   /** Whether there is any organisation. */
   hasOrganisations(): Promise<boolean>;
   /** Starts an organisation with its genesis entry. False, and nothing done, if it exists. */

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { RelayError } from '@keytide/server-relay';
 import { parseConfig, readConfig, variableOf } from '../src/operate/config.ts';
 import { CONFIG_KEYS, relayOptionsOf } from '../src/operate/config-schema.ts';
+import { withRedisUrl } from '../src/operate/redis-url.ts';
 import { REMEDIES } from '../src/operate/remedies.ts';
 
 const GUIDE = fileURLToPath(new URL('../../../docs/guides/operating-a-relay.md', import.meta.url));
@@ -40,6 +41,21 @@ test('PostgreSQL takes its key file and folder of attachments along', () => {
   expect(relayOptionsOf(config).database).toEqual(database);
 });
 
+test('several relays take Redis or PostgreSQL for their wake-ups, and keep its address elsewhere', async () => {
+  const shared = { databaseUrl: 'postgres://h/d', keyFile: '/k', publicUrl: 'https://relay.example' };
+  const database = { kind: 'postgres', url: 'postgres://h/d', keyFile: '/k' };
+  expect(relayOptionsOf(parseConfig(shared, {})).database).toEqual(database);
+  const many = parseConfig({ ...shared, nodes: 3 }, {});
+  expect(relayOptionsOf(many).database).toEqual({ ...database, cluster: {} });
+  const kept = parseConfig({ ...shared, nodes: 3, redisUrl: 'env:REDIS' }, {});
+  const resolved = await withRedisUrl(kept, { REDIS: 'redis://:hunter2@h:6379' });
+  expect(relayOptionsOf(resolved).database).toEqual({
+    ...database,
+    cluster: { redisUrl: 'redis://:hunter2@h:6379' },
+  });
+  await expect(withRedisUrl(kept, {})).rejects.toMatchObject({ code: 'secret-missing' });
+});
+
 describe('what is wrong is named by key and variable, without its value', () => {
   const folder = { dataFolder: '/d' };
   const postgres = { databaseUrl: 'postgres://h/d', keyFile: '/k' };
@@ -60,6 +76,10 @@ describe('what is wrong is named by key and variable, without its value', () => 
     ['a limit that there is not', { ...folder, limits: { hunter: 2 } }, 'limits.hunter'],
     ['a limit of nothing', { ...folder, limits: { sockets: 0 } }, 'limits.sockets'],
     ['no time to finish', { ...folder, drainSeconds: 30, shutdownSeconds: 30 }, 'drainSeconds'],
+    ['several relays on a folder', { ...folder, nodes: 2, publicUrl: 'https://r.example' }, 'nodes'],
+    ['several relays without a name', { ...postgres, nodes: 2 }, 'publicUrl'],
+    ['Redis for one relay', { ...postgres, redisUrl: 'redis://:hunter2@h' }, 'redisUrl'],
+    ['Redis elsewhere', { ...postgres, redisUrl: 'http://:hunter2@h' }, 'redisUrl'],
     ['a wrapping key of no kind', { ...folder, wrappingKeys: ['hunter2'] }, 'wrappingKeys.0'],
     ['a key of Vault without Vault', { ...folder, wrappingKeys: ['vault:hunter2/a'] }, 'vaultAddress'],
     ['Vault without a token', { ...folder, vaultAddress: 'https://hunter2.example' }, 'vaultTokenFile'],

@@ -73,6 +73,21 @@ test('a database that does not answer fails, without its password', async () => 
   expect(JSON.stringify(findings)).not.toContain('hunter2');
 });
 
+test('what several relays need is looked at, without the password of Redis', async () => {
+  const file = { ...good, databaseUrl: 'postgres://u@127.0.0.1:1/d', keyFile: join(folder, 'key'), nodes: 3 };
+  const redisUrl = 'redis://:hunter2@127.0.0.1:1';
+  const findings: Finding[] = [];
+  for await (const finding of examine(parseConfig({ ...file, redisUrl }, {}), Date.now()))
+    findings.push(finding);
+  const found = Object.fromEntries(findings.map(({ check, verdict }) => [check, verdict]));
+  expect(found).toMatchObject({ redis: 'warn', nodes: 'ok', blobFolder: 'warn' });
+  expect(JSON.stringify(findings)).not.toContain('hunter2');
+  expect(await verdicts({ ...file, redisUrl: 'env:KEYTIDE_TEST_NO_SUCH_REDIS' })).toMatchObject({
+    redis: 'fail',
+  });
+  expect(await verdicts({ ...file, blobFolder: folder })).toMatchObject({ redis: 'ok', blobFolder: 'ok' });
+});
+
 test('a database with waiting migrations is fine; a newer one and a clock that is off are not', async () => {
   const dataFolder = join(folder, 'old');
   const database = await openDatabase({ kind: 'pglite', folder: dataFolder });

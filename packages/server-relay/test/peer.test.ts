@@ -4,7 +4,6 @@ import { seededWorld } from '@keytide/testkit';
 import { expect, test } from 'vitest';
 import { createDeviceRates } from '../src/device-rates.ts';
 import { RelayError, type RelayErrorCode } from '../src/errors.ts';
-import { createHub } from '../src/hub.ts';
 import { createMetrics } from '../src/metrics.ts';
 import { createPeer } from '../src/peer.ts';
 import { appendOf } from './group.ts';
@@ -29,7 +28,8 @@ async function answersTo(code: RelayErrorCode): Promise<RelayFrame[]> {
     store: { readSealingRecords: failing },
     logs: { readEntries: failing, readNewestStatement: failing },
     queue: { append: failing, announce: failing, idle: () => Promise.resolve() },
-    hub: createHub(),
+    feeds: { follow: () => () => undefined, saw: () => undefined, pass: () => undefined },
+    upToDate: () => Promise.resolve(),
     clock,
     metrics: createMetrics(clock, '0'),
     ephemeralRates: createDeviceRates(clock, 1, 1),

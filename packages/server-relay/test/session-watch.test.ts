@@ -24,8 +24,7 @@ function watchOf(lookMs = LOOK_MS) {
   const watch = createSessionWatch({
     store: {
       ...store,
-      readSessionGenerations: (orgs) =>
-        under.isDown ? Promise.reject(new Error('down')) : store.readSessionGenerations(orgs),
+      readOrgHeads: (orgs) => (under.isDown ? Promise.reject(new Error('down')) : store.readOrgHeads(orgs)),
     },
     lookMs,
     failed: () => (under.failures += 1),
@@ -143,4 +142,48 @@ test('whoever comes in while their session is ended does not come in', async () 
   );
   await expect(entering).rejects.toMatchObject({ code: 'session-ended' });
   expect(released).toEqual(['released']);
+});
+
+test('whoever comes in while a node looks is looked up again: that look did not know of them', async () => {
+  let looks = 0;
+  const watch = createSessionWatch({
+    store,
+    lookMs: 60_000,
+    failed: () => undefined,
+    lease: {
+      node: null,
+      isHeld: () => true,
+      looks: () => looks,
+      async during(look) {
+        looks += 1;
+        await look();
+      },
+      everywhere: () => Promise.resolve(),
+      release: () => Promise.resolve(),
+    },
+  });
+  watches.push(watch);
+  const { org, begin } = await organisation('coming in while it looks');
+  const session = await begin();
+  let found = 0;
+  let released = 0;
+  await enter(
+    {
+      watch,
+      logins: {
+        async session() {
+          found += 1;
+          return (await store.readSession(org, session.tokenHash)) as never;
+        },
+      },
+      organisations: {
+        async pin() {
+          if (found === 1) await watch.look();
+          return { organisation: {} as never, release: () => void (released += 1) };
+        },
+      },
+    },
+    'token',
+  );
+  expect([found, released]).toEqual([2, 1]);
 });

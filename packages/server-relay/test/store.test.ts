@@ -46,6 +46,16 @@ describe('PostgreSQL', () => {
     await (await waiting).close();
   });
 
+  it('serves several nodes, and none beside a relay that is alone', async () => {
+    const url = await (postgres as TestPostgres).createDatabase('shared');
+    const nodes = [await openPostgres(url, 0, 'node'), await openPostgres(url, 0, 'node')];
+    await expect(openPostgres(url, 0)).rejects.toMatchObject({ code: 'database-in-use' });
+    for (const node of nodes) await node.close();
+    const alone = await openPostgres(url, 0);
+    await expect(openPostgres(url, 0, 'node')).rejects.toMatchObject({ code: 'database-in-use' });
+    await alone.close();
+  });
+
   it('comes back when its connections were cut, and never beside another relay', async () => {
     const url = await (postgres as TestPostgres).createDatabase('cut');
     const relay = await openPostgres(url);

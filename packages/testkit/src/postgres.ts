@@ -13,6 +13,8 @@ export interface TestPostgres {
   readonly url: string;
   /** Makes another empty database on it. */
   createDatabase(name: string): Promise<string>;
+  /** Kills it as a crash would, and starts it again on the same port: what it acknowledged is there. */
+  restart(): Promise<void>;
   /** Ends the server and removes its files. */
   stop(): Promise<void>;
 }
@@ -40,19 +42,51 @@ export async function startPostgres(): Promise<TestPostgres> {
       { ...runAs, cwd: data },
     );
     const port = await freePort();
-    const server = spawn(
-      join(bin, 'postgres'),
-      ['-D', data, '-h', '127.0.0.1', '-p', String(port), '-k', data, '-c', 'fsync=on'],
-      { ...runAs, cwd: data, stdio: ['ignore', 'ignore', 'pipe'] },
-    );
-    return await whenReady(server, port, folder);
+    const start = (): ChildProcess =>
+      spawn(
+        join(bin, 'postgres'),
+        ['-D', data, '-h', '127.0.0.1', '-p', String(port), '-k', data, '-c', 'fsync=on'],
+        { ...runAs, cwd: data, stdio: ['ignore', 'ignore', 'pipe'] },
+      );
+    return await serve(start, port, folder);
   } catch (error) {
     await rm(folder, { recursive: true, force: true });
     throw error;
   }
 }
 
-async function whenReady(server: ChildProcess, port: number, folder: string): Promise<TestPostgres> {
+async function serve(start: () => ChildProcess, port: number, folder: string): Promise<TestPostgres> {
+  const url = `postgres://keytide@127.0.0.1:${port}/postgres`;
+  let running = await whenReady(start(), url);
+  // A test run that dies must not leave a server behind.
+  const endWithUs = (): void => void running.server.kill('SIGINT');
+  process.once('exit', endWithUs);
+  return {
+    url,
+    async createDatabase(name) {
+      await query(url, `create database "${name}"`);
+      return url.replace(/postgres$/, name);
+    },
+    async restart() {
+      // SIGQUIT is its immediate shutdown: nobody is waited for, and the next start recovers from the log.
+      running.server.kill('SIGQUIT');
+      await running.ended;
+      running = await whenReady(start(), url);
+    },
+    async stop() {
+      process.off('exit', endWithUs);
+      // SIGINT is PostgreSQL's fast shutdown: it ends sessions and does not wait for them.
+      running.server.kill('SIGINT');
+      await running.ended;
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function whenReady(
+  server: ChildProcess,
+  url: string,
+): Promise<{ server: ChildProcess; ended: Promise<void> }> {
   const output: string[] = [];
   server.stderr?.on('data', (chunk) => output.push(String(chunk)));
   const ended = new Promise<void>((resolve) => server.once('exit', () => resolve()));
@@ -60,10 +94,6 @@ async function whenReady(server: ChildProcess, port: number, folder: string): Pr
   void ended.then(() => {
     running = false;
   });
-  // A test run that dies must not leave a server behind.
-  const endWithUs = (): void => void server.kill('SIGINT');
-  process.once('exit', endWithUs);
-  const url = `postgres://keytide@127.0.0.1:${port}/postgres`;
   const deadline = Date.now() + 30_000;
   while (!(await answers(url))) {
     if (!running || Date.now() > deadline) {
@@ -72,20 +102,7 @@ async function whenReady(server: ChildProcess, port: number, folder: string): Pr
     }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  return {
-    url,
-    async createDatabase(name) {
-      await query(url, `create database "${name}"`);
-      return url.replace(/postgres$/, name);
-    },
-    async stop() {
-      process.off('exit', endWithUs);
-      // SIGINT is PostgreSQL's fast shutdown: it ends sessions and does not wait for them.
-      server.kill('SIGINT');
-      await ended;
-      await rm(folder, { recursive: true, force: true });
-    },
-  };
+  return { server, ended };
 }
 
 async function answers(url: string): Promise<boolean> {

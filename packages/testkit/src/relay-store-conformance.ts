@@ -9,6 +9,7 @@ import { epochChecks } from './relay-store-epochs.ts';
 import { logChecks } from './relay-store-log.ts';
 import { loginChecks } from './relay-store-logins.ts';
 import { mailChecks } from './relay-store-mail.ts';
+import { nodeChecks } from './relay-store-nodes.ts';
 import { preKeyChecks } from './relay-store-pre-keys.ts';
 import { pushChecks } from './relay-store-push.ts';
 import { sealingRecordChecks } from './relay-store-sealing.ts';
@@ -32,6 +33,7 @@ const CHECKS: readonly StoreCheck[] = [
   ...loginChecks,
   ...sessionChecks,
   ...accessChecks,
+  ...nodeChecks,
 ];
 
 /**

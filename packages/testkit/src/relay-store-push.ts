@@ -217,6 +217,21 @@ export const pushChecks: readonly StoreCheck[] = [
     },
   },
   {
+    name: 'leaves devices to nodes that hold a lease',
+    async check({ store }) {
+      const { place, devices, node, mark, presence } = await setUp(store, 'push nodes', 2);
+      const [here, gone] = devices as [DeviceId, DeviceId];
+      await presence(node, 0, [[here, 'came']]);
+      await presence(place.random(16), 0, [[gone, 'came']]);
+      await store.renewNode({ node, relayKey: place.random(32), leaseMs: 60_000, acked: 0 });
+      await store.recoverPushes(place.random(16), NOW_MS + 1);
+      assert.equal(await mark(2), 1);
+      await store.leaveNodes(node);
+      await store.recoverPushes(place.random(16), NOW_MS + 3);
+      assert.equal(await mark(4), 1);
+    },
+  },
+  {
     name: 'tells a device that has lost its place once more, and forgets it',
     async check({ store }) {
       const { place, all, devices, node, mark, claim, settle, presence } = await setUp(store, 'push end', 3);

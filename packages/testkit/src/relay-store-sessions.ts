@@ -50,7 +50,14 @@ export const sessionChecks: readonly StoreCheck[] = [
       const session = freshSession(org, random);
       await store.putSession(session, 2);
       const { id, subject, expiresMs, tokenHash } = session;
-      assert.deepEqual(await store.readSession(org, tokenHash), { org, id, subject, expiresMs, asOf: 0 });
+      assert.deepEqual(await store.readSession(org, tokenHash), {
+        org,
+        id,
+        subject,
+        expiresMs,
+        asOf: 0,
+        logSize: 0,
+      });
       assert.equal(await store.readSession(org, random(32)), null);
       assert.equal(await store.readSession(placeOf('other').org, tokenHash), null);
     },
@@ -80,7 +87,7 @@ export const sessionChecks: readonly StoreCheck[] = [
       assert.equal(await lives(store, session), false);
       const winner = refreshes[won] as SessionRefresh;
       const { id, subject } = session;
-      const now = { org, id, subject, expiresMs: LATER_MS + 1, asOf: 0 };
+      const now = { org, id, subject, expiresMs: LATER_MS + 1, asOf: 0, logSize: 0 };
       assert.deepEqual(await store.readSession(org, winner.tokenHash), now);
       assert.equal(await store.refreshSession(refreshOf(session, random)), 'reused');
       const next = refreshOf({ ...session, refreshHash: winner.refreshHash }, random);
@@ -159,7 +166,10 @@ export const sessionChecks: readonly StoreCheck[] = [
       const sessions = [freshSession(org, random), freshSession(org, random)] as const;
       for (const session of sessions) await store.putSession(session, 9);
       const ids = [...sessions.map(({ id }) => id), random(32)];
-      const generations = () => store.readSessionGenerations([org, placeOf('none').org, elsewhere.org]);
+      const generations = async () => {
+        const heads = await store.readOrgHeads([org, placeOf('none').org, elsewhere.org]);
+        return new Map([...heads].map(([of, { sessionGeneration }]) => [of, sessionGeneration]));
+      };
       const before = await generations();
       assert.deepEqual([...before.keys()].toSorted(), [org, elsewhere.org].toSorted());
       const generation = before.get(org) as number;

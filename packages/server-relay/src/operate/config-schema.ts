@@ -14,6 +14,8 @@ export interface Config {
   readonly databaseUrl?: string | undefined;
   readonly keyFile?: string | undefined;
   readonly blobFolder?: string | undefined;
+  readonly nodes: number;
+  readonly redisUrl?: string | undefined;
   readonly wrappingKeys: readonly string[];
   readonly awsKmsEndpoint?: string | undefined;
   readonly vaultAddress?: string | undefined;
@@ -102,6 +104,18 @@ const shape = {
   blobFolder: path
     .optional()
     .describe('with databaseUrl: the folder of attachments; by default blobs beside keyFile'),
+  nodes: whole(1, 64)
+    .default(1)
+    .describe(
+      'how many relays serve the database together, 1 to 64; with more than 1, all with the same keyFile, publicUrl and blobFolder',
+    ),
+  redisUrl: z
+    .string()
+    .regex(/^(rediss?:\/\/|file:|env:)./)
+    .optional()
+    .describe(
+      'with nodes above 1: Redis for wake-ups, as redis://user:password@host:6379 or rediss://…, or where that is kept, file:PATH or env:NAME; without it PostgreSQL carries them',
+    ),
   wrappingKeys: wrappingKeys
     .default([])
     .describe(
@@ -178,6 +192,12 @@ export const configSchema: z.ZodType<Config> = z.strictObject(shape).superRefine
     wrong('keyFile', 'only with databaseUrl: the embedded database keeps its keys in dataFolder');
   if (config.databaseUrl === undefined && config.blobFolder !== undefined)
     wrong('blobFolder', 'only with databaseUrl: the embedded database keeps attachments in dataFolder');
+  if (config.nodes > 1 && config.databaseUrl === undefined)
+    wrong('nodes', 'more than 1 only with databaseUrl: the embedded database has one relay');
+  if (config.nodes > 1 && config.publicUrl === undefined)
+    wrong('publicUrl', 'give this with nodes above 1: logins are bound to it, at every node');
+  if (config.nodes === 1 && config.redisUrl !== undefined)
+    wrong('redisUrl', 'only with nodes above 1: a relay that is alone has nobody to wake');
   const secrets = SECRET_KEYS.map((key) => config[key] ?? '');
   if (
     config.vaultAddress === undefined &&
@@ -250,10 +270,16 @@ export function vaultOf(config: Config): NonNullable<WrappingKeySettings['vault'
 }
 
 /** Where a configuration keeps its data. */
-function databaseOf({ dataFolder, databaseUrl, keyFile, blobFolder }: Config): RelayOptions['database'] {
+function databaseOf(config: Config): RelayOptions['database'] {
+  const { dataFolder, databaseUrl, keyFile, blobFolder, nodes, redisUrl } = config;
   if (databaseUrl === undefined || keyFile === undefined) return { kind: 'pglite', folder: dataFolder ?? '' };
-  const postgres = { kind: 'postgres', url: databaseUrl, keyFile } as const;
-  return blobFolder === undefined ? postgres : { ...postgres, blobFolder };
+  return {
+    kind: 'postgres',
+    url: databaseUrl,
+    keyFile,
+    ...(blobFolder === undefined ? {} : { blobFolder }),
+    ...(nodes === 1 ? {} : { cluster: redisUrl === undefined ? {} : { redisUrl } }),
+  };
 }
 
 function jsonOf(text: string): unknown {

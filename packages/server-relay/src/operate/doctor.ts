@@ -11,8 +11,11 @@ import { visitDatabase } from '../sql/open.ts';
 import { readTls } from '../tls-files.ts';
 import { checkKeyWrapper } from '../keys/check-key-wrapper.ts';
 import { openWrappingKeys } from '../keys/open-wrapping-keys.ts';
+import { pingRedis } from '../cluster/redis-carrier.ts';
+import { sqlNodes } from '../sql/nodes.ts';
 import { relayOptionsOf, wrappingKeysOf, type Config } from './config-schema.ts';
 import { openPush } from './open-push.ts';
+import { withRedisUrl } from './redis-url.ts';
 import { REMEDIES } from './remedies.ts';
 
 /** One thing that was looked at. A `warn` is worth a thought; with a `fail` the relay does not run, or not well. */
@@ -36,6 +39,7 @@ export async function* examine(config: Config, nowMs: number): AsyncGenerator<Fi
   yield await certificate(config);
   yield management(config);
   yield* await database(config, now);
+  if (config.nodes > 1) yield* await cluster(config);
   yield* await keyFiles(config);
   yield await push(config);
   yield await room(config);
@@ -96,6 +100,46 @@ async function database(config: Config, now: () => number): Promise<Finding[]> {
   } finally {
     await visited?.close();
   }
+}
+
+/** What only several relays of one database need. */
+async function cluster(config: Config): Promise<Finding[]> {
+  return [await redis(config), await nodes(config), sharedBlobs(config)];
+}
+
+async function redis(config: Config): Promise<Finding> {
+  const check = 'redis';
+  if (config.redisUrl === undefined)
+    return { verdict: 'ok', check, says: 'none: PostgreSQL carries wake-ups, enough for a few nodes' };
+  try {
+    const { redisUrl = '' } = await withRedisUrl(config, process.env);
+    if (await pingRedis(redisUrl)) return { verdict: 'ok', check, says: 'answers' };
+    const says = 'does not answer: nodes run without it, slower; check redisUrl and Redis, 6 or newer';
+    return { verdict: 'warn', check, says };
+  } catch (error) {
+    return failure(check, error);
+  }
+}
+
+async function nodes(config: Config): Promise<Finding> {
+  const check = 'nodes';
+  let visited: SqlDatabase | null = null;
+  try {
+    visited = await visitDatabase(relayOptionsOf(config).database);
+    const count = visited === null ? 0 : (await sqlNodes(visited).listNodes()).length;
+    const says = `${count} of ${config.nodes} hold a lease now`;
+    return { verdict: count > config.nodes ? 'warn' : 'ok', check, says };
+  } catch {
+    return { verdict: 'ok', check, says: 'none yet: the first start makes their table' };
+  } finally {
+    await visited?.close();
+  }
+}
+
+function sharedBlobs({ blobFolder }: Config): Finding {
+  const check = 'blobFolder';
+  if (blobFolder !== undefined) return { verdict: 'ok', check, says: 'set: every node has to mount it' };
+  return { verdict: 'warn', check, says: 'not set: attachments of one node are not found at another' };
 }
 
 async function clocks(visited: SqlDatabase, now: () => number): Promise<Finding> {

@@ -6,6 +6,7 @@ import { openWrappingKeys } from '../keys/open-wrapping-keys.ts';
 import { relayOptionsOf, wrappingKeysOf, type Config } from './config-schema.ts';
 import { openPush } from './open-push.ts';
 import { startManagement } from './management.ts';
+import { withRedisUrl } from './redis-url.ts';
 
 /**
  * Runs a relay until SIGTERM or SIGINT, then lets go of everybody in good order. A second such signal ends the
@@ -36,7 +37,8 @@ export async function serve(config: Config): Promise<0 | 1> {
     if (keys !== null) closeKeys = keys.close;
     const push = await openPush(config, process.env);
     const keyWrapper = keys === null ? {} : { keyWrapper: keys.wrapper };
-    const starting = startRelay({ ...relayOptionsOf(config), ...keyWrapper, push, log });
+    const resolved = await withRedisUrl(config, process.env);
+    const starting = startRelay({ ...relayOptionsOf(resolved), ...keyWrapper, push, log });
     // A start that is broken off leaves nothing that the next one cannot take over, as after a crash.
     relay = await Promise.race([starting, stop.then(() => null)]);
     if (relay === null) return 0;

@@ -20,6 +20,8 @@ export interface PushDispatcher {
   left(org: OrgId, device: DeviceId, isClean: boolean): void;
   /** A device has registered, maybe while it is connected. */
   registered(org: OrgId, device: DeviceId): void;
+  /** Another node may have died, and its devices with nobody. */
+  recover(): void;
   /** The store may hold something that is due and that nobody here knows of, as when a device has ended. */
   look(): void;
   /** Does what is due; what takes time goes on after it resolves. Call it every `pushTickMs`. Never rejects. */
@@ -37,6 +39,8 @@ export interface PushDispatcherOptions {
   readonly senders: PushSenders;
   readonly primitives: Primitives;
   readonly random: Random;
+  /** 16 bytes that name this run; of several relays on a database, those that name its lease. Default: random. */
+  readonly node?: Uint8Array | null;
   readonly clock: Clock;
   readonly limits: Pick<RelayLimits, 'pushGraceMs' | 'pushIntervalMs' | 'pushRepeatMs' | 'pushesAtOnce'>;
   readonly log: Log;
@@ -65,6 +69,7 @@ export const NO_PUSH: PushDispatcher = {
   came: () => undefined,
   left: () => undefined,
   registered: () => undefined,
+  recover: () => undefined,
   look: () => undefined,
   tick: () => Promise.resolve(),
   idle: () => Promise.resolve(),
@@ -74,7 +79,7 @@ export const NO_PUSH: PushDispatcher = {
 /** Nothing is known yet: the first `tick` finds out what was missed. */
 export function createPushDispatcher(options: PushDispatcherOptions): PushDispatcher {
   const { store, clock, limits, log } = options;
-  const node = options.random(16);
+  const node = options.node ?? options.random(16);
   const closing = new AbortController();
   /** How many connections each connected device has. */
   const here = new Map<string, number>();
@@ -242,6 +247,9 @@ export function createPushDispatcher(options: PushDispatcherOptions): PushDispat
     },
     registered(org, device) {
       if (here.has(org + device)) change('came', org, device);
+    },
+    recover() {
+      isRecovered = false;
     },
     look() {
       lookMs = 0;

@@ -16,7 +16,7 @@ export interface PushStore {
    * not have got what was stored, is due at `dueMs`. How many those are.
    */
   putPresence(node: Uint8Array, changes: readonly PresenceChange[], dueMs: number): Promise<number>;
-  /** Nobody is connected to other runs any more; whoever has missed what was stored is due at `dueMs`. How many those are. */
+  /** Nobody is connected to other runs any more, but to nodes that hold a lease; whoever has missed what was stored is due at `dueMs`. How many those are. */
   recoverPushes(node: Uint8Array, dueMs: number): Promise<number>;
   /**
    * Something was stored for these devices (`null`: all of the organisation): those who are not connected and not due become due, at the earliest so

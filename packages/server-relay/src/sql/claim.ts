@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { RelayError } from '../errors.ts';
 
-/** The right to be the only relay of a PostgreSQL database. */
+/** The right to serve a PostgreSQL database. */
 export interface Claim {
   /** @throws RelayError `database-in-use` while the claim is lost */
   assertHeld(): void;
@@ -13,14 +13,19 @@ const ADVISORY_LOCK = 5_384_732_912;
 const RETRY_MS = 250;
 
 /**
- * Claims the database for this relay by a lock that PostgreSQL keeps for as long as our connection lives:
- * a relay that dies lets go at once. Relays do not yet tell each other of new entries and revocations, so
- * two of them on one database would leave a revoked device connected. A claim that is lost with the
- * connection (PostgreSQL restarts) is made again in the background; until then nothing is answered.
+ * Claims the database by a lock that PostgreSQL keeps for as long as our connection lives: a relay that dies lets go
+ * at once. A relay that is alone does not hear of what others do, so it shares with nobody; nodes of a cluster share
+ * with each other. A claim that is lost with the connection (PostgreSQL restarts) is made again in the background;
+ * until then nothing is answered.
  * @param waitMs how long to wait for another relay that is just ending
  * @throws RelayError `database-in-use`, `database-failed`
  */
-export async function claimDatabase(url: string, waitMs: number): Promise<Claim> {
+export async function claimDatabase(
+  url: string,
+  waitMs: number,
+  as: 'alone' | 'node' = 'alone',
+): Promise<Claim> {
+  const lock = as === 'alone' ? 'pg_try_advisory_lock' : 'pg_try_advisory_lock_shared';
   let holder: pg.Client | null = null;
   let released = false;
 
@@ -30,7 +35,7 @@ export async function claimDatabase(url: string, waitMs: number): Promise<Claim>
     client.on('end', () => lose(client));
     try {
       await client.connect();
-      const { rows } = await client.query('select pg_try_advisory_lock($1) as held', [ADVISORY_LOCK]);
+      const { rows } = await client.query(`select ${lock}($1) as held`, [ADVISORY_LOCK]);
       if (rows[0].held !== true)
         throw new RelayError('database-in-use', 'another relay serves this database');
       holder = client;

@@ -26,9 +26,17 @@ export type DatabaseOptions =
       readonly url: string;
       readonly keyFile: string;
       readonly blobFolder?: string;
+      /** Other relays serve this database too, each with the same keys, the same public URL and the same blobs. */
+      readonly cluster?: ClusterOptions;
     }
   /** Embedded and gone when the process ends, key and all: for tests and demonstrations. */
   | { readonly kind: 'memory' };
+
+/** How the relays of one database wake each other. What they know they have from the database. */
+export interface ClusterOptions {
+  /** Redis 6 or newer, as redis://user:password@host:6379 or rediss://…; without it, PostgreSQL's own notifications. */
+  readonly redisUrl?: string;
+}
 
 /** An open store, and how many batches it can usefully work on at once. */
 export interface OpenedStore {
@@ -63,7 +71,7 @@ export function openDatabase(options: DatabaseOptions): Promise<SqlDatabase> {
     case 'pglite':
       return openPglite(options.folder);
     case 'postgres':
-      return openPostgres(options.url);
+      return openPostgres(options.url, undefined, options.cluster === undefined ? 'alone' : 'node');
     case 'memory':
       return openPglite(null);
   }

@@ -9,13 +9,17 @@ const INT8 = 20;
 const CONNECTIONS = 8;
 
 /**
- * Connects to PostgreSQL 14 or newer, as the only relay of that database. `url` as libpq takes it; its
- * password stays inside.
+ * Connects to PostgreSQL 14 or newer, as the only relay of that database or as one node of several. `url` as libpq
+ * takes it; its password stays inside.
  * @param claimMs how long to wait for another relay that is just ending
  * @throws RelayError `database-failed` when nobody answers, `database-in-use`
  */
-export async function openPostgres(url: string, claimMs: number = 5_000): Promise<SqlDatabase> {
-  return connect(url, await claimDatabase(url, claimMs));
+export async function openPostgres(
+  url: string,
+  claimMs: number = 5_000,
+  as: 'alone' | 'node' = 'alone',
+): Promise<SqlDatabase> {
+  return connect(url, await claimDatabase(url, claimMs, as));
 }
 
 /**

@@ -74,7 +74,8 @@ export function sqlPush(database: SqlDatabase): PushStore {
       const rows = await database.query(
         `update push_registrations set node = null, due_ms = case
            when due_ms is null and reach < push_reach(org, device) then $2 else due_ms end
-         where node <> $1 or (node is null and due_ms is null and reach < push_reach(org, device))
+         where (node <> $1 and node not in (select n.node from relay_nodes n where n.lease_until > clock_timestamp()))
+           or (node is null and due_ms is null and reach < push_reach(org, device))
          returning due_ms`,
         [node, dueMs],
       );

@@ -34,8 +34,9 @@ export function sqlSessions(database: SqlDatabase): SessionStore {
     },
     async readSession(org, tokenHash) {
       const [row] = await database.query(
-        `select s.*, coalesce((select o.session_generation from organisations o where o.org = s.org), 0) as as_of
-         from sessions s where s.org = $1 and s.token_hash = $2 and ${LIVES}`,
+        `select s.*, coalesce(o.session_generation, 0) as as_of, coalesce(o.log_size, 0) as log_size
+         from sessions s left join organisations o on o.org = s.org
+         where s.org = $1 and s.token_hash = $2 and s.generation >= coalesce(o.session_floor, 0)`,
         [idBytes(org), tokenHash],
       );
       return row === undefined ? null : sessionIn(row);
@@ -57,16 +58,6 @@ export function sqlSessions(database: SqlDatabase): SessionStore {
       return alive.length > 0 ? 'reused' : null;
     },
     endSessions: (which) => database.transaction((runner) => end(runner, which)),
-    async readSessionGenerations(orgs) {
-      const rows = await database.query(
-        `select org, session_generation from organisations
-         where org in (select substring($1::bytea from n * 32 - 31 for 32) from generate_series(1, $2::int) n)`,
-        [concatBytes(...orgs.map(idBytes)), orgs.length],
-      );
-      return new Map(
-        rows.map((row) => [orgId(row['org'] as Uint8Array), row['session_generation'] as number]),
-      );
-    },
     async readLiveSessions(org, ids) {
       // One statement, so that the generation and the sessions are of one moment.
       const rows = await database.query(
@@ -172,5 +163,6 @@ function sessionIn(row: SqlRow): StoredSession {
     subject: { kind: row['kind'] as Subject['kind'], id: toHex(row['subject'] as Uint8Array) },
     expiresMs: row['expires_ms'] as number,
     asOf: row['as_of'] as number,
+    logSize: row['log_size'] as number,
   };
 }

@@ -12,6 +12,7 @@ import { sqlEntries } from './entries.ts';
 import { sqlForgetting } from './forgetting.ts';
 import { endSessions, sqlLogins } from './logins.ts';
 import { sqlSessions } from './sessions.ts';
+import { sqlNodes } from './nodes.ts';
 import { forgetDevice, sqlWipe } from './wipe.ts';
 import { sqlMail } from './mail.ts';
 import { sqlPreKeys } from './pre-keys.ts';
@@ -33,6 +34,7 @@ export function sqlRelayStore(database: SqlDatabase): RelayStore {
     ...sqlMail(database),
     ...sqlPreKeys(database),
     ...sqlPush(database),
+    ...sqlNodes(database),
     hasOrganisations: async () =>
       (await database.query('select 1 as one from organisations limit 1')).length > 0,
     createOrganisation: (genesis) => createOrganisation(database, genesis),

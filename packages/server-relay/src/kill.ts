@@ -9,8 +9,8 @@ import { countSessions, sqlSessions } from './sql/sessions.ts';
 
 /**
  * Ends sessions in a database, so that everybody meant is back to signing a challenge. Over PostgreSQL also while a
- * relay serves it, which notices within `sessionLookMs`, and when several do, it waits until they have; over a folder only while none does: a running one has
- * `Relay.endSessions`. Answers how many there were just before: what begins meanwhile ends too, and is not counted.
+ * relay serves it, which notices within `sessionLookMs`, and when several do, it waits until they have; over a folder
+ * only while none does: a running one has `Relay.endSessions`. Answers how many there were just before: what begins meanwhile ends too, and is not counted.
  * @throws RelayError `not-found` where there is no such organisation, or no database; `data-folder-locked`,
  * `database-failed`; repeating it is harmless
  */

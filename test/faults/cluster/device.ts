@@ -144,11 +144,13 @@ async function answerTo(line: Line, requestId: number): Promise<number | null> {
     }
     if (isOver) return null;
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, 250);
-      line.socket.once('message', () => {
+      const wake = (): void => {
         clearTimeout(timer);
+        line.socket.off('message', wake);
         resolve();
-      });
+      };
+      const timer = setTimeout(wake, 250);
+      line.socket.once('message', wake);
     });
   }
   return null;

@@ -15,7 +15,7 @@ let ada: Person;
 let bo: Person;
 let cy: Person;
 
-const forgotten = () => events.filter(({ event }) => event === 'forgotten');
+const forgotten = () => events.filter((event) => event.event === 'forgotten');
 /** The entries that the relay has no more, as a device tells of them. */
 const stretchesOf = ({ client }: Person) =>
   client.unreadable.filter(({ throughSeq }) => throughSeq !== undefined);
@@ -44,9 +44,35 @@ test('bo is away for longer than the relay keeps anything; ada talks on', async 
     await people.sleep(2 * DAY_MS);
     await says(ada, `day ${day}`);
   }
+});
+
+test('before anything goes, somebody must have exported it, as the policy says', async () => {
   expect(await relay.forget()).toBe(true);
+  expect(forgotten()).toEqual([]);
+  const { isWaived, days } = await ada.client.retentionDue();
+  expect(isWaived).toBe(false);
+  // Over are the days up to 3; up to 5 they soon will be.
+  expect(days.map(({ isExported }) => isExported)).toEqual([false, false, false]);
+  expect(days.map(({ dueMs }) => dueMs <= clock.now())).toEqual([true, true, false]);
+  const [first] = days;
+  await ada.client.acknowledgeExport({ throughSeq: first?.lastSeq ?? 0, root: new Uint8Array(32) });
+  expect((await ada.client.retentionDue()).days.map(({ isExported }) => isExported)).toEqual([
+    true,
+    false,
+    false,
+  ]);
+  await relay.forget();
+  expect(forgotten()).toMatchObject([{ firstSeq: first?.firstSeq, lastSeq: first?.lastSeq }]);
+  await ada.client.setPolicy((before) => ({ ...before, exportWaived: true }));
+  await relay.forget();
   // Days 0 to 3, of 8 that must be over by day 12.
-  expect(forgotten()).toHaveLength(1);
+  expect(forgotten()).toHaveLength(2);
+  // The relay signs what it has forgotten, without a gap.
+  const { deleted } = await ada.client.retentionDue();
+  const stretches = deleted.map(({ firstSeq, lastSeq }) => ({ firstSeq, lastSeq }));
+  expect([...stretches].reverse()).toMatchObject(
+    forgotten().map(({ firstSeq, lastSeq }) => ({ firstSeq, lastSeq })),
+  );
 });
 
 test('back, it goes on from where the log begins now, and says what is over: no hole, and nobody accused', async () => {
@@ -58,7 +84,7 @@ test('back, it goes on from where the log begins now, and says what is over: no 
   const [stretch, ...others] = stretchesOf(bo);
   expect(others).toEqual([]);
   expect(stretch).toMatchObject({ code: 'expired-by-policy' });
-  expect(stretch?.throughSeq).toBe((forgotten()[0] as { lastSeq: number }).lastSeq);
+  expect(stretch?.throughSeq).toBe(forgotten()[1]?.lastSeq);
   expect(textsOf(bo)).not.toContain('day 2');
   for (const { client } of [ada, bo]) {
     expect(client.missing).toEqual([]);

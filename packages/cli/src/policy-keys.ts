@@ -23,6 +23,16 @@ export const POLICY_KEYS: readonly PolicyKey[] = [
   duration('export', 'exportSeconds'),
   duration('lease', 'leaseSeconds'),
   duration('silence', 'silenceSeconds'),
+  {
+    key: 'unexported',
+    takes: 'keep or delete',
+    read: ({ exportWaived }) => (exportWaived === undefined ? 'keep' : 'delete'),
+    write: (policy, value) => {
+      if (value === 'delete') return { ...policy, exportWaived: true };
+      if (value === 'keep') return without(policy, 'exportWaived');
+      throw new RangeError('neither');
+    },
+  },
   approvals('administration'),
   approvals('wipe'),
   approvals('export'),

@@ -35,13 +35,15 @@ import { wiped } from './wipe.ts';
 
 /**
  * Blocks of a day; 30 days readable on members' devices; 60 days on the relay; a device that was away receives
- * keys for a week after its sealing key has ended, so that nobody loses messages over a long weekend.
+ * keys for a week after its sealing key has ended, so that nobody loses messages over a long weekend. What nobody has
+ * exported goes at its time as well: whoever wants it kept until then says so.
  */
 export const DEFAULT_POLICY: Policy = {
   blockSeconds: 86_400,
   retentionSeconds: 30 * 86_400,
   exportSeconds: 60 * 86_400,
   silenceSeconds: 7 * 86_400,
+  exportWaived: true,
 };
 
 const JOIN_ATTEMPTS = 8;

@@ -58,6 +58,7 @@ export type {
 export type { RecordOperation } from './record-ledger.ts';
 export type { Writer } from './record-rules.ts';
 export type { Rejected, RejectionCode } from './rejection.ts';
+export type { DueDay, Exported, RetentionDue } from './release.ts';
 export type { CollectionOptions, ExportChoice, ShortenedRetention } from './retained.ts';
 export type { ProposalView, ProposedInvite, Signatory } from './proposal.ts';
 export { recoverOrganisation, type RecoverOptions } from './recover.ts';

@@ -38,6 +38,7 @@ import {
 import type { RelayApi } from './relay-api.ts';
 import { auditRelay } from './relay-audit.ts';
 import type { SignedEntries } from './signed-entries.ts';
+import { readDue, sayExported, type Exported, type RetentionDue } from './release.ts';
 import { readWipeReceipts, type WipeReceiptView } from './wipe-receipts.ts';
 
 /** Wrong attempts at the unlock share of a device, within the lease. */
@@ -192,6 +193,24 @@ export class Membership {
   async receipts(): Promise<readonly WipeReceiptView[]> {
     await this.#parts.log.pullDirectory();
     return await readWipeReceipts(this.#parts.ports.primitives, this.#parts.api, this.#parts.directory);
+  }
+
+  /**
+   * What the relay is about to forget of the group's log, and whether it was exported, by its own word: what is due in a
+   * week, or in a quarter of Y. For admins and exporters. Asks the relay at each call.
+   * @throws ClientError `offline`, `relay-refused` (`not-a-member` for others)
+   */
+  async retentionDue(): Promise<RetentionDue> {
+    return await readDue({ ...this.#parts, group: this.#parts.directory.state.everyone });
+  }
+
+  /**
+   * Says, signed, that this device has exported the group's log: where the policy does not waive it (`exportWaived`), the
+   * relay forgets nothing before. Say it when the export is safe, and whole. For admins and exporters.
+   * @throws ClientError `offline`, `relay-refused` (`not-a-member` for others, `record-refused` beyond the log's end)
+   */
+  async acknowledgeExport(exported: Exported): Promise<void> {
+    await sayExported({ ...this.#parts, group: this.#parts.directory.state.everyone }, exported);
   }
 
   /**

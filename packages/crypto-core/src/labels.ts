@@ -46,6 +46,8 @@ const LABELS = {
   unlockProof: 'keytide/v1/unlock-proof',
   unlockVerifier: 'keytide/v1/unlock-verifier',
   wipeReceiptSignature: 'keytide/v1/wipe-receipt-signature',
+  exportStatementSignature: 'keytide/v1/export-statement-signature',
+  deletionStatementSignature: 'keytide/v1/deletion-statement-signature',
   attachmentChunk: 'keytide/v1/attachment-chunk',
   quorumSet: 'keytide/v1/quorum-set',
   quorumSetSignature: 'keytide/v1/quorum-set-signature',

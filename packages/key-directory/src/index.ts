@@ -63,6 +63,7 @@ export {
   updateMap,
   verifyCheckpoint,
   verifyConsistency,
+  verifyDeletionStatement,
   verifyForkProof,
   verifyInclusion,
   verifyLookup,
@@ -73,6 +74,7 @@ export {
   type ApprovalAct,
   type BodyOf,
   type Checkpoint,
+  type DeletionStatement,
   type CheckpointFork,
   type Device,
   type DeviceHead,
@@ -170,4 +172,5 @@ export {
   type ProofTools,
 } from './trust/source.ts';
 export { anchorByInvite, type InvitedTo } from './trust/start.ts';
+export { createExportStatement } from './export-statement.ts';
 export { createWipeReceipt } from './wipe-receipt.ts';

@@ -21,6 +21,8 @@ export interface Policy {
   readonly leaseSeconds?: number;
   /** How long after its newest sealing key has ended a silent device still receives keys. Left out: one block. */
   readonly silenceSeconds?: number;
+  /** What was not exported may go at Y as well. Left out: the relay keeps it until a device says that it has exported it. */
+  readonly exportWaived?: true;
   /** How many admins an act takes, its author included; 1 where left out. */
   readonly approvals?: { readonly [act in ApprovalAct]?: number };
   /** X-Wing, 1216 bytes: every epoch key is sealed to it too. Left out: no archive. */
@@ -50,6 +52,7 @@ export const policySchema: z.ZodType<Policy> = z
     exportSeconds: seconds,
     leaseSeconds: seconds.exactOptional(),
     silenceSeconds: seconds.exactOptional(),
+    exportWaived: z.literal(true).exactOptional(),
     approvals: z
       .strictObject({
         administration: admins.exactOptional(),

@@ -81,6 +81,7 @@ export {
   preKeysResponse,
   preKeyStockResponse,
 } from './pre-key-bodies.ts';
+export { exportRequest, exportResponse, retentionResponse, type RetentionBody } from './retention-bodies.ts';
 export { LIMITS, PROTOCOL_VERSION } from './limits.ts';
 export { loginBytes, type LoginClaim } from './login.ts';
 export { pushOfferResponse, pushRequest, type PushKind } from './push-bodies.ts';

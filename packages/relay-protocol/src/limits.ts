@@ -54,6 +54,9 @@ export const LIMITS = {
   /** Documents in one page. */
   documentPage: 100,
   /** The receipt of a wipe. */
+  exportStatementBytes: 512,
+  retentionDays: 1000,
+  deletions: 100,
   wipeReceiptBytes: 256,
   /** Receipts in one page. */
   wipeReceiptPage: 1000,

@@ -109,3 +109,39 @@ begin
   delete from log_days d where d.org = in_org and d.day <= in_through;
 end
 $$;
+
+-- What devices say that they have exported: the newest statement of each, as it travelled.
+create table exports (
+  org bytea not null,
+  grp bytea not null,
+  device bytea not null check (octet_length(device) = 32),
+  through_seq bigint not null,
+  wire bytea not null,
+  primary key (org, grp, device)
+);
+
+-- The days that an organisation's logs have, up to in_through, oldest first, and how far each log was exported.
+create function list_log_days(in_org bytea, in_through int)
+returns table (out_grp bytea, out_day int, out_first_seq bigint, out_last_seq bigint, out_exported bigint)
+language sql stable
+as $$
+  select s.grp, s.day, s.first_seq, s.last_seq,
+         coalesce((select max(e.through_seq) from exports e where e.org = in_org and e.grp = s.grp), 0)
+  from (
+    select d.grp, d.day, d.first_seq,
+           coalesce(lead(d.first_seq) over (partition by d.grp order by d.first_seq) - 1, g.head_seq) as last_seq
+    from log_days d join groups g on g.org = d.org and g.grp = d.grp
+    where d.org = in_org
+  ) s
+  where s.day <= in_through and s.last_seq >= s.first_seq
+  order by s.day, s.grp
+$$;
+
+-- The relay's signed word of what it has forgotten, as it travels. Kept.
+create table deletions (
+  org bytea not null,
+  grp bytea not null,
+  last_seq bigint not null,
+  wire bytea not null,
+  primary key (org, grp, last_seq)
+);

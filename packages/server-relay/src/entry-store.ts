@@ -30,6 +30,14 @@ export interface EntryStore {
 
   /** The organisations with anything in a group's log. */
   listLogOrgs(): Promise<readonly OrgId[]>;
+  /** The days that an organisation's logs have, up to this one, oldest first; those that hold nothing are left out. */
+  listLogDays(org: OrgId, throughDay: number): Promise<readonly LogDay[]>;
+  /** Keeps what a device says that it has exported, in place of what it said before. */
+  putExport(exported: StoredExport): Promise<void>;
+  /** Keeps the relay's signed word that it has forgotten a log up to this seq. */
+  putDeletion(org: OrgId, group: GroupId, lastSeq: number, wire: Uint8Array): Promise<void>;
+  /** The newest of them of an organisation, the newest first, as many as a page holds. */
+  listDeletions(org: OrgId): Promise<readonly StoredDeletion[]>;
   /** The groups whose floor rises with these days, or is kept under the key of one of them. */
   listFloors(org: OrgId, throughDay: number): Promise<readonly FloorMove[]>;
   /** The newest statement before this seq; `null` before the first. */
@@ -130,6 +138,32 @@ export interface FiledStatement extends Sealed {
 /** A device's box. */
 export interface FiledBox extends Sealed {
   readonly bytes: Uint8Array;
+}
+
+/** A day of a group's log. */
+export interface LogDay {
+  readonly group: GroupId;
+  readonly day: number;
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  /** Up to which seq somebody has exported the log; 0 for nobody. */
+  readonly exportedThrough: number;
+}
+
+/** A device's signed statement that it has exported a log. */
+export interface StoredExport {
+  readonly org: OrgId;
+  readonly group: GroupId;
+  readonly device: DeviceId;
+  readonly throughSeq: number;
+  readonly wire: Uint8Array;
+}
+
+/** The relay's signed word that it has forgotten a part of a log. */
+export interface StoredDeletion {
+  readonly group: GroupId;
+  readonly lastSeq: number;
+  readonly wire: Uint8Array;
 }
 
 /** A group's floor, and what it will be. */

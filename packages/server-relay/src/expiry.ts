@@ -4,7 +4,7 @@ import type { DayKeys } from './day-keys.ts';
 import type { EntryStore } from './entry-store.ts';
 import { RelayError } from './errors.ts';
 import type { GroupLogs } from './group-logs.ts';
-import { dayOf, lastDayOver, type RetentionOf } from './retention.ts';
+import { dayOf, lastDayOver, lastDayReleased, type RetentionOf } from './retention.ts';
 
 /** What an organisation's groups lost. */
 export interface Forgotten {
@@ -16,7 +16,10 @@ export interface Forgotten {
 
 /** What `forgetOver` works with. */
 export interface ForgetOverOptions {
-  readonly store: Pick<EntryStore, 'listLogOrgs' | 'listFloors' | 'forgetDays' | 'dropForgotten'>;
+  readonly store: Pick<
+    EntryStore,
+    'listLogOrgs' | 'listLogDays' | 'listFloors' | 'forgetDays' | 'dropForgotten'
+  >;
   readonly logs: Pick<GroupLogs, 'keepFloor'>;
   readonly keys: Pick<DayKeys, 'forget'>;
   readonly clock: Clock;
@@ -47,14 +50,16 @@ export async function forgetOver(options: ForgetOverOptions): Promise<readonly F
   return forgotten;
 }
 
-/** The day up to which to forget, once the floors are ready that the logs will have. */
+/** The day up to which to forget and may, once the floors are ready that the logs will have. */
 async function lastDay(
   { store, logs, clock, retentionOf, failed }: ForgetOverOptions,
   org: OrgId,
 ): Promise<number | null> {
   const retention = await retentionOf(org);
   if (retention === null) return null;
-  const through = lastDayOver(retention, clock.now());
+  const nowMs = clock.now();
+  const days = await store.listLogDays(org, lastDayOver(retention, nowMs));
+  const through = lastDayReleased(retention, nowMs, days);
   for (const move of await store.listFloors(org, through)) {
     await logs.keepFloor(org, move).catch((error: unknown) => {
       // What does not open is of no use to anybody, and must not keep the rest.

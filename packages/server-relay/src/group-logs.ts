@@ -191,12 +191,12 @@ export function createGroupLogs(options: GroupLogsOptions): GroupLogs {
   }
 
   /** The frontier of the log's tree before `nextFirstSeq`, from that before `firstSeq` and what is between. */
-  async function frontierOf(org: OrgId, group: GroupId, move: FloorMove): Promise<Uint8Array> {
+  async function treeBefore(org: OrgId, group: GroupId, move: FloorMove): Promise<Uint8Array> {
     const { firstSeq, nextFirstSeq } = move;
     const before = firstSeq === 1 ? new Uint8Array(0) : (await store.readFloor(org, group))?.frontier;
     if (before === undefined || before === null)
       throw new RelayError('data-damaged', 'what a log had before its floor could not be read');
-    let frontier: MerkleFrontier = { size: firstSeq - 1, hashes: hashesIn(before) };
+    let frontier = frontierOf({ firstSeq, frontier: before });
     while (frontier.size < nextFirstSeq - 1) {
       const { entries } = await readEntries(org, group, frontier.size);
       for (const entry of entries.slice(0, nextFirstSeq - 1 - frontier.size)) {
@@ -239,7 +239,7 @@ export function createGroupLogs(options: GroupLogsOptions): GroupLogs {
       const keep = (frontier: Uint8Array | null): Promise<void> =>
         store.keepFloor({ org, group, firstSeq, epoch, messageId, day, bytes, frontier });
       try {
-        await keep(await frontierOf(org, group, move));
+        await keep(await treeBefore(org, group, move));
       } catch (error) {
         // The group goes on: the next statement has to name this one.
         if (error instanceof RelayError && error.code === 'data-damaged') await keep(null);
@@ -258,8 +258,10 @@ export function createGroupLogs(options: GroupLogsOptions): GroupLogs {
   };
 }
 
-function hashesIn(frontier: Uint8Array): Uint8Array[] {
-  return Array.from({ length: frontier.length / 32 }, (_, i) => frontier.slice(32 * i, 32 * i + 32));
+/** The frontier of a log's tree before its first seq. */
+export function frontierOf({ firstSeq, frontier }: Omit<LogFloor, 'statement'>): MerkleFrontier {
+  const hashes = Array.from({ length: frontier.length / 32 }, (_, i) => frontier.slice(32 * i, 32 * i + 32));
+  return { size: firstSeq - 1, hashes };
 }
 
 function placeOfBox(

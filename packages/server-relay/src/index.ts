@@ -46,6 +46,9 @@ export type {
   FloorMove,
   ForgottenStretch,
   KeptFloor,
+  LogDay,
+  StoredDeletion,
+  StoredExport,
 } from './entry-store.ts';
 export { RelayError, type RelayErrorCode } from './errors.ts';
 export { awsKmsKeyWrapper, type AwsKmsOptions } from './keys/aws-kms.ts';

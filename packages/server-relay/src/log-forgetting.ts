@@ -1,5 +1,9 @@
+import { rootOf, type GroupId, type OrgId, type Primitives, type Signer } from '@keytide/crypto-core';
+import { createDeletionStatement } from '@keytide/key-directory/verify';
+import type { EntryStore } from './entry-store.ts';
 import { RelayError } from './errors.ts';
 import { forgetOver, type ForgetOverOptions } from './expiry.ts';
+import { frontierOf, type GroupLogs } from './group-logs.ts';
 import { shortId, type Log } from './log-event.ts';
 
 /** Forgets what is over of group logs, again and again. */
@@ -12,11 +16,21 @@ export interface LogForgetting {
   stop(): Promise<void>;
 }
 
+/** What `startLogForgetting` works with. */
+export interface LogForgettingOptions extends Omit<ForgetOverOptions, 'failed'> {
+  readonly store: ForgetOverOptions['store'] & Pick<EntryStore, 'putDeletion' | 'listDeletions'>;
+  readonly logs: ForgetOverOptions['logs'] & Pick<GroupLogs, 'readFloor'>;
+  readonly primitives: Primitives;
+  /** With the relay's key, which signs what was forgotten. */
+  readonly signer: Signer;
+  readonly log: Log;
+}
+
 const EVERY_MS = 3_600_000;
 
 /** The first round begins now, the next each hour. A round that fails is told, and made up for by the next. */
-export function startLogForgetting(options: Omit<ForgetOverOptions, 'failed'> & { log: Log }): LogForgetting {
-  const { log } = options;
+export function startLogForgetting(options: LogForgettingOptions): LogForgetting {
+  const { log, store, logs, primitives, signer, clock } = options;
   let running: Promise<boolean> | null = null;
   let isBehind = false;
 
@@ -27,15 +41,28 @@ export function startLogForgetting(options: Omit<ForgetOverOptions, 'failed'> & 
       log({ event: 'failed', where: 'forget-logs', code: error instanceof RelayError ? error.code : 'bug' });
     };
     try {
-      for (const { org, group, firstSeq, lastSeq } of await forgetOver({
-        ...options,
-        failed: (_org, error) => failed(error),
-      }))
+      const gone = await forgetOver({ ...options, failed: (_org, error) => failed(error) });
+      for (const { org, group, firstSeq, lastSeq } of gone) {
         log({ event: 'forgotten', org: shortId(org), group: shortId(group), firstSeq, lastSeq });
+        await sign(org, group).catch(failed);
+      }
     } catch (error) {
       failed(error);
     }
     return !isBehind;
+  }
+
+  /** Says what is gone since the last time that it was said: also what a relay had no time to say. */
+  async function sign(org: OrgId, group: GroupId): Promise<void> {
+    const floor = await logs.readFloor(org, group);
+    if (floor === null) return;
+    const { firstSeq: next } = floor;
+    const said = (await store.listDeletions(org)).find((deletion) => deletion.group === group);
+    const [firstSeq, lastSeq] = [(said?.lastSeq ?? 0) + 1, next - 1];
+    if (firstSeq > lastSeq) return;
+    const root = rootOf(primitives, frontierOf(floor));
+    const statement = { org, group, firstSeq, lastSeq, root, deletedMs: clock.now() };
+    await store.putDeletion(org, group, lastSeq, createDeletionStatement(primitives, signer, statement));
   }
 
   function round(): Promise<boolean> {

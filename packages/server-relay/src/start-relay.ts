@@ -50,6 +50,7 @@ import { createPushRegistrations } from './push/registrations.ts';
 import { addPushRoutes } from './push/routes.ts';
 import { createPushSenders, type PushOptions, type PushSenders } from './push/senders.ts';
 import { watchRequests } from './requests.ts';
+import { addRetentionRoutes } from './retention-routes.ts';
 import type { RetentionOf } from './retention.ts';
 import { addRoutes } from './routes.ts';
 import { addSessionRoutes } from './session-routes.ts';
@@ -371,6 +372,7 @@ function assemble(
     data: createOrgData(store, atRest, limits.documents),
     hint: (org) => hint(org, 'everyone', 'data'),
   });
+  addRetentionRoutes(routes, { store, primitives, clock });
   addWipeRoutes(routes, { store, primitives, hint, log });
   addUnlockRoutes(routes, { store, primitives, clock, log });
   addAccessRoutes(routes, {
@@ -408,7 +410,9 @@ function assemble(
     origins: options.origins,
   });
   sockets = served;
-  const logForgetting = startLogForgetting({ store, logs, keys, clock, retentionOf, log });
+  const logForgetting = startLogForgetting({
+    ...{ store, logs, keys, clock, retentionOf, log, primitives, signer },
+  });
   const heads = compareHeads({
     store,
     feeds,

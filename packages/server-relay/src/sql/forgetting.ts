@@ -1,10 +1,15 @@
 import { groupId, idBytes, orgId } from '@keytide/crypto-core';
+import { LIMITS } from '@keytide/relay-protocol';
 import type { EntryStore, FiledStatement } from '../entry-store.ts';
 import type { SqlDatabase } from './database.ts';
 
 type Forgetting = Pick<
   EntryStore,
   | 'listLogOrgs'
+  | 'listLogDays'
+  | 'putExport'
+  | 'putDeletion'
+  | 'listDeletions'
   | 'listFloors'
   | 'readStatementBefore'
   | 'keepFloor'
@@ -43,6 +48,42 @@ export function sqlForgetting(database: SqlDatabase): Forgetting {
         'select org from day_keys union select org from log_days where class = 0',
       );
       return rows.map((row) => orgId(row['org'] as Uint8Array));
+    },
+    async listLogDays(org, throughDay) {
+      const rows = await database.query('select * from list_log_days($1, $2)', [idBytes(org), throughDay]);
+      return rows.map((row) => ({
+        group: groupId(row['out_grp'] as Uint8Array),
+        day: row['out_day'] as number,
+        firstSeq: row['out_first_seq'] as number,
+        lastSeq: row['out_last_seq'] as number,
+        exportedThrough: row['out_exported'] as number,
+      }));
+    },
+    async putExport({ org, group, device, throughSeq, wire }) {
+      await database.query(
+        `insert into exports values ($1, $2, $3, $4, $5) on conflict (org, grp, device) do update
+         set through_seq = excluded.through_seq, wire = excluded.wire`,
+        [idBytes(org), idBytes(group), idBytes(device), throughSeq, wire],
+      );
+    },
+    async putDeletion(org, group, lastSeq, wire) {
+      await database.query('insert into deletions values ($1, $2, $3, $4) on conflict do nothing', [
+        idBytes(org),
+        idBytes(group),
+        lastSeq,
+        wire,
+      ]);
+    },
+    async listDeletions(org) {
+      const rows = await database.query(
+        `select grp, last_seq, wire from deletions where org = $1 order by last_seq desc limit ${LIMITS.deletions}`,
+        [idBytes(org)],
+      );
+      return rows.map((row) => ({
+        group: groupId(row['grp'] as Uint8Array),
+        lastSeq: row['last_seq'] as number,
+        wire: row['wire'] as Uint8Array,
+      }));
     },
     async listFloors(org, throughDay) {
       const rows = await database.query('select * from list_floors($1, $2)', [idBytes(org), throughDay]);

@@ -1,0 +1,104 @@
+import { toBase64Url, type OrgId, type Primitives } from '@keytide/crypto-core';
+import { DirectoryError, verifyExportStatement, type ExportStatement } from '@keytide/key-directory/verify';
+import { exportRequest, exportResponse, LIMITS, retentionResponse } from '@keytide/relay-protocol';
+import type { Clock } from './clock.ts';
+import type { Routes } from './create-routes.ts';
+import { RelayError } from './errors.ts';
+import type { EnteredDevice } from './gate.ts';
+import { dayOf, dueMs, warningMs } from './retention.ts';
+import type { RelayStore } from './store.ts';
+
+/** What the routes about retention work with. */
+export interface RetentionRoutesOptions {
+  readonly store: Pick<RelayStore, 'listLogDays' | 'listDeletions' | 'putExport' | 'readEntries'>;
+  readonly primitives: Primitives;
+  readonly clock: Clock;
+}
+
+/** What is due to be forgotten, and who says that it was exported (docs/spec/release.md). */
+export function addRetentionRoutes(routes: Routes, options: RetentionRoutesOptions): void {
+  const { store, clock } = options;
+
+  routes.add(
+    {
+      method: 'get',
+      path: '/v1/organisations/:org/retention',
+      who: 'device',
+      summary: 'What is about to be forgotten, for admins and exporters',
+      answer: retentionResponse,
+    },
+    async ({ caller }) => {
+      requireExporter(caller);
+      const { org, state } = caller;
+      const { policy } = state;
+      const horizonMs = clock.now() + warningMs(policy);
+      const days = await store.listLogDays(org, dayOf(horizonMs));
+      const due = days
+        .map(({ group, day, firstSeq, lastSeq, exportedThrough }) => ({
+          ...{ group, firstSeq, lastSeq },
+          dueAtMs: dueMs(policy, day),
+          isExported: lastSeq <= exportedThrough,
+        }))
+        .filter(({ dueAtMs }) => dueAtMs <= horizonMs);
+      const deletions = await store.listDeletions(org);
+      return {
+        waived: policy.exportWaived === true,
+        due: due.slice(0, LIMITS.retentionDays),
+        deleted: deletions.map(({ wire }) => toBase64Url(wire)),
+      };
+    },
+  );
+
+  routes.add(
+    {
+      method: 'post',
+      path: '/v1/organisations/:org/exports',
+      who: 'device',
+      summary: "Says that the calling device has exported a group's log up to some place",
+      body: exportRequest,
+      answer: exportResponse,
+      status: 201,
+      refusals: ['record-refused'],
+    },
+    async ({ caller, body: { statement: wire } }) => {
+      requireExporter(caller);
+      const statement = verified(options.primitives, caller, wire);
+      const { group, device, throughSeq } = statement;
+      await requireThere(options, caller.org, statement);
+      await store.putExport({ org: caller.org, group, device, throughSeq, wire });
+      return { throughSeq };
+    },
+  );
+}
+
+function requireExporter({ state, device }: EnteredDevice): void {
+  const role = state.members.get(device.member)?.role;
+  if (role !== 'admin' && role !== 'exporter')
+    throw new RelayError('not-a-member', 'for admins and exporters');
+}
+
+function verified(
+  primitives: Primitives,
+  { state, device }: EnteredDevice,
+  wire: Uint8Array,
+): ExportStatement {
+  try {
+    const statement = verifyExportStatement(primitives, state, wire);
+    if (statement.device !== device.id) throw new DirectoryError('unknown-device', 'of another device');
+    return statement;
+  } catch (cause) {
+    if (!(cause instanceof DirectoryError)) throw cause;
+    throw new RelayError('record-refused', 'not a statement of this device', { cause, reason: cause.code });
+  }
+}
+
+/** What is not there yet nobody has exported. */
+async function requireThere(
+  { store }: RetentionRoutesOptions,
+  org: OrgId,
+  { group, throughSeq }: ExportStatement,
+): Promise<void> {
+  const { headSeq } = await store.readEntries(org, group, throughSeq);
+  if (throughSeq > headSeq)
+    throw new RelayError('record-refused', 'the log does not go so far', { reason: 'wrong-stretch' });
+}

@@ -21,7 +21,15 @@ export interface Schema {
 }
 
 /** Who may call, in the words of docs/http-api.md. */
-export type Caller = 'anyone' | 'stranger' | 'session' | 'subject' | 'device' | 'admin' | 'wiped';
+export type Caller =
+  | 'anyone'
+  | 'stranger'
+  | 'session'
+  | 'subject'
+  | 'device'
+  | 'admin'
+  | 'exporter'
+  | 'wiped';
 
 /** A route, by what the relay says of it. */
 export interface Operation {

@@ -81,7 +81,7 @@ describe('API2: Broken authentication', () => {
 
 /** Who is let in where. */
 const RIGHTS: Readonly<Record<Visitor, readonly Caller[]>> = {
-  admin: ['session', 'subject', 'device', 'admin'],
+  admin: ['session', 'subject', 'device', 'admin', 'exporter'],
   member: ['session', 'subject', 'device'],
   wiped: ['session', 'subject', 'wiped'],
   invite: ['session', 'subject'],

@@ -70,7 +70,7 @@ test('before anything goes, somebody must have exported it, as the policy says',
   // The relay signs what it has forgotten, without a gap.
   const { deleted } = await ada.client.retentionDue();
   const stretches = deleted.map(({ firstSeq, lastSeq }) => ({ firstSeq, lastSeq }));
-  expect([...stretches].reverse()).toMatchObject(
+  expect(stretches.toReversed()).toMatchObject(
     forgotten().map(({ firstSeq, lastSeq }) => ({ firstSeq, lastSeq })),
   );
 });

@@ -7,7 +7,7 @@ import { RelayError } from './errors.ts';
 import type { Logins, Session } from './logins.ts';
 import type { Organisations } from './organisations.ts';
 import { parsed } from './parsed.ts';
-import { isAdmin, isWiped, mayRead, readsUpTo } from './standing.ts';
+import { isAdmin, isWiped, mayExport, mayRead, readsUpTo } from './standing.ts';
 
 /** Lets requests in by their session and their standing. */
 export interface Gate {
@@ -21,6 +21,8 @@ export interface Gate {
   deviceOf(session: Session): Promise<EnteredDevice>;
   /** As `device`, and its member is an admin. */
   admin(request: FastifyRequest): Promise<EnteredDevice>;
+  /** As `device`, and its member is an admin or an exporter. */
+  exporter(request: FastifyRequest): Promise<EnteredDevice>;
   /** As `subject`, and it is a device that was told to destroy what it holds. */
   wiped(request: FastifyRequest): Promise<EnteredDevice>;
 }
@@ -82,12 +84,19 @@ export function createGate(
     return entered;
   }
 
+  async function exporter(request: FastifyRequest): Promise<EnteredDevice> {
+    const entered = await asDevice(await session(request), 'active');
+    if (!mayExport(entered.state, entered.device)) throw noRight();
+    return entered;
+  }
+
   return {
     session,
     subject: async (request) => enter(await session(request)),
     device: async (request) => asDevice(await session(request), 'active'),
     deviceOf: (found) => asDevice(found, 'active'),
     admin,
+    exporter,
     wiped: async (request) => asDevice(await session(request), 'wiped'),
   };
 }

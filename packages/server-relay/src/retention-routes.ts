@@ -23,12 +23,11 @@ export function addRetentionRoutes(routes: Routes, options: RetentionRoutesOptio
     {
       method: 'get',
       path: '/v1/organisations/:org/retention',
-      who: 'device',
-      summary: 'What is about to be forgotten, for admins and exporters',
+      who: 'exporter',
+      summary: 'What is about to be forgotten, and what was',
       answer: retentionResponse,
     },
     async ({ caller }) => {
-      requireExporter(caller);
       const { org, state } = caller;
       const { policy } = state;
       const horizonMs = clock.now() + warningMs(policy);
@@ -53,7 +52,7 @@ export function addRetentionRoutes(routes: Routes, options: RetentionRoutesOptio
     {
       method: 'post',
       path: '/v1/organisations/:org/exports',
-      who: 'device',
+      who: 'exporter',
       summary: "Says that the calling device has exported a group's log up to some place",
       body: exportRequest,
       answer: exportResponse,
@@ -61,7 +60,6 @@ export function addRetentionRoutes(routes: Routes, options: RetentionRoutesOptio
       refusals: ['record-refused'],
     },
     async ({ caller, body: { statement: wire } }) => {
-      requireExporter(caller);
       const statement = verified(options.primitives, caller, wire);
       const { group, device, throughSeq } = statement;
       await requireThere(options, caller.org, statement);
@@ -69,12 +67,6 @@ export function addRetentionRoutes(routes: Routes, options: RetentionRoutesOptio
       return { throughSeq };
     },
   );
-}
-
-function requireExporter({ state, device }: EnteredDevice): void {
-  const role = state.members.get(device.member)?.role;
-  if (role !== 'admin' && role !== 'exporter')
-    throw new RelayError('not-a-member', 'for admins and exporters');
 }
 
 function verified(

@@ -16,6 +16,8 @@ export interface Callers {
   readonly device: EnteredDevice;
   /** A device of an admin. */
   readonly admin: EnteredDevice;
+  /** A device of an admin or of an exporter. */
+  readonly exporter: EnteredDevice;
   /** A device that was told to destroy what it holds. */
   readonly wiped: EnteredDevice;
 }

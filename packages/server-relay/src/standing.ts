@@ -42,6 +42,12 @@ export function isAdmin(state: DirectoryState, { member }: Pick<Device, 'member'
   return state.members.get(member)?.role === 'admin';
 }
 
+/** Whether the device's member may say what was exported. */
+export function mayExport(state: DirectoryState, { member }: Pick<Device, 'member'>): boolean {
+  const role = state.members.get(member)?.role;
+  return role === 'admin' || role === 'exporter';
+}
+
 /** The active devices of all admins. */
 export function adminDevices({ actingAdmins, members }: DirectoryState): DeviceId[] {
   return actingAdmins.flatMap((admin) => members.get(admin)?.activeDevices ?? []);

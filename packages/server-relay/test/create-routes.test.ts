@@ -16,6 +16,7 @@ const gate: Gate = {
   device: nobody,
   deviceOf: nobody,
   admin: nobody,
+  exporter: nobody,
   wiped: nobody,
 };
 const route = { method: 'get', path: '/x', who: 'anyone', summary: 'x', answer: z.object({}) } as const;

@@ -50,6 +50,18 @@ export const protocolDecoders: readonly Decoder[] = [
     corpus: () => Object.values(FRAME_EXAMPLES).filter((frame) => !isClientFrame(frame)),
     rewrite: through(decodeRelayFrame, encodeRelayFrame),
   },
+  {
+    name: 'list of frames of a relay',
+    error: ProtocolError,
+    codes: CODES,
+    corpus: () => {
+      const frames = Object.values(FRAME_EXAMPLES).filter((frame) => !isClientFrame(frame));
+      return [1, 2, 5].map((count) =>
+        protocol.encodeFrameList(frames.slice(0, count).map((each) => decodeRelayFrame(each))),
+      );
+    },
+    rewrite: through(protocol.decodeFrameList, protocol.encodeFrameList),
+  },
   body('healthResponse', protocol.healthResponse, {
     status: 'ok',
     version: '1',

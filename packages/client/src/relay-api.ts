@@ -49,6 +49,11 @@ export class RelayApi {
     });
   }
 
+  /** Where the routes of the organisation begin. */
+  get url(): string {
+    return `${this.#origin}/v1/organisations/${this.#org}`;
+  }
+
   /** Where the WebSocket is. Carries no secret: the token travels in the first frame. */
   get socketUrl(): string {
     return `${this.#origin.replace(/^http/, 'ws')}/v1/socket`;
@@ -192,8 +197,7 @@ export class RelayApi {
   }
 
   #call<T>(method: string, path: string, answer: Answer<T>, body?: unknown, token?: string): Promise<T> {
-    const url = `${this.#origin}/v1/organisations/${this.#org}${path}`;
-    return callRelay(this.#ports, { method, url, body, token: token ?? null }, answer);
+    return callRelay(this.#ports, { method, url: `${this.url}${path}`, body, token: token ?? null }, answer);
   }
 }
 

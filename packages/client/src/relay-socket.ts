@@ -1,10 +1,6 @@
-import {
-  decodeRelayFrame,
-  encodeClientFrame,
-  type ClientFrame,
-  type RelayFrame,
-} from '@keytide/relay-protocol';
+import type { ClientFrame, RelayFrame } from '@keytide/relay-protocol';
 import { ClientError } from './errors.ts';
+import type { Dial, Line } from './line.ts';
 import type { Ports } from './ports.ts';
 
 /** A frame that waits for its answer. */
@@ -17,7 +13,7 @@ interface Waiting {
 /** Where to connect, with which session, and what ends the connection early. */
 interface Opening {
   readonly ports: Ports;
-  readonly url: string;
+  readonly dial: Dial;
   readonly token: string;
   readonly signal: AbortSignal;
 }
@@ -39,9 +35,9 @@ const ANSWER_MS = 60_000;
 const PING_MS = 20_000;
 const PROBE_MS = 5_000;
 
-/** One WebSocket to the relay, from hello to close: frames in, frames out, answers matched to requests. */
+/** One line to the relay, from hello to close: frames in, frames out, answers matched to requests. */
 export class RelaySocket {
-  readonly #socket: WebSocket;
+  readonly #line: Line;
   readonly #waiting = new Map<number, Waiting>();
   readonly #closed: Promise<ClientError>;
   #nextRequest = 1;
@@ -52,11 +48,9 @@ export class RelaySocket {
   #isQuiet = false;
   readonly #ports: Ports;
 
-  private constructor(ports: Ports, url: string, onFrame: (frame: RelayFrame) => void) {
+  private constructor({ ports, dial, token }: Opening, onFrame: (frame: RelayFrame) => void) {
     this.#ports = ports;
     this.#heard = ports.clock.now();
-    this.#socket = new ports.WebSocket(url);
-    this.#socket.binaryType = 'arraybuffer';
     this.#closed = new Promise((resolve) => {
       this.#end = (error) => {
         this.#ended ??= error;
@@ -65,9 +59,11 @@ export class RelaySocket {
         resolve(this.#ended);
       };
     });
-    this.#socket.addEventListener('message', ({ data }) => this.#receive(data, onFrame));
-    this.#socket.addEventListener('error', () => this.#finish());
-    this.#socket.addEventListener('close', () => this.#finish());
+    this.#line = dial({
+      opened: () => this.send({ type: 'hello', token }),
+      received: (frame, cause) => this.#receive(frame, cause, onFrame),
+      ended: () => this.#finish(),
+    });
   }
 
   /**
@@ -75,7 +71,7 @@ export class RelaySocket {
    * @throws ClientError `offline`, `relay-refused`, `relay-misbehaved`
    */
   static async open(
-    { ports, url, token, signal }: Opening,
+    opening: Opening,
     onFrame: (frame: RelayFrame, socket: RelaySocket) => void,
   ): Promise<Welcomed> {
     let isWelcome = false;
@@ -83,7 +79,8 @@ export class RelaySocket {
     const welcomed = new Promise<Omit<Welcomed, 'socket'>>((resolve) => {
       welcome = resolve;
     });
-    const socket = new RelaySocket(ports, url, (frame) => {
+    const { signal } = opening;
+    const socket = new RelaySocket(opening, (frame) => {
       if (frame.type === 'welcome') {
         isWelcome = true;
         welcome({ directorySize: frame.directorySize, relayTimeMs: frame.relayTimeMs });
@@ -93,7 +90,6 @@ export class RelaySocket {
         socket.close(new ClientError('relay-misbehaved', 'the relay spoke before it said welcome'));
       }
     });
-    socket.#socket.addEventListener('open', () => socket.send({ type: 'hello', token }));
     const close = (): void => socket.close();
     if (signal.aborted) close();
     signal.addEventListener('abort', close);
@@ -115,7 +111,7 @@ export class RelaySocket {
   }
 
   send(frame: ClientFrame): void {
-    if (this.#socket.readyState === 1) this.#socket.send(encodeClientFrame(frame) as Uint8Array<ArrayBuffer>);
+    this.#line.send(frame);
   }
 
   /**
@@ -135,7 +131,7 @@ export class RelaySocket {
   /** Ends the connection from this side; `closed` resolves with `reason`. */
   close(reason: ClientError = new ClientError('offline', 'the connection was closed here')): void {
     this.#end(reason);
-    this.#socket.close();
+    this.#line.close();
   }
 
   /** Asks for a sign of life; ends the connection when none comes: after a sleep nobody knows if it is still there. */
@@ -148,16 +144,12 @@ export class RelaySocket {
     if (this.#isQuiet) this.close(new ClientError('offline', 'the relay gives no sign of life'));
   }
 
-  #receive(data: unknown, onFrame: (frame: RelayFrame) => void): void {
+  #receive(frame: RelayFrame | null, cause: unknown, onFrame: (frame: RelayFrame) => void): void {
     this.#noticeSetBack();
     this.#heard = this.#ports.clock.now();
     this.#isQuiet = false;
     if (this.#ended !== null) return;
-    let frame: RelayFrame;
-    try {
-      if (!(data instanceof ArrayBuffer)) throw new TypeError('text');
-      frame = decodeRelayFrame(new Uint8Array(data));
-    } catch (cause) {
+    if (frame === null) {
       this.close(
         new ClientError('relay-misbehaved', 'the relay sent something that is not a frame', { cause }),
       );

@@ -10,10 +10,13 @@ import { reasonOf } from './failure.ts';
 import type { GroupReplica, Outcome } from './group-replica.ts';
 import { Incoming } from './incoming.ts';
 import type { Journal } from './journal.ts';
+import { dialSocket, type Dial } from './line.ts';
+import { chooseLine } from './line-choice.ts';
 import type { Outbox } from './outbox.ts';
 import type { OwnHead } from './own-head.ts';
 import type { OwnSealingKeys } from './own-sealing-keys.ts';
 import type { Part } from './part.ts';
+import { dialPolled } from './polled-line.ts';
 import type { Ports } from './ports.ts';
 import type { RelayApi } from './relay-api.ts';
 import { RelaySocket } from './relay-socket.ts';
@@ -66,6 +69,7 @@ export class Sync {
   /** Who vouches for the membership log. */
   readonly witnessing: Witnessing;
   readonly #options: SyncOptions;
+  readonly #dial: Dial;
   readonly #connection: Connection;
   readonly #incoming: Incoming;
   readonly #rotation: EpochRotation;
@@ -78,6 +82,9 @@ export class Sync {
 
   constructor(options: SyncOptions) {
     this.#options = options;
+    const { ports, api, group } = options;
+    const polled = dialPolled({ ports, url: api.url, group });
+    this.#dial = chooseLine(ports.clock, dialSocket(ports, api.socketUrl), polled);
     this.#connection = new Connection({
       ports: options.ports,
       open: (signal) => this.#open(signal),
@@ -283,7 +290,7 @@ export class Sync {
       if (directory.state.devices.get(self.device)?.revokedAt === null) return;
       throw new ClientError('not-a-member', 'this device is not, or no longer, in the organisation');
     });
-    const opened = await RelaySocket.open({ ports, url: api.socketUrl, token, signal }, (frame, socket) =>
+    const opened = await RelaySocket.open({ ports, dial: this.#dial, token, signal }, (frame, socket) =>
       this.#incoming.receive(frame, socket),
     );
     void renewSession({ ports, api }, opened.socket, opened.relayTimeMs);

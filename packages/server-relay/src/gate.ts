@@ -30,6 +30,7 @@ export interface Gate {
 /** Whoever was let in. */
 export interface Entered {
   readonly org: OrgId;
+  readonly session: Session;
   /** As of the newest entry. */
   readonly state: DirectoryState;
   /** How many entries of the membership log it may read; `Infinity` for all that there are. */
@@ -63,11 +64,12 @@ export function createGate(
     return found;
   }
 
-  async function enter({ org, subject, logSize }: Session): Promise<Entered & Pick<Session, 'subject'>> {
+  async function enter(found: Session): Promise<Entered & Pick<Session, 'subject'>> {
+    const { org, subject, logSize } = found;
     const organisation = await organisations.find(org, logSize);
     if (organisation === null || !mayRead(organisation.state, subject, clock.now())) throw noRight();
     const { state } = organisation;
-    return { org, subject, state, readsUpTo: readsUpTo(state, subject) };
+    return { org, session: found, subject, state, readsUpTo: readsUpTo(state, subject) };
   }
 
   async function asDevice(found: Session, which: 'active' | 'wiped'): Promise<EnteredDevice> {

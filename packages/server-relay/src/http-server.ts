@@ -22,6 +22,7 @@ const STATUS: Partial<Record<RelayErrorCode, number>> = {
   'not-a-member': 403,
   'wrong-author': 403,
   'not-found': 404,
+  'unknown-group': 404,
   'no-box': 404,
   'no-share': 404,
   'no-pre-keys': 404,

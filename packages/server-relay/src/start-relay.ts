@@ -16,7 +16,8 @@ import { addDataRoutes } from './data-routes.ts';
 import { createDayKeys } from './day-keys.ts';
 import { createDeviceRates, createMemberRates } from './device-rates.ts';
 import { addDirectoryRoutes } from './directory-routes.ts';
-import { RelayError } from './errors.ts';
+import { addEntryRoutes } from './entry-routes.ts';
+import { RelayError, sessionEnded } from './errors.ts';
 import { openBus, NO_BUS, type Bus } from './cluster/bus.ts';
 import { carrierOf } from './cluster/carrier.ts';
 import { createGroupFeeds } from './cluster/group-feeds.ts';
@@ -37,6 +38,8 @@ import { createMetrics, type Metrics } from './metrics.ts';
 import { observedQueue } from './observed-queue.ts';
 import { addMailRoutes } from './mail-routes.ts';
 import { addPreKeyRoutes } from './pre-key-routes.ts';
+import { createPeer } from './peer.ts';
+import { createPolls, type Polls } from './polls.ts';
 import { createOrganisations } from './organisations.ts';
 import { createOrgData } from './org-data.ts';
 import { answerBrowsers, createOrigins, type Origins } from './origins.ts';
@@ -296,8 +299,13 @@ function assemble(
     isHearing: () => wire.bus.isAlive(),
   });
   let sockets: Sockets | null = null;
+  let polls: Polls | null = null;
+  const hintConnected: Sockets['hint'] = (...news) => {
+    sockets?.hint(...news);
+    polls?.hint(...news);
+  };
   const hint: Sockets['hint'] = (org, devices, topic) => {
-    sockets?.hint(org, devices, topic);
+    hintConnected(org, devices, topic);
     push.wake(org, devices);
     for (const part of devices === 'everyone' ? [devices] : inParts(devices))
       wire.bus.publish({ type: 'hint', org, topic, devices: part });
@@ -311,6 +319,7 @@ function assemble(
     grown({ org, state }) {
       log({ event: 'directory', org: shortId(org), size: state.size });
       sockets?.grown(org);
+      polls?.grown(org);
       push.look();
     },
     everywhere: () => lease.everywhere(),
@@ -385,19 +394,46 @@ function assemble(
   });
   const blobs = createBlobs({ index: store, bytes: blobStoreOf(options.database), clock, limits });
   addBlobRoutes(routes, { blobs });
+  const readTraced = <T>(read: () => Promise<T>): Promise<T> =>
+    readInTurn(() => traced('relay.read', {}, read));
+  const ephemeralRates = createDeviceRates(
+    clock,
+    limits.ephemeralBurst,
+    limits.ephemeralPerSecond,
+    sharing.named('ephemeral'),
+  );
+  const waiting = createPolls({
+    feeds,
+    watch,
+    sessions: store,
+    deviceOf: gate.deviceOf,
+    readPage: (org, group, afterSeq) => readTraced(() => logs.readEntries(org, group, afterSeq)),
+    clock,
+    most: limits.sockets,
+  });
+  polls = waiting;
+  addEntryRoutes(routes, {
+    polls: waiting,
+    clock,
+    async withPeer({ org, device }, outlet, use) {
+      const pinned = await organisations.pin(org);
+      if (pinned === null) throw sessionEnded();
+      const { organisation, release } = pinned;
+      const upToDate = (): Promise<void> => watch.check(org);
+      const shared = { primitives, store, logs, queue, feeds, clock, ephemeralRates, metrics };
+      const mine = { organisation, device: device.id, outlet, upToDate, failed: () => undefined };
+      const peer = createPeer({ ...shared, ...mine, readInTurn: readTraced });
+      await use(peer).finally(release);
+    },
+  });
   const served = serveSockets(app.server, {
     primitives,
     store,
     logs,
     queue,
     feeds,
-    ephemeralRates: createDeviceRates(
-      clock,
-      limits.ephemeralBurst,
-      limits.ephemeralPerSecond,
-      sharing.named('ephemeral'),
-    ),
-    readInTurn: (read) => readInTurn(() => traced('relay.read', {}, read)),
+    ephemeralRates,
+    readInTurn: readTraced,
     metrics,
     logins,
     watch,
@@ -432,7 +468,7 @@ function assemble(
       received(message) {
         if (message.type === 'head') return feeds.wake(message.org, message.group, message.seq);
         if (message.type === 'look') return lookAgain();
-        if (message.type === 'hint') return served.hint(message.org, message.devices, message.topic);
+        if (message.type === 'hint') return hintConnected(message.org, message.devices, message.topic);
         if (message.type === 'spent') return sharing.received(message);
         const { org, group, frame } = message;
         hub.pass(org, group, encodeRelayFrame({ type: 'ephemeral', group, frame }), null);
@@ -474,6 +510,7 @@ function assemble(
     async drain(spreadMs) {
       log({ event: 'draining', sockets: served.count() });
       requests.sendAway();
+      waiting.close();
       await served.drain(spreadMs);
       await requests.idle();
     },
@@ -488,6 +525,7 @@ function assemble(
       await logForgetting.stop();
       for (const timer of [pushing, recovering]) if (timer !== null) clearInterval(timer);
       served.stopAccepting();
+      waiting.close();
       await queue.idle();
       await served.close();
       await app.close();

@@ -4,7 +4,7 @@ import {
   openBrowserKeyStore,
   type BrowserKeyStoreOptions,
 } from '@keytide/crypto-core/browser';
-import { destroyRows, finishDestroyingRows, wereRowsDestroyed } from '../destroyed-rows.ts';
+import { destroyRows, finishDestroyingRows, openBeside, wereRowsDestroyed } from '../destroyed-rows.ts';
 import { ClientError } from '../errors.ts';
 import { globalPorts } from '../global-ports.ts';
 import type { DeviceStore, Ports } from '../ports.ts';
@@ -41,7 +41,7 @@ export async function openBrowserDeviceStore(options: BrowserDeviceStoreOptions)
     rows = await openIndexedRows(name);
     await finishDestroyingRows(rows, () => eraseBrowserKeyStore(name));
     const unlockShare = unlockShareFrom(ports, ticketIn(rows));
-    const keys = await openBrowserKeyStore({ ...vault, create: true, unlockShare });
+    const keys = await openBeside(rows, (create) => openBrowserKeyStore({ ...vault, create, unlockShare }));
     return storeOf(name, { keys, rows, letGo });
   } catch (error) {
     rows?.close();

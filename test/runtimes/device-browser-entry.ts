@@ -62,6 +62,12 @@ async function codeOf(act: () => Promise<unknown>): Promise<string | null> {
 
 const definition = deviceDefinition;
 
+/** A connection to a database, whose type is not part of this project. */
+interface RawConnection {
+  readonly name: string;
+  transaction(...asked: unknown[]): unknown;
+}
+
 /** What tests call in the page; all of it takes and gives plain data. */
 const devicePage = {
   async runJournalChecks(): Promise<{ passed: string[]; failed: string[] }> {
@@ -149,6 +155,18 @@ const devicePage = {
     };
     const code = await codeOf(() => opened(store).destroy());
     return [code, await codeOf(() => opened(store).keys.get('kept'))];
+  },
+  /** Destroys a store in a browser that has lost the connection to its vault, and only that. */
+  destroyWithoutVault: async (name: string) => {
+    const { IDBDatabase } = globalThis as unknown as { IDBDatabase: { prototype: RawConnection } };
+    const { prototype } = IDBDatabase;
+    const { transaction } = prototype;
+    prototype.transaction = function lost(this: RawConnection, ...asked: unknown[]) {
+      if (this.name !== `keytide/${name}`) return transaction.apply(this, asked);
+      prototype.transaction = transaction;
+      throw new Error('connection lost');
+    };
+    return [await codeOf(() => opened(store).destroy()), prototype.transaction === transaction];
   },
   /** Leaves a store as a crash in the middle of its destruction does: the mark is there, and all else. */
   async crashDestroying(name: string): Promise<void> {

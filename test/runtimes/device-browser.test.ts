@@ -163,6 +163,17 @@ test('a store that is destroyed leaves nothing, and a new one can be made', asyn
   expect(await next.connect()).toBe('wiped');
 });
 
+test('a store is destroyed also where the browser has lost the connection to its vault', async () => {
+  const { call } = await newTab();
+  await call.openStore('app', false);
+  await call.create(relay.url);
+  await call.settled();
+  expect(await call.destroyWithoutVault('app')).toEqual([null, true]);
+  expect(await call.openStore('app', false)).toBeNull();
+  expect(await call.wasDestroyed()).toBe(true);
+  expect(await call.journal()).toEqual([]);
+});
+
 test('a store whose destruction a crash cut off is destroyed when it is opened', async () => {
   const { call } = await newTab();
   await call.openStore('app', false);

@@ -118,7 +118,10 @@ async function scene(): Promise<{ ada: Person; bo: Person; phone: Person }> {
 }
 
 /** The relay has a problem of its own with these calls, until the returned function is called. */
-function fails(isHit: (call: HostileCall) => boolean): {
+function fails(
+  isHit: (call: HostileCall) => boolean,
+  answer: { readonly status: number; readonly body: unknown } = BAD_DAY,
+): {
   readonly end: () => void;
   readonly count: () => number;
 } {
@@ -127,11 +130,13 @@ function fails(isHit: (call: HostileCall) => boolean): {
     async call(call, forward) {
       if (!isHit(call)) return await forward(call);
       count += 1;
-      return { status: 503, body: { code: 'unavailable', message: 'a bad day' } };
+      return answer;
     },
   });
   return { end, count: () => count };
 }
+
+const BAD_DAY = { status: 503, body: { code: 'unavailable', message: 'a bad day' } };
 
 const isAnswering = ({ method, path }: HostileCall): boolean =>
   method === 'POST' && path.endsWith('/answers');
@@ -213,12 +218,18 @@ test('what the relay fails at while it is there is tried again after seconds', a
   const { ada, phone } = await scene();
   await phone.client.access.request();
   const id = await waiting(ada);
-  const outage = fails(({ method, path }) => method === 'GET' && path.endsWith('/answers'));
+  const isTaking = ({ method, path }: HostileCall): boolean => method === 'GET' && path.endsWith('/answers');
+  const outage = fails(isTaking);
   await ada.client.access.approve(id);
   await phone.client.collections.chat.append({ text: 'and after it' });
   await readable(ada, 'and after it');
   await expect.poll(outage.count, PATIENCE).toBeGreaterThan(1);
+  // Then whatever stands before it says no, in words of its own.
+  const page = fails(isTaking, { status: 429, body: 'slow down' });
   outage.end();
+  clock.leap(6_000);
+  await expect.poll(page.count, PATIENCE).toBeGreaterThan(0);
+  page.end();
   clock.leap(6_000);
   await readable(phone, 'from before');
 });

@@ -13,6 +13,7 @@ import {
 import { nativeClientPorts, openNativeDeviceStore } from '@keytide/client/react-native';
 import { nodePrimitives as primitives, nodeRandom as random } from '@keytide/crypto-core/node';
 import { startRelay, type Relay } from '@keytide/server-relay';
+import { eraseNativeKeyStore } from '@keytide/crypto-core/react-native';
 import { memoryNativePorts } from '@keytide/testkit/key-store';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
@@ -117,6 +118,26 @@ test('a phone that hears nothing for the lease locks itself and starts no more',
   await expect(bo.collections.chat.append({ text: 'hello' })).rejects.toMatchObject({ code: 'locked' });
   isOffline = false;
   expect(await opens()).toBe('lease-over');
+});
+
+test('a phone that nothing opens any more starts as a new device once its vault is erased', async () => {
+  const { rows, storage, store, opens } = phone();
+  const opened = await store();
+  const bo = await enter(opened);
+  await needsShare(opened);
+  await bo.collections.chat.append({ text: 'sent' });
+  bo.pause();
+  await bo.collections.chat.append({ text: 'never sent' });
+  await bo.close();
+  await ada.revokeDevice(bo.device);
+  expect(await opens()).toBe('lease-over');
+  expect(await rows.count('outbox')).toBeGreaterThan(0);
+  await eraseNativeKeyStore(memoryNativePorts({ primitives, random }, storage), 'app');
+  const again = await enter(await store());
+  await again.collections.chat.append({ text: 'here again' });
+  await expect.poll(() => again.waiting, PATIENCE).toBe(0);
+  const heard = ada.collections.chat.read().map(({ body }) => body.text);
+  expect(heard).not.toContain('never sent');
 });
 
 test('a phone that was wiped keeps neither ticket nor vault nor journals, and starts as a new one', async () => {

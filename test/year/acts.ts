@@ -63,6 +63,8 @@ async function goAway(cast: Cast): Promise<void> {
     if (phone.aheadMs !== 0 ? chance.happens(0.3) : chance.happens(0.01)) {
       phone.aheadMs = phone.aheadMs === 0 ? (chance.pick(CLOCKS_MS) as number) : 0;
       cast.tell('a clock is set', `the clock of ${phone.name} is ${phone.aheadMs / DAY_MS} days ahead`);
+      // Who set it has the app in view again: it looks at once, and not within the hour.
+      phone.app.resume();
     }
     if (phone.isCut || isOffice(cast, phone)) continue;
     const stays = (list: readonly number[]): void =>

@@ -87,8 +87,7 @@ export class Asking {
     // Before asking: an answer is at the relay before its entry is in the log.
     const isGranted = grantOf({ ...this.#context, own: current }) !== null;
     const answers = await api.answers(current.id);
-    if (answers !== null && (await this.#take(current, answers))) return;
-    if (isGranted && (answers ?? []).length === 0) this.#reject(current.id, 'answer-withheld');
+    if (await this.#take(current, answers ?? [], isGranted)) return;
     if (isGranted ? this.#isPauseOver(current) : this.#isOutdated(current)) {
       const lacking = this.#lacking(current.isPersons);
       if (lacking.length > 0) await api.ask((await this.#make(lacking, current.isPersons)).wire);
@@ -115,7 +114,7 @@ export class Asking {
   }
 
   /** Whether the request has found its end. */
-  async #take(own: OwnRequest, answers: readonly Uint8Array[]): Promise<boolean> {
+  async #take(own: OwnRequest, answers: readonly Uint8Array[], isGranted: boolean): Promise<boolean> {
     const { log, api, requests } = this.#options;
     if (answers.length > 0) await log.pullDirectory();
     const verdicts = answers.map((wire) => this.#judge(own, wire));
@@ -125,6 +124,9 @@ export class Asking {
       await api.forget(own.id);
       return true;
     }
+    // Another admin's no is not the answer that the log speaks of.
+    if (isGranted && verdicts.every(({ kind }) => kind === 'refused'))
+      this.#reject(own.id, 'answer-withheld');
     const refused = verdicts.find(({ kind }) => kind === 'refused');
     // Whoever gives is about to say so in the log: one admin's yes is worth more than another's no.
     const isGiven =

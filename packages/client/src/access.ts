@@ -4,6 +4,7 @@ import { Asking, type AskingOptions } from './access-asking.ts';
 import type { AccessRequestView, OwnRequestView } from './access-view.ts';
 import { Changes } from './changes.ts';
 import { ClientError } from './errors.ts';
+import { passes } from './failure.ts';
 import type { Part } from './part.ts';
 import type { Ports } from './ports.ts';
 import { Serial } from './serial.ts';
@@ -225,11 +226,6 @@ function notReady(): ClientError {
   return new ClientError('not-ready', 'this device does not know yet what it lacks: it has not caught up');
 }
 
-function passesSoon({ code, relayCode }: ClientError): boolean {
-  return (
-    code === 'unwitnessed' ||
-    code === 'offline' ||
-    relayCode === 'rate-limited' ||
-    relayCode === 'unavailable'
-  );
+function passesSoon(error: ClientError): boolean {
+  return error.code === 'unwitnessed' || passes(error);
 }

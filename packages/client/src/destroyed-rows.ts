@@ -1,4 +1,4 @@
-import { asciiBytes } from '@keytide/crypto-core';
+import { asciiBytes, CryptoError } from '@keytide/crypto-core';
 import type { JournalRows } from './row-journal.ts';
 
 /*
@@ -22,6 +22,23 @@ export async function destroyRows(rows: JournalRows, eraseKeys: () => Promise<vo
 /** Finishes what a crash has left of `destroyRows`. */
 export async function finishDestroyingRows(rows: JournalRows, eraseKeys: () => Promise<void>): Promise<void> {
   if ((await rows.count(MARK)) === 1) await finish(rows, eraseKeys);
+}
+
+/**
+ * Opens the vault beside these rows, or makes one. Rows without a vault are those of a device whose vault was erased,
+ * and nobody's: they go first, or what that one has left would wait for ever.
+ */
+export async function openBeside<Opened>(
+  rows: JournalRows,
+  open: (create: boolean) => Promise<Opened>,
+): Promise<Opened> {
+  try {
+    return await open(false);
+  } catch (error) {
+    if (!(error instanceof CryptoError) || error.code !== 'vault-missing') throw error;
+  }
+  await rows.clearAllBut(MARK);
+  return await open(true);
 }
 
 /** Whether what was in these rows was destroyed. */

@@ -101,6 +101,21 @@ test('a refusal beside what only looks like a grant is taken: a former admin’s
   expect(events.filter(({ kind }) => kind === 'refused')).toHaveLength(1);
 });
 
+test('a relay that has a refusal, and not the grant that is in the log, is told of', async () => {
+  const { asking, requests, own, answers, events, alice, bob, answer, record } =
+    await carolAsks('a no alone');
+  answers.push(answer(bob, own, 'not now'));
+  record(alice, own);
+  await asking.tick();
+  expect([requests.current?.id, events]).toEqual([
+    own.id,
+    [{ kind: 'rejected', what: 'answer', code: 'answer-withheld' }],
+  ]);
+  answers.push(answer(alice, own, [4]));
+  await asking.tick();
+  expect([requests.current, events[1]?.kind, events.length]).toEqual([null, 'granted', 2]);
+});
+
 test('a person who asks while the log is still being read is heard once it is', async () => {
   const { options, requests, clock, random } = await carolAsks('read on');
   await requests.drop();

@@ -4,7 +4,7 @@ import {
   openBrowserKeyStore,
   type BrowserKeyStoreOptions,
 } from '@keytide/crypto-core/browser';
-import { destroyRows, finishDestroyingRows, wereRowsDestroyed } from '../destroyed-rows.ts';
+import { destroyRows, finishDestroyingRows, openBeside, wereRowsDestroyed } from '../destroyed-rows.ts';
 import { ClientError } from '../errors.ts';
 import { globalPorts } from '../global-ports.ts';
 import type { DeviceStore, Ports } from '../ports.ts';
@@ -41,7 +41,7 @@ export async function openBrowserDeviceStore(options: BrowserDeviceStoreOptions)
     rows = await openIndexedRows(name);
     await finishDestroyingRows(rows, () => eraseBrowserKeyStore(name));
     const unlockShare = unlockShareFrom(ports, ticketIn(rows));
-    const keys = await openBrowserKeyStore({ ...vault, create: true, unlockShare });
+    const keys = await openBeside(rows, (create) => openBrowserKeyStore({ ...vault, create, unlockShare }));
     return storeOf(name, { keys, rows, letGo });
   } catch (error) {
     rows?.close();
@@ -57,8 +57,7 @@ interface Opened {
 }
 
 function storeOf(name: string, { keys, rows, letGo }: Opened): DeviceStore {
-  const close = async (): Promise<void> => {
-    await keys.close();
+  const leave = async (): Promise<void> => {
     rows.close();
     await letGo();
   };
@@ -66,12 +65,15 @@ function storeOf(name: string, { keys, rows, letGo }: Opened): DeviceStore {
     keys,
     lease: { vault: keys, ticket: ticketIn(rows) },
     journal: (journal) => openRowJournal(rows, journal),
-    close,
-    async destroy() {
-      // Whatever the database answers, the keys leave the memory.
+    async close() {
       await keys.close();
+      await leave();
+    },
+    async destroy() {
+      // The keys leave the memory whatever the database answers, and no answer keeps the rest from being destroyed.
+      await keys.close().catch(() => null);
       await destroyRows(rows, () => eraseBrowserKeyStore(name));
-      await close();
+      await leave();
     },
     wasDestroyed: () => wereRowsDestroyed(rows),
   };

@@ -4,7 +4,7 @@ import {
   type NativeKeyStoreOptions,
   type NativePorts,
 } from '@keytide/crypto-core/react-native';
-import { destroyRows, finishDestroyingRows, wereRowsDestroyed } from '../destroyed-rows.ts';
+import { destroyRows, finishDestroyingRows, openBeside, wereRowsDestroyed } from '../destroyed-rows.ts';
 import { globalPorts } from '../global-ports.ts';
 import type { DeviceStore, Ports } from '../ports.ts';
 import { openRowJournal, type JournalRows } from '../row-journal.ts';
@@ -39,7 +39,7 @@ export async function openNativeDeviceStore(
   const eraseKeys = (): Promise<void> => eraseNativeKeyStore(ports, name);
   await finishDestroyingRows(rows, eraseKeys);
   const unlockShare = unlockShareFrom(options.ports ?? globalPorts(), ticket);
-  const keys = await openNativeKeyStore(ports, { name, create: true, unlockShare });
+  const keys = await openBeside(rows, (create) => openNativeKeyStore(ports, { name, create, unlockShare }));
   return {
     keys,
     lease: { vault: keys, ticket },

@@ -64,6 +64,7 @@ export {
   sealingRecordsResponse,
   type SealingRecordsBody,
 } from './directory-bodies.ts';
+export { enrolmentNonce, enrolmentResponse, type IdentityProvider } from './enrolment.ts';
 export { ProtocolError, type ProtocolErrorCode } from './errors.ts';
 export { encodeGroupEntry } from './group-entry.ts';
 export {

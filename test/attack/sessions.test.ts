@@ -125,6 +125,7 @@ describe('API5: Broken function level authorization', () => {
     const strangers = ground.operations.filter((each) => !takesSession(each)).map(({ name }) => name);
     const org = '/v1/organisations/{org}';
     expect(strangers.toSorted()).toEqual([
+      'GET /v1/enrolment',
       'GET /v1/health',
       'GET /v1/openapi.json',
       'POST /v1/organisations',

@@ -31,6 +31,7 @@ import { registerOrganisation, RelayApi } from './relay-api.ts';
 import { pinned, pinRelay } from './relay-pin.ts';
 import { requireRetention } from './retained.ts';
 import { sealingTimesOf } from './sealing-times.ts';
+import { vouched, type Vouching } from './vouched.ts';
 import { wiped } from './wipe.ts';
 
 /**
@@ -48,7 +49,7 @@ export const DEFAULT_POLICY: Policy = {
 
 const JOIN_ATTEMPTS = 8;
 
-export interface CreateOrganisationOptions<D extends Declarations> extends ClientOptions<D> {
+export interface CreateOrganisationOptions<D extends Declarations> extends ClientOptions<D>, Vouching {
   /** Where the relay is, such as `https://relay.example.org`. */
   readonly relayUrl: string;
   /** The name others see; the relay sees it too. 1 to 64 characters. */
@@ -56,7 +57,7 @@ export interface CreateOrganisationOptions<D extends Declarations> extends Clien
   readonly policy?: Policy;
 }
 
-export interface JoinOptions<D extends Declarations> extends ClientOptions<D> {
+export interface JoinOptions<D extends Declarations> extends ClientOptions<D>, Vouching {
   /** The invite link, fragment included. */
   readonly link: string;
   /**
@@ -140,12 +141,16 @@ export async function connect<D extends Declarations>(options: ClientOptions<D>)
 
 /** Does what a crash or a failure left undone, and opens the client. */
 export async function finish<D extends Declarations>(
-  options: ClientOptions<D>,
+  options: ClientOptions<D> & Vouching,
   identity: Identity,
   pending: Pending | null,
 ): Promise<Client<D>> {
   if (pending?.kind === 'genesis') {
-    await registerOrganisation(options.ports, identity.relayUrl, pending.wire);
+    const { ports, identify } = options;
+    const { relayUrl, org } = identity;
+    await vouched({ ports, relayUrl, id: org, ...(identify && { identify }) }, (idToken) =>
+      registerOrganisation(ports, relayUrl, pending.wire, idToken),
+    );
     const directory = await openDirectory(options, identity);
     if (directory.size === 0) await directory.append([pending.wire]);
   }
@@ -159,7 +164,7 @@ export async function finish<D extends Declarations>(
 }
 
 async function memberOf<D extends Declarations>(
-  options: ClientOptions<D>,
+  options: ClientOptions<D> & Vouching,
   identity: Identity,
   pending: Pending | null,
 ): Promise<MemberId> {
@@ -220,12 +225,18 @@ async function foundOrganisation<D extends Declarations>(
  * invite used up by itself.
  */
 async function enter<D extends Declarations>(
-  options: ClientOptions<D>,
+  options: ClientOptions<D> & Vouching,
   identity: Identity,
   pending: Extract<Pending, { kind: 'join' }>,
 ): Promise<MemberId> {
   try {
-    return await enterByInvite(options, identity, pending);
+    const { ports, identify } = options;
+    const { relayUrl } = identity;
+    const signer = parseInviteLink(pending.link).seed.use((seed) => ports.primitives.signer(seed));
+    const id = inviteIdOf(ports.primitives, signer.publicKey);
+    return await vouched({ ports, relayUrl, id, ...(identify && { identify }) }, (idToken) =>
+      enterByInvite(options, identity, pending, idToken),
+    );
   } catch (error) {
     if (!isRefusedLogin(error)) throw error;
     const member = await memberByLog(options, identity);
@@ -268,6 +279,7 @@ async function enterByInvite<D extends Declarations>(
   options: ClientOptions<D>,
   identity: Identity,
   pending: Extract<Pending, { kind: 'join' }>,
+  idToken: string | undefined,
 ): Promise<MemberId> {
   const { ports } = options;
   const { primitives, clock } = ports;
@@ -276,7 +288,8 @@ async function enterByInvite<D extends Declarations>(
   const signer = seed.use((bytes) => primitives.signer(bytes));
   const invite = inviteIdOf(primitives, signer.publicKey);
   const subject = { kind: 'invite', id: invite } as const;
-  const api = new RelayApi(ports, identity.relayUrl, identity.org, { subject, signer });
+  const login = { subject, signer, ...(idToken === undefined ? {} : { idToken }) };
+  const api = new RelayApi(ports, identity.relayUrl, identity.org, login);
   const own = identity.signingSeed.use((bytes) => primitives.signer(bytes));
   const id = deviceIdOf(primitives, own.publicKey);
   for (let attempt = 0; attempt < JOIN_ATTEMPTS; attempt += 1) {

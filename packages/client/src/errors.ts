@@ -14,6 +14,7 @@ export type ClientErrorCode =
   | 'locked' // nothing was heard of the relay for the unlock lease: open the store again
   | 'no-organisation' // this store holds no organisation
   | 'handle-needed' // an invite for a new member, and no name was given
+  | 'identity-needed' // the relay asks who one is, and the application has no way to say it
   | 'already-joined' // this store already holds an organisation
   | 'invalid-value' // the value does not fit the collection's schema
   | 'attachment-gone' // the relay does not have this attachment, or not any more

@@ -80,3 +80,4 @@ export {
   type Role,
   type WipeTarget,
 } from '@keytide/key-directory';
+export type { IdentityWanted, Vouching } from './vouched.ts';

@@ -206,9 +206,12 @@ export async function registerOrganisation(
   ports: Ports,
   relayUrl: string,
   genesis: Uint8Array,
+  idToken?: string,
 ): Promise<string> {
   const url = `${new URL(relayUrl).origin}/v1/organisations`;
-  const request = { method: 'POST', url, body: { entry: toBase64Url(genesis) }, token: null };
+  const vouched = idToken === undefined ? {} : { idToken };
+  const body = { entry: toBase64Url(genesis), ...vouched };
+  const request = { method: 'POST', url, body, token: null };
   return (await callRelay(ports, request, organisationResponse)).org;
 }
 

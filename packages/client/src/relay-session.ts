@@ -13,6 +13,8 @@ import { ClientError } from './errors.ts';
 export interface Login {
   readonly subject: Subject;
   readonly signer: Signer;
+  /** Of who vouches for it, where the relay asks. */
+  readonly idToken?: string;
 }
 
 interface RelaySessionOptions extends Login {
@@ -74,12 +76,13 @@ export class RelaySession {
   }
 
   async #logIn(): Promise<SessionBody> {
-    const { subject, signer, primitives, origin, org, post } = this.#options;
+    const { subject, signer, idToken, primitives, origin, org, post } = this.#options;
     const { challenge } = await post('/challenges', challengeResponse, { subject });
     const claim = loginBytes({ relayName: origin, org, subject, challenge });
     const signature = signBytes(primitives, signer, 'login', claim);
     const answer = { subject, challenge: toBase64Url(challenge), signature: toBase64Url(signature) };
-    return this.#keep(await post('/sessions', sessionResponse, answer));
+    const vouched = idToken === undefined ? {} : { idToken };
+    return this.#keep(await post('/sessions', sessionResponse, { ...answer, ...vouched }));
   }
 
   #keep(session: SessionBody): SessionBody {

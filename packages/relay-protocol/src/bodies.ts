@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { idToken } from './enrolment.ts';
 import { bytesOf, count, exactBytes, hex32, place } from './json-fields.ts';
 import { LIMITS } from './limits.ts';
 
@@ -20,9 +21,10 @@ const subject: z.ZodType<Subject> = z.strictObject({
 export const healthResponse: z.ZodType<{ status: 'ok'; version: string; name: string; key: Uint8Array }> =
   z.object({ status: z.literal('ok'), version: z.string(), name: z.string(), key: exactBytes(32) });
 
-/** `POST /v1/organisations`: the wire of the genesis entry. */
-export const organisationRequest: z.ZodType<{ entry: Uint8Array }> = z.strictObject({
+/** `POST /v1/organisations`: the wire of the genesis entry, and an ID token where the relay asks for one. */
+export const organisationRequest: z.ZodType<{ entry: Uint8Array; idToken?: string }> = z.strictObject({
   entry: bytesOf(LIMITS.entryBytes),
+  idToken: idToken.exactOptional(),
 });
 
 /** Its answer: the organisation's id, 32 bytes as hex. */
@@ -37,9 +39,21 @@ export const challengeResponse: z.ZodType<{ challenge: Uint8Array; expiresAtMs: 
   expiresAtMs: count,
 });
 
-/** `POST /v1/organisations/:org/sessions`: the challenge met by a 64-byte signature over `loginBytes`. */
-export const sessionRequest: z.ZodType<{ subject: Subject; challenge: Uint8Array; signature: Uint8Array }> =
-  z.strictObject({ subject, challenge: exactBytes(32), signature: exactBytes(64) });
+/**
+ * `POST /v1/organisations/:org/sessions`: the challenge met by a 64-byte signature over `loginBytes`; for an invite also
+ * an ID token where the relay asks for one.
+ */
+export const sessionRequest: z.ZodType<{
+  subject: Subject;
+  challenge: Uint8Array;
+  signature: Uint8Array;
+  idToken?: string;
+}> = z.strictObject({
+  subject,
+  challenge: exactBytes(32),
+  signature: exactBytes(64),
+  idToken: idToken.exactOptional(),
+});
 
 /** Query of `GET /v1/organisations/:org/log`: the index of the first entry wanted, and how many at most; left out: a page. */
 export const logQuery: z.ZodType<{ from: number; count?: number }> = z.strictObject({

@@ -65,6 +65,7 @@ export {
   type SealingRecordsBody,
 } from './directory-bodies.ts';
 export { decodeFrameList, encodeFrameList, pollQuery } from './frame-list.ts';
+export { enrolmentNonce, enrolmentResponse, type IdentityProvider } from './enrolment.ts';
 export { ProtocolError, type ProtocolErrorCode } from './errors.ts';
 export { encodeGroupEntry } from './group-entry.ts';
 export {

@@ -8,6 +8,7 @@ export const REFUSAL_CODES = [
   'not-found', // no such route, or a tile or a checkpoint that the log does not have
   'hello-timeout', // the first frame did not come in time
   'login-refused', // the challenge was not met, whatever the reason
+  'identity-required', // nobody, or not the one who has to, vouches for whoever comes for the first time; `reason` says which
   'session-ended', // no such session, or it has expired; log in again
   'not-a-member', // the session's subject is not active in the membership log, or may not do this
   'head-moved', // the membership log has grown; read it and build the entry again

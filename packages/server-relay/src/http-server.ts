@@ -18,6 +18,7 @@ const STATUS: Partial<Record<RelayErrorCode, number>> = {
   'unsupported-version': 400,
   'login-refused': 401,
   'wrong-proof': 401,
+  'identity-required': 401,
   'session-ended': 401,
   'not-a-member': 403,
   'wrong-author': 403,

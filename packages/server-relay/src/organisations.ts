@@ -17,8 +17,8 @@ export interface Organisation {
 
 /** The organisations of a relay, replayed when first needed and kept while somebody needs them. */
 export interface Organisations {
-  /** Starts one by its genesis wire; the same wire again changes nothing. @throws RelayError */
-  create(wire: Uint8Array): Promise<OrgId>;
+  /** Starts one by its genesis wire, once `admit` has let it in; the same wire again changes nothing. @throws RelayError */
+  create(wire: Uint8Array, admit: (org: OrgId) => Promise<void>): Promise<OrgId>;
   /**
    * For one look, with `atLeast` entries of its log: what this node is behind another one, it reads. `null` when the
    * relay has no such organisation.
@@ -186,11 +186,12 @@ export function createOrganisations(options: OrganisationsOptions): Organisation
   }
 
   return {
-    async create(wire) {
+    async create(wire, admit) {
       const state = judged(() => {
         assertAdmissible(null, readEntry(primitives, wire), clock.now());
         return replay(primitives, [wire], null);
       });
+      await admit(state.org);
       const { growth } = await growLog(options, { before: null, tip: EMPTY_TIP, wire, after: state });
       const nowMs = clock.now();
       if (await store.createOrganisation({ org: state.org, wire, growth, nowMs })) return state.org;

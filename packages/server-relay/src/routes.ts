@@ -1,6 +1,7 @@
 import { groupId, toBase64Url } from '@keytide/crypto-core';
 import {
   boxResponse,
+  enrolmentResponse,
   floorResponse,
   healthResponse,
   logAppendRequest,
@@ -14,6 +15,7 @@ import { z } from 'zod';
 import type { Routes } from './create-routes.ts';
 import { RelayError } from './errors.ts';
 import { hex32 } from './gate.ts';
+import type { IdentityCheck } from './identity-check.ts';
 import { shortId, type Log } from './log-event.ts';
 import type { Organisations } from './organisations.ts';
 import type { GroupLogs } from './group-logs.ts';
@@ -24,6 +26,7 @@ export interface LogRoutesOptions {
   readonly store: Pick<RelayStore, 'readLog'>;
   readonly logs: Pick<GroupLogs, 'readBox' | 'readFloor'>;
   readonly organisations: Organisations;
+  readonly identity: IdentityCheck;
   readonly log: Log;
   readonly version: string;
   /** The relay's public key. */
@@ -45,7 +48,7 @@ const boxParams = z.object({
 
 /** Organisations, their membership logs, and boxes (docs/spec/sessions.md). */
 export function addRoutes(routes: Routes, options: LogRoutesOptions): void {
-  const { store, logs, organisations, log } = options;
+  const { store, logs, organisations, identity, log } = options;
   const key = toBase64Url(options.key);
 
   routes.add(
@@ -61,6 +64,17 @@ export function addRoutes(routes: Routes, options: LogRoutesOptions): void {
 
   routes.add(
     {
+      method: 'get',
+      path: '/v1/enrolment',
+      who: 'anyone',
+      summary: 'Who has to vouch for whoever comes for the first time',
+      answer: enrolmentResponse,
+    },
+    () => ({ identity: identity.provider }),
+  );
+
+  routes.add(
+    {
       method: 'post',
       path: '/v1/organisations',
       who: 'stranger',
@@ -68,10 +82,10 @@ export function addRoutes(routes: Routes, options: LogRoutesOptions): void {
       body: organisationRequest,
       answer: organisationResponse,
       status: 201,
-      refusals: ['unsupported-version', 'entry-refused'],
+      refusals: ['unsupported-version', 'entry-refused', 'identity-required'],
     },
     async ({ body }) => {
-      const org = await organisations.create(body.entry);
+      const org = await organisations.create(body.entry, (id) => identity.assertVouched(body.idToken, id));
       log({ event: 'organisation-created', org: shortId(org) });
       return { org };
     },

@@ -13,6 +13,7 @@ import type { Routes } from './create-routes.ts';
 import { RelayError } from './errors.ts';
 import { orgParams, type EnteredDevice, type Gate } from './gate.ts';
 import { shortId, type Log } from './log-event.ts';
+import type { IdentityCheck } from './identity-check.ts';
 import type { Logins, Tokens } from './logins.ts';
 import type { SessionWatch } from './session-watch.ts';
 import { isAdmin } from './standing.ts';
@@ -22,13 +23,17 @@ export interface SessionRoutesOptions {
   readonly logins: Logins;
   readonly gate: Pick<Gate, 'deviceOf'>;
   readonly watch: Pick<SessionWatch, 'end'>;
+  readonly identity: IdentityCheck;
   readonly log: Log;
 }
 
 const SESSIONS = '/v1/organisations/:org/sessions';
 
 /** Logging in, staying in and logging out (docs/spec/sessions.md). */
-export function addSessionRoutes(routes: Routes, { logins, gate, watch, log }: SessionRoutesOptions): void {
+export function addSessionRoutes(
+  routes: Routes,
+  { logins, gate, watch, identity, log }: SessionRoutesOptions,
+): void {
   routes.add(
     {
       method: 'post',
@@ -54,9 +59,11 @@ export function addSessionRoutes(routes: Routes, { logins, gate, watch, log }: S
       params: orgParams,
       body: sessionRequest,
       answer: sessionResponse,
-      refusals: ['login-refused'],
+      refusals: ['login-refused', 'identity-required'],
     },
-    async ({ params: { org }, body: { subject, ...answer } }) => {
+    async ({ params: { org }, body: { subject, idToken, ...answer } }) => {
+      // Ahead of all else, so that it says nothing of whether there is such an invite.
+      if (subject.kind === 'invite') await identity.assertVouched(idToken, subject.id);
       try {
         const tokens = await logins.login(org, subject, answer);
         log({ event: 'login', org: shortId(org), kind: subject.kind });

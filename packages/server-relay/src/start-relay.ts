@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { Random, Signer } from '@keytide/crypto-core';
 import { nodePrimitives, nodeRandom } from '@keytide/crypto-core/node';
-import { encodeRelayFrame } from '@keytide/relay-protocol';
+import { encodeRelayFrame, type IdentityProvider } from '@keytide/relay-protocol';
 import type { FastifyInstance } from 'fastify';
 import { createAppendQueue } from './append-queue.ts';
 import { createAtRest } from './at-rest.ts';
@@ -27,6 +27,7 @@ import { createGate } from './gate.ts';
 import { createGroupLogs } from './group-logs.ts';
 import { createHttpServer, listen, useTls } from './http-server.ts';
 import { createHub } from './hub.ts';
+import { createIdentityCheck, NO_IDENTITY } from './identity-check.ts';
 import { createIntake } from './intake.ts';
 import { dataKeyPath, openDataKeyFile } from './data-key-file.ts';
 import { localKeyWrapper, type KeyWrapper } from './key-wrapper.ts';
@@ -92,6 +93,8 @@ export interface RelayOptions {
   readonly log?: Log;
   /** How devices are told while they are not connected. Default: not at all. */
   readonly push?: PushOptions;
+  /** Who has to vouch for whoever founds an organisation or uses an invite. Default: nobody. */
+  readonly identity?: IdentityProvider;
   /** Where to differ from `DEFAULT_LIMITS`. */
   readonly limits?: Partial<RelayLimits>;
   /** Gets what an HTTP answer has that its route does not declare. For tests: to look costs time. */
@@ -356,13 +359,15 @@ function assemble(
     limits.strangersPerSecond,
     sharing.named('strangers'),
   );
+  const identity =
+    options.identity === undefined ? NO_IDENTITY : createIdentityCheck(options.identity, clock);
   const gate = createGate(logins, organisations, clock);
   const key = signer.publicKey;
   const { undeclared = null } = options;
   const routes = createRoutes(app, { gate, admitStranger, undeclared });
   addOpenApiRoute(routes, version);
-  addRoutes(routes, { store, logs, organisations, log, version, key, relayName });
-  addSessionRoutes(routes, { logins, gate, watch, log });
+  addRoutes(routes, { store, logs, organisations, identity, log, version, key, relayName });
+  addSessionRoutes(routes, { logins, gate, watch, identity, log });
   addDirectoryRoutes(routes, { store, primitives, clock });
   addPushRoutes(routes, { registrations, senders, gate, sessions: store, registered: push.registered });
   addMailRoutes(routes, {

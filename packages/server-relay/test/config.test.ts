@@ -109,6 +109,12 @@ describe('what is wrong is named by key and variable, without its value', () => 
       { ...folder, webPushSubject: 'mailto:a@b', webPushKey: 'vault:hunter2/a#b' },
       'vaultAddress',
     ],
+    [
+      'an issuer in the clear',
+      { ...folder, oidcIssuer: 'http://hunter2.example', oidcClientId: 'a' },
+      'oidcIssuer',
+    ],
+    ['an issuer without a client', { ...folder, oidcIssuer: 'https://hunter2.example' }, 'oidcClientId'],
     ['a list', [], 'config'],
   ])('%s', (_what, file, key) => {
     const refusal = refusalOf(file);

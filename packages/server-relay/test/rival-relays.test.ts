@@ -66,7 +66,7 @@ async function verifyAll(of: OrgId): Promise<void> {
 
 test('both may be given the genesis and any entry; a relay that is behind catches up', async () => {
   const [genesis, ...rest] = world.wires as [Uint8Array, ...Uint8Array[]];
-  expect(await Promise.all(relays.map((relay) => relay.create(genesis)))).toEqual([org, org]);
+  expect(await Promise.all(relays.map((relay) => relay.create(genesis, async () => {})))).toEqual([org, org]);
   for (const relay of relays) expect((await relay.find(org))?.state.size).toBe(1);
   for (const wire of rest) await anyRelay().append(org, founder, wire);
   for (let step = 0; step < 20; step += 1)
@@ -120,7 +120,7 @@ test('what an entry costs does not grow with the organisation', async () => {
     idle: 1,
     grown: () => {},
   });
-  await relay.create(genesis);
+  await relay.create(genesis, async () => {});
   const device = { kind: 'device', id: big.members[0].devices[0].id } as const;
   for (const wire of rest) {
     const before = (await relay.find(big.org))!.state;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { WrappingKeySettings } from '../keys/open-wrapping-keys.ts';
 import { DEFAULT_LIMITS, type RelayLimits } from '../limits.ts';
+import { mayIssue } from '../identity-check.ts';
 import { maySendTo } from '../push/push-http.ts';
 import type { RelayOptions } from '../start-relay.ts';
 
@@ -28,6 +29,8 @@ export interface Config {
   readonly webhookUrl?: string | undefined;
   readonly webhookSecret?: string | undefined;
   readonly pushAllow: readonly string[];
+  readonly oidcIssuer?: string | undefined;
+  readonly oidcClientId?: string | undefined;
   readonly tlsCertificateFile?: string | undefined;
   readonly tlsKeyFile?: string | undefined;
   readonly managementHost: string;
@@ -158,6 +161,18 @@ const shape = {
     .describe(
       'origins that push may go to although they are not public or not https, such as http://10.0.0.7:9000; in the variable by commas',
     ),
+  oidcIssuer: z
+    .string()
+    .refine(mayIssue)
+    .optional()
+    .describe(
+      'the OpenID provider that has to vouch for whoever founds an organisation or uses an invite: its issuer, https; with oidcClientId',
+    ),
+  oidcClientId: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('with oidcIssuer: as which client the provider knows the app'),
   tlsCertificateFile: path.optional().describe('the certificate chain, PEM; with tlsKeyFile'),
   tlsKeyFile: path.optional().describe('its private key, PEM, chmod 600; with tlsCertificateFile'),
   managementHost: z
@@ -220,6 +235,10 @@ export const configSchema: z.ZodType<Config> = z.strictObject(shape).superRefine
     (config.webhookUrl !== undefined && !maySendTo(config.webhookUrl, allowed))
   )
     wrong('webhookUrl', shape.webhookUrl.description as string);
+  if (config.oidcIssuer === undefined && config.oidcClientId !== undefined)
+    wrong('oidcIssuer', shape.oidcIssuer.description as string);
+  if (config.oidcClientId === undefined && config.oidcIssuer !== undefined)
+    wrong('oidcClientId', shape.oidcClientId.description as string);
   if (config.tlsCertificateFile === undefined && config.tlsKeyFile !== undefined)
     wrong('tlsCertificateFile', shape.tlsCertificateFile.description as string);
   if (config.tlsKeyFile === undefined && config.tlsCertificateFile !== undefined)
@@ -235,7 +254,8 @@ export const CONFIG_KEYS: ReadonlyMap<string, string> = new Map(
 
 /** What a configuration asks `startRelay` for. */
 export function relayOptionsOf(config: Config): RelayOptions {
-  const { host, port, publicUrl, tlsCertificateFile, tlsKeyFile } = config;
+  const { host, port, publicUrl, oidcIssuer: issuer, oidcClientId: clientId } = config;
+  const { tlsCertificateFile, tlsKeyFile } = config;
   return {
     database: databaseOf(config),
     host,
@@ -243,6 +263,7 @@ export function relayOptionsOf(config: Config): RelayOptions {
     origins: config.origins,
     limits: Object.fromEntries(Object.entries(config.limits).filter(([, value]) => value !== undefined)),
     ...(publicUrl === undefined ? {} : { publicUrl }),
+    ...(issuer === undefined || clientId === undefined ? {} : { identity: { issuer, clientId } }),
     ...(tlsCertificateFile === undefined || tlsKeyFile === undefined
       ? {}
       : { tls: { certificateFile: tlsCertificateFile, keyFile: tlsKeyFile } }),

@@ -133,9 +133,12 @@ test('what is handed in is judged as on a socket: once for the same id, and refu
 test('hints and entries of the membership log end a wait; a second poll ends that of the first', async () => {
   const token = await tokenOf(relay, org, bo);
   const seq = await headSeq();
+  const startMs = performance.now();
   const first = await waiting(token, seq);
   const second = await waiting(token, seq);
   expect(typesOf(await first.answer)).toEqual(['welcome', 'caught-up']);
+  // Its own wait would have been 25 seconds.
+  expect(performance.now() - startMs).toBeLessThan(10_000);
   const path = `/organisations/${org}/data/members/notes/a`;
   await call(relay, 'PUT', path, { token: founder, body: { body: 'oA' } });
   expect((await second.answer).frames.at(-1)).toEqual({ type: 'hint', topic: 'data' });

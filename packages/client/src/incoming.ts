@@ -169,7 +169,13 @@ export class Incoming {
     await this.#processJournal();
     if (firstAvailableSeq <= this.#endSeq + 1) return;
     const context = { primitives, directory, epochs, endSeq: this.#endSeq, nowMs: nowMs() };
-    await journal.append([encodeRecord(await fittingFloor(await api.floor(group), context))]);
+    const floor = await api.floor(group).catch((error: unknown) => {
+      if (!(error instanceof ClientError) || error.relayCode !== 'not-found') throw error;
+      throw new ClientError('relay-misbehaved', 'the relay has forgotten nothing of what it holds back', {
+        cause: error,
+      });
+    });
+    await journal.append([encodeRecord(await fittingFloor(floor, context))]);
     await this.#processJournal();
   }
 

@@ -63,8 +63,8 @@ test('what was read of a socket before it is let go is answered', () =>
     const answered = line.frames.flatMap((frame) => (frame.type === 'appended' ? frame.seqs : [])).length;
     const [, stored] = /outcome="stored"\} (\d+)/.exec(await relay.metrics()) ?? [];
     expect(answered).toBe(Number(stored));
-    // Otherwise nothing was under way.
-    expect(answered).toBeGreaterThan(500);
+    // More than the first twenty: otherwise nothing was under way.
+    expect(answered).toBeGreaterThan(20);
   }));
 
 test('a request that is under way is answered before the relay closes', () =>

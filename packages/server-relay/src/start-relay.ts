@@ -38,6 +38,7 @@ import { createMetrics, type Metrics } from './metrics.ts';
 import { observedQueue } from './observed-queue.ts';
 import { addMailRoutes } from './mail-routes.ts';
 import { addPreKeyRoutes } from './pre-key-routes.ts';
+import { newestPolicyOf } from './newest-policy.ts';
 import { createPeer } from './peer.ts';
 import { createPolls, type Polls } from './polls.ts';
 import { createOrganisations } from './organisations.ts';
@@ -446,8 +447,9 @@ function assemble(
     origins: options.origins,
   });
   sockets = served;
+  const policyOf = newestPolicyOf({ store, organisations });
   const logForgetting = startLogForgetting({
-    ...{ store, logs, keys, clock, retentionOf, log, primitives, signer },
+    ...{ store, logs, keys, clock, retentionOf: policyOf, log, primitives, signer },
   });
   const heads = compareHeads({
     store,
@@ -485,9 +487,7 @@ function assemble(
   }
   const forgetting = setInterval(() => {
     const rows = store.forgetExpired(clock.now()).catch(() => failed('database-failed'));
-    const bytes = blobs
-      .forgetOld(async (org) => (await organisations.find(org))?.state.policy ?? null)
-      .catch(() => failed('blobs-failed'));
+    const bytes = blobs.forgetOld(policyOf).catch(() => failed('blobs-failed'));
     void Promise.all([rows, bytes]).then((outcomes) => {
       if (!outcomes.includes('failed') && !logForgetting.isBehind) metrics.expired();
     });

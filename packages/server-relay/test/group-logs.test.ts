@@ -234,6 +234,23 @@ test('forgets what is older than Y, and the key leaves the process that forgets'
   expect(left).toEqual([]);
 });
 
+test('a policy that comes to keep more while the floors are made ready is the one that counts', async () => {
+  const node = nodeOf();
+  const at = await startedGroup(node);
+  node.clock.advance(11 * DAY_MS);
+  const { logs, keys, clock } = node;
+  const failed = (org: OrgId): void => void node.failures.push(org);
+  let exportSeconds = 10 * 86_400;
+  const retentionOf = () => Promise.resolve({ exportSeconds, exportWaived: true } as const);
+  const keepFloor: typeof logs.keepFloor = async (org, move) => {
+    await logs.keepFloor(org, move);
+    if (org === at.org) exportSeconds *= 2;
+  };
+  await forgetOver({ store, logs: { keepFloor }, keys, clock, retentionOf, failed });
+  expect(exportSeconds).toBe(20 * 86_400);
+  expect(await bytesOf(nodeOf(), at)).toEqual([at.first.statement]);
+});
+
 test('a day that another node has forgotten is not written to with the key from memory', async () => {
   const node = nodeOf();
   const at = await startedGroup(node);

@@ -42,7 +42,7 @@ export interface EntryStore {
   listFloors(org: OrgId, throughDay: number): Promise<readonly FloorMove[]>;
   /** The newest statement before this seq; `null` before the first. */
   readStatementBefore(org: OrgId, group: GroupId, seq: number): Promise<FiledStatement | null>;
-  /** Makes the floor ready that a group will have; again for the same one, it takes its place. */
+  /** Makes the floor ready that a group will have; again for the same one, it takes its place, but for a frontier that it does not have. */
   keepFloor(floor: KeptFloor): Promise<void>;
   /** The floor that a group's log has now; `null` for a log that has everything. */
   readFloor(org: OrgId, group: GroupId): Promise<FiledFloor | null>;

@@ -208,6 +208,27 @@ export function createGroupLogs(options: GroupLogsOptions): GroupLogs {
     return concatBytes(...frontier.hashes);
   }
 
+  async function makeFloor(org: OrgId, move: FloorMove): Promise<void> {
+    const { group, nextFirstSeq: firstSeq } = move;
+    const stored = await store.readStatementBefore(org, group, firstSeq);
+    const statement = stored === null ? null : await openStatement(org, group, stored);
+    if (stored === null || statement === null)
+      throw new RelayError('data-damaged', 'a log without a statement');
+    const { epoch, messageId } = stored;
+    const { filing } = await filed(org, statement, undefined);
+    const { day } = filing;
+    const bytes = await seal.seal({ org, group, day, kind: 'statement', id: messageId }, statement);
+    const keep = (frontier: Uint8Array | null): Promise<void> =>
+      store.keepFloor({ org, group, firstSeq, epoch, messageId, day, bytes, frontier });
+    try {
+      await keep(await treeBefore(org, group, move));
+    } catch (error) {
+      // The group goes on: the next statement has to name this one.
+      if (error instanceof RelayError && error.code === 'data-damaged') await keep(null);
+      throw error;
+    }
+  }
+
   return {
     appendEnvelopes: (items) => settle(items, fileEnvelopes),
     async announceEpoch(announcement) {
@@ -227,23 +248,13 @@ export function createGroupLogs(options: GroupLogsOptions): GroupLogs {
       return await seal.open(placeOfBox(place, stored.day), stored.bytes);
     },
     async keepFloor(org, move) {
-      const { group, nextFirstSeq: firstSeq } = move;
-      const stored = await store.readStatementBefore(org, group, firstSeq);
-      const statement = stored === null ? null : await openStatement(org, group, stored);
-      if (stored === null || statement === null)
-        throw new RelayError('data-damaged', 'a log without a statement');
-      const { epoch, messageId } = stored;
-      const { filing } = await filed(org, statement, undefined);
-      const { day } = filing;
-      const bytes = await seal.seal({ org, group, day, kind: 'statement', id: messageId }, statement);
-      const keep = (frontier: Uint8Array | null): Promise<void> =>
-        store.keepFloor({ org, group, firstSeq, epoch, messageId, day, bytes, frontier });
       try {
-        await keep(await treeBefore(org, group, move));
+        await makeFloor(org, move);
       } catch (error) {
-        // The group goes on: the next statement has to name this one.
-        if (error instanceof RelayError && error.code === 'data-damaged') await keep(null);
-        throw error;
+        if (!(error instanceof RelayError) || error.code !== 'data-damaged') throw error;
+        // Another node was first: what was to be read is gone, and the floor is there.
+        const there = await store.readFloor(org, move.group);
+        if (there === null || there.firstSeq <= move.firstSeq) throw error;
       }
     },
     async readFloor(org, group) {

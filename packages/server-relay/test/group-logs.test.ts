@@ -287,6 +287,35 @@ test('a day that is forgotten while somebody reads it is a gap, and nothing wors
   expect(page.entries.map(({ seq, bytes }) => ({ seq, bytes }))).toEqual([{ seq: 2, bytes: later.envelope }]);
 });
 
+test('of nodes that forget at once, the slower one takes nothing from the floor', async () => {
+  const node = nodeOf();
+  const at = await startedGroup(node);
+  const { org, group, first } = at;
+  const early = at.item();
+  await node.logs.appendEnvelopes([early]);
+  node.clock.advance(5 * DAY_MS);
+  await node.logs.appendEnvelopes([at.item()]);
+  const lateMs = NOON + 11 * DAY_MS;
+  let isFirst = true;
+  const slow: RelayStore = {
+    ...store,
+    async readEntries(...where) {
+      if (isFirst && where[0] === org) {
+        isFirst = false;
+        expect(await nodeOf(lateMs).forget(org)).toEqual([{ org, group, firstSeq: 1, lastSeq: 2 }]);
+      }
+      return store.readEntries(...where);
+    },
+  };
+  const second = nodeOf(lateMs, slow);
+  expect(await second.forget(org)).toEqual([]);
+  expect(isFirst).toBe(false);
+  expect(second.failures).not.toContain(org);
+  const frontier = treeOf([first.statement, early.envelope]);
+  const floor = { firstSeq: 3, statement: first.statement, frontier };
+  expect(await nodeOf(lateMs).logs.readFloor(org, group)).toEqual(floor);
+});
+
 test('a log that is damaged keeps neither its own days nor anybody else', async () => {
   const node = nodeOf();
   const [damaged, whole] = [await startedGroup(node), await startedGroup(node)];

@@ -225,6 +225,26 @@ export const dayChecks: readonly StoreCheck[] = [
     },
   },
   {
+    name: 'keeps a floor that somebody else has made ready for a later day',
+    async check({ store }) {
+      const place = await placeOn(store, 'two floors', [TODAY - 30, TODAY - 20]);
+      const { org, group, random } = place;
+      await addDayKey(store, place, TODAY);
+      const { epoch, messageId } = (await store.readNewestStatement(org, group))!;
+      for (const firstSeq of [4, 3]) {
+        const made = { firstSeq, epoch, messageId, day: TODAY, bytes: random(99), frontier: random(32) };
+        await store.keepFloor({ org, group, ...made });
+      }
+      for (const [day, firstSeq] of [
+        [TODAY - 30, 3],
+        [TODAY - 20, 4],
+      ] as const) {
+        await store.forgetDays(org, day);
+        assert.equal((await store.readFloor(org, group))?.firstSeq, firstSeq);
+      }
+    },
+  },
+  {
     name: 'loses no entry to forgetting that comes at the same time',
     async check({ store }) {
       const place = await placeOn(store, 'forgetting race', [TODAY - 4]);

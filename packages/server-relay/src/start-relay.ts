@@ -360,7 +360,7 @@ function assemble(
   const gate = createGate(logins, organisations, clock);
   const key = signer.publicKey;
   const { undeclared = null } = options;
-  const routes = createRoutes(app, { gate, admitStranger, undeclared });
+  const routes = createRoutes(app, { gate, admitStranger, bodiesBytes: limits.intakeBytes, undeclared });
   addOpenApiRoute(routes, version);
   addRoutes(routes, { store, logs, organisations, log, version, key, relayName });
   addSessionRoutes(routes, { logins, gate, watch, log });

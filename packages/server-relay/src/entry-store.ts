@@ -28,6 +28,8 @@ export interface EntryStore {
   /** All of them, to wrap them anew; their number is the day. */
   readonly wrappedDayKeys: WrappedKeys;
 
+  /** The newest day under which anything is filed; `null` for nothing. */
+  newestDay(): Promise<number | null>;
   /** The organisations with anything in a group's log. */
   listLogOrgs(): Promise<readonly OrgId[]>;
   /** The days that an organisation's logs have, up to this one, oldest first; those that hold nothing are left out. */

@@ -16,6 +16,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createDayKeys } from '../src/day-keys.ts';
 import { forgetOver } from '../src/expiry.ts';
 import { createGroupLogs } from '../src/group-logs.ts';
+import type { LogEvent } from '../src/log-event.ts';
+import { startLogForgetting } from '../src/log-forgetting.ts';
 import { localKeyWrapper } from '../src/key-wrapper.ts';
 import type { SqlDatabase } from '../src/sql/database.ts';
 import { migrate, readMigrations } from '../src/sql/migrate.ts';
@@ -232,6 +234,30 @@ test('forgets what is older than Y, and the key leaves the process that forgets'
     "select c.relname from pg_class c where c.relname ~ '^(entries|boxes)_5_[0-9]+$'",
   );
   expect(left).toEqual([]);
+});
+
+test('nothing is forgotten by a clock that may be ahead, and the log says so', async () => {
+  const node = nodeOf();
+  const at = await startedGroup(node);
+  node.clock.advance(11 * DAY_MS);
+  const { logs, keys, clock } = node;
+  const retentionOf = () => Promise.resolve(retention);
+  const events: LogEvent[] = [];
+  const log = (event: LogEvent): void => void events.push(event);
+  let isGood = false;
+  const mayForget = () => Promise.resolve(isGood);
+  const signer = primitives.signer(random(32));
+  const forgetting = startLogForgetting({
+    ...{ store, logs, keys, clock, retentionOf, log, mayForget, primitives, signer },
+  });
+  expect(await forgetting.round()).toBe(false);
+  expect(forgetting.isBehind).toBe(true);
+  expect(events).toEqual([{ event: 'failed', where: 'forget-logs', code: 'clock-ahead' }]);
+  expect(await bytesOf(nodeOf(), at)).toHaveLength(1);
+  isGood = true;
+  await forgetting.round();
+  await forgetting.stop();
+  expect(await bytesOf(nodeOf(), at)).toEqual([]);
 });
 
 test('a policy that comes to keep more while the floors are made ready is the one that counts', async () => {

@@ -61,6 +61,7 @@ export const dayChecks: readonly StoreCheck[] = [
         (await store.readEntries(org, group, 4)).entries.map(({ seq }) => seq),
         [5, 6],
       );
+      assert.equal(await store.newestDay(), TODAY + 40);
     },
   },
   {

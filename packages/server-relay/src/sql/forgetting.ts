@@ -5,6 +5,7 @@ import type { SqlDatabase } from './database.ts';
 
 type Forgetting = Pick<
   EntryStore,
+  | 'newestDay'
   | 'listLogOrgs'
   | 'listLogDays'
   | 'putExport'
@@ -43,6 +44,10 @@ export function sqlForgetting(database: SqlDatabase): Forgetting {
   }
 
   return {
+    async newestDay() {
+      const [row] = await database.query('select max(day) as day from log_days');
+      return (row?.['day'] ?? null) as number | null;
+    },
     async listLogOrgs() {
       const rows = await database.query(
         'select org from day_keys union select org from log_days where class = 0',

@@ -195,6 +195,9 @@ test('a session that was ended somewhere else is answered with nothing, whatever
   expect(await polls.poll(caller, asked)).toHaveLength(2);
   live = [];
   await expect(polls.poll(caller, asked)).rejects.toMatchObject({ code: 'session-ended' });
+  live = [session.id];
+  polls.close();
+  await expect(polls.poll(caller, asked)).rejects.toMatchObject({ code: 'unavailable' });
 });
 
 test('large frames that are handed in are counted before they are read, and let go of', async () => {

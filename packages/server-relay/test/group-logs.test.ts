@@ -13,12 +13,14 @@ import {
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { fakeClock, seededRandom } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createAppendQueue } from '../src/append-queue.ts';
 import { createDayKeys } from '../src/day-keys.ts';
+import { RelayError } from '../src/errors.ts';
 import { forgetOver } from '../src/expiry.ts';
 import { createGroupLogs } from '../src/group-logs.ts';
 import type { LogEvent } from '../src/log-event.ts';
 import { startLogForgetting } from '../src/log-forgetting.ts';
-import { localKeyWrapper } from '../src/key-wrapper.ts';
+import { localKeyWrapper, type KeyWrapper } from '../src/key-wrapper.ts';
 import type { SqlDatabase } from '../src/sql/database.ts';
 import { migrate, readMigrations } from '../src/sql/migrate.ts';
 import { openDatabase } from '../src/sql/open.ts';
@@ -340,6 +342,43 @@ test('of nodes that forget at once, the slower one takes nothing from the floor'
   const frontier = treeOf([first.statement, early.envelope]);
   const floor = { firstSeq: 3, statement: first.statement, frontier };
   expect(await nodeOf(lateMs).logs.readFloor(org, group)).toEqual(floor);
+});
+
+test('an organisation whose key does not come costs the others of the batch nothing', async () => {
+  const [stuck, well] = [await startedGroup(nodeOf()), await startedGroup(nodeOf())];
+  const real = localKeyWrapper(primitives, random, wrappingKey);
+  let wraps = 0;
+  const wrapper: KeyWrapper = {
+    ...real,
+    async wrap(key, context) {
+      if (Buffer.from(context).includes(Buffer.from(idBytes(stuck.org))))
+        throw new RelayError('key-service-failed', 'no answer', { reason: 'timeout' });
+      wraps += 1;
+      return real.wrap(key, context);
+    },
+  };
+  const keys = createDayKeys({ store, wrapper, random });
+  const retentionOf = () => Promise.resolve(retention);
+  const clock = fakeClock(NOON + DAY_MS);
+  const logs = createGroupLogs({ store, keys, primitives, random, clock, retentionOf });
+  const stored: number[] = [];
+  const queue = createAppendQueue({
+    logs,
+    lanes: 1,
+    stored: ({ firstSeq, entries }) => void stored.push(firstSeq, entries.length),
+    repeated: () => undefined,
+  });
+  const items = [well.item(), stuck.item(), well.item(), stuck.item()];
+  const outcomes = await Promise.allSettled(items.map((item) => queue.append([item])));
+  expect(outcomes).toMatchObject([
+    { value: [{ seq: 2, repeated: false }] },
+    { reason: { code: 'key-service-failed' } },
+    { value: [{ seq: 3, repeated: false }] },
+    { reason: { code: 'key-service-failed' } },
+  ]);
+  expect(stored).toEqual([2, 2]);
+  expect(wraps).toBe(1);
+  expect(await bytesOf(nodeOf(), stuck)).toEqual([stuck.first.statement]);
 });
 
 test('a log that is damaged keeps neither its own days nor anybody else', async () => {

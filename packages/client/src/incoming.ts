@@ -169,13 +169,12 @@ export class Incoming {
     await this.#processJournal();
     if (firstAvailableSeq <= this.#endSeq + 1) return;
     const context = { primitives, directory, epochs, endSeq: this.#endSeq, nowMs: nowMs() };
-    const floor = await api.floor(group).catch((error: unknown) => {
+    const body = await api.floor(group).catch((error: unknown) => {
+      // It may know better at the next attempt: nothing that a person could do.
       if (!(error instanceof ClientError) || error.relayCode !== 'not-found') throw error;
-      throw new ClientError('relay-misbehaved', 'the relay has forgotten nothing of what it holds back', {
-        cause: error,
-      });
+      throw new ClientError('relay-misbehaved', 'the relay has forgotten, and does not say where it goes on');
     });
-    await journal.append([encodeRecord(await fittingFloor(floor, context))]);
+    await journal.append([encodeRecord(await fittingFloor(body, context))]);
     await this.#processJournal();
   }
 

@@ -100,7 +100,8 @@ begin
           and b.org = s.org and b.grp = s.grp and b.epoch = s.epoch;
     end if;
     delete from statements s where s.org = in_org and s.grp = gone.grp and s.seq <= gone.last_seq;
-    delete from log_floors f where f.org = in_org and f.grp = gone.grp and f.first_seq <> gone.last_seq + 1;
+    -- Not one above: somebody else has made it ready, and is about to put it into force.
+    delete from log_floors f where f.org = in_org and f.grp = gone.grp and f.first_seq <= gone.last_seq;
     update groups g set day = in_through + 1, class = -1
       where g.org = in_org and g.grp = gone.grp and g.day <= in_through;
     return query select gone.grp, gone.first_seq, gone.last_seq;

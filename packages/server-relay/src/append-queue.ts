@@ -2,7 +2,7 @@ import { toHex, type GroupId, type OrgId } from '@keytide/crypto-core';
 import type { GroupEntry } from '@keytide/relay-protocol';
 import { bisect } from './bisect.ts';
 import type { Announcement, AppendVerdict, EnvelopeAppend } from './entry-store.ts';
-import type { GroupLogs } from './group-logs.ts';
+import type { EnvelopeVerdict, GroupLogs } from './group-logs.ts';
 
 /** New entries of one group, consecutive from `firstSeq`: durable, and not yet told to anybody. */
 export interface StoredRun {
@@ -123,22 +123,33 @@ function batchLength(jobs: readonly Job[]): number {
 async function settle(batch: readonly Job[], options: AppendQueueOptions): Promise<void> {
   const verdicts = await store(batch, options);
   tell(batch, verdicts, options);
-  batch.forEach((job, index) => job.resolve(verdicts[index] as AppendVerdict));
+  batch.forEach((job, index) => {
+    const verdict = verdicts[index] as EnvelopeVerdict;
+    if ('failed' in verdict) job.reject(verdict.failed);
+    else job.resolve(verdict);
+  });
 }
 
-async function store(batch: readonly Job[], { logs }: AppendQueueOptions): Promise<readonly AppendVerdict[]> {
+async function store(
+  batch: readonly Job[],
+  { logs }: AppendQueueOptions,
+): Promise<readonly EnvelopeVerdict[]> {
   const [first] = batch;
   if (first?.kind === 'announce') return [await logs.announceEpoch(first.item)];
   return logs.appendEnvelopes(batch.map(({ item }) => item as EnvelopeAppend));
 }
 
 /** Sorts what was stored into runs, one a group. */
-function tell(batch: readonly Job[], verdicts: readonly AppendVerdict[], options: AppendQueueOptions): void {
+function tell(
+  batch: readonly Job[],
+  verdicts: readonly EnvelopeVerdict[],
+  options: AppendQueueOptions,
+): void {
   const runs = new Map<string, { org: OrgId; group: GroupId; firstSeq: number; entries: GroupEntry[] }>();
   batch.forEach(({ kind, item }, index) => {
-    const verdict = verdicts[index] as AppendVerdict;
+    const verdict = verdicts[index] as EnvelopeVerdict;
     const { org, group } = item;
-    if ('refused' in verdict) return;
+    if ('refused' in verdict || 'failed' in verdict) return;
     if (verdict.repeated) return options.repeated(org, group, verdict.seq);
     const run = runs.get(org + group) ?? { org, group, firstSeq: verdict.seq, entries: [] };
     runs.set(org + group, run);

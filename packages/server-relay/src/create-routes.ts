@@ -1,4 +1,4 @@
-import { isRefusalCode } from '@keytide/relay-protocol';
+import { isRefusalCode, LIMITS } from '@keytide/relay-protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { RelayError } from './errors.ts';
 import type { Gate } from './gate.ts';
@@ -28,14 +28,17 @@ export interface RoutesOptions {
   readonly gate: Gate;
   /** Takes one call of somebody who is not logged in. @throws RelayError `rate-limited` */
   readonly admitStranger: () => void;
+  /** What large bodies that are under way may have together, in bytes. */
+  readonly bodiesBytes: number;
   /** Gets each answer and refusal that its route does not declare; without it nobody looks. */
   readonly undeclared: ((what: string) => void) | null;
 }
 
 /** No routes yet. */
 export function createRoutes(app: FastifyInstance, options: RoutesOptions): Routes {
-  const { gate, admitStranger, undeclared } = options;
+  const { gate, admitStranger, bodiesBytes, undeclared } = options;
   const routes: Route[] = [];
+  let underWayBytes = 0;
   const isDeclared = Symbol('declared');
   app.addHook('onRoute', ({ config, method, path }) => {
     if (config === undefined || !(isDeclared in config))
@@ -44,6 +47,18 @@ export function createRoutes(app: FastifyInstance, options: RoutesOptions): Rout
   app.addContentTypeParser('application/octet-stream', { parseAs: 'buffer' }, (_request, body, done) =>
     done(null, body),
   );
+
+  /** Counts a large body from before it is read until it is answered. @throws RelayError `unavailable` */
+  function takeIn(request: FastifyRequest, reply: FastifyReply, mostBytes: number): void {
+    const sizeBytes = Math.min(Number(request.headers['content-length'] ?? mostBytes), mostBytes);
+    if (sizeBytes <= LIMITS.blobPieceBytes) return;
+    if (underWayBytes + sizeBytes > bodiesBytes)
+      throw new RelayError('unavailable', 'too much is being handed in at once');
+    underWayBytes += sizeBytes;
+    reply.raw.once('close', () => {
+      underWayBytes -= sizeBytes;
+    });
+  }
 
   async function callerOf(who: keyof Callers, request: FastifyRequest): Promise<Callers[typeof who]> {
     if (hasSession(who)) return gate[who](request);
@@ -74,15 +89,19 @@ export function createRoutes(app: FastifyInstance, options: RoutesOptions): Rout
   return {
     add(route, handle) {
       routes.push(route as Route);
+      const { bodyBytes } = route;
       app.route({
         method: route.method,
         url: route.path,
         config: { [isDeclared]: true },
-        ...(route.bodyBytes === undefined
+        ...(bodyBytes === undefined
           ? {}
           : {
-              bodyLimit: route.bodyBytes,
-              onRequest: async (request) => void (await callerOf(route.who, request)),
+              bodyLimit: bodyBytes,
+              onRequest: async (request, reply) => {
+                await callerOf(route.who, request);
+                takeIn(request, reply, bodyBytes);
+              },
             }),
         handler: async (request, reply) => {
           try {

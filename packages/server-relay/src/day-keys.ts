@@ -78,8 +78,13 @@ export function createDayKeys({ store, wrapper, random }: DayKeysOptions): DayKe
 
   return {
     async sealing(org, day) {
-      const ready = await known(org, day);
-      if (ready !== null) return ready;
+      const name = nameOf(org, day);
+      for (let entry = kept.get(name); entry !== undefined; entry = kept.get(name)) {
+        const ready = await entry.key;
+        if (ready !== null) return ready;
+        if (kept.get(name) === entry) kept.delete(name);
+      }
+      // Nothing was waited for since: whoever seals at the same time waits for this one.
       const made = readOrMake(org, day);
       hold(org, day, made);
       return made;

@@ -28,6 +28,8 @@ export interface EntryStore {
   /** All of them, to wrap them anew; their number is the day. */
   readonly wrappedDayKeys: WrappedKeys;
 
+  /** The newest day under which anything is filed; `null` for nothing. */
+  newestDay(): Promise<number | null>;
   /** The organisations with anything in a group's log. */
   listLogOrgs(): Promise<readonly OrgId[]>;
   /** The days that an organisation's logs have, up to this one, oldest first; those that hold nothing are left out. */
@@ -42,7 +44,7 @@ export interface EntryStore {
   listFloors(org: OrgId, throughDay: number): Promise<readonly FloorMove[]>;
   /** The newest statement before this seq; `null` before the first. */
   readStatementBefore(org: OrgId, group: GroupId, seq: number): Promise<FiledStatement | null>;
-  /** Makes the floor ready that a group will have; again for the same one, it takes its place. */
+  /** Makes the floor ready that a group will have; again for the same one, it takes its place, but for a frontier that it does not have. */
   keepFloor(floor: KeptFloor): Promise<void>;
   /** The floor that a group's log has now; `null` for a log that has everything. */
   readFloor(org: OrgId, group: GroupId): Promise<FiledFloor | null>;

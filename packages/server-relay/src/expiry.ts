@@ -40,6 +40,9 @@ export async function forgetOver(options: ForgetOverOptions): Promise<readonly F
     try {
       const through = await lastDay(options, org);
       if (through === null) continue;
+      await makeFloors(options, org, through);
+      // That takes time, in which the policy may have come to keep more.
+      if (((await lastDay(options, org)) ?? -1) < through) continue;
       for (const stretch of await store.forgetDays(org, through)) forgotten.push({ org, ...stretch });
       keys.forget(org, { through });
     } catch (error) {
@@ -50,16 +53,21 @@ export async function forgetOver(options: ForgetOverOptions): Promise<readonly F
   return forgotten;
 }
 
-/** The day up to which to forget and may, once the floors are ready that the logs will have. */
-async function lastDay(
-  { store, logs, clock, retentionOf, failed }: ForgetOverOptions,
-  org: OrgId,
-): Promise<number | null> {
+/** The day up to which to forget and may. */
+async function lastDay({ store, clock, retentionOf }: ForgetOverOptions, org: OrgId): Promise<number | null> {
   const retention = await retentionOf(org);
   if (retention === null) return null;
   const nowMs = clock.now();
   const days = await store.listLogDays(org, lastDayOver(retention, nowMs));
-  const through = lastDayReleased(retention, nowMs, days);
+  return lastDayReleased(retention, nowMs, days);
+}
+
+/** Makes the floors ready that the logs will have. */
+async function makeFloors(
+  { store, logs, failed }: ForgetOverOptions,
+  org: OrgId,
+  through: number,
+): Promise<void> {
   for (const move of await store.listFloors(org, through)) {
     await logs.keepFloor(org, move).catch((error: unknown) => {
       // What does not open is of no use to anybody, and must not keep the rest.
@@ -67,5 +75,4 @@ async function lastDay(
       failed(org, error);
     });
   }
-  return through;
 }

@@ -34,7 +34,7 @@ import { filingAt, type RetentionOf } from './retention.ts';
  */
 export interface GroupLogs {
   /** Appends in this order, each item judged by itself. No two items of a call share group and message id. */
-  appendEnvelopes(items: readonly EnvelopeAppend[]): Promise<readonly AppendVerdict[]>;
+  appendEnvelopes(items: readonly EnvelopeAppend[]): Promise<readonly EnvelopeVerdict[]>;
   /** Adds the statement and its boxes together if its epoch follows the newest; epoch 1 starts a group's log. */
   announceEpoch(announcement: Announcement): Promise<AppendVerdict>;
   /**
@@ -55,6 +55,9 @@ export interface GroupLogs {
   /** Where the log begins now; `null` for one that has everything. */
   readFloor(org: OrgId, group: GroupId): Promise<LogFloor | null>;
 }
+
+/** `failed`: it could not be sealed, for what is wrong with its organisation's key, and was not stored. */
+export type EnvelopeVerdict = AppendVerdict | { readonly failed: unknown };
 
 /** Part of a group's log. `headSeq` is the newest seq (0 for none), `epoch` the newest epoch (0 for none). */
 export interface EntriesPage {
@@ -110,15 +113,18 @@ export function createGroupLogs(options: GroupLogsOptions): GroupLogs {
   /** Files each item until none has to be sealed again. `days` says for which day, where that is not today. */
   async function settle<T extends { readonly org: OrgId }>(
     items: readonly T[],
-    file: (items: readonly T[], days: ReadonlyMap<T, number>) => Promise<readonly FilingVerdict[]>,
-  ): Promise<readonly AppendVerdict[]> {
-    const settled = new Map<T, AppendVerdict>();
+    file: (
+      items: readonly T[],
+      days: ReadonlyMap<T, number>,
+    ) => Promise<readonly (FilingVerdict | EnvelopeVerdict)[]>,
+  ): Promise<readonly EnvelopeVerdict[]> {
+    const settled = new Map<T, EnvelopeVerdict>();
     const days = new Map<T, number>();
     let open = items;
     for (let attempt = 0; open.length > 0 && attempt < ATTEMPTS; attempt += 1) {
       const verdicts = await file(open, days);
       for (const [index, item] of open.entries()) {
-        const verdict = verdicts[index] as FilingVerdict;
+        const verdict = verdicts[index] as FilingVerdict | EnvelopeVerdict;
         if (!('sealAgainFor' in verdict)) settled.set(item, verdict);
         else {
           days.set(item, verdict.sealAgainFor);
@@ -128,21 +134,32 @@ export function createGroupLogs(options: GroupLogsOptions): GroupLogs {
       open = open.filter((item) => !settled.has(item));
     }
     if (open.length > 0) throw new RelayError('database-failed', 'the days of a log do not settle');
-    return items.map((item) => settled.get(item) as AppendVerdict);
+    return items.map((item) => settled.get(item) as EnvelopeVerdict);
   }
 
   async function fileEnvelopes(
     items: readonly EnvelopeAppend[],
     days: ReadonlyMap<EnvelopeAppend, number>,
-  ): Promise<readonly FilingVerdict[]> {
-    const sealed: (EnvelopeAppend & Filed)[] = [];
-    for (const item of items) {
-      const { org, group, messageId, envelope } = item;
-      const { filing, digest } = await filed(org, envelope, days.get(item));
-      const place: SealPlace = { org, group, day: filing.day, kind: 'envelope', id: messageId };
-      sealed.push({ ...item, filing, digest, envelope: await seal.seal(place, envelope) });
-    }
-    return store.appendEnvelopes(sealed);
+  ): Promise<readonly (FilingVerdict | EnvelopeVerdict)[]> {
+    // A key that does not come, or does not open, is of one organisation: the others of the batch go on.
+    const tried = await Promise.allSettled(items.map((item) => sealedFor(item, days.get(item))));
+    const sealed = tried.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    const verdicts = (sealed.length === 0 ? [] : await store.appendEnvelopes(sealed)).values();
+    return tried.map((one) =>
+      one.status === 'fulfilled'
+        ? (verdicts.next().value as FilingVerdict)
+        : { failed: one.reason as unknown },
+    );
+  }
+
+  async function sealedFor(
+    item: EnvelopeAppend,
+    sealFor: number | undefined,
+  ): Promise<EnvelopeAppend & Filed> {
+    const { org, group, messageId, envelope } = item;
+    const { filing, digest } = await filed(org, envelope, sealFor);
+    const place: SealPlace = { org, group, day: filing.day, kind: 'envelope', id: messageId };
+    return { ...item, filing, digest, envelope: await seal.seal(place, envelope) };
   }
 
   async function fileAnnouncement(
@@ -208,6 +225,27 @@ export function createGroupLogs(options: GroupLogsOptions): GroupLogs {
     return concatBytes(...frontier.hashes);
   }
 
+  async function makeFloor(org: OrgId, move: FloorMove): Promise<void> {
+    const { group, nextFirstSeq: firstSeq } = move;
+    const stored = await store.readStatementBefore(org, group, firstSeq);
+    const statement = stored === null ? null : await openStatement(org, group, stored);
+    if (stored === null || statement === null)
+      throw new RelayError('data-damaged', 'a log without a statement');
+    const { epoch, messageId } = stored;
+    const { filing } = await filed(org, statement, undefined);
+    const { day } = filing;
+    const bytes = await seal.seal({ org, group, day, kind: 'statement', id: messageId }, statement);
+    const keep = (frontier: Uint8Array | null): Promise<void> =>
+      store.keepFloor({ org, group, firstSeq, epoch, messageId, day, bytes, frontier });
+    try {
+      await keep(await treeBefore(org, group, move));
+    } catch (error) {
+      // The group goes on: the next statement has to name this one.
+      if (error instanceof RelayError && error.code === 'data-damaged') await keep(null);
+      throw error;
+    }
+  }
+
   return {
     appendEnvelopes: (items) => settle(items, fileEnvelopes),
     async announceEpoch(announcement) {
@@ -227,23 +265,13 @@ export function createGroupLogs(options: GroupLogsOptions): GroupLogs {
       return await seal.open(placeOfBox(place, stored.day), stored.bytes);
     },
     async keepFloor(org, move) {
-      const { group, nextFirstSeq: firstSeq } = move;
-      const stored = await store.readStatementBefore(org, group, firstSeq);
-      const statement = stored === null ? null : await openStatement(org, group, stored);
-      if (stored === null || statement === null)
-        throw new RelayError('data-damaged', 'a log without a statement');
-      const { epoch, messageId } = stored;
-      const { filing } = await filed(org, statement, undefined);
-      const { day } = filing;
-      const bytes = await seal.seal({ org, group, day, kind: 'statement', id: messageId }, statement);
-      const keep = (frontier: Uint8Array | null): Promise<void> =>
-        store.keepFloor({ org, group, firstSeq, epoch, messageId, day, bytes, frontier });
       try {
-        await keep(await treeBefore(org, group, move));
+        await makeFloor(org, move);
       } catch (error) {
-        // The group goes on: the next statement has to name this one.
-        if (error instanceof RelayError && error.code === 'data-damaged') await keep(null);
-        throw error;
+        if (!(error instanceof RelayError) || error.code !== 'data-damaged') throw error;
+        // Another node was first: what was to be read is gone, and the floor is there.
+        const there = await store.readFloor(org, move.group);
+        if (there === null || there.firstSeq <= move.firstSeq) throw error;
       }
     },
     async readFloor(org, group) {

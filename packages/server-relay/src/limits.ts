@@ -26,7 +26,7 @@ export interface RelayLimits {
   readonly preKeysPerSecond: number;
   /** Frames of one socket that are read but not yet answered, in bytes; above, reading stops. */
   readonly socketIntakeBytes: number;
-  /** The same over all sockets. */
+  /** The same over all sockets; and over all requests with more than 1 MiB. */
   readonly intakeBytes: number;
   /** Pages of group logs that are read at once for sockets that catch up. */
   readonly catchUpReads: number;

@@ -23,6 +23,8 @@ export interface LogForgettingOptions extends Omit<ForgetOverOptions, 'failed'> 
   readonly primitives: Primitives;
   /** With the relay's key, which signs what was forgotten. */
   readonly signer: Signer;
+  /** Whether the clock is one to forget by. */
+  readonly mayForget: () => Promise<boolean>;
   readonly log: Log;
 }
 
@@ -30,7 +32,7 @@ const EVERY_MS = 3_600_000;
 
 /** The first round begins now, the next each hour. A round that fails is told, and made up for by the next. */
 export function startLogForgetting(options: LogForgettingOptions): LogForgetting {
-  const { log, store, logs, primitives, signer, clock } = options;
+  const { log, store, logs, primitives, signer, clock, mayForget } = options;
   let running: Promise<boolean> | null = null;
   let isBehind = false;
 
@@ -41,6 +43,11 @@ export function startLogForgetting(options: LogForgettingOptions): LogForgetting
       log({ event: 'failed', where: 'forget-logs', code: error instanceof RelayError ? error.code : 'bug' });
     };
     try {
+      if (!(await mayForget())) {
+        isBehind = true;
+        log({ event: 'failed', where: 'forget-logs', code: 'clock-ahead' });
+        return false;
+      }
       const gone = await forgetOver({ ...options, failed: (_org, error) => failed(error) });
       for (const { org, group, firstSeq, lastSeq } of gone) {
         log({ event: 'forgotten', org: shortId(org), group: shortId(group), firstSeq, lastSeq });

@@ -15,14 +15,14 @@ export interface Polls {
   /**
    * What a socket would be sent: at once when there is something after `afterSeq`, else when there is, or something to
    * look at beside the logs, or after `waitMs`. Another poll of the same device ends this one's wait.
-   * @throws RelayError `session-ended`, `not-a-member`, `rate-limited`, `database-failed`
+   * @throws RelayError `session-ended`, `not-a-member`, `rate-limited`, `database-failed`; `unavailable` when closed
    */
   poll(caller: EnteredDevice, asked: Poll): Promise<readonly RelayFrame[]>;
   /** The organisation's log has grown. */
   grown(org: OrgId): void;
   /** As for sockets. */
   hint(org: OrgId, devices: Recipients, topic: HintTopic): void;
-  /** Answers all, and lets nobody wait any more. */
+  /** Answers all who wait, and nobody any more. */
   close(): void;
 }
 
@@ -70,6 +70,8 @@ export function createPolls(options: PollsOptions): Polls {
   return {
     async poll({ org, device, session }, { group, afterSeq, waitMs }) {
       waiting.get(device.id)?.wake();
+      // Whoever was answered at once would ask at once, again and again.
+      if (isClosed) throw new RelayError('unavailable', 'the relay goes away');
       if (waiting.size >= most) throw new RelayError('rate-limited', 'too many wait');
       let wake: () => void = () => undefined;
       let isOver = false;
@@ -83,7 +85,7 @@ export function createPolls(options: PollsOptions): Polls {
         isOver = true;
         wake();
       });
-      const timer = setTimeout(wake, isClosed ? 0 : waitMs);
+      const timer = setTimeout(wake, waitMs);
       try {
         let page = await readPage(org, group, afterSeq);
         feeds.saw(org, group, page.headSeq);

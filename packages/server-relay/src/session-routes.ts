@@ -80,7 +80,8 @@ export function addSessionRoutes(
     {
       method: 'post',
       path: `${SESSIONS}/refresh`,
-      who: 'stranger',
+      // Not counted with the strangers: a flood of those must not log everybody out.
+      who: 'anyone',
       summary: 'Trades a refresh token, good once, for another pair of tokens',
       params: orgParams,
       body: refreshRequest,

@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { uptime } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Random, Signer } from '@keytide/crypto-core';
 import { nodePrimitives, nodeRandom } from '@keytide/crypto-core/node';
@@ -11,6 +12,7 @@ import { addBlobRoutes } from './blob-routes.ts';
 import { folderBlobStore, memoryBlobStore, type BlobStore } from './blob-store.ts';
 import { createBlobs } from './blobs.ts';
 import type { Clock } from './clock.ts';
+import { watchClock } from './clock-watch.ts';
 import { createRoutes } from './create-routes.ts';
 import { addDataRoutes } from './data-routes.ts';
 import { createDayKeys } from './day-keys.ts';
@@ -39,6 +41,7 @@ import { createMetrics, type Metrics } from './metrics.ts';
 import { observedQueue } from './observed-queue.ts';
 import { addMailRoutes } from './mail-routes.ts';
 import { addPreKeyRoutes } from './pre-key-routes.ts';
+import { newestPolicyOf } from './newest-policy.ts';
 import { createPeer } from './peer.ts';
 import { createPolls, type Polls } from './polls.ts';
 import { createOrganisations } from './organisations.ts';
@@ -192,6 +195,8 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       version,
       lease,
       wire,
+      // Whoever gives the time answers for it.
+      mayForget: options.clock === undefined ? null : () => Promise.resolve(true),
     },
     place,
   );
@@ -243,6 +248,8 @@ function assemble(
     lease: Lease;
     /** Where news for other nodes goes; the bus comes last. */
     wire: { bus: Bus };
+    /** Whether the clock is one to forget by; `null`: it is watched. */
+    mayForget: (() => Promise<boolean>) | null;
   },
   place: { readonly name: string },
 ): Parts {
@@ -364,7 +371,7 @@ function assemble(
   const gate = createGate(logins, organisations, clock);
   const key = signer.publicKey;
   const { undeclared = null } = options;
-  const routes = createRoutes(app, { gate, admitStranger, undeclared });
+  const routes = createRoutes(app, { gate, admitStranger, bodiesBytes: limits.intakeBytes, undeclared });
   addOpenApiRoute(routes, version);
   addRoutes(routes, { store, logs, organisations, identity, log, version, key, relayName });
   addSessionRoutes(routes, { logins, gate, watch, identity, log });
@@ -451,8 +458,11 @@ function assemble(
     origins: options.origins,
   });
   sockets = served;
+  const policyOf = newestPolicyOf({ store, organisations });
+  const mayForget =
+    options.mayForget ?? watchClock({ clock, upMs: () => uptime() * 1000, newestDay: store.newestDay });
   const logForgetting = startLogForgetting({
-    ...{ store, logs, keys, clock, retentionOf, log, primitives, signer },
+    ...{ store, logs, keys, clock, retentionOf: policyOf, log, primitives, signer, mayForget },
   });
   const heads = compareHeads({
     store,
@@ -490,13 +500,14 @@ function assemble(
   }
   const forgetting = setInterval(() => {
     const rows = store.forgetExpired(clock.now()).catch(() => failed('database-failed'));
-    const bytes = blobs
-      .forgetOld(async (org) => (await organisations.find(org))?.state.policy ?? null)
-      .catch(() => failed('blobs-failed'));
+    const bytes = forgetBlobs().catch(() => failed('blobs-failed'));
     void Promise.all([rows, bytes]).then((outcomes) => {
       if (!outcomes.includes('failed') && !logForgetting.isBehind) metrics.expired();
     });
   }, FORGET_MS);
+  async function forgetBlobs(): Promise<void> {
+    if (await mayForget()) await blobs.forgetOld(policyOf);
+  }
   function failed(code: string): 'failed' {
     log({ event: 'failed', where: 'forget', code });
     return 'failed';

@@ -43,6 +43,8 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
   const { group, outlet } = options;
   let cursor = options.afterSeq;
   let known = 0;
+  /** How often something was heard of. */
+  let heard = 0;
   let live = false;
   let stopped = false;
   let isAnswered = false;
@@ -69,12 +71,14 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
     while (!live) {
       await outlet.drained();
       if (stopped) return;
+      const before = heard;
       const page = await options.readPage(cursor);
       if (stopped) return;
       if (!isAnswered && page.headSeq > cursor) send({ type: 'head', group, headSeq: page.headSeq });
       isAnswered = true;
       sendPage(page);
-      known = Math.max(known, page.headSeq);
+      // What was heard of before the log was read, and is not in it, is not there.
+      known = page.entries.length === 0 && heard === before ? page.headSeq : Math.max(known, page.headSeq);
       // A client ahead of the log has seen a log that this relay lost; it can tell by headSeq.
       if (page.entries.length === 0) cursor = page.headSeq;
       if (cursor < known) continue;
@@ -95,6 +99,7 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
   return {
     start,
     offer(run: LiveRun) {
+      heard += 1;
       known = Math.max(known, run.lastSeq);
       if (!live || run.lastSeq <= cursor) return;
       if (run.firstSeq !== cursor + 1 || outlet.isLagging()) return fallBack();
@@ -103,6 +108,7 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
       cursor = run.lastSeq;
     },
     mention(seq) {
+      heard += 1;
       known = Math.max(known, seq);
       if (seq > cursor) fallBack();
     },

@@ -26,7 +26,8 @@ afterEach(() => app.close());
 function routesUnderTest(): { add(route: Route, handle: () => unknown): void; told: string[] } {
   app = Fastify();
   const told: string[] = [];
-  const routes = createRoutes(app, { gate, admitStranger() {}, undeclared: (what) => void told.push(what) });
+  const undeclared = (what: string): void => void told.push(what);
+  const routes = createRoutes(app, { gate, admitStranger() {}, bodiesBytes: 0, undeclared });
   return { add: routes.add, told };
 }
 

@@ -13,10 +13,14 @@ import {
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { fakeClock, seededRandom } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createAppendQueue } from '../src/append-queue.ts';
 import { createDayKeys } from '../src/day-keys.ts';
+import { RelayError } from '../src/errors.ts';
 import { forgetOver } from '../src/expiry.ts';
 import { createGroupLogs } from '../src/group-logs.ts';
-import { localKeyWrapper } from '../src/key-wrapper.ts';
+import type { LogEvent } from '../src/log-event.ts';
+import { startLogForgetting } from '../src/log-forgetting.ts';
+import { localKeyWrapper, type KeyWrapper } from '../src/key-wrapper.ts';
 import type { SqlDatabase } from '../src/sql/database.ts';
 import { migrate, readMigrations } from '../src/sql/migrate.ts';
 import { openDatabase } from '../src/sql/open.ts';
@@ -234,6 +238,47 @@ test('forgets what is older than Y, and the key leaves the process that forgets'
   expect(left).toEqual([]);
 });
 
+test('nothing is forgotten by a clock that may be ahead, and the log says so', async () => {
+  const node = nodeOf();
+  const at = await startedGroup(node);
+  node.clock.advance(11 * DAY_MS);
+  const { logs, keys, clock } = node;
+  const retentionOf = () => Promise.resolve(retention);
+  const events: LogEvent[] = [];
+  const log = (event: LogEvent): void => void events.push(event);
+  let isGood = false;
+  const mayForget = () => Promise.resolve(isGood);
+  const signer = primitives.signer(random(32));
+  const forgetting = startLogForgetting({
+    ...{ store, logs, keys, clock, retentionOf, log, mayForget, primitives, signer },
+  });
+  expect(await forgetting.round()).toBe(false);
+  expect(forgetting.isBehind).toBe(true);
+  expect(events).toEqual([{ event: 'failed', where: 'forget-logs', code: 'clock-ahead' }]);
+  expect(await bytesOf(nodeOf(), at)).toHaveLength(1);
+  isGood = true;
+  await forgetting.round();
+  await forgetting.stop();
+  expect(await bytesOf(nodeOf(), at)).toEqual([]);
+});
+
+test('a policy that comes to keep more while the floors are made ready is the one that counts', async () => {
+  const node = nodeOf();
+  const at = await startedGroup(node);
+  node.clock.advance(11 * DAY_MS);
+  const { logs, keys, clock } = node;
+  const failed = (org: OrgId): void => void node.failures.push(org);
+  let exportSeconds = 10 * 86_400;
+  const retentionOf = () => Promise.resolve({ exportSeconds, exportWaived: true } as const);
+  const keepFloor: typeof logs.keepFloor = async (org, move) => {
+    await logs.keepFloor(org, move);
+    if (org === at.org) exportSeconds *= 2;
+  };
+  await forgetOver({ store, logs: { keepFloor }, keys, clock, retentionOf, failed });
+  expect(exportSeconds).toBe(20 * 86_400);
+  expect(await bytesOf(nodeOf(), at)).toEqual([at.first.statement]);
+});
+
 test('a day that another node has forgotten is not written to with the key from memory', async () => {
   const node = nodeOf();
   const at = await startedGroup(node);
@@ -268,6 +313,72 @@ test('a day that is forgotten while somebody reads it is a gap, and nothing wors
   };
   const page = await nodeOf(NOON, slow).logs.readEntries(org, group, 0);
   expect(page.entries.map(({ seq, bytes }) => ({ seq, bytes }))).toEqual([{ seq: 2, bytes: later.envelope }]);
+});
+
+test('of nodes that forget at once, the slower one takes nothing from the floor', async () => {
+  const node = nodeOf();
+  const at = await startedGroup(node);
+  const { org, group, first } = at;
+  const early = at.item();
+  await node.logs.appendEnvelopes([early]);
+  node.clock.advance(5 * DAY_MS);
+  await node.logs.appendEnvelopes([at.item()]);
+  const lateMs = NOON + 11 * DAY_MS;
+  let isFirst = true;
+  const slow: RelayStore = {
+    ...store,
+    async readEntries(...where) {
+      if (isFirst && where[0] === org) {
+        isFirst = false;
+        expect(await nodeOf(lateMs).forget(org)).toEqual([{ org, group, firstSeq: 1, lastSeq: 2 }]);
+      }
+      return store.readEntries(...where);
+    },
+  };
+  const second = nodeOf(lateMs, slow);
+  expect(await second.forget(org)).toEqual([]);
+  expect(isFirst).toBe(false);
+  expect(second.failures).not.toContain(org);
+  const frontier = treeOf([first.statement, early.envelope]);
+  const floor = { firstSeq: 3, statement: first.statement, frontier };
+  expect(await nodeOf(lateMs).logs.readFloor(org, group)).toEqual(floor);
+});
+
+test('an organisation whose key does not come costs the others of the batch nothing', async () => {
+  const [stuck, well] = [await startedGroup(nodeOf()), await startedGroup(nodeOf())];
+  const real = localKeyWrapper(primitives, random, wrappingKey);
+  let wraps = 0;
+  const wrapper: KeyWrapper = {
+    ...real,
+    async wrap(key, context) {
+      if (Buffer.from(context).includes(Buffer.from(idBytes(stuck.org))))
+        throw new RelayError('key-service-failed', 'no answer', { reason: 'timeout' });
+      wraps += 1;
+      return real.wrap(key, context);
+    },
+  };
+  const keys = createDayKeys({ store, wrapper, random });
+  const retentionOf = () => Promise.resolve(retention);
+  const clock = fakeClock(NOON + DAY_MS);
+  const logs = createGroupLogs({ store, keys, primitives, random, clock, retentionOf });
+  const stored: number[] = [];
+  const queue = createAppendQueue({
+    logs,
+    lanes: 1,
+    stored: ({ firstSeq, entries }) => void stored.push(firstSeq, entries.length),
+    repeated: () => undefined,
+  });
+  const items = [well.item(), stuck.item(), well.item(), stuck.item()];
+  const outcomes = await Promise.allSettled(items.map((item) => queue.append([item])));
+  expect(outcomes).toMatchObject([
+    { value: [{ seq: 2, repeated: false }] },
+    { reason: { code: 'key-service-failed' } },
+    { value: [{ seq: 3, repeated: false }] },
+    { reason: { code: 'key-service-failed' } },
+  ]);
+  expect(stored).toEqual([2, 2]);
+  expect(wraps).toBe(1);
+  expect(await bytesOf(nodeOf(), stuck)).toEqual([stuck.first.statement]);
 });
 
 test('a log that is damaged keeps neither its own days nor anybody else', async () => {

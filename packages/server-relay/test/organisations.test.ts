@@ -1,7 +1,9 @@
 import type { Primitives } from '@keytide/crypto-core';
+import { createPolicyChange } from '@keytide/key-directory';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { seededWorld, signLog, type SeededWorld } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { newestPolicyOf } from '../src/newest-policy.ts';
 import { createOrganisations, type Organisations } from '../src/organisations.ts';
 import { openStore } from '../src/sql/open.ts';
 import type { RelayStore } from '../src/store.ts';
@@ -113,4 +115,19 @@ test('a stored log that is not the signed one is no log', async () => {
   altered[altered.length - 1] = (altered[altered.length - 1] as number) ^ 1;
   const { pages } = await smallPages(world, world.wires.with(4, altered), signed);
   await expect(organisationsOf(pages, world).find(world.org)).rejects.toMatchObject({ code: 'bad-proof' });
+});
+
+test('what is deleted is deleted by the policy that another node has heard of', async () => {
+  const world = seededWorld({ seed: 'newest policy', members: 1 });
+  const { org } = world;
+  await smallPages(world, world.wires);
+  const node = organisationsOf(store, world);
+  const policyOf = newestPolicyOf({ store, organisations: node });
+  const { exportSeconds, ...rest } = (await policyOf(org))!;
+  const policy = { ...rest, exportSeconds: 2 * exportSeconds };
+  const wire = createPolicyChange({ ...world.as(world.members[0].devices[0]), policy });
+  const growth = { hashes: [], nodes: [], checkpoint: new Uint8Array(1) };
+  await store.appendLogEntry({ org, index: world.wires.length, wire, growth, ended: [] });
+  expect((await node.find(org))?.state.policy).toMatchObject({ exportSeconds });
+  expect(await policyOf(org)).toMatchObject({ exportSeconds: 2 * exportSeconds });
 });

@@ -1,3 +1,4 @@
+import { request } from 'node:http';
 import { toHex } from '@keytide/crypto-core';
 import { createRevokeDevice } from '@keytide/key-directory';
 import {
@@ -29,7 +30,7 @@ const ENTRIES = `/organisations/${org}/groups/${group}/entries`;
 let relay: RelayUnderTest;
 let founder: string;
 beforeAll(async () => {
-  relay = await relayUnderTest({ clock });
+  relay = await relayUnderTest({ clock, limits: { intakeBytes: 17_000_000 } });
   founder = await settle(relay, world);
   const announced = await handIn(founder, await announceOf(world, ada, 1));
   expect(announced).toEqual({ type: 'appended', requestId: 1, seqs: [1] });
@@ -197,4 +198,30 @@ test('a session that was ended somewhere else is answered with nothing, whatever
   expect(await polls.poll(caller, asked)).toHaveLength(2);
   live = [];
   await expect(polls.poll(caller, asked)).rejects.toMatchObject({ code: 'session-ended' });
+  live = [session.id];
+  polls.close();
+  await expect(polls.poll(caller, asked)).rejects.toMatchObject({ code: 'unavailable' });
+});
+
+test('large frames that are handed in are counted before they are read, and let go of', async () => {
+  const token = await tokenOf(relay, org, bo);
+  const headers = {
+    authorization: `Bearer ${token}`,
+    'content-type': 'application/octet-stream',
+    'content-length': '16777216',
+  };
+  const slow = request(`${relay.url}/v1${ENTRIES}`, { method: 'POST', headers });
+  const ended = new Promise<void>((resolve) => {
+    slow.on('error', () => resolve());
+  });
+  await new Promise<void>((resolve) => void slow.write(new Uint8Array(65_536), () => resolve()));
+  // It is given time to begin.
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  const large = new Uint8Array(1_100_000).fill(0xff);
+  const statusOf = async (body: Uint8Array): Promise<number> => (await post(token, body)).status;
+  expect(await statusOf(large)).toBe(503);
+  expect(await statusOf(large.subarray(0, 1000))).toBe(400);
+  slow.destroy();
+  await ended;
+  await expect.poll(() => statusOf(large)).toBe(413);
 });

@@ -126,6 +126,17 @@ test('expired entries show as a gap', async () => {
   ]);
 });
 
+test('a word of entries that the log does not have costs a look, and nothing more', async () => {
+  const at = await groupOf(2);
+  const { outlet, frames, seqs } = outletOf();
+  follow(at, outlet, 0).mention(1_000);
+  await caughtUp(frames, 1);
+  at.hub.mention(org, at.group, 2_000);
+  await caughtUp(frames, 2);
+  await at.queue.append([at.item()]);
+  await expect.poll(seqs, POLL).toEqual([1, 2, 3, 4]);
+});
+
 test('a long log is read to its end before it is called caught up', async () => {
   const at = await groupOf(1_100);
   const { outlet, frames, seqs } = outletOf();

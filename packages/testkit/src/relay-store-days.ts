@@ -61,6 +61,7 @@ export const dayChecks: readonly StoreCheck[] = [
         (await store.readEntries(org, group, 4)).entries.map(({ seq }) => seq),
         [5, 6],
       );
+      assert.equal(await store.newestDay(), TODAY + 40);
     },
   },
   {
@@ -222,6 +223,26 @@ export const dayChecks: readonly StoreCheck[] = [
       assert.deepEqual((await store.readNewestStatement(org, group))?.bytes, next.statement);
       assert.deepEqual(await store.readStatementBefore(org, group, 3), kept);
       assert.deepEqual(await store.readFloor(org, group), floor);
+    },
+  },
+  {
+    name: 'keeps a floor that somebody else has made ready for a later day',
+    async check({ store }) {
+      const place = await placeOn(store, 'two floors', [TODAY - 30, TODAY - 20]);
+      const { org, group, random } = place;
+      await addDayKey(store, place, TODAY);
+      const { epoch, messageId } = (await store.readNewestStatement(org, group))!;
+      for (const firstSeq of [4, 3]) {
+        const made = { firstSeq, epoch, messageId, day: TODAY, bytes: random(99), frontier: random(32) };
+        await store.keepFloor({ org, group, ...made });
+      }
+      for (const [day, firstSeq] of [
+        [TODAY - 30, 3],
+        [TODAY - 20, 4],
+      ] as const) {
+        await store.forgetDays(org, day);
+        assert.equal((await store.readFloor(org, group))?.firstSeq, firstSeq);
+      }
     },
   },
   {

@@ -1,5 +1,4 @@
 import { join, resolve } from 'node:path';
-import { nodeRandom } from '@keytide/crypto-core/node';
 import { startRelay } from '@keytide/server-relay';
 import type { Context } from '../context.ts';
 import { patiently } from '../patience.ts';
@@ -32,8 +31,6 @@ export async function runRelay(context: Context, options: RelayOptions): Promise
     port,
     ...(publicUrl === undefined ? {} : { publicUrl }),
     ...(options.origin === undefined ? {} : { origins: options.origin }),
-    clock: { now: () => Date.now() },
-    random: nodeRandom,
     log: (event) => {
       log.write(`${jsonLine(event)}\n`);
     },

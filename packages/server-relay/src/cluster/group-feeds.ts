@@ -78,7 +78,9 @@ export function createGroupFeeds(options: GroupFeedsOptions): GroupFeeds {
       if (firstSeq !== feed.at + 1) {
         // A floor above us, or nothing there: followers find out from the log.
         hub.mention(org, group, headSeq);
-        feed.at = Math.max(feed.at, headSeq, feed.wanted);
+        // Nor does the log have what was wanted: whoever said so was wrong, and others are still to be heard.
+        feed.at = Math.max(feed.at, headSeq);
+        feed.wanted = feed.at;
       } else {
         hub.publish({ org, group, firstSeq, entries });
         feed.at = firstSeq + entries.length - 1;

@@ -5,6 +5,7 @@ import type { SqlDatabase } from './database.ts';
 
 type Forgetting = Pick<
   EntryStore,
+  | 'newestDay'
   | 'listLogOrgs'
   | 'listLogDays'
   | 'putExport'
@@ -43,6 +44,10 @@ export function sqlForgetting(database: SqlDatabase): Forgetting {
   }
 
   return {
+    async newestDay() {
+      const [row] = await database.query('select max(day) as day from log_days');
+      return (row?.['day'] ?? null) as number | null;
+    },
     async listLogOrgs() {
       const rows = await database.query(
         'select org from day_keys union select org from log_days where class = 0',
@@ -105,7 +110,8 @@ export function sqlForgetting(database: SqlDatabase): Forgetting {
       await database.query(
         `insert into log_floors values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (org, grp, first_seq) do update
          set epoch = excluded.epoch, message_id = excluded.message_id, day = excluded.day, bytes = excluded.bytes,
-             frontier = excluded.frontier`,
+             -- A tree of so many entries is always the same: what one node could read, another may find gone.
+             frontier = coalesce(excluded.frontier, log_floors.frontier)`,
         [idBytes(org), idBytes(group), firstSeq, epoch, messageId, day, bytes, frontier],
       );
     },

@@ -89,6 +89,19 @@ test('whoever reads the first page of a log hears of what comes meanwhile', () =
   expect(events).toEqual(['a hears of 5']);
 });
 
+test('a word of entries that the log does not have keeps nothing from those that come', async () => {
+  const { log, events, feeds, follower, stored } = underTest();
+  feeds.follow(org, group, follower('a'));
+  feeds.saw(org, group, 0);
+  feeds.wake(org, group, 2 ** 50);
+  await expect.poll(() => events.at(-1)).toBe('a hears of 0');
+  stored(1);
+  expect(events.at(-1)).toBe('a 1-1');
+  log.head = 2;
+  feeds.wake(org, group, 2);
+  await expect.poll(() => events.at(-1)).toBe('a 2-2');
+});
+
 test('what somebody found in the log is news for the others', async () => {
   const { log, events, feeds, follower } = underTest();
   feeds.follow(org, group, follower('a'));

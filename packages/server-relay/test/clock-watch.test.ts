@@ -1,0 +1,92 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { deviceId, groupId, orgId } from '@keytide/crypto-core';
+import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
+import { fakeClock, seededRandom } from '@keytide/testkit';
+import { expect, test } from 'vitest';
+import { watchClock } from '../src/clock-watch.ts';
+import { dataKeyPath, openDataKeyFile } from '../src/data-key-file.ts';
+import { createDayKeys } from '../src/day-keys.ts';
+import { createGroupLogs } from '../src/group-logs.ts';
+import { openStore } from '../src/sql/open.ts';
+import { relayUnderTest } from './relay-under-test.ts';
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+const START_MS = Date.UTC(2030, 0, 1, 12);
+const TODAY = Math.floor(START_MS / DAY_MS);
+
+/** A machine with two clocks, and a relay on it that filed something that day last. */
+function machine(newest: number | null = TODAY) {
+  let [wallMs, up] = [START_MS, 5 * DAY_MS];
+  const mayForget = watchClock({
+    clock: { now: () => wallMs },
+    upMs: () => up,
+    newestDay: () => Promise.resolve(newest),
+  });
+  return {
+    mayForget,
+    wait: (ms: number) => void ([wallMs, up] = [wallMs + ms, up + ms]),
+    set: (ms: number) => void (wallMs += ms),
+  };
+}
+
+test('a clock that goes as time does is good, however long nobody looked', async () => {
+  const { mayForget, wait } = machine();
+  for (const ms of [0, HOUR_MS, 30 * DAY_MS, HOUR_MS]) {
+    wait(ms);
+    expect(await mayForget()).toBe(true);
+  }
+});
+
+test('by a clock that was set ahead nothing is forgotten for a day', async () => {
+  const { mayForget, wait, set } = machine();
+  expect(await mayForget()).toBe(true);
+  set(365 * DAY_MS);
+  wait(HOUR_MS);
+  expect(await mayForget()).toBe(false);
+  wait(DAY_MS - 1);
+  expect(await mayForget()).toBe(false);
+  wait(1);
+  expect(await mayForget()).toBe(true);
+});
+
+test('a clock that is put right by less than an hour, or back, is good', async () => {
+  const { mayForget, set } = machine();
+  expect(await mayForget()).toBe(true);
+  set(HOUR_MS);
+  expect(await mayForget()).toBe(true);
+  set(-2 * DAY_MS);
+  expect(await mayForget()).toBe(true);
+});
+
+test('a relay that is given no clock watches that of the machine', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'keytide-clock-'));
+  const database = { kind: 'pglite', folder } as const;
+  const random = seededRandom('clock watch');
+  const { store } = await openStore(database, primitives, 0);
+  const wrapper = await openDataKeyFile(dataKeyPath(database), random, true);
+  const keys = createDayKeys({ store, wrapper, random });
+  const clock = fakeClock(Date.UTC(2020, 0, 1));
+  const retentionOf = () => Promise.resolve({ exportSeconds: 86_400 });
+  const logs = createGroupLogs({ store, keys, primitives, random, clock, retentionOf });
+  const [org, group] = [orgId(random(32)), groupId(random(32))];
+  const boxes = [{ device: deviceId(random(32)), box: random(9) }];
+  await logs.announceEpoch({ org, group, epoch: 1, messageId: random(16), statement: random(9), boxes });
+  await store.close();
+  const relay = await relayUnderTest({ database });
+  expect(await relay.forget()).toBe(false);
+  expect(relay.events).toContainEqual({ event: 'failed', where: 'forget-logs', code: 'clock-ahead' });
+  await relay.close();
+  await rm(folder, { recursive: true });
+});
+
+test('a relay that starts a week or more after what was filed last waits for a day', async () => {
+  expect(await machine(TODAY - 7).mayForget()).toBe(true);
+  expect(await machine(null).mayForget()).toBe(true);
+  const { mayForget, wait } = machine(TODAY - 8);
+  expect(await mayForget()).toBe(false);
+  wait(DAY_MS);
+  expect(await mayForget()).toBe(true);
+});

@@ -1,7 +1,8 @@
 import { mkdir, open, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { BlobName } from './blob-index.ts';
 import { RelayError } from './errors.ts';
+import type { DatabaseOptions } from './sql/open.ts';
 import { syncFolder } from './sync-folder.ts';
 
 /**
@@ -82,4 +83,11 @@ async function inRelayTerms<T>(work: () => Promise<T>): Promise<T> {
   } catch (cause) {
     throw new RelayError('blobs-failed', 'the bytes of a blob cannot be written or read', { cause });
   }
+}
+
+/** Where the bytes of blobs are that this database knows of. */
+export function blobStoreOf(database: DatabaseOptions): BlobStore {
+  if (database.kind === 'memory') return memoryBlobStore();
+  if (database.kind === 'pglite') return folderBlobStore(join(database.folder, 'blobs'));
+  return folderBlobStore(database.blobFolder ?? join(dirname(database.keyFile), 'blobs'));
 }

@@ -87,7 +87,8 @@ export type {
 } from './push/store.ts';
 export type { GroupHead, GroupPlace, NodeRenewal, NodeStore, OrgHead, RelayNode } from './node-store.ts';
 export { openStore, type ClusterOptions, type DatabaseOptions, type OpenedStore } from './sql/open.ts';
-export { startRelay, type Relay, type RelayOptions } from './start-relay.ts';
+export type { Relay, RelayOptions } from './relay.ts';
+export { startRelay } from './start-relay.ts';
 export type { Genesis, LogAddition, LogPage, RelayStore, StoredChallenge } from './store.ts';
 export type {
   StoredUnlockShare,

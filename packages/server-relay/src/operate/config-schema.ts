@@ -3,7 +3,7 @@ import type { WrappingKeySettings } from '../keys/open-wrapping-keys.ts';
 import { DEFAULT_LIMITS, type RelayLimits } from '../limits.ts';
 import { mayIssue } from '../identity-check.ts';
 import { maySendTo } from '../push/push-http.ts';
-import type { RelayOptions } from '../start-relay.ts';
+import type { RelayOptions } from '../relay.ts';
 
 /** The configuration of a service, complete. What each key is for: docs/guides/operating-a-relay.md. */
 export interface Config {

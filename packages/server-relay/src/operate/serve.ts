@@ -1,7 +1,8 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { RelayError } from '../errors.ts';
 import type { LogEvent } from '../log-event.ts';
-import { startRelay, type Relay } from '../start-relay.ts';
+import type { Relay } from '../relay.ts';
+import { startRelay } from '../start-relay.ts';
 import { openWrappingKeys } from '../keys/open-wrapping-keys.ts';
 import { relayOptionsOf, wrappingKeysOf, type Config } from './config-schema.ts';
 import { openPush } from './open-push.ts';

@@ -1,0 +1,59 @@
+import type { OrgId } from '@keytide/crypto-core';
+import type { Policy } from '@keytide/key-directory/verify';
+import type { Blobs } from './blobs.ts';
+import type { Clock } from './clock.ts';
+import type { Log } from './log-event.ts';
+import { startLogForgetting, type LogForgettingOptions } from './log-forgetting.ts';
+import type { Metrics } from './metrics.ts';
+import type { RelayStore } from './store.ts';
+
+/** Everything a relay forgets by itself. */
+export interface ForgetRounds {
+  /** Forgets at once what is over of group logs. Resolves to whether all of it went. */
+  forget(): Promise<boolean>;
+  /** Ends the rounds, and waits for the one under way. */
+  stop(): Promise<void>;
+}
+
+/** What `startForgetRounds` works with. */
+export interface ForgetRoundsOptions extends LogForgettingOptions {
+  readonly store: LogForgettingOptions['store'] & Pick<RelayStore, 'forgetExpired'>;
+  readonly blobs: Pick<Blobs, 'forgetOld'>;
+  /** As the database has it now. */
+  readonly retentionOf: (org: OrgId) => Promise<Policy | null>;
+  readonly metrics: Pick<Metrics, 'expired'>;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const EVERY_MS = 600_000;
+
+/** Starts to forget: group logs now and each hour, attachments and rows that are over every ten minutes. */
+export function startForgetRounds(options: ForgetRoundsOptions): ForgetRounds {
+  const { store, blobs, clock, log, metrics, mayForget, retentionOf } = options;
+  const logForgetting = startLogForgetting(options);
+  const timer = setInterval(() => {
+    const rows = store.forgetExpired(clock.now()).catch(() => failed('database-failed'));
+    const bytes = forgetBlobs().catch(() => failed('blobs-failed'));
+    void Promise.all([rows, bytes]).then((outcomes) => {
+      if (!outcomes.includes('failed') && !logForgetting.isBehind) metrics.expired();
+    });
+  }, EVERY_MS);
+
+  async function forgetBlobs(): Promise<void> {
+    if (await mayForget()) await blobs.forgetOld(retentionOf);
+  }
+
+  function failed(code: string): 'failed' {
+    log({ event: 'failed', where: 'forget', code });
+    return 'failed';
+  }
+
+  return {
+    forget: () => logForgetting.round(),
+    stop() {
+      clearInterval(timer);
+      return logForgetting.stop();
+    },
+  };
+}

@@ -4,7 +4,7 @@ import { encodeRelayFrame, type IdentityProvider } from '@keytide/relay-protocol
 import type { FastifyInstance } from 'fastify';
 import { createAppendQueue } from './append-queue.ts';
 import { createAtRest } from './at-rest.ts';
-import { blobStoreOf } from './blob-store.ts';
+import type { BlobStore } from './blob-store.ts';
 import { createBlobs } from './blobs.ts';
 import type { Clock } from './clock.ts';
 import { createDayKeys } from './day-keys.ts';
@@ -56,6 +56,7 @@ export interface AssembleOptions extends OpenedStore {
   /** Has the relay's name once it listens. */
   readonly place: { readonly name: string };
   readonly database: DatabaseOptions;
+  readonly blobStore: BlobStore;
   readonly identity: IdentityProvider | null;
   readonly undeclared: ((what: string) => void) | null;
   readonly senders: PushSenders;
@@ -189,7 +190,7 @@ export function assembleRelay(options: AssembleOptions): Parts {
   );
   const identity = options.identity === null ? NO_IDENTITY : createIdentityCheck(options.identity, clock);
   const gate = createGate(logins, organisations, clock);
-  const blobs = createBlobs({ index: store, bytes: blobStoreOf(options.database), clock, limits });
+  const blobs = createBlobs({ index: store, bytes: options.blobStore, clock, limits });
   const readTraced = <T>(read: () => Promise<T>): Promise<T> =>
     readInTurn(() => traced('relay.read', {}, read));
   const ephemeralRates = createDeviceRates(

@@ -60,12 +60,20 @@ export { rewrapKeys, type RewrapOptions, type RewrapProgress, type RewrapResult 
 export { secretReader, secretText, type ReadSecret, type SecretSources } from './keys/secrets.ts';
 export { CALL_LIMITS, type CallLimits } from './keys/service-call.ts';
 export type { AwsCredentials } from './keys/sigv4.ts';
+export {
+  s3Bucket,
+  type PutCondition,
+  type S3Access,
+  type S3Bucket,
+  type S3Object,
+} from './keys/s3-bucket.ts';
 export { openVault, type Vault, type VaultOptions } from './keys/vault.ts';
 export { vaultTransitKeyWrapper, type VaultTransitOptions } from './keys/vault-transit.ts';
 export { localKeyWrapper, type KeyWrapper } from './key-wrapper.ts';
 export { DEFAULT_LIMITS, type RelayLimits } from './limits.ts';
 export type { Log, LogEvent } from './log-event.ts';
 export { killSessions } from './kill.ts';
+export { s3BlobStore } from './s3-blob-store.ts';
 export type {
   LiveSessions,
   NewSession,

@@ -1,5 +1,6 @@
 import type { Random } from '@keytide/crypto-core';
 import type { IdentityProvider } from '@keytide/relay-protocol';
+import type { BlobStore } from './blob-store.ts';
 import type { Clock } from './clock.ts';
 import type { KeyWrapper } from './key-wrapper.ts';
 import type { RelayLimits } from './limits.ts';
@@ -27,6 +28,8 @@ export interface RelayOptions {
    * for the key file's `openDataKeyFile`.
    */
   readonly keyWrapper?: KeyWrapper;
+  /** Where the bytes of attachments are, instead of files; what was in files before is not moved. */
+  readonly blobStore?: BlobStore;
   readonly clock?: Clock;
   readonly random?: Random;
   /** Gets every log event. Default: one JSON line each on standard output. */

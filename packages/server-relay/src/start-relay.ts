@@ -1,3 +1,4 @@
+import { blobStoreOf } from './blob-store.ts';
 import { assembleRelay } from './assemble-relay.ts';
 import { openSigner, openWrapper } from './open-keys.ts';
 import type { Relay, RelayOptions } from './relay.ts';
@@ -63,6 +64,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     app,
     place,
     database: options.database,
+    blobStore: options.blobStore ?? blobStoreOf(options.database),
     identity: options.identity ?? null,
     undeclared: options.undeclared ?? null,
     limits,

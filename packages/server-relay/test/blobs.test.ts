@@ -10,11 +10,21 @@ import {
   folderBlobStore,
   memoryBlobStore,
   openStore,
+  s3BlobStore,
+  s3Bucket,
   type RelayStore,
 } from '@keytide/server-relay';
-import { blobStoreConformance, seededRandom, seededWorld, type SeededDevice } from '@keytide/testkit';
+import {
+  blobStoreConformance,
+  seededRandom,
+  seededWorld,
+  startTestS3,
+  type SeededDevice,
+  type TestS3,
+} from '@keytide/testkit';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { createBlobs } from '../src/blobs.ts';
+import { limits, secret } from './keys/services.ts';
 import { appendLog, call, relayUnderTest, settle, tokenOf, type RelayUnderTest } from './relay-under-test.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -34,16 +44,25 @@ const [[admin], [member, another]] = world.members.map(({ devices }) => devices)
 ];
 const uploader = { id: member.id, member: world.members[1]?.id as MemberId };
 let relay: RelayUnderTest;
+let s3: TestS3;
 
 beforeAll(async () => {
+  s3 = await startTestS3({ now: () => world.clock.now() });
+  const { accessKeyId, secretAccessKey } = s3.caller();
+  const credentials = { accessKeyId, secretAccessKey: secret(secretAccessKey), sessionToken: null };
+  const place = { bucket: s3.bucket, region: s3.region, endpoint: s3.url, clock: world.clock, limits };
   relay = await relayUnderTest({
     clock: world.clock,
+    blobStore: s3BlobStore(s3Bucket({ ...place, credentials: async () => credentials })),
     limits: { blobBytes: 4_000_000, blobBytesOfMember: 3_000_000 },
   });
   await settle(relay, world);
   await settle(relay, other);
 });
-afterAll(() => relay.close());
+afterAll(async () => {
+  await relay.close();
+  await s3.close();
+});
 
 const newId = (): string => toHex(random(32));
 
@@ -93,6 +112,22 @@ test('what one device uploads in pieces, every device of the organisation reads 
   const foreign = await caller(other.members[0].devices[0], other);
   expect(await foreign.read(id, 0, 10)).toBe('no-blob');
   expect(await foreign.start(id, 5)).toBe(0);
+});
+
+test('while its bucket is down a relay goes on with everything else, and with attachments when it is back', async () => {
+  const [id, bytes] = [newId(), random(3)];
+  const mine = await caller(member);
+  await mine.start(id, bytes.length);
+  s3.fail('broken', 'broken', 'broken');
+  const before = relay.events.length;
+  expect(await mine.write(id, 0, bytes)).toBe('unavailable');
+  expect(relay.events.slice(before)).toEqual([{ event: 'failed', where: 'http', code: 'blobs-failed' }]);
+  expect((await call(relay, 'GET', '/health')).status).toBe(200);
+  expect(await mine.start(id, bytes.length)).toBe(0);
+  expect(await mine.write(id, 0, bytes)).toBe(3);
+  s3.fail('broken', 'broken', 'broken');
+  expect(await mine.read(id, 0, 3)).toBe('unavailable');
+  expect(await mine.read(id, 0, 3)).toEqual(bytes);
 });
 
 test('an upload goes on after the last byte that is safe; what comes again or breaks off does no harm', async () => {

@@ -115,6 +115,21 @@ describe('what is wrong is named by key and variable, without its value', () => 
       'oidcIssuer',
     ],
     ['an issuer without a client', { ...folder, oidcIssuer: 'https://hunter2.example' }, 'oidcClientId'],
+    ['a bucket and a folder', { ...postgres, blobFolder: '/hunter2', s3Bucket: 'b-1' }, 's3Bucket'],
+    ['a bucket that is none', { ...folder, s3Bucket: 'Hunter2/x' }, 's3Bucket'],
+    ['a service without a bucket', { ...folder, s3Endpoint: 'https://hunter2.example' }, 's3Bucket'],
+    [
+      'a bucket in the clear',
+      { ...folder, s3Bucket: 'b-1', s3Endpoint: 'http://hunter2.example' },
+      's3Endpoint',
+    ],
+    ['half of an access key', { ...folder, s3Bucket: 'b-1', s3SecretKey: 'env:hunter2' }, 's3AccessKeyId'],
+    ['the other half', { ...folder, s3Bucket: 'b-1', s3AccessKeyId: 'hunter2' }, 's3SecretKey'],
+    [
+      'an access key in the place of its reference',
+      { ...folder, s3Bucket: 'b-1', s3AccessKeyId: 'a', s3SecretKey: 'hunter2' },
+      's3SecretKey',
+    ],
     ['a list', [], 'config'],
   ])('%s', (_what, file, key) => {
     const refusal = refusalOf(file);

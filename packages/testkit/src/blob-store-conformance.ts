@@ -17,19 +17,21 @@ export function blobStoreConformance(
   describe(`BlobStore: ${name}`, () => {
     it('gives back any stretch of what was written in pieces', async () => {
       const store = await makeStore();
-      const [one, bytes] = [blob(), random(100_000)];
+      const [one, bytes] = [blob(), random(700_000)];
       for (const [from, to] of [
         [0, 1],
         [1, 65_552],
-        [65_552, 100_000],
+        [65_552, 600_000],
+        [600_000, 700_000],
       ] as const)
         await store.write(one, from, bytes.subarray(from, to));
       const again = await makeStore();
       for (const [offset, sizeBytes] of [
-        [0, 100_000],
+        [0, 700_000],
         [0, 1],
         [65_551, 2],
-        [99_999, 1],
+        [200_000, 400_001],
+        [699_999, 1],
       ] as const)
         assert.deepEqual(await again.read(one, offset, sizeBytes), bytes.slice(offset, offset + sizeBytes));
     });

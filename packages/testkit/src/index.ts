@@ -23,6 +23,7 @@ export { seededRandom } from './seeded-random.ts';
 export { seededWorld, type SeededMember, type SeededWorld, type WorldOptions } from './seeded-world.ts';
 export { signLog, type SignedLog } from './signed-log.ts';
 export { startTestAws, type TestAws, type TestAwsOptions } from './services/aws.ts';
+export { startTestS3, type TestS3, type TestS3Options } from './services/s3.ts';
 export type { KeyService, ServiceCall, ServiceFault } from './services/key-service.ts';
 export type { AwsCaller } from './services/sigv4-check.ts';
 export { startTestVault, type TestVault, type TestVaultOptions } from './services/vault.ts';

@@ -15,19 +15,20 @@ export interface CallLimits {
 /** So whoever waits for a key waits for about ten seconds at most. */
 export const CALL_LIMITS: CallLimits = { timeoutMs: 3000, attempts: 3, pauseMs: 200 };
 
-/** What a service answered: at most 256 KiB. */
+/** What a service answered. */
 export interface ServiceAnswer {
   readonly status: number;
+  readonly headers: Pick<Headers, 'get'>;
   readonly body: Uint8Array;
 }
 
 interface ServiceRequest {
-  readonly method: 'GET' | 'POST' | 'PUT';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
 }
 
-/** A secret has 64 KiB at most; escaped as JSON that may be a few times as much. */
+/** How much is read of an answer: a secret has 64 KiB at most; escaped as JSON that may be a few times as much. */
 const ANSWER_BYTES = 262_144;
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 
@@ -51,6 +52,7 @@ export async function callService(
   url: URL,
   request: ServiceRequest,
   timeoutMs: number,
+  answerBytes: number = ANSWER_BYTES,
 ): Promise<ServiceAnswer> {
   let answer: ServiceAnswer;
   try {
@@ -58,7 +60,8 @@ export async function callService(
     const { body, ...rest } = request;
     const init = { ...rest, redirect: 'manual', signal } as const;
     const response = await fetch(url, body === undefined ? init : { ...init, body: Buffer.from(body) });
-    answer = { status: response.status, body: await bodyOf(response) };
+    const { status, headers } = response;
+    answer = { status, headers, body: await bodyOf(response, answerBytes) };
   } catch (error) {
     // Not the error itself: those of fetch quote headers.
     const name = (error as Error).name;
@@ -104,12 +107,12 @@ export function serviceRefused(reason: string): RelayError {
   return new RelayError('key-service-refused', `the service that keeps keys refuses (${reason})`, { reason });
 }
 
-async function bodyOf(response: Response): Promise<Uint8Array> {
+async function bodyOf(response: Response, answerBytes: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let sizeBytes = 0;
   for await (const chunk of response.body ?? []) {
     sizeBytes += chunk.length;
-    if (sizeBytes > ANSWER_BYTES) throw new RangeError('the answer is too long');
+    if (sizeBytes > answerBytes) throw new RangeError('the answer is too long');
     chunks.push(chunk);
   }
   return new Uint8Array(Buffer.concat(chunks));

@@ -36,7 +36,7 @@ const ALGORITHM = 'AWS4-HMAC-SHA256';
 
 /**
  * AWS Signature Version 4: all headers to send. The signature covers method, path, query, headers and the body's
- * hash, and is good for 15 minutes around `nowMs` in one region and service.
+ * hash, which S3 has in a header besides, and is good for 15 minutes around `nowMs` in one region and service.
  */
 export function signAwsRequest(
   primitives: Primitives,
@@ -46,6 +46,8 @@ export function signAwsRequest(
 ): Record<string, string> {
   const time = new Date(nowMs).toISOString().replace(/[-:]|\.\d+/g, '');
   const sent: Record<string, string> = { ...headers, 'x-amz-date': time };
+  const bodyHash = toHex(primitives.sha256(body));
+  if (service === 's3') sent['x-amz-content-sha256'] = bodyHash;
   if (sessionToken !== null) sent['x-amz-security-token'] = textIn(sessionToken);
   const signed = Object.entries({ ...sent, host: url.host })
     .map(([name, value]) => [name.toLowerCase(), value.trim().replace(/ +/g, ' ')] as const)
@@ -60,7 +62,7 @@ export function signAwsRequest(
       ...signed.map(([name, value]) => `${name}:${value}`),
       '',
       names,
-      toHex(primitives.sha256(body)),
+      bodyHash,
     ].join('\n'),
   );
   const scope = [time.slice(0, 8), region, service, 'aws4_request'];

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { WrappingKeySettings } from '../keys/open-wrapping-keys.ts';
+import { serviceAddress } from '../keys/service-call.ts';
 import { DEFAULT_LIMITS, type RelayLimits } from '../limits.ts';
 import { mayIssue } from '../identity-check.ts';
 import { maySendTo } from '../push/push-http.ts';
@@ -15,6 +16,12 @@ export interface Config {
   readonly databaseUrl?: string | undefined;
   readonly keyFile?: string | undefined;
   readonly blobFolder?: string | undefined;
+  readonly s3Bucket?: string | undefined;
+  readonly s3Region?: string | undefined;
+  readonly s3Endpoint?: string | undefined;
+  readonly s3PathStyle?: boolean | undefined;
+  readonly s3AccessKeyId?: string | undefined;
+  readonly s3SecretKey?: string | undefined;
   readonly nodes: number;
   readonly redisUrl?: string | undefined;
   readonly wrappingKeys: readonly string[];
@@ -107,10 +114,42 @@ const shape = {
   blobFolder: path
     .optional()
     .describe('with databaseUrl: the folder of attachments; by default blobs beside keyFile'),
+  s3Bucket: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/)
+    .optional()
+    .describe('the bucket of attachments, at AWS or any service that speaks S3; instead of blobFolder'),
+  s3Region: z
+    .string()
+    .regex(/^[a-z0-9-]{1,32}$/)
+    .optional()
+    .describe('with s3Bucket: its region, by default us-east-1'),
+  s3Endpoint: z
+    .string()
+    .refine(isServiceAddress)
+    .optional()
+    .describe(
+      "with s3Bucket: the address of the service, if it is not AWS's own; https, or http on this machine",
+    ),
+  s3PathStyle: yesOrNo
+    .optional()
+    .describe(
+      'with s3Bucket: true to have the bucket in the path, false in the host; by default in the path with s3Endpoint',
+    ),
+  s3AccessKeyId: z
+    .string()
+    .regex(/^[\x21-\x7e]{1,128}$/)
+    .optional()
+    .describe('with s3SecretKey: the id of the access key; without the two, the credentials of AWS'),
+  s3SecretKey: reference
+    .optional()
+    .describe(
+      'with s3AccessKeyId: the secret with the access key itself, as file:PATH, env:NAME, aws-secret:NAME or vault:MOUNT/PATH#FIELD',
+    ),
   nodes: whole(1, 64)
     .default(1)
     .describe(
-      'how many relays serve the database together, 1 to 64; with more than 1, all with the same keyFile, publicUrl and blobFolder',
+      'how many relays serve the database together, 1 to 64; with more than 1, all with the same keyFile, publicUrl and blobFolder or s3Bucket',
     ),
   redisUrl: z
     .string()
@@ -193,7 +232,7 @@ const shape = {
 };
 
 /** The keys whose values say where a secret is. */
-export const SECRET_KEYS = ['webPushKey', 'expoAccessToken', 'webhookSecret'] as const;
+export const SECRET_KEYS = ['s3SecretKey', 'webPushKey', 'expoAccessToken', 'webhookSecret'] as const;
 
 /** The one schema of the service's configuration. */
 export const configSchema: z.ZodType<Config> = z.strictObject(shape).superRefine((config, context) => {
@@ -207,6 +246,15 @@ export const configSchema: z.ZodType<Config> = z.strictObject(shape).superRefine
     wrong('keyFile', 'only with databaseUrl: the embedded database keeps its keys in dataFolder');
   if (config.databaseUrl === undefined && config.blobFolder !== undefined)
     wrong('blobFolder', 'only with databaseUrl: the embedded database keeps attachments in dataFolder');
+  if (config.s3Bucket !== undefined && config.blobFolder !== undefined)
+    wrong('s3Bucket', shape.s3Bucket.description as string);
+  for (const key of ['s3Region', 's3Endpoint', 's3PathStyle', 's3AccessKeyId', 's3SecretKey'] as const)
+    if (config.s3Bucket === undefined && config[key] !== undefined)
+      wrong('s3Bucket', `give this with ${key}: ${shape.s3Bucket.description}`);
+  if (config.s3AccessKeyId === undefined && config.s3SecretKey !== undefined)
+    wrong('s3AccessKeyId', shape.s3AccessKeyId.description as string);
+  if (config.s3SecretKey === undefined && config.s3AccessKeyId !== undefined)
+    wrong('s3SecretKey', shape.s3SecretKey.description as string);
   if (config.nodes > 1 && config.databaseUrl === undefined)
     wrong('nodes', 'more than 1 only with databaseUrl: the embedded database has one relay');
   if (config.nodes > 1 && config.publicUrl === undefined)
@@ -301,6 +349,15 @@ function databaseOf(config: Config): RelayOptions['database'] {
     ...(blobFolder === undefined ? {} : { blobFolder }),
     ...(nodes === 1 ? {} : { cluster: redisUrl === undefined ? {} : { redisUrl } }),
   };
+}
+
+function isServiceAddress(text: string): boolean {
+  try {
+    serviceAddress(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function jsonOf(text: string): unknown {

@@ -9,11 +9,13 @@ import type { SqlDatabase } from '../sql/database.ts';
 import { pendingMigrations, readMigrations } from '../sql/migrate.ts';
 import { visitDatabase } from '../sql/open.ts';
 import { readTls } from '../tls-files.ts';
+import { checkS3Bucket } from '../keys/check-s3-bucket.ts';
 import { checkKeyWrapper } from '../keys/check-key-wrapper.ts';
 import { openWrappingKeys } from '../keys/open-wrapping-keys.ts';
 import { pingRedis } from '../cluster/redis-carrier.ts';
 import { sqlNodes } from '../sql/nodes.ts';
 import { relayOptionsOf, wrappingKeysOf, type Config } from './config-schema.ts';
+import { openBucket } from './open-blobs.ts';
 import { openPush } from './open-push.ts';
 import { withRedisUrl } from './redis-url.ts';
 import { REMEDIES } from './remedies.ts';
@@ -41,6 +43,7 @@ export async function* examine(config: Config, nowMs: number): AsyncGenerator<Fi
   yield* await database(config, now);
   if (config.nodes > 1) yield* await cluster(config);
   yield* await keyFiles(config);
+  if (config.s3Bucket !== undefined) yield await bucket(config);
   yield await push(config);
   yield await room(config);
   yield await openFiles(config);
@@ -136,8 +139,9 @@ async function nodes(config: Config): Promise<Finding> {
   }
 }
 
-function sharedBlobs({ blobFolder }: Config): Finding {
+function sharedBlobs({ blobFolder, s3Bucket }: Config): Finding {
   const check = 'blobFolder';
+  if (s3Bucket !== undefined) return { verdict: 'ok', check, says: 'a bucket: every node reaches it' };
   if (blobFolder !== undefined) return { verdict: 'ok', check, says: 'set: every node has to mount it' };
   return { verdict: 'warn', check, says: 'not set: attachments of one node are not found at another' };
 }
@@ -180,6 +184,28 @@ async function wrappingKeys(named: NonNullable<ReturnType<typeof wrappingKeysOf>
     return failure(check, error);
   }
 }
+
+async function bucket(config: Config): Promise<Finding> {
+  const check = 's3Bucket';
+  try {
+    const opened = await openBucket(config, process.env);
+    if (opened !== null) await checkS3Bucket(opened, nodeRandom);
+    return { verdict: 'ok', check, says: 'takes an object, gives it back and deletes it' };
+  } catch (error) {
+    const reason = error instanceof RelayError ? error.reason : null;
+    const remedy = BUCKET_REMEDIES[reason ?? ''] ?? 'see s3Bucket, s3Region, s3Endpoint, and who may use it';
+    const { verdict, says } = failure(check, error);
+    return { verdict, check, says: reason === null ? says : `${reason}: ${remedy}` };
+  }
+}
+
+/** By the reason. */
+const BUCKET_REMEDIES: Readonly<Record<string, string>> = {
+  versioned: 'the bucket keeps what is deleted: suspend its versioning',
+  'no-conditions': 'the service does not hear If-Match and If-None-Match: take another one',
+  AccessDenied: 'the access key needs PutObject, GetObject and DeleteObject on its objects, and ListBucket',
+  RequestTimeTooSkewed: 'run NTP on this machine',
+};
 
 async function push(config: Config): Promise<Finding> {
   const check = 'push';

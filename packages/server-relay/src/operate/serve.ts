@@ -1,10 +1,12 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { RelayError } from '../errors.ts';
+import { s3BlobStore } from '../s3-blob-store.ts';
 import type { LogEvent } from '../log-event.ts';
 import type { Relay } from '../relay.ts';
 import { startRelay } from '../start-relay.ts';
 import { openWrappingKeys } from '../keys/open-wrapping-keys.ts';
 import { relayOptionsOf, wrappingKeysOf, type Config } from './config-schema.ts';
+import { openBucket } from './open-blobs.ts';
 import { openPush } from './open-push.ts';
 import { startManagement } from './management.ts';
 import { withRedisUrl } from './redis-url.ts';
@@ -37,9 +39,11 @@ export async function serve(config: Config): Promise<0 | 1> {
     const keys = named === null ? null : await openWrappingKeys({ ...named, environment: process.env, log });
     if (keys !== null) closeKeys = keys.close;
     const push = await openPush(config, process.env);
+    const bucket = await openBucket(config, process.env);
+    const blobStore = bucket === null ? {} : { blobStore: s3BlobStore(bucket) };
     const keyWrapper = keys === null ? {} : { keyWrapper: keys.wrapper };
     const resolved = await withRedisUrl(config, process.env);
-    const starting = startRelay({ ...relayOptionsOf(resolved), ...keyWrapper, push, log });
+    const starting = startRelay({ ...relayOptionsOf(resolved), ...keyWrapper, ...blobStore, push, log });
     // A start that is broken off leaves nothing that the next one cannot take over, as after a crash.
     relay = await Promise.race([starting, stop.then(() => null)]);
     if (relay === null) return 0;

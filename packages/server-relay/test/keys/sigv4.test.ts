@@ -2,6 +2,7 @@ import { encodeUtf8, Secret } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { describe, expect, test } from 'vitest';
 import { signAwsRequest } from '../../src/keys/sigv4.ts';
+import ofS3 from '../vectors/sigv4-s3.json' with { type: 'json' };
 import vectors from '../vectors/sigv4.json' with { type: 'json' };
 
 const secret = (text: string): Secret => Secret.own(encodeUtf8(text) as Uint8Array);
@@ -26,6 +27,22 @@ describe("AWS's own vectors", () => {
       ...(sessionToken === undefined ? {} : { 'x-amz-security-token': sessionToken }),
       authorization:
         `AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, ` +
+        `SignedHeaders=${expected.signedHeaders}, Signature=${expected.signature}`,
+    });
+  });
+
+  test.each(ofS3.cases)('S3: $name', ({ method, url, headers, body, ...expected }) => {
+    const { accessKeyId, secretAccessKey, region, time } = ofS3;
+    const credentials = { accessKeyId, secretAccessKey: secret(secretAccessKey), sessionToken: null };
+    const given = headers as Record<string, string>;
+    const request = { method, url: new URL(url), headers: given, body: encodeUtf8(body) as Uint8Array };
+    const place = { region, service: 's3', nowMs: Date.parse(time) };
+    expect(signAwsRequest(primitives, credentials, place, request)).toEqual({
+      ...given,
+      'x-amz-date': '20130524T000000Z',
+      'x-amz-content-sha256': expected.contentSha256,
+      authorization:
+        `AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request, ` +
         `SignedHeaders=${expected.signedHeaders}, Signature=${expected.signature}`,
     });
   });

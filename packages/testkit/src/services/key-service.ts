@@ -20,10 +20,11 @@ export interface ServiceCall {
   readonly body: Buffer;
 }
 
-/** An answer with a JSON body. */
+/** An answer: bytes as they are, anything else as JSON. */
 export interface ServiceReply {
   readonly status: number;
   readonly body: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** A service that listens on this machine. */
@@ -48,8 +49,10 @@ export async function startKeyService(
     void readCall(request).then((call) => {
       calls.push(call);
       const send = (reply: ServiceReply): void => {
-        response.writeHead(reply.status, { 'content-type': 'application/json' });
-        response.end(JSON.stringify(reply.body));
+        const isBytes = reply.body instanceof Uint8Array;
+        const type = isBytes ? 'application/octet-stream' : 'application/json';
+        response.writeHead(reply.status, { 'content-type': type, ...reply.headers });
+        response.end(isBytes ? reply.body : JSON.stringify(reply.body));
       };
       const fault = due.shift();
       if (fault === undefined) return send(answer(call));

@@ -11,11 +11,12 @@ export interface AwsCaller {
 const AUTHORIZATION =
   /^AWS4-HMAC-SHA256 Credential=([^/]+)\/(\d{8})\/([^/]+)\/([^/]+)\/aws4_request, SignedHeaders=([a-z0-9;-]+), Signature=([0-9a-f]{64})$/;
 const MUST_BE_SIGNED = ['content-type', 'host', 'x-amz-date', 'x-amz-target'];
+const MUST_BE_SIGNED_FOR_S3 = ['host', 'x-amz-content-sha256', 'x-amz-date'];
 const TOLERANCE_MS = 900_000;
 
-/** AWS's own check of a `POST /` without a query: the name of the error, or `null` for a good signature. */
+/** AWS's own check: the name of the error, or `null` for a good signature. Paths are signed as they are sent, as by S3. */
 export function refusedSignature(
-  { headers, body }: ServiceCall,
+  { method, path: pathAndQuery, headers, body }: ServiceCall,
   caller: AwsCaller,
   { region, service, nowMs }: { readonly region: string; readonly service: string; readonly nowMs: number },
 ): string | null {
@@ -32,10 +33,20 @@ export function refusedSignature(
   const sentMs = Date.UTC(year, month - 1, date, hour, minute, second);
   if (Math.abs(sentMs - nowMs) > TOLERANCE_MS) return 'InvalidSignatureException';
   const signed = names.split(';');
-  const needed = [...MUST_BE_SIGNED, ...(caller.sessionToken === undefined ? [] : ['x-amz-security-token'])];
+  const isS3 = service === 's3';
+  const named = isS3 ? Object.keys(headers).filter((name) => name.startsWith('x-amz-')) : MUST_BE_SIGNED;
+  const needed = [
+    ...named,
+    ...(isS3 ? MUST_BE_SIGNED_FOR_S3 : []),
+    ...(caller.sessionToken === undefined ? [] : ['x-amz-security-token']),
+  ];
   if (needed.some((name) => !signed.includes(name))) return 'InvalidSignatureException';
   const lines = signed.map((name) => `${name}:${headers[name] ?? ''}\n`).join('');
-  const canonical = `POST\n/\n\n${lines}\n${names}\n${sha256(body)}`;
+  const [path = '', query = ''] = pathAndQuery.split('?');
+  if (isS3 && headers['x-amz-content-sha256'] !== sha256(body)) return 'XAmzContentSHA256Mismatch';
+  const asked = [...new URLSearchParams(query)].map(([name, value]) => `${encoded(name)}=${encoded(value)}`);
+  const signedQuery = asked.toSorted().join('&');
+  const canonical = `${method}\n${path}\n${signedQuery}\n${lines}\n${names}\n${sha256(body)}`;
   const scope = `${day}/${region}/${service}/aws4_request`;
   let key: Buffer = Buffer.from(`AWS4${caller.secretAccessKey}`);
   for (const part of scope.split('/')) key = createHmac('sha256', key).update(part).digest();
@@ -43,6 +54,13 @@ export function refusedSignature(
     .update(`AWS4-HMAC-SHA256\n${time}\n${scope}\n${sha256(canonical)}`)
     .digest();
   return timingSafeEqual(expected, Buffer.from(signature, 'hex')) ? null : 'InvalidSignatureException';
+}
+
+function encoded(text: string): string {
+  return encodeURIComponent(text).replace(
+    /[!'()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
 }
 
 function sha256(data: string | Buffer): string {

@@ -252,15 +252,20 @@ export class Cast {
       const { state, waiting, directorySize } = phone.app;
       if (state.kind !== 'online')
         return `${phone.name}, ${state.kind}, to be online ${state.kind === 'offline' ? String(state.reason) + String(state.reason?.cause) : ''}`;
-      if (waiting > 0) return `${phone.name} to hand in ${waiting} messages`;
+      if (waiting > 0 && !phone.isFast) return `${phone.name} to hand in ${waiting} messages`;
       if (directorySize < this.wire.membership.length)
         return `${phone.name} to know ${this.wire.membership.length} entries, not ${directorySize}`;
       if (this.#isBehind(phone))
         return `${phone.name} to take what is there for it, with ${phone.app.epoch} of ${this.ledger.newestEpoch} epochs, [${phone.rejected}]`;
     }
     for (const phone of this.phones) {
-      if (!phone.isOn || phone.isCut || this.isActive(phone) || this.isLocked(phone)) continue;
+      if (!phone.isOn) continue;
       const { kind } = phone.app.state;
+      if (this.isLocked(phone)) {
+        if (kind !== 'locked' && kind !== 'wiped') return `${phone.name}, ${kind}, to lock`;
+        continue;
+      }
+      if (phone.isCut || this.isActive(phone)) continue;
       if (kind !== 'stopped' && kind !== 'wiped') return `${phone.name}, ${kind}, to hear that it is ended`;
     }
     return null;

@@ -82,6 +82,11 @@ export class Phone {
     return this.#process.app;
   }
 
+  /** Whether its clock is so far ahead that no relay believes it. */
+  get isFast(): boolean {
+    return this.aheadMs > HOUR_MS;
+  }
+
   /** What its clock says. */
   get clockMs(): number {
     return this.#ground.hours.now() + this.aheadMs;
@@ -151,5 +156,6 @@ export class Phone {
   }
 }
 
+const HOUR_MS = 3_600_000;
 /** docs/spec/retention.md: how far the relay's time may be off and still say the same. */
 const AGREE_MS = 600_000;

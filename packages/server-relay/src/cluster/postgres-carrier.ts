@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { addressNow, type Address } from '../sql/address.ts';
 import type { Carrier, OpenCarrier } from './bus.ts';
 
 const RETRY_MS = 500;
@@ -7,7 +8,7 @@ const RETRY_MS = 500;
  * Carries over NOTIFY of PostgreSQL, on a connection of its own, which no pooler may share. `channel` is of lower-case
  * letters, digits and underscores. Enough for a few nodes: all notifications of a database take one lock.
  */
-export function postgresCarrier(url: string, channel: string): OpenCarrier {
+export function postgresCarrier(url: Address, channel: string): OpenCarrier {
   return (heard, subscribed) => {
     let client: pg.Client | null = null;
     let closed = false;
@@ -15,7 +16,7 @@ export function postgresCarrier(url: string, channel: string): OpenCarrier {
     void connect();
 
     async function connect(): Promise<void> {
-      const fresh = new pg.Client({ connectionString: url, keepAlive: true });
+      const fresh = new pg.Client({ connectionString: addressNow(url), keepAlive: true });
       client = fresh;
       fresh.on('error', () => lose(fresh));
       fresh.on('end', () => lose(fresh));

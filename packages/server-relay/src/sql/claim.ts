@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { RelayError } from '../errors.ts';
+import { addressNow, type Address } from './address.ts';
 
 /** The right to serve a PostgreSQL database. */
 export interface Claim {
@@ -21,7 +22,7 @@ const RETRY_MS = 250;
  * @throws RelayError `database-in-use`, `database-failed`
  */
 export async function claimDatabase(
-  url: string,
+  url: Address,
   waitMs: number,
   as: 'alone' | 'node' = 'alone',
 ): Promise<Claim> {
@@ -30,7 +31,7 @@ export async function claimDatabase(
   let released = false;
 
   async function attempt(): Promise<void> {
-    const client = new pg.Client({ connectionString: url, keepAlive: true });
+    const client = new pg.Client({ connectionString: addressNow(url), keepAlive: true });
     client.on('error', () => lose(client));
     client.on('end', () => lose(client));
     try {

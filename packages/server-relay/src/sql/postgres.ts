@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { RelayError } from '../errors.ts';
+import { addressNow, type Address } from './address.ts';
 import { claimDatabase, type Claim } from './claim.ts';
 import type { SqlDatabase, SqlRow, SqlRunner, SqlValue } from './database.ts';
 
@@ -15,7 +16,7 @@ const CONNECTIONS = 8;
  * @throws RelayError `database-failed` when nobody answers, `database-in-use`
  */
 export async function openPostgres(
-  url: string,
+  url: Address,
   claimMs: number = 5_000,
   as: 'alone' | 'node' = 'alone',
 ): Promise<SqlDatabase> {
@@ -26,13 +27,18 @@ export async function openPostgres(
  * Connects beside a relay that may serve the database: for looking, and for ending sessions.
  * @throws RelayError `database-failed`, at the first query
  */
-export function visitPostgres(url: string): SqlDatabase {
+export function visitPostgres(url: Address): SqlDatabase {
   return connect(url, { assertHeld: () => undefined, release: () => Promise.resolve() });
 }
 
-function connect(url: string, claim: Claim): SqlDatabase {
+function connect(url: Address, claim: Claim): SqlDatabase {
+  class ClientOfNow extends pg.Client {
+    constructor(config: pg.ClientConfig = {}) {
+      super({ ...config, connectionString: addressNow(url) });
+    }
+  }
   const pool = new pg.Pool({
-    connectionString: url,
+    Client: ClientOfNow,
     max: CONNECTIONS,
     connectionTimeoutMillis: 10_000,
     keepAlive: true,

@@ -124,10 +124,10 @@ test('what may pass is asked again, what does not is told by its name, and nothi
     ])
       expect(await reasonOf(work)).toEqual({ code: 'blobs-failed', reason });
   const before = storeOf();
-  s3.changeKey();
+  s3.changeCaller();
   expect(await reasonOf(before.read(blob, 0, 10))).toEqual({
     code: 'blobs-failed',
-    reason: 'SignatureDoesNotMatch',
+    reason: 'InvalidAccessKeyId',
   });
   expect(await storeOf().read(blob, 0, 10)).toHaveLength(10);
 });

@@ -8,8 +8,8 @@ export interface TestS3 extends KeyService {
   readonly region: string;
   /** Who may call now. */
   caller(): AwsCaller;
-  /** Gives the caller another key, and takes the one before. */
-  changeKey(): void;
+  /** Lets another caller in, instead of the one before. */
+  changeCaller(): void;
   /** What is in the bucket; to look, and to spoil. */
   readonly objects: Map<string, TestObject>;
   /** Whether what is overwritten and deleted is kept. Default: no. */
@@ -102,7 +102,7 @@ export async function startTestS3({ now }: TestS3Options): Promise<TestS3> {
     bucket: BUCKET,
     region: REGION,
     caller: () => caller,
-    changeKey: () => void (caller = { ...newCaller(), accessKeyId: caller.accessKeyId }),
+    changeCaller: () => void (caller = newCaller()),
     objects,
     keepVersions: (keeps) => void (keepsVersions = keeps),
     hearConditions: (hears) => void (hearsConditions = hears),

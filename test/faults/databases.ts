@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DatabaseOptions } from '@keytide/server-relay';
-import { startPostgres, type TestPostgres } from '@keytide/testkit';
+import { startPostgres } from '@keytide/testkit';
 
 /** Somewhere for a relay to keep its data, and how to be rid of it. */
 export interface TestDatabase {
@@ -18,15 +18,12 @@ export async function openPglite(): Promise<TestDatabase> {
 }
 
 /** A PostgreSQL of our own; only the relay on it is killed. */
-export async function openPostgres(
-  walSegmentMiB?: number,
-): Promise<TestDatabase & Pick<TestPostgres, 'restart'>> {
-  const postgres = await startPostgres(walSegmentMiB);
+export async function openPostgres(): Promise<TestDatabase> {
+  const postgres = await startPostgres();
   const url = await postgres.createDatabase('relay');
   const folder = await mkdtemp(join(tmpdir(), 'keytide-relay-key-'));
   return {
     database: { kind: 'postgres', url, keyFile: join(folder, 'relay-key') },
-    restart: () => postgres.restart(),
     async remove() {
       await postgres.stop();
       await rm(folder, { recursive: true, force: true });

@@ -73,7 +73,7 @@ test('while nobody can say who was logged out, no content goes out; afterwards n
   const failures = () => events.filter(({ event }) => event === 'failed').length;
   const before = failures();
   const organisations = await holdTable(
-    under.database.kind === 'postgres' ? under.database.url : '',
+    under.database.kind === 'postgres' ? String(under.database.url) : '',
     'organisations',
     'everybody',
   );

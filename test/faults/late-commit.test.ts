@@ -29,7 +29,7 @@ test('what PostgreSQL commits for a relay that is dead by then is stored once', 
   ada.write('chat', 1);
   await ada.finish();
 
-  const groups = await holdTable(relay.database.url, 'groups');
+  const groups = await holdTable(String(relay.database.url), 'groups');
   const waiting = async (count: number): Promise<void> => {
     while ((await groups.waiting()) < count) await sleep(10);
   };

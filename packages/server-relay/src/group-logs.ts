@@ -25,7 +25,7 @@ import type {
   FloorMove,
 } from './entry-store.ts';
 import { RelayError } from './errors.ts';
-import { dayOf, filingAt, type RetentionOf } from './retention.ts';
+import { filingAt, type RetentionOf } from './retention.ts';
 
 /**
  * Group logs as the relay uses them: in is what came, out is what came, and in between it is sealed under the key
@@ -54,11 +54,6 @@ export interface GroupLogs {
   keepFloor(org: OrgId, move: FloorMove): Promise<void>;
   /** Where the log begins now; `null` for one that has everything. */
   readFloor(org: OrgId, group: GroupId): Promise<LogFloor | null>;
-  /**
-   * What an organisation has to wait for before it can add anything now; `null` for nothing. Towards midnight it sees to
-   * it that there is nothing tomorrow either.
-   */
-  sealable(org: OrgId): Promise<unknown> | null;
 }
 
 /** `failed`: it could not be sealed, for what is wrong with its organisation's key, and was not stored. */
@@ -95,17 +90,14 @@ export interface GroupLogsOptions {
   readonly random: Random;
   readonly clock: Clock;
   readonly retentionOf: RetentionOf;
-  /** Lets pages be read, each of which is in memory whole. Default: all at once. */
-  readonly inTurn?: <T>(read: () => Promise<T>) => Promise<T>;
 }
 
-/** Another node's midnight, a key that is not here yet, and a day that is forgotten meanwhile, can each take one more. */
-const ATTEMPTS = 6;
-const HOUR_MS = 3_600_000;
+/** Another node's midnight, and a day that is forgotten meanwhile, can each take one more. */
+const ATTEMPTS = 4;
 
 /** Keeps nothing but the keys that `keys` keeps. */
 export function createGroupLogs(options: GroupLogsOptions): GroupLogs {
-  const { store, keys, primitives, clock, retentionOf, inTurn = (read) => read() } = options;
+  const { store, keys, primitives, clock, retentionOf } = options;
   const seal = createDaySeal(options);
 
   async function filed(org: OrgId, bytes: Uint8Array, day: number | undefined): Promise<Filed> {
@@ -185,14 +177,13 @@ export function createGroupLogs(options: GroupLogsOptions): GroupLogs {
     return store.announceEpoch({ ...sealed, filing, digest });
   }
 
-  /** A page; or the day whose key is not here, or not any more. */
-  async function readPage(org: OrgId, group: GroupId, afterSeq: number): Promise<EntriesPage | number> {
+  /** `null` when the day was forgotten between the two looks. */
+  async function readPage(org: OrgId, group: GroupId, afterSeq: number): Promise<EntriesPage | null> {
     const { day, entries, headSeq, epoch } = await store.readEntries(org, group, afterSeq);
-    if (day !== null && !keys.isHere(org, day)) return day;
     const opened: StoredEntry[] = [];
     for (const { seq, kind, messageId: id, bytes } of entries) {
       const plain = day === null ? bytes : await seal.open({ org, group, day, kind, id }, bytes);
-      if (plain === null) return day as number;
+      if (plain === null) return null;
       opened.push({ seq, kind, bytes: plain });
     }
     return { entries: opened, headSeq, epoch };
@@ -201,10 +192,8 @@ export function createGroupLogs(options: GroupLogsOptions): GroupLogs {
   /** Reads a page, also where a day of it is forgotten meanwhile. */
   async function readEntries(org: OrgId, group: GroupId, afterSeq: number): Promise<EntriesPage> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-      const page = await inTurn(() => readPage(org, group, afterSeq));
-      if (typeof page !== 'number') return page;
-      // Not in turn: who keeps the key may take long to answer, and other organisations have theirs.
-      await keys.opening(org, page);
+      const page = await readPage(org, group, afterSeq);
+      if (page !== null) return page;
     }
     throw new RelayError('data-damaged', 'a log has a day without a key');
   }
@@ -294,18 +283,7 @@ export function createGroupLogs(options: GroupLogsOptions): GroupLogs {
         throw new RelayError('data-damaged', 'what this log had before its floor could not be read');
       return { firstSeq, statement, frontier };
     },
-    sealable(org) {
-      const nowMs = clock.now();
-      const day = dayOf(nowMs);
-      if (dayOf(nowMs + aheadMs(org)) > day) keys.prepare(org, day + 1);
-      return keys.isHere(org, day) ? null : keys.sealing(org, day);
-    },
   };
-}
-
-/** How long before midnight an organisation's next key is made: one to three hours, so that not all come at once. */
-function aheadMs(org: OrgId): number {
-  return (1 + Number.parseInt(org.slice(0, 4), 16) / 32_768) * HOUR_MS;
 }
 
 /** The frontier of a log's tree before its first seq. */

@@ -34,14 +34,30 @@ export async function openWrapper(
   random: Random,
   store: RelayStore,
 ): Promise<KeyWrapper> {
+  if (keyWrapper !== undefined) {
+    await checkWrapper(keyWrapper, random, store);
+    return keyWrapper;
+  }
   const names = await store.wrappingKeys();
   const ofDatabase = async (): Promise<KeyWrapper> =>
     database.kind === 'memory'
       ? localKeyWrapper(nodePrimitives, random, random(32))
       : openDataKeyFile(dataKeyPath(database), random, names.length === 0);
-  const wrapper = keyWrapper ?? (await ofDatabase());
+  const wrapper = await ofDatabase();
+  requireAll(wrapper, names);
+  return wrapper;
+}
+
+/**
+ * That a wrapper unwraps what is stored, and gives back what it wraps.
+ * @throws RelayError `data-key-missing`, `data-key-unusable`, `key-service-failed`, `key-service-refused`
+ */
+export async function checkWrapper(wrapper: KeyWrapper, random: Random, store: RelayStore): Promise<void> {
+  requireAll(wrapper, await store.wrappingKeys());
+  await checkKeyWrapper(wrapper, random);
+}
+
+function requireAll(wrapper: KeyWrapper, names: readonly string[]): void {
   if (names.some((name) => !wrapper.unwraps(name)))
     throw new RelayError('data-key-missing', 'the data key at its place is not the one that was used before');
-  if (keyWrapper !== undefined) await checkKeyWrapper(keyWrapper, random);
-  return wrapper;
 }

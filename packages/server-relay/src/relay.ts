@@ -60,6 +60,17 @@ export interface Relay {
    */
   reload(): Promise<void>;
   /**
+   * Has the same key wrapped and unwrapped by another wrapper from now on, as by one with another token.
+   * @throws RelayError `data-key-missing` for another key, or when something that is stored is wrapped by none of its;
+   * `data-key-unusable`, `key-service-failed`, `key-service-refused`: the one of before stays
+   */
+  useKeyWrapper(wrapper: KeyWrapper): Promise<void>;
+  /**
+   * Has devices told with other keys from now on, in the same ways.
+   * @throws TypeError for what cannot be used, and for other ways: those of before stay
+   */
+  usePush(push: PushOptions): void;
+  /**
    * Lets go of everybody in good order, then closes: no new sockets, the open ones a few at a time over `spreadMs`,
    * each answered what it asked, and every request answered. Takes as long as the slowest answer.
    */

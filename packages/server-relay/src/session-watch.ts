@@ -1,6 +1,5 @@
 import { equalBytes, toHex, type DeviceId, type OrgId } from '@keytide/crypto-core';
 import { ALONE, type Lease } from './cluster/lease.ts';
-import { RelayError } from './errors.ts';
 import type { Session } from './logins.ts';
 import type { NodeStore } from './node-store.ts';
 import type { SessionStore, SessionsToEnd } from './session-store.ts';
@@ -21,7 +20,7 @@ export interface SessionWatch {
   fresh(): Promise<void>;
   /** Looks now, whatever is under way. @throws RelayError `database-failed` */
   look(): Promise<void>;
-  /** Looks at one organisation. @throws RelayError `database-failed`, and what is wrong with it */
+  /** Looks at one organisation. @throws RelayError `database-failed` */
   check(org: OrgId): Promise<void>;
   close(): Promise<void>;
 }
@@ -36,8 +35,6 @@ export interface SessionWatchOptions {
   readonly caughtUp?: (org: OrgId, logSize: number) => Promise<void>;
   /** The store does not answer. */
   readonly failed: () => void;
-  /** What is stored of an organisation could not be understood: whoever was connected to it was cut off. */
-  readonly broken?: (org: OrgId) => void;
 }
 
 interface Follower {
@@ -70,7 +67,7 @@ export function createSessionWatch(options: SessionWatchOptions): SessionWatch {
 
   function lookNow(): Promise<void> {
     const begun = lease
-      .during(async () => void (await lookAt([...followed.keys()])))
+      .during(() => lookAt([...followed.keys()]))
       .then(refreshed)
       .finally(() => {
         looking = null;
@@ -102,25 +99,13 @@ export function createSessionWatch(options: SessionWatchOptions): SessionWatch {
     for (const call of calls) call();
   }
 
-  /** Answers what is wrong with one of them, or `null`. @throws RelayError `database-failed`: of none it is known */
-  async function lookAt(orgs: readonly OrgId[]): Promise<unknown> {
-    if (orgs.length === 0) return null;
-    let wrong: unknown = null;
+  async function lookAt(orgs: readonly OrgId[]): Promise<void> {
+    if (orgs.length === 0) return;
     for (const [org, { logSize, sessionGeneration }] of await store.readOrgHeads(orgs)) {
-      try {
-        await options.caughtUp?.(org, logSize);
-      } catch (error) {
-        if (isOfDatabase(error)) throw error;
-        // Nobody can say who of this organisation may still be here, so nobody is; the others do not pay for it.
-        for (const follower of [...(followed.get(org) ?? [])]) tell(follower);
-        options.broken?.(org);
-        wrong ??= error;
-        continue;
-      }
+      await options.caughtUp?.(org, logSize);
       const behind = [...(followed.get(org) ?? [])].filter(({ asOf }) => asOf < sessionGeneration);
       if (behind.length > 0) await lookAtSessions(org, behind);
     }
-    return wrong;
   }
 
   async function lookAtSessions(org: OrgId, behind: readonly Follower[]): Promise<void> {
@@ -169,23 +154,13 @@ export function createSessionWatch(options: SessionWatchOptions): SessionWatch {
       return new Promise((resolve) => void waiting.push(resolve));
     },
     look: nextLook,
-    async check(org) {
-      const wrong = await lookAt([org]);
-      if (wrong !== null) throw wrong;
-    },
+    check: (org) => lookAt([org]),
     async close() {
       clearInterval(timer);
       await looking?.catch(() => undefined);
       refreshed();
     },
   };
-}
-
-/** Whether nothing was learned, of whichever organisation. */
-function isOfDatabase(error: unknown): boolean {
-  return (
-    error instanceof RelayError && (error.code === 'database-failed' || error.code === 'database-in-use')
-  );
 }
 
 function isMeant(which: SessionsToEnd, { id, subject }: Session): boolean {

@@ -1,6 +1,6 @@
 import { blobStoreOf } from './blob-store.ts';
 import { assembleRelay } from './assemble-relay.ts';
-import { openSigner, openWrapper } from './open-keys.ts';
+import { checkWrapper, openSigner, openWrapper } from './open-keys.ts';
 import type { Relay, RelayOptions } from './relay.ts';
 import { createRequire } from 'node:module';
 import { uptime } from 'node:os';
@@ -11,11 +11,11 @@ import { NO_BUS } from './cluster/bus.ts';
 import { carrierOf } from './cluster/carrier.ts';
 import { ALONE, createLease, leaseMsOf, type Lease } from './cluster/lease.ts';
 import { createHttpServer, listen, useTls } from './http-server.ts';
-import type { KeyWrapper } from './key-wrapper.ts';
+import { replaceableWrapper, type ReplaceableWrapper } from './keys/replaceable-wrapper.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
 import { createMetrics } from './metrics.ts';
 import { answerBrowsers, createOrigins } from './origins.ts';
-import { createPushSenders } from './push/senders.ts';
+import { createPushSenders, replaceableSenders, type PushOptions, type PushSenders } from './push/senders.ts';
 import { openStore } from './sql/open.ts';
 import { readTls } from './tls-files.ts';
 
@@ -31,7 +31,8 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const origins = createOrigins(options.origins ?? [], () => place.name);
   const clock = options.clock ?? { now: () => Date.now() };
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
-  const senders = createPushSenders(options.push ?? {}, clock, limits.pushTimeoutMs);
+  const sendersOf = (push: PushOptions): PushSenders => createPushSenders(push, clock, limits.pushTimeoutMs);
+  const senders = replaceableSenders(sendersOf(options.push ?? {}), 2 * limits.pushTimeoutMs);
   const log = options.log ?? ((event) => void process.stdout.write(`${JSON.stringify(event)}\n`));
   const tls = options.tls === undefined ? null : await readTls(options.tls);
   const { version } = createRequire(import.meta.url)('../package.json') as { version: string };
@@ -39,12 +40,12 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const opened = await openStore(options.database, nodePrimitives, clock.now(), metrics.databaseFailed);
   const random = options.random ?? nodeRandom;
   let signer: Signer;
-  let wrapper: KeyWrapper;
+  let wrapper: ReplaceableWrapper;
   let lease: Lease = ALONE;
   const wire = { bus: NO_BUS };
   try {
     signer = await openSigner(options.database, random, opened.store);
-    wrapper = await openWrapper(options, random, opened.store);
+    wrapper = replaceableWrapper(await openWrapper(options, random, opened.store));
     if (carrierOf(options.database, signer.publicKey) !== null)
       lease = await createLease({
         store: opened.store,
@@ -109,6 +110,11 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       useTls(app, await readTls(options.tls));
       log({ event: 'reloaded', what: 'tls' });
     },
+    async useKeyWrapper(fresh) {
+      await checkWrapper(fresh, random, opened.store);
+      wrapper.replace(fresh);
+    },
+    usePush: (push) => senders.replace(sendersOf(push)),
     drain: (spreadMs) => (draining ??= parts.drain(spreadMs).then(close)),
     endSessions: parts.endSessions,
     forget: parts.forget,

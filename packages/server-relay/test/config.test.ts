@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { RelayError } from '@keytide/server-relay';
 import { parseConfig, readConfig, variableOf } from '../src/operate/config.ts';
 import { CONFIG_KEYS, relayOptionsOf } from '../src/operate/config-schema.ts';
-import { withRedisUrl } from '../src/operate/redis-url.ts';
+import { withAddresses } from '../src/operate/addresses.ts';
 import { REMEDIES } from '../src/operate/remedies.ts';
 
 const GUIDE = fileURLToPath(new URL('../../../docs/guides/operating-a-relay.md', import.meta.url));
@@ -48,12 +48,21 @@ test('several relays take Redis or PostgreSQL for their wake-ups, and keep its a
   const many = parseConfig({ ...shared, nodes: 3 }, {});
   expect(relayOptionsOf(many).database).toEqual({ ...database, cluster: {} });
   const kept = parseConfig({ ...shared, nodes: 3, redisUrl: 'env:REDIS' }, {});
-  const resolved = await withRedisUrl(kept, { REDIS: 'redis://:hunter2@h:6379' });
+  const resolved = await withAddresses(kept, ['redisUrl'], { REDIS: 'redis://:hunter2@h:6379' });
   expect(relayOptionsOf(resolved).database).toEqual({
     ...database,
     cluster: { redisUrl: 'redis://:hunter2@h:6379' },
   });
-  await expect(withRedisUrl(kept, {})).rejects.toMatchObject({ code: 'secret-missing' });
+  await expect(withAddresses(kept, ['redisUrl'], {})).rejects.toMatchObject({ code: 'secret-missing' });
+  const named = parseConfig({ ...shared, databaseUrl: 'env:URL' }, {});
+  const url = 'postgres://u:hunter2@h/d';
+  const known = await withAddresses(named, ['databaseUrl'], { URL: url });
+  expect(relayOptionsOf(known).database).toEqual({ ...database, url });
+  const wrong = await withAddresses(named, ['databaseUrl'], { URL: 'mysql://u:hunter2@h/d' }).catch(
+    (error: unknown) => error as RelayError,
+  );
+  expect(wrong).toMatchObject({ code: 'secret-unusable' });
+  expect((wrong as RelayError).message).toMatch(/^databaseUrl: (?!.*hunter2)/);
 });
 
 describe('what is wrong is named by key and variable, without its value', () => {

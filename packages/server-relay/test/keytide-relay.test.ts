@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { seededWorld } from '@keytide/testkit';
+import { seededWorld, startTestS3, startTestVault, type TestVault } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { announceOf, appendOf } from './group.ts';
 import { greet } from './line.ts';
@@ -19,6 +19,7 @@ type Event = Readonly<Record<string, string>>;
 
 let folder: string;
 let config: string;
+let vault: TestVault;
 /** A session of the first test. */
 let before = { org: '', token: '' };
 
@@ -28,7 +29,23 @@ beforeAll(async () => {
   const keys = { dataFolder: join(folder, 'data'), port: 0, managementPort: 0, drainSeconds: 0 };
   await writeFile(config, JSON.stringify(keys));
 });
-afterAll(() => rm(folder, { recursive: true, force: true }));
+afterAll(async () => {
+  await vault.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** Writes secrets into files. */
+async function hold(secrets: Readonly<Record<string, string>>): Promise<void> {
+  for (const [name, text] of Object.entries(secrets))
+    await writeFile(join(folder, name), `${text}\n`, { mode: 0o600 });
+}
+
+const vapidOf = (byte: number): string => Buffer.alloc(32, byte).toString('base64url');
+const keysInVault = () => ({
+  KEYTIDE_RELAY_WRAPPING_KEYS: 'vault:transit/keytide',
+  KEYTIDE_RELAY_VAULT_ADDRESS: vault.url,
+  KEYTIDE_RELAY_VAULT_TOKEN_FILE: join(folder, 'vault-token'),
+});
 
 interface Outcome {
   readonly exitCode: number;
@@ -61,19 +78,26 @@ class Service {
     });
   }
 
-  async seen(name: string): Promise<Event> {
+  /** The first event of this name, or the first that is about `what`, from the `from`th event on. */
+  async seen(name: string, what?: string, from = 0): Promise<Event> {
+    const isMeant = (one: Event): boolean =>
+      one['event'] === name && (what === undefined || one['what'] === what);
     for (;;) {
-      const event = this.#events.find((one) => one['event'] === name);
+      const event = this.#events.slice(from).find(isMeant);
       if (event !== undefined) return event;
       await Promise.race([
         new Promise<void>((resolve) => {
           this.#look = resolve;
         }),
         this.ended.then((code) => {
-          if (!this.#events.some((one) => one['event'] === name)) throw new Error(`${code} before ${name}`);
+          if (!this.#events.slice(from).some(isMeant)) throw new Error(`${code} before ${name}`);
         }),
       ]);
     }
+  }
+
+  get count(): number {
+    return this.#events.length;
   }
 
   signal(name: NodeJS.Signals): void {
@@ -82,14 +106,20 @@ class Service {
 }
 
 test('the service from its first start to SIGTERM', async () => {
-  const key = join(folder, 'wrapping-key');
-  await writeFile(key, new Uint8Array(32).fill(7), { mode: 0o600 });
+  vault = await startTestVault();
+  vault.addKey('keytide');
+  const s3 = await startTestS3({ now: () => Date.now() });
+  await hold({ 'vault-token': vault.token, vapid: vapidOf(7), s3: s3.caller().secretAccessKey });
   const service = new Service({
+    ...keysInVault(),
     KEYTIDE_RELAY_PUBLIC_URL: 'https://relay.example',
-    KEYTIDE_RELAY_WRAPPING_KEYS: `file:${key}`,
-    KEYTIDE_RELAY_WEB_PUSH_KEY: 'env:VAPID',
+    KEYTIDE_RELAY_WEB_PUSH_KEY: `file:${join(folder, 'vapid')}`,
     KEYTIDE_RELAY_WEB_PUSH_SUBJECT: 'mailto:operator@relay.example',
-    VAPID: Buffer.alloc(32, 7).toString('base64url'),
+    KEYTIDE_RELAY_S3_BUCKET: s3.bucket,
+    KEYTIDE_RELAY_S3_REGION: s3.region,
+    KEYTIDE_RELAY_S3_ENDPOINT: s3.url,
+    KEYTIDE_RELAY_S3_ACCESS_KEY_ID: s3.caller().accessKeyId,
+    KEYTIDE_RELAY_S3_SECRET_KEY: `file:${join(folder, 's3')}`,
   });
   try {
     const { url: probes = '' } = await service.seen('management');
@@ -136,6 +166,45 @@ test('the service from its first start to SIGTERM', async () => {
     const stats = await run(['--config', config, 'stats']);
     expect([stats.exitCode, stats.stderr]).toEqual([1, expect.stringContaining(': data-folder-locked: ')]);
 
+    // Secrets that were renewed count without a start; what cannot be used leaves those of before.
+    const base = `/organisations/${world.org}`;
+    const vapidKey = async () =>
+      (await call(relay, 'GET', `${base}/push`, { token })).body as unknown as { vapidKey: string };
+    const upload = async (id: string) => {
+      const path = `${base}/blobs/${id.repeat(64)}`;
+      await call(relay, 'POST', path, { token, body: { sizeBytes: 1 } });
+      const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/octet-stream' };
+      const body = Uint8Array.of(1);
+      return (await fetch(`${url}/v1${path}?offset=0`, { method: 'PUT', headers, body })).status;
+    };
+    const first = await vapidKey();
+    expect(await upload('a')).toBe(200);
+    vault.setToken('hvs.another');
+    s3.changeKey();
+    expect(await upload('b')).toBe(503);
+    await hold({ 'vault-token': 'hvs.another', vapid: vapidOf(8), s3: s3.caller().secretAccessKey });
+    let from = service.count;
+    service.signal('SIGHUP');
+    for (const what of ['wrappingKeys', 's3SecretKey', 'push']) await service.seen('reloaded', what, from);
+    const second = await vapidKey();
+    expect(second).not.toEqual(first);
+    expect(await upload('b')).toBe(200);
+    await hold({ 'vault-token': 'hvs.wrong', vapid: 'none', s3: 'wrong' });
+    from = service.count;
+    service.signal('SIGHUP');
+    for (const [what, code] of [
+      ['wrappingKeys', 'key-service-refused'],
+      ['s3SecretKey', 'key-service-refused'],
+      ['push', 'secret-unusable'],
+    ] as const)
+      expect(await service.seen('failed', what, from)).toMatchObject({ where: 'reload', code });
+    expect(await vapidKey()).toEqual(second);
+    expect(await upload('c')).toBe(200);
+    const body = { body: Buffer.of(0xa0).toString('base64url') };
+    // Wrapped by the token of before, which is asked for the organisation's first data key now.
+    expect((await call(relay, 'PUT', `${base}/data/members/shifts/a`, { token, body })).status).toBe(200);
+    await hold({ 'vault-token': 'hvs.another' });
+
     const reason = once(line.socket, 'close').then(([code, text]) => [code, String(text)]);
     service.signal('SIGHUP');
     service.signal('SIGTERM');
@@ -160,13 +229,14 @@ test('the service from its first start to SIGTERM', async () => {
     expect(JSON.parse(migrated.stdout)).toEqual({ event: 'migrated', applied: [] });
   } finally {
     service.signal('SIGKILL');
+    await s3.close();
   }
 }, 120_000);
 
 test('who keeps the relay from finishing does so until shutdownSeconds are over', async () => {
   const service = new Service({
     KEYTIDE_RELAY_SHUTDOWN_SECONDS: '1',
-    KEYTIDE_RELAY_WRAPPING_KEYS: `file:${join(folder, 'wrapping-key')}`,
+    ...keysInVault(),
   });
   try {
     const { url = '', name = '' } = await service.seen('listening');

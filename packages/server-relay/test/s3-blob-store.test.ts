@@ -124,10 +124,10 @@ test('what may pass is asked again, what does not is told by its name, and nothi
     ])
       expect(await reasonOf(work)).toEqual({ code: 'blobs-failed', reason });
   const before = storeOf();
-  s3.changeCaller();
+  s3.changeKey();
   expect(await reasonOf(before.read(blob, 0, 10))).toEqual({
     code: 'blobs-failed',
-    reason: 'InvalidAccessKeyId',
+    reason: 'SignatureDoesNotMatch',
   });
   expect(await storeOf().read(blob, 0, 10)).toHaveLength(10);
 });

@@ -1,57 +1,55 @@
-import { loneClient, type LoneClient } from '../sql/lone-client.ts';
+import pg from 'pg';
+import { addressNow, type Address } from '../sql/address.ts';
 import type { Carrier, OpenCarrier } from './bus.ts';
 
 const RETRY_MS = 500;
-const ANSWER_MS = 10_000;
 
 /**
  * Carries over NOTIFY of PostgreSQL, on a connection of its own, which no pooler may share. `channel` is of lower-case
  * letters, digits and underscores. Enough for a few nodes: all notifications of a database take one lock.
  */
-export function postgresCarrier(url: string, channel: string): OpenCarrier {
+export function postgresCarrier(url: Address, channel: string): OpenCarrier {
   return (heard, subscribed) => {
-    let current: LoneClient | null = null;
+    let client: pg.Client | null = null;
     let closed = false;
     let timer: NodeJS.Timeout | undefined;
     void connect();
 
     async function connect(): Promise<void> {
-      const fresh = loneClient(url, ANSWER_MS);
-      const { client } = fresh;
-      current = fresh;
-      client.on('error', () => lose(fresh));
-      client.on('end', () => lose(fresh));
-      client.on('notification', ({ payload = '' }) => heard(Uint8Array.from(Buffer.from(payload, 'base64'))));
+      const fresh = new pg.Client({ connectionString: addressNow(url), keepAlive: true });
+      client = fresh;
+      fresh.on('error', () => lose(fresh));
+      fresh.on('end', () => lose(fresh));
+      fresh.on('notification', ({ payload = '' }) => heard(Uint8Array.from(Buffer.from(payload, 'base64'))));
       try {
-        await client.connect();
-        await client.query(`listen ${channel}`);
-        if (current === fresh) subscribed();
+        await fresh.connect();
+        await fresh.query(`listen ${channel}`);
+        if (client === fresh) subscribed();
       } catch {
         lose(fresh);
       }
     }
 
-    function lose(lost: LoneClient): void {
-      if (current !== lost) return;
-      current = null;
-      void lost.end();
+    function lose(lost: pg.Client): void {
+      if (client !== lost) return;
+      client = null;
+      lost.end().catch(() => undefined);
       if (!closed) timer = setTimeout(() => void connect(), RETRY_MS);
     }
 
     const carrier: Carrier = {
       async send(bytes) {
-        const message = [channel, Buffer.from(bytes).toString('base64')];
-        await current?.client.query('select pg_notify($1, $2)', message);
+        await client?.query('select pg_notify($1, $2)', [channel, Buffer.from(bytes).toString('base64')]);
       },
       again() {
-        if (current !== null) lose(current);
+        if (client !== null) lose(client);
       },
       async close() {
         closed = true;
         clearTimeout(timer);
-        const last = current;
-        current = null;
-        await last?.end();
+        const last = client;
+        client = null;
+        await last?.end().catch(() => undefined);
       },
     };
     return carrier;

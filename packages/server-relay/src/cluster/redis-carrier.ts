@@ -1,4 +1,5 @@
 import { createClient } from '@redis/client';
+import { addressNow, type Address } from '../sql/address.ts';
 import type { Carrier, OpenCarrier } from './bus.ts';
 
 const CONNECT_MS = 2_000;
@@ -9,14 +10,14 @@ const LONGEST_RETRY_MS = 1_000;
  * Carries over publish and subscribe of Redis 6 or newer, on one connection. `url` as redis://user:password@host:6379,
  * or rediss:// for TLS; it stays inside. What Redis keeps of it: nothing.
  */
-export function redisCarrier(url: string, channel: string): OpenCarrier {
+export function redisCarrier(url: Address, channel: string): OpenCarrier {
   return (heard, subscribed) => {
     let closed = false;
     let client = connect();
 
     function connect() {
       const fresh = createClient({
-        url,
+        url: addressNow(url),
         disableOfflineQueue: true,
         disableClientInfo: true,
         maintNotifications: 'disabled',

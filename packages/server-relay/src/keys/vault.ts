@@ -70,9 +70,14 @@ export async function openVault(options: VaultOptions): Promise<Vault> {
   let cancel: (() => void) | null = null;
   let isClosed = false;
 
-  async function attempt(method: 'GET' | 'POST', path: string, request?: object): Promise<unknown> {
+  async function attempt(
+    method: 'GET' | 'POST',
+    path: string,
+    request?: object,
+    shown: string = token,
+  ): Promise<unknown> {
     const url = new URL(`/v1/${path}`, base);
-    const headers: Record<string, string> = { 'x-vault-token': token, 'x-vault-request': 'true' };
+    const headers: Record<string, string> = { 'x-vault-token': shown, 'x-vault-request': 'true' };
     if (options.namespace !== undefined) headers['x-vault-namespace'] = options.namespace;
     if (request !== undefined) headers['content-type'] = 'application/json';
     const body = request === undefined ? {} : { body: Buffer.from(JSON.stringify(request)) };
@@ -94,11 +99,25 @@ export async function openVault(options: VaultOptions): Promise<Vault> {
     }
   }
 
+  /** Takes a token into use when Vault knows it; what is refused as none leaves the one before. */
+  async function renewed(fresh: string): Promise<unknown> {
+    const path = 'auth/token/renew-self';
+    try {
+      const answer = await persist(limits, random, () => attempt('POST', path, {}, fresh));
+      token = fresh;
+      return answer;
+    } catch (error) {
+      const { code, reason } = error instanceof RelayError ? error : {};
+      if (code === 'key-service-refused' && reason !== 'http-403') token = fresh;
+      throw error;
+    }
+  }
+
   async function renew(): Promise<void> {
     let waitMs = LOOK_AGAIN_MS;
     try {
-      token = await readToken(options.tokenFile);
-      const parsed = renewal.safeParse(await call('POST', 'auth/token/renew-self', {}));
+      const fresh = await readToken(options.tokenFile);
+      const parsed = renewal.safeParse(await renewed(fresh));
       if (!parsed.success) throw serviceFailed('garbage');
       const { lease_duration: seconds, renewable } = parsed.data.auth;
       log?.({ event: 'vault-token', renewable, seconds });

@@ -105,9 +105,11 @@ const shape = {
   dataFolder: path.optional().describe('the folder of the embedded database; instead of databaseUrl'),
   databaseUrl: z
     .string()
-    .regex(/^postgres(ql)?:\/\//)
+    .regex(/^(postgres(ql)?:\/\/|(file|env|aws-secret|vault):.)/)
     .optional()
-    .describe('a PostgreSQL database, as postgres://user:password@host:5432/name; instead of dataFolder'),
+    .describe(
+      'a PostgreSQL database, as postgres://user:password@host:5432/name, or the secret that says so, as file:PATH, env:NAME, aws-secret:NAME or vault:MOUNT/PATH#FIELD; instead of dataFolder',
+    ),
   keyFile: path
     .optional()
     .describe("with databaseUrl: the file of the relay's key, made at the first start and to be kept"),
@@ -153,10 +155,10 @@ const shape = {
     ),
   redisUrl: z
     .string()
-    .regex(/^(rediss?:\/\/|file:|env:)./)
+    .regex(/^(rediss?:\/\/|(file|env|aws-secret|vault):)./)
     .optional()
     .describe(
-      'with nodes above 1: Redis for wake-ups, as redis://user:password@host:6379 or rediss://…, or where that is kept, file:PATH or env:NAME; without it PostgreSQL carries them',
+      'with nodes above 1: Redis for wake-ups, as redis://user:password@host:6379 or rediss://…, or the secret that says so, as for databaseUrl; without it PostgreSQL carries them',
     ),
   wrappingKeys: wrappingKeys
     .default([])
@@ -232,7 +234,14 @@ const shape = {
 };
 
 /** The keys whose values say where a secret is. */
-export const SECRET_KEYS = ['s3SecretKey', 'webPushKey', 'expoAccessToken', 'webhookSecret'] as const;
+export const SECRET_KEYS = [
+  'databaseUrl',
+  'redisUrl',
+  's3SecretKey',
+  'webPushKey',
+  'expoAccessToken',
+  'webhookSecret',
+] as const;
 
 /** The one schema of the service's configuration. */
 export const configSchema: z.ZodType<Config> = z.strictObject(shape).superRefine((config, context) => {

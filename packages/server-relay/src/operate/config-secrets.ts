@@ -26,7 +26,7 @@ export async function readConfigSecrets<K extends SecretKey>(
   try {
     for (const key of keys) {
       const reference = config[key];
-      if (reference === undefined || isAddress(reference)) continue;
+      if (reference === undefined || !isReference(reference)) continue;
       try {
         const place = reference.startsWith('vault:') ? vaultOf(config) : null;
         if (place !== null) vault ??= await openVault(place);
@@ -57,7 +57,7 @@ export function about(key: SecretKey, { code, message, reason }: RelayError): Re
   return new RelayError(code, `${key}: ${message}`, { reason: reason ?? key });
 }
 
-/** Whether it is what it could also refer to. */
-function isAddress(value: string): boolean {
-  return /^[a-z]+:\/\//.test(value);
+/** Whether a value says where something is, and is not the thing itself. */
+export function isReference(value: string | undefined): boolean {
+  return value !== undefined && !/^[a-z]+:\/\//.test(value);
 }

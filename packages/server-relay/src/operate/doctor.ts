@@ -14,10 +14,10 @@ import { checkKeyWrapper } from '../keys/check-key-wrapper.ts';
 import { openWrappingKeys } from '../keys/open-wrapping-keys.ts';
 import { pingRedis } from '../cluster/redis-carrier.ts';
 import { sqlNodes } from '../sql/nodes.ts';
+import { withAddresses } from './addresses.ts';
 import { relayOptionsOf, wrappingKeysOf, type Config } from './config-schema.ts';
 import { openBucket } from './open-blobs.ts';
 import { openPush } from './open-push.ts';
-import { withRedisUrl } from './redis-url.ts';
 import { REMEDIES } from './remedies.ts';
 
 /** One thing that was looked at. A `warn` is worth a thought; with a `fail` the relay does not run, or not well. */
@@ -40,8 +40,14 @@ export async function* examine(config: Config, nowMs: number): AsyncGenerator<Fi
   yield publicName(config);
   yield await certificate(config);
   yield management(config);
-  yield* await database(config, now);
-  if (config.nodes > 1) yield* await cluster(config);
+  let reached: Config | null = null;
+  try {
+    reached = await withAddresses(config, ['databaseUrl'], process.env);
+  } catch (error) {
+    yield failure('database', error);
+  }
+  if (reached !== null) yield* await database(reached, now);
+  if (config.nodes > 1) yield* await cluster(config, reached);
   yield* await keyFiles(config);
   if (config.s3Bucket !== undefined) yield await bucket(config);
   yield await push(config);
@@ -106,8 +112,8 @@ async function database(config: Config, now: () => number): Promise<Finding[]> {
 }
 
 /** What only several relays of one database need. */
-async function cluster(config: Config): Promise<Finding[]> {
-  return [await redis(config), await nodes(config), sharedBlobs(config)];
+async function cluster(config: Config, reached: Config | null): Promise<Finding[]> {
+  return [await redis(config), ...(reached === null ? [] : [await nodes(reached)]), sharedBlobs(config)];
 }
 
 async function redis(config: Config): Promise<Finding> {
@@ -115,7 +121,7 @@ async function redis(config: Config): Promise<Finding> {
   if (config.redisUrl === undefined)
     return { verdict: 'ok', check, says: 'none: PostgreSQL carries wake-ups, enough for a few nodes' };
   try {
-    const { redisUrl = '' } = await withRedisUrl(config, process.env);
+    const { redisUrl = '' } = await withAddresses(config, ['redisUrl'], process.env);
     if (await pingRedis(redisUrl)) return { verdict: 'ok', check, says: 'answers' };
     const says = 'does not answer: nodes run without it, slower; check redisUrl and Redis, 6 or newer';
     return { verdict: 'warn', check, says };

@@ -5,6 +5,7 @@ import { migrate, readMigrations } from '../sql/migrate.ts';
 import { openDatabase } from '../sql/open.ts';
 import { killSessions } from '../kill.ts';
 import type { SessionsToEnd } from '../session-store.ts';
+import { withAddresses } from './addresses.ts';
 import { readConfig } from './config.ts';
 import { relayOptionsOf, type Config } from './config-schema.ts';
 import { examine } from './doctor.ts';
@@ -20,13 +21,16 @@ export function createProgram(finish: (exitCode: number) => void): Command {
     .description('Runs a Keytide relay as a service. docs/guides/operating-a-relay.md has every key.')
     .option('--config <file>', 'a JSON file; each key also as a variable KEYTIDE_RELAY_…, which wins')
     .exitOverride();
-  const run = async (work: Work): Promise<void> => {
+  /** With the configuration as it is written, which says where secrets are. */
+  const runAsWritten = async (work: Work): Promise<void> => {
     finish(await work(await readConfig(program.opts<{ config?: string }>().config, process.env)));
   };
+  const run = (work: Work): Promise<void> =>
+    runAsWritten(async (config) => work(await withAddresses(config, ['databaseUrl'], process.env)));
   program
     .command('serve')
     .description('run the relay until SIGTERM; its log is JSON lines on stdout')
-    .action(() => run(serve));
+    .action(() => runAsWritten(serve));
   program
     .command('migrate')
     .description('bring the database up to this version; serve does so too when it starts')
@@ -35,7 +39,7 @@ export function createProgram(finish: (exitCode: number) => void): Command {
     .command('doctor')
     .description('look for what would keep the relay from running well; changes nothing')
     .option('--json', 'one JSON object a line')
-    .action(({ json }: { json?: true }) => run((config) => doctor(config, json ?? false)));
+    .action(({ json }: { json?: true }) => runAsWritten((config) => doctor(config, json ?? false)));
   program
     .command('rotate-keys')
     .description(

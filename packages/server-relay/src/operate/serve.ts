@@ -1,21 +1,16 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
-import { RelayError } from '../errors.ts';
-import { s3BlobStore } from '../s3-blob-store.ts';
 import type { LogEvent } from '../log-event.ts';
 import type { Relay } from '../relay.ts';
 import { startRelay } from '../start-relay.ts';
-import { openWrappingKeys } from '../keys/open-wrapping-keys.ts';
-import { relayOptionsOf, wrappingKeysOf, type Config } from './config-schema.ts';
-import { openBucket } from './open-blobs.ts';
-import { openPush } from './open-push.ts';
+import type { Config } from './config-schema.ts';
+import { openSecrets, type OpenedSecrets } from './open-secrets.ts';
 import { startManagement } from './management.ts';
-import { withRedisUrl } from './redis-url.ts';
 
 /**
  * Runs a relay until SIGTERM or SIGINT, then lets go of everybody in good order. A second such signal ends the
- * process at once. SIGHUP has it read its certificate again. Answers the exit code: 0, or 1 when `shutdownSeconds`
+ * process at once. SIGHUP has it read its certificate and its secrets again. Answers the exit code: 0, or 1 when `shutdownSeconds`
  * were not enough.
- * @throws RelayError as `startRelay`, `openWrappingKeys` and `openPush`, and `address-in-use` for the management port
+ * @throws RelayError as `startRelay` and `openSecrets`, and `address-in-use` for the management port
  */
 export async function serve(config: Config): Promise<0 | 1> {
   const stop = signalled();
@@ -27,30 +22,21 @@ export async function serve(config: Config): Promise<0 | 1> {
     isReady: async () => relay?.isReady() ?? false,
     metrics: async () => `${(await relay?.metrics()) ?? ''}${await registry.metrics()}`,
   });
+  let secrets: OpenedSecrets | null = null;
   process.on('SIGHUP', () => {
-    relay?.reload().catch((error: unknown) => {
-      log({ event: 'failed', where: 'reload', code: error instanceof RelayError ? error.code : 'bug' });
-    });
+    if (relay !== null) void secrets?.renew(relay);
   });
   log({ event: 'management', url: management.url });
-  let closeKeys = (): void => {};
   try {
-    const named = wrappingKeysOf(config);
-    const keys = named === null ? null : await openWrappingKeys({ ...named, environment: process.env, log });
-    if (keys !== null) closeKeys = keys.close;
-    const push = await openPush(config, process.env);
-    const bucket = await openBucket(config, process.env);
-    const blobStore = bucket === null ? {} : { blobStore: s3BlobStore(bucket) };
-    const keyWrapper = keys === null ? {} : { keyWrapper: keys.wrapper };
-    const resolved = await withRedisUrl(config, process.env);
-    const starting = startRelay({ ...relayOptionsOf(resolved), ...keyWrapper, ...blobStore, push, log });
+    secrets = await openSecrets(config, process.env, log);
+    const starting = startRelay(secrets.options);
     // A start that is broken off leaves nothing that the next one cannot take over, as after a crash.
     relay = await Promise.race([starting, stop.then(() => null)]);
     if (relay === null) return 0;
     await stop;
     return (await drainedInTime(relay, config)) ? 0 : 1;
   } finally {
-    closeKeys();
+    secrets?.close();
     await management.close();
   }
 }

@@ -24,6 +24,32 @@ export interface PushSenders {
   close(): void;
 }
 
+/** Senders whose place others can take. */
+export interface ReplaceableSenders extends PushSenders {
+  /** What those of before are sending, they finish. @throws TypeError for senders of other kinds */
+  replace(fresh: PushSenders): void;
+}
+
+/** Begins with `now`; those that are replaced are closed after `graceMs`. */
+export function replaceableSenders(now: PushSenders, graceMs: number): ReplaceableSenders {
+  const kindsOf = ({ byKind }: PushSenders): string => [...byKind.keys()].toSorted().join();
+  return {
+    get byKind() {
+      return now.byKind;
+    },
+    get vapidKey() {
+      return now.vapidKey;
+    },
+    close: () => now.close(),
+    replace(fresh) {
+      if (kindsOf(fresh) !== kindsOf(now)) throw new TypeError('another way to push takes a start');
+      const before = now;
+      now = fresh;
+      setTimeout(() => before.close(), graceMs).unref();
+    },
+  };
+}
+
 /** @throws TypeError for a key, subject, secret or URL that cannot be used */
 export function createPushSenders(options: PushOptions, clock: Clock, timeoutMs: number): PushSenders {
   const { webPush, expo, webhook, allow = [] } = options;

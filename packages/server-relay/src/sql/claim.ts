@@ -1,5 +1,6 @@
+import pg from 'pg';
 import { RelayError } from '../errors.ts';
-import { loneClient, type LoneClient } from './lone-client.ts';
+import { addressNow, type Address } from './address.ts';
 
 /** The right to serve a PostgreSQL database. */
 export interface Claim {
@@ -21,35 +22,33 @@ const RETRY_MS = 250;
  * @throws RelayError `database-in-use`, `database-failed`
  */
 export async function claimDatabase(
-  url: string,
+  url: Address,
   waitMs: number,
-  as: 'alone' | 'node',
-  answerMs: number,
+  as: 'alone' | 'node' = 'alone',
 ): Promise<Claim> {
   const lock = as === 'alone' ? 'pg_try_advisory_lock' : 'pg_try_advisory_lock_shared';
-  let holder: LoneClient | null = null;
+  let holder: pg.Client | null = null;
   let released = false;
 
   async function attempt(): Promise<void> {
-    const lone = loneClient(url, answerMs);
-    const { client } = lone;
-    client.on('error', () => lose(lone));
-    client.on('end', () => lose(lone));
+    const client = new pg.Client({ connectionString: addressNow(url), keepAlive: true });
+    client.on('error', () => lose(client));
+    client.on('end', () => lose(client));
     try {
       await client.connect();
       const { rows } = await client.query(`select ${lock}($1) as held`, [ADVISORY_LOCK]);
       if (rows[0].held !== true)
         throw new RelayError('database-in-use', 'another relay serves this database');
-      holder = lone;
+      holder = client;
     } catch (cause) {
-      await lone.end();
+      await client.end().catch(() => undefined);
       if (cause instanceof RelayError) throw cause;
       throw new RelayError('database-failed', 'PostgreSQL refuses or does not answer', { cause });
     }
   }
 
-  function lose(lone: LoneClient): void {
-    if (holder !== lone) return;
+  function lose(client: pg.Client): void {
+    if (holder !== client) return;
     holder = null;
     if (!released) void reclaim();
   }
@@ -74,9 +73,9 @@ export async function claimDatabase(
     },
     async release() {
       released = true;
-      const last = holder;
+      const client = holder;
       holder = null;
-      await last?.end();
+      await client?.end();
     },
   };
 }

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Primitives } from '@keytide/crypto-core';
 import type { RelayStore } from '../store.ts';
+import type { Address } from './address.ts';
 import type { SqlDatabase } from './database.ts';
 import { migrate, readMigrations } from './migrate.ts';
 import { openPglite } from './pglite.ts';
@@ -17,17 +18,16 @@ export type DatabaseOptions =
    */
   | { readonly kind: 'pglite'; readonly folder: string }
   /**
-   * For production. `url` as libpq takes it: postgres://user:password@host:port/name. The keys are in
+   * For production. `url` as libpq takes it: postgres://user:password@host:port/name; or a function that answers with it,
+   * so that another password counts for the connections from then on. The keys are in
    * `keyFile` and `keyFile`.data, which are made at the first start and to be kept like the database;
    * blobs are in `blobFolder`, by default `blobs` beside it.
    */
   | {
       readonly kind: 'postgres';
-      readonly url: string;
+      readonly url: Address;
       readonly keyFile: string;
       readonly blobFolder?: string;
-      /** How long PostgreSQL may take for a statement before it counts as failed. Default 15 seconds. */
-      readonly answerMs?: number;
       /** Other relays serve this database too, each with the same keys, the same public URL and the same blobs. */
       readonly cluster?: ClusterOptions;
     }
@@ -37,7 +37,7 @@ export type DatabaseOptions =
 /** How the relays of one database wake each other. What they know they have from the database. */
 export interface ClusterOptions {
   /** Redis 6 or newer, as redis://user:password@host:6379 or rediss://…; without it, PostgreSQL's own notifications. */
-  readonly redisUrl?: string;
+  readonly redisUrl?: Address;
 }
 
 /** An open store, and how many batches it can usefully work on at once. */
@@ -73,12 +73,7 @@ export function openDatabase(options: DatabaseOptions): Promise<SqlDatabase> {
     case 'pglite':
       return openPglite(options.folder);
     case 'postgres':
-      return openPostgres(
-        options.url,
-        undefined,
-        options.cluster === undefined ? 'alone' : 'node',
-        options.answerMs,
-      );
+      return openPostgres(options.url, undefined, options.cluster === undefined ? 'alone' : 'node');
     case 'memory':
       return openPglite(null);
   }

@@ -1,50 +1,47 @@
 import pg from 'pg';
 import { RelayError } from '../errors.ts';
+import { addressNow, type Address } from './address.ts';
 import { claimDatabase, type Claim } from './claim.ts';
 import type { SqlDatabase, SqlRow, SqlRunner, SqlValue } from './database.ts';
-import { answeringWithin } from './lone-client.ts';
-import { sqlStateOf } from './sql-state.ts';
 
 const BYTEA = 17;
 const INT8 = 20;
 
 const CONNECTIONS = 8;
 
-/** How long PostgreSQL may take for a statement. */
-const ANSWER_MS = 15_000;
-/** The same for a script, which may be a migration of a large database. */
-const SCRIPT_MS = 3_600_000;
-
 /**
  * Connects to PostgreSQL 14 or newer, as the only relay of that database or as one node of several. `url` as libpq
  * takes it; its password stays inside.
  * @param claimMs how long to wait for another relay that is just ending
- * @param answerMs how long a statement may take; then it is `database-failed`, and its outcome unknown
  * @throws RelayError `database-failed` when nobody answers, `database-in-use`
  */
 export async function openPostgres(
-  url: string,
+  url: Address,
   claimMs: number = 5_000,
   as: 'alone' | 'node' = 'alone',
-  answerMs: number = ANSWER_MS,
 ): Promise<SqlDatabase> {
-  return connect(url, await claimDatabase(url, claimMs, as, answerMs), answerMs);
+  return connect(url, await claimDatabase(url, claimMs, as));
 }
 
 /**
  * Connects beside a relay that may serve the database: for looking, and for ending sessions.
  * @throws RelayError `database-failed`, at the first query
  */
-export function visitPostgres(url: string): SqlDatabase {
-  return connect(url, { assertHeld: () => undefined, release: () => Promise.resolve() }, ANSWER_MS);
+export function visitPostgres(url: Address): SqlDatabase {
+  return connect(url, { assertHeld: () => undefined, release: () => Promise.resolve() });
 }
 
-function connect(url: string, claim: Claim, answerMs: number): SqlDatabase {
+function connect(url: Address, claim: Claim): SqlDatabase {
+  class ClientOfNow extends pg.Client {
+    constructor(config: pg.ClientConfig = {}) {
+      super({ ...config, connectionString: addressNow(url) });
+    }
+  }
   const pool = new pg.Pool({
-    connectionString: url,
+    Client: ClientOfNow,
     max: CONNECTIONS,
+    connectionTimeoutMillis: 10_000,
     keepAlive: true,
-    ...answeringWithin(answerMs),
     types: { getTypeParser: parserOf as typeof pg.types.getTypeParser },
   });
   // An idle connection that breaks is replaced by the next query; without a listener it ends the process.
@@ -70,26 +67,17 @@ async function transactionOn<T>(client: pg.PoolClient, work: (runner: SqlRunner)
   let broken = false;
   const runner: SqlRunner = {
     query: (text, params) => run(client, text, params),
-    async script(text) {
-      const patient = {
-        text: `set local statement_timeout = ${SCRIPT_MS}; ${text}`,
-        query_timeout: SCRIPT_MS,
-      };
-      await guarded(() => client.query(patient));
-    },
+    script: async (text) => void (await guarded(() => client.query(text))),
   };
   try {
-    await guarded(() => client.query('begin'));
+    await runner.script('begin');
     const result = await work(runner);
-    await guarded(() => client.query('commit'));
+    await runner.script('commit');
     return result;
   } catch (error) {
-    // Who did not answer is not asked again: PostgreSQL rolls back what has lost its client.
-    broken = error instanceof RelayError && error.code === 'database-failed' && sqlStateOf(error) === null;
-    if (!broken)
-      await client.query('rollback').catch(() => {
-        broken = true;
-      });
+    await client.query('rollback').catch(() => {
+      broken = true;
+    });
     throw error;
   } finally {
     client.release(broken);

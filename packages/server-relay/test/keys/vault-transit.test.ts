@@ -194,6 +194,24 @@ describe('the token', () => {
   }
   const renewals = (): number => server.calls.filter(({ path }) => path.endsWith('/renew-self')).length;
 
+  test('that Vault does not know leaves the one before in use; one that cannot be renewed does not', async () => {
+    const timer = handTimer();
+    const vault = await vaultOf({ after: timer.after });
+    const ask = async () => {
+      const asked = server.calls.length;
+      await vault.call('POST', 'transit/encrypt/plain', { plaintext: 'AAAA' });
+      return server.calls.slice(asked).map(({ headers }) => headers['x-vault-token']);
+    };
+    await file.write('hvs.unknown');
+    await timer.go();
+    expect(await ask()).toEqual([server.token]);
+    server.setToken('hvs.next');
+    server.setLease(10, false);
+    await file.write('hvs.next');
+    await timer.go();
+    expect(await ask()).toEqual(['hvs.next']);
+  });
+
   test('is renewed when half of its time is over, ten minutes at the latest', async () => {
     const timer = handTimer();
     const events: LogEvent[] = [];

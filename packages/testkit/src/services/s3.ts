@@ -8,8 +8,8 @@ export interface TestS3 extends KeyService {
   readonly region: string;
   /** Who may call now. */
   caller(): AwsCaller;
-  /** Lets another caller in, instead of the one before. */
-  changeCaller(): void;
+  /** Gives the caller another key, and takes the one before. */
+  changeKey(): void;
   /** What is in the bucket; to look, and to spoil. */
   readonly objects: Map<string, TestObject>;
   /** Whether what is overwritten and deleted is kept. Default: no. */
@@ -102,7 +102,7 @@ export async function startTestS3({ now }: TestS3Options): Promise<TestS3> {
     bucket: BUCKET,
     region: REGION,
     caller: () => caller,
-    changeCaller: () => void (caller = newCaller()),
+    changeKey: () => void (caller = { ...newCaller(), accessKeyId: caller.accessKeyId }),
     objects,
     keepVersions: (keeps) => void (keepsVersions = keeps),
     hearConditions: (hears) => void (hearsConditions = hears),

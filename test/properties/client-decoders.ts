@@ -35,7 +35,16 @@ export const clientDecoders: readonly Decoder[] = [
   {
     ...stored,
     name: 'stored entry',
-    corpus: () => [encodeRecord({ kind: 'envelope', bytes: new Uint8Array(9) }), Uint8Array.of(1, 2)],
+    corpus: () => [
+      encodeRecord({ kind: 'envelope', bytes: new Uint8Array(9) }),
+      Uint8Array.of(1, 2),
+      encodeRecord({
+        kind: 'floor',
+        firstSeq: 4,
+        statement: new Uint8Array(40),
+        frontier: new Uint8Array(64),
+      }),
+    ],
     rewrite: (bytes) => encodeRecord(decodeRecord(bytes)),
   },
   {

@@ -1,9 +1,18 @@
 import { readFileSync } from 'node:fs';
-import { decodeCbor, deviceId, idBytes, signBytes, type DeviceId, type Signer } from '@keytide/crypto-core';
+import {
+  decodeCbor,
+  deviceId,
+  encodeCbor,
+  idBytes,
+  signBytes,
+  type DeviceId,
+  type Signer,
+} from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import {
   applyEntry,
   assertHandle,
+  createExportStatement,
   DirectoryError,
   encodeApproval,
   encodeEntry,
@@ -11,9 +20,12 @@ import {
   formatInviteLink,
   inviteId,
   parseApproval,
+  parseDeletionStatement,
   parseEntry,
+  parseExportStatement,
   parseInviteLink,
   replay,
+  signDeletionStatement,
   type DirectoryErrorCode,
   type DirectoryState,
   type Entry,
@@ -48,6 +60,17 @@ const approved = ((entry: Entry): Uint8Array => {
   }));
   return encodeEntryWire(entry.bytes, [{ device: entry.author, signature: entry.signature }, ...approvals]);
 })(entries.at(-1) as Entry);
+
+const [[founder, signer]] = signers as unknown as [[DeviceId, Signer]];
+const { org, everyone: group } = world.state;
+const root = idBytes(founder);
+
+/** What somebody signs, under the signature that came. */
+function resigned(sign: (signer: Signer) => Uint8Array, input: Uint8Array): Uint8Array {
+  const [, signature] = decodeCbor(input, input.length) as [Uint8Array, Uint8Array];
+  const [bytes] = decodeCbor(sign(signer), 512) as [Uint8Array, Uint8Array];
+  return encodeCbor([bytes, signature]);
+}
 
 /** Readers of key-directory, the judge of whole entries among them. */
 export const directoryDecoders: readonly Decoder[] = [
@@ -84,6 +107,28 @@ export const directoryDecoders: readonly Decoder[] = [
     name: 'approval',
     corpus: () => [encodeApproval({ device: deviceId('0a'.repeat(32)), signature: new Uint8Array(64) })],
     rewrite: through(parseApproval, encodeApproval),
+  }),
+  reader({
+    name: 'export statement',
+    corpus: () =>
+      [1, 70_000].map((throughSeq) => {
+        const said = { org, group, throughSeq, root, device: founder, exportedMs: 1_767_225_600_000 };
+        return createExportStatement(primitives, signer, said);
+      }),
+    rewrite: through(parseExportStatement, (said, input) =>
+      resigned((by) => createExportStatement(primitives, by, said), input),
+    ),
+  }),
+  reader({
+    name: 'deletion statement',
+    corpus: () =>
+      [1, 70_000].map((lastSeq) => {
+        const said = { org, group, firstSeq: 1, lastSeq, root, deletedMs: 1_767_225_600_000 };
+        return signDeletionStatement(primitives, signer, said);
+      }),
+    rewrite: through(parseDeletionStatement, (said, input) =>
+      resigned((by) => signDeletionStatement(primitives, by, said), input),
+    ),
   }),
   reader({
     name: 'invite link',

@@ -88,6 +88,18 @@ export const protocolDecoders: readonly Decoder[] = [
     more: false,
   }),
   body('boxResponse', protocol.boxResponse, { box: bytes(40) }),
+  body('floorResponse', protocol.floorResponse, {
+    firstSeq: 4,
+    statement: bytes(40),
+    frontier: bytes(64),
+  }),
+  body('retentionResponse', protocol.retentionResponse, {
+    waived: false,
+    due: [{ group: id, firstSeq: 1, lastSeq: 4, dueAtMs: 1e12, isExported: true }],
+    deleted: [bytes(180)],
+  }),
+  body('exportRequest', protocol.exportRequest, { statement: bytes(180) }),
+  body('exportResponse', protocol.exportResponse, { throughSeq: 4 }),
   body('errorResponse', protocol.errorResponse, { code: 'head-moved', message: 'no', size: 3, reason: 'x' }),
 ];
 

@@ -1,10 +1,22 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { encodeCbor, idBytes, memberId, orgId, toHex } from '@keytide/crypto-core';
+import {
+  appendLeaf,
+  concatBytes,
+  EMPTY_FRONTIER,
+  encodeCbor,
+  idBytes,
+  leafHash,
+  memberId,
+  orgId,
+  toHex,
+} from '@keytide/crypto-core';
 import { nodePrimitives } from '@keytide/crypto-core/node';
+import { encodeGroupEntry } from '@keytide/relay-protocol';
 import { describe, expect, test } from 'vitest';
 import { openFileJournal } from '../src/node.ts';
+import { decodeRecord, encodeRecord, type LogFloor } from '../src/entry.ts';
 import { encodeDirectPayload, parseDirectPayload } from '../src/direct-payload.ts';
 import { encodeLivePayload, parseLivePayload } from '../src/live-payload.ts';
 import { encodeTicket, parseTicket } from '../src/unlock-ticket.ts';
@@ -33,6 +45,22 @@ describe('the examples of the specification', () => {
     const encoded = encodeOperation(operation);
     expect(toHex(encoded)).toBe(await example('operations', 'operation'));
     expect(parseOperation(encoded, Infinity)).toEqual(operation);
+  });
+
+  test('floor', async () => {
+    const filled = (byte: number, sizeBytes: number) => new Uint8Array(sizeBytes).fill(byte);
+    const statement = filled(0x5e, 8);
+    const entries = [
+      { kind: 'statement', bytes: statement } as const,
+      ...[0xe1, 0xe2].map((byte) => ({ kind: 'envelope', bytes: filled(byte, 4) }) as const),
+    ];
+    const leaves = entries.map((entry) => leafHash(nodePrimitives, encodeGroupEntry(entry)));
+    const tree = leaves.reduce((before, leaf) => appendLeaf(nodePrimitives, before, leaf), EMPTY_FRONTIER);
+    const frontier = concatBytes(...tree.hashes);
+    expect(toHex(frontier)).toBe(await example('floor', 'frontier'));
+    const floor: LogFloor = { kind: 'floor', firstSeq: 4, statement, frontier };
+    expect(toHex(encodeRecord(floor))).toBe(await example('floor', 'record'));
+    expect(decodeRecord(encodeRecord(floor))).toEqual(floor);
   });
 
   test('unlock ticket', async () => {

@@ -1,12 +1,7 @@
 import {
-  decodeCbor,
-  encodeCbor,
-  equalBytes,
   groupId,
   idBytes,
-  signBytes,
-  verifyBytes,
-  type CborValue,
+  orgId,
   type GroupId,
   type OrgId,
   type Primitives,
@@ -14,10 +9,10 @@ import {
 } from '@keytide/crypto-core';
 import { z } from 'zod';
 import { DirectoryError, inDirectoryTerms } from './errors.ts';
+import { bytesOf, readFields, signFields } from './signed-fields.ts';
 
 /** The longest statement that is read. */
 const MAX_STATEMENT_BYTES = 512;
-const VERSION = 1;
 
 /** What a relay says that it has forgotten of a group's log: docs/spec/release.md. Public. */
 export interface DeletionStatement {
@@ -32,19 +27,24 @@ export interface DeletionStatement {
   readonly deletedMs: number;
 }
 
-/** A statement as it travels: CBOR `[bytes, signature]`. `signer` has the relay's key. */
-export function createDeletionStatement(
+/** A statement as it travels: CBOR `[bytes, signature]`. `signer` has the relay's key: nobody else says it. */
+export function signDeletionStatement(
   primitives: Primitives,
   signer: Signer,
   { org, group, firstSeq, lastSeq, root, deletedMs }: DeletionStatement,
 ): Uint8Array {
-  const bytes = encodeCbor([VERSION, idBytes(org), idBytes(group), firstSeq, lastSeq, root, deletedMs]);
-  return encodeCbor([bytes, signBytes(primitives, signer, 'deletionStatementSignature', bytes)]);
+  const fields = [idBytes(org), idBytes(group), firstSeq, lastSeq, root, deletedMs];
+  return signFields(primitives, signer, 'deletionStatementSignature', fields);
+}
+
+/** Reads a statement WITHOUT checking who signed it. @throws DirectoryError `malformed`, `too-large`, `unsupported-version` */
+export function parseDeletionStatement(wire: Uint8Array): DeletionStatement {
+  return inDirectoryTerms(() => statementIn(read(wire).fields));
 }
 
 /**
  * Checks that the relay with this key (Ed25519, 32 bytes) says it of this organisation.
- * @throws DirectoryError `malformed`, `too-large`, `bad-signature`, `wrong-organisation`
+ * @throws DirectoryError as `parseDeletionStatement`; `bad-signature`, `wrong-organisation`
  */
 export function verifyDeletionStatement(
   primitives: Primitives,
@@ -52,28 +52,26 @@ export function verifyDeletionStatement(
   wire: Uint8Array,
 ): DeletionStatement {
   return inDirectoryTerms(() => {
-    const [bytes, signature] = checked(wireSchema, decodeCbor(wire, MAX_STATEMENT_BYTES));
-    verifyBytes(primitives, primitives.verifier(relayKey), 'deletionStatementSignature', bytes, signature);
-    const [, of, group, firstSeq, lastSeq, root, deletedMs] = checked(
-      fieldsSchema,
-      decodeCbor(bytes, MAX_STATEMENT_BYTES),
-    );
-    if (!equalBytes(of, idBytes(org)))
+    const { fields, verify } = read(wire);
+    const statement = statementIn(fields);
+    verify(primitives, primitives.verifier(relayKey), 'deletionStatementSignature');
+    if (statement.org !== org)
       throw new DirectoryError('wrong-organisation', 'a deletion of another organisation');
-    return { org, group: groupId(group), firstSeq, lastSeq, root, deletedMs };
+    return statement;
   });
 }
 
-const bytesOf = (sizeBytes: number): z.ZodType<Uint8Array> =>
-  z.custom<Uint8Array>((value) => value instanceof Uint8Array && value.length === sizeBytes);
-const wireSchema = z.tuple([z.custom<Uint8Array>((value) => value instanceof Uint8Array), bytesOf(64)]);
 const seq = z.int().min(1);
 const fieldsSchema = z
-  .tuple([z.literal(VERSION), bytesOf(32), bytesOf(32), seq, seq, bytesOf(32), z.int().min(0)])
-  .refine(([, , , first, last]) => first <= last);
+  .tuple([bytesOf(32), bytesOf(32), seq, seq, bytesOf(32), z.int().min(0)])
+  .refine(([, , first, last]) => first <= last);
 
-function checked<T>(schema: z.ZodType<T>, value: CborValue): T {
-  const result = schema.safeParse(value);
-  if (!result.success) throw new DirectoryError('malformed', 'not the statement of a deletion');
-  return result.data;
+function read(wire: Uint8Array) {
+  return readFields(wire, MAX_STATEMENT_BYTES, fieldsSchema);
+}
+
+function statementIn([org, group, firstSeq, lastSeq, root, deletedMs]: z.infer<
+  typeof fieldsSchema
+>): DeletionStatement {
+  return { org: orgId(org), group: groupId(group), firstSeq, lastSeq, root, deletedMs };
 }

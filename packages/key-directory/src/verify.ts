@@ -74,9 +74,10 @@ export { proveConsistency, proveInclusion, treeRoot } from './tree/prove.ts';
 export { parseTilePath, TILE_WIDTH, tilePath, type Tile, type TileName } from './tree/tile.ts';
 export { appendToTiles, EMPTY_EDGE, readEdge, type TileEdge } from './tree/tile-writer.ts';
 export {
-  createDeletionStatement,
+  parseDeletionStatement,
+  signDeletionStatement,
   verifyDeletionStatement,
   type DeletionStatement,
 } from './deletion-statement.ts';
-export { verifyExportStatement, type ExportStatement } from './export-statement.ts';
+export { parseExportStatement, verifyExportStatement, type ExportStatement } from './export-statement.ts';
 export { verifyWipeReceipt, parseWipeReceipt, type WipeReceipt } from './wipe-receipt.ts';

@@ -1,13 +1,8 @@
 import {
-  decodeCbor,
   deviceId,
-  encodeCbor,
   equalBytes,
   idBytes,
   orgId,
-  signBytes,
-  verifyBytes,
-  type CborValue,
   type DeviceId,
   type EntryHash,
   type OrgId,
@@ -17,11 +12,11 @@ import {
 import { z } from 'zod';
 import { parseEntry } from './entry.ts';
 import { DirectoryError, inDirectoryTerms } from './errors.ts';
+import { bytesOf, readFields, signFields } from './signed-fields.ts';
 import type { Device } from './state.ts';
 
 /** The longest receipt that is read. */
 const MAX_RECEIPT_BYTES = 256;
-const VERSION = 1;
 
 /** What a device says of itself once it has destroyed what it held: docs/spec/wipe.md. Public. */
 export interface WipeReceipt {
@@ -49,20 +44,14 @@ export function createWipeReceipt(
   signer: Signer,
   receipt: Omit<WipeReceipt, 'orderHash'> & { readonly wire: Uint8Array },
 ): Uint8Array {
-  const bytes = encodeCbor([
-    VERSION,
-    idBytes(receipt.org),
-    idBytes(receipt.device),
-    receipt.order,
-    hashOf(primitives, receipt.wire),
-    receipt.destroyedMs,
-  ]);
-  return encodeCbor([bytes, signBytes(primitives, signer, 'wipeReceiptSignature', bytes)]);
+  const { org, device, order, wire, destroyedMs } = receipt;
+  const fields = [idBytes(org), idBytes(device), order, hashOf(primitives, wire), destroyedMs];
+  return signFields(primitives, signer, 'wipeReceiptSignature', fields);
 }
 
 /** Reads a receipt WITHOUT checking who signed it. @throws DirectoryError `malformed`, `too-large`, `unsupported-version` */
 export function parseWipeReceipt(wire: Uint8Array): WipeReceipt {
-  return inDirectoryTerms(() => parseBytes(split(wire)[0]));
+  return inDirectoryTerms(() => receiptIn(read(wire).fields));
 }
 
 /**
@@ -76,47 +65,28 @@ export function verifyWipeReceipt(
   received: Uint8Array,
 ): WipeReceipt {
   return inDirectoryTerms(() => {
-    const [bytes, signature] = split(received);
-    const receipt = parseBytes(bytes);
+    const { fields, verify } = read(received);
+    const receipt = receiptIn(fields);
     if (receipt.org !== org)
       throw new DirectoryError('wrong-organisation', 'a receipt of another organisation');
     if (receipt.device !== device.id)
       throw new DirectoryError('unknown-device', 'a receipt of another device');
-    verifyBytes(
-      primitives,
-      primitives.verifier(device.signingPublicKey),
-      'wipeReceiptSignature',
-      bytes,
-      signature,
-    );
+    verify(primitives, primitives.verifier(device.signingPublicKey), 'wipeReceiptSignature');
     if (receipt.order !== device.wipedAt || !equalBytes(receipt.orderHash, hashOf(primitives, wire)))
       throw new DirectoryError('bad-proof', 'a receipt of another order');
     return receipt;
   });
 }
 
-const bytesOf = (sizeBytes: number): z.ZodType<Uint8Array> =>
-  z.custom<Uint8Array>((value) => value instanceof Uint8Array && value.length === sizeBytes);
 const place = z.int().min(0);
-const wireSchema = z.tuple([z.custom<Uint8Array>((value) => value instanceof Uint8Array), bytesOf(64)]);
-const fieldsSchema = z.tuple([z.literal(VERSION), bytesOf(32), bytesOf(32), place, bytesOf(32), place]);
+const fieldsSchema = z.tuple([bytesOf(32), bytesOf(32), place, bytesOf(32), place]);
 
-function split(wire: Uint8Array): [bytes: Uint8Array, signature: Uint8Array] {
-  return checked(wireSchema, decodeCbor(wire, MAX_RECEIPT_BYTES));
+function read(wire: Uint8Array) {
+  return readFields(wire, MAX_RECEIPT_BYTES, fieldsSchema);
 }
 
-function parseBytes(bytes: Uint8Array): WipeReceipt {
-  const value = decodeCbor(bytes, MAX_RECEIPT_BYTES);
-  if (Array.isArray(value) && typeof value[0] === 'number' && value[0] !== VERSION)
-    throw new DirectoryError('unsupported-version', 'a receipt of a version that this build does not know');
-  const [, org, device, order, orderHash, destroyedMs] = checked(fieldsSchema, value);
+function receiptIn([org, device, order, orderHash, destroyedMs]: z.infer<typeof fieldsSchema>): WipeReceipt {
   return { org: orgId(org), device: deviceId(device), order, orderHash, destroyedMs };
-}
-
-function checked<T>(schema: z.ZodType<T>, value: CborValue): T {
-  const result = schema.safeParse(value);
-  if (!result.success) throw new DirectoryError('malformed', 'not the receipt of a wipe');
-  return result.data;
 }
 
 function hashOf(primitives: Primitives, wire: Uint8Array): Uint8Array {

@@ -1,5 +1,5 @@
 import { rootOf, type GroupId, type OrgId, type Primitives, type Signer } from '@keytide/crypto-core';
-import { createDeletionStatement } from '@keytide/key-directory/verify';
+import { signDeletionStatement } from '@keytide/key-directory/verify';
 import type { EntryStore } from './entry-store.ts';
 import { RelayError } from './errors.ts';
 import { forgetOver, type ForgetOverOptions } from './expiry.ts';
@@ -69,7 +69,7 @@ export function startLogForgetting(options: LogForgettingOptions): LogForgetting
     if (firstSeq > lastSeq) return;
     const root = rootOf(primitives, frontierOf(floor));
     const statement = { org, group, firstSeq, lastSeq, root, deletedMs: clock.now() };
-    await store.putDeletion(org, group, lastSeq, createDeletionStatement(primitives, signer, statement));
+    await store.putDeletion(org, group, lastSeq, signDeletionStatement(primitives, signer, statement));
   }
 
   function round(): Promise<boolean> {

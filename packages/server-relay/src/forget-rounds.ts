@@ -17,7 +17,7 @@ export interface ForgetRounds {
 
 /** What `startForgetRounds` works with. */
 export interface ForgetRoundsOptions extends LogForgettingOptions {
-  readonly store: LogForgettingOptions['store'] & Pick<RelayStore, 'forgetExpired'>;
+  readonly store: LogForgettingOptions['store'] & Pick<RelayStore, 'forgetLogins' | 'forgetExpired'>;
   readonly blobs: Pick<Blobs, 'forgetOld'>;
   /** As the database has it now. */
   readonly retentionOf: (org: OrgId) => Promise<Policy | null>;
@@ -33,12 +33,18 @@ export function startForgetRounds(options: ForgetRoundsOptions): ForgetRounds {
   const { store, blobs, clock, log, metrics, mayForget, retentionOf } = options;
   const logForgetting = startLogForgetting(options);
   const timer = setInterval(() => {
-    const rows = store.forgetExpired(clock.now()).catch(() => failed('database-failed'));
+    const rows = forgetRows().catch(() => failed('database-failed'));
     const bytes = forgetBlobs().catch(() => failed('blobs-failed'));
     void Promise.all([rows, bytes]).then((outcomes) => {
       if (!outcomes.includes('failed') && !logForgetting.isBehind) metrics.expired();
     });
   }, EVERY_MS);
+
+  async function forgetRows(): Promise<void> {
+    await store.forgetLogins(clock.now());
+    // A device whose unlock share is gone never opens again.
+    if (await mayForget()) await store.forgetExpired(clock.now());
+  }
 
   async function forgetBlobs(): Promise<void> {
     if (await mayForget()) await blobs.forgetOld(retentionOf);

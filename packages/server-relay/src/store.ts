@@ -51,7 +51,12 @@ export interface RelayStore
   putChallenge(challenge: StoredChallenge): Promise<void>;
   /** Uses up a challenge. True for one caller only, and only for its subject before its time is over. */
   takeChallenge(challenge: Omit<StoredChallenge, 'expiresMs'>, nowMs: number): Promise<boolean>;
-  /** Deletes sessions, challenges, access requests, mail and pre-keys that expired before `nowMs`, and unlock shares that are over. */
+  /** Deletes challenges and sessions that were over before `nowMs`: whoever is hit by a wrong clock logs in again. */
+  forgetLogins(nowMs: number): Promise<void>;
+  /**
+   * Deletes access requests, mail and pre-keys that expired before `nowMs`, and unlock shares that are over. Nobody has
+   * another copy of these: ask only by a clock that is right.
+   */
   forgetExpired(nowMs: number): Promise<void>;
 
   /** Finishes what is under way and lets go of the database. */

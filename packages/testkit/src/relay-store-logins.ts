@@ -49,7 +49,7 @@ export const loginChecks: readonly StoreCheck[] = [
       const { org, random } = placeOf('forget');
       const challenge = random(32);
       await store.putChallenge({ org, challenge, subject: device, expiresMs: 1_000 });
-      await store.forgetExpired(2_000);
+      await store.forgetLogins(2_000);
       assert.equal(await store.takeChallenge({ org, challenge, subject: device }, 500), false);
     },
   },

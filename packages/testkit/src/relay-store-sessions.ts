@@ -197,7 +197,7 @@ export const sessionChecks: readonly StoreCheck[] = [
       const over = freshSession(org, random, { expiresMs: 1_000, endsMs: 1_000 });
       const asleep = freshSession(org, random, { expiresMs: 1_000 });
       for (const session of [over, asleep]) await store.putSession(session, 9);
-      await store.forgetExpired(2_000);
+      await store.forgetLogins(2_000);
       assert.equal(await lives(store, over), false);
       assert.equal(await lives(store, asleep), true);
     },

@@ -10,7 +10,7 @@ import { forgetShares } from './wipe.ts';
 /** The part of the store that keeps challenges, and forgets what is over. */
 export function sqlLogins(
   database: SqlDatabase,
-): Pick<RelayStore, 'putChallenge' | 'takeChallenge' | 'forgetExpired'> {
+): Pick<RelayStore, 'putChallenge' | 'takeChallenge' | 'forgetLogins' | 'forgetExpired'> {
   return {
     async putChallenge({ org, challenge, subject, expiresMs }) {
       await database.query('insert into challenges values ($1, $2, $3, $4, $5)', [
@@ -33,9 +33,11 @@ export function sqlLogins(
           (row['expires_ms'] as number) > nowMs,
       );
     },
-    async forgetExpired(nowMs) {
+    async forgetLogins(nowMs) {
       await database.query('delete from challenges where expires_ms < $1', [nowMs]);
       await database.query('delete from sessions where ends_ms < $1 and expires_ms < $1', [nowMs]);
+    },
+    async forgetExpired(nowMs) {
       await forgetShares(database, nowMs);
       await database.query('delete from access_requests where expires_ms < $1', [nowMs]);
       await database.query('delete from mail where expires_ms < $1', [nowMs]);

@@ -26,40 +26,50 @@ export interface ForgetOverOptions {
   readonly retentionOf: RetentionOf;
   /** Something of an organisation was left for the next time, or is damaged; the others go on. */
   readonly failed: (org: OrgId, error: unknown) => void;
+  /** Asked before each day of an organisation: the rest is left for the next time. Default: never. */
+  readonly isStopped?: () => boolean;
 }
 
 /**
- * Forgets every day of group logs whose Y is over: its keys first, in the database and in this process, then the
- * tables (docs/spec/relay-storage.md). What is left of a group's log begins at its floor, and what a device needs to go
- * on from there is made ready before.
+ * Forgets every day of group logs whose Y is over, day by day: its keys first, in the database and in this process, then
+ * the tables (docs/spec/relay-storage.md). What is left of a group's log begins at its floor, and what a device needs to
+ * go on from there is made ready before. What each group lost, together.
  */
 export async function forgetOver(options: ForgetOverOptions): Promise<readonly Forgotten[]> {
-  const { store, keys, clock, failed } = options;
-  const forgotten: Forgotten[] = [];
+  const { store, keys, clock, failed, isStopped = () => false } = options;
+  const forgotten = new Map<string, Forgotten>();
   for (const org of await store.listLogOrgs()) {
     try {
-      const through = await lastDay(options, org);
-      if (through === null) continue;
-      await makeFloors(options, org, through);
-      // That takes time, in which the policy may have come to keep more.
-      if (((await lastDay(options, org)) ?? -1) < through) continue;
-      for (const stretch of await store.forgetDays(org, through)) forgotten.push({ org, ...stretch });
-      keys.forget(org, { through });
+      for (const through of await daysToForget(options, org)) {
+        if (isStopped()) return [...forgotten.values()];
+        await makeFloors(options, org, through);
+        // That takes time, in which the policy may have come to keep more.
+        if (((await daysToForget(options, org)).at(-1) ?? -1) < through) break;
+        for (const { group, firstSeq, lastSeq } of await store.forgetDays(org, through)) {
+          const before = forgotten.get(org + group);
+          forgotten.set(org + group, { org, group, firstSeq: before?.firstSeq ?? firstSeq, lastSeq });
+        }
+        keys.forget(org, { through });
+      }
     } catch (error) {
       failed(org, error);
     }
   }
   await store.dropForgotten(dayOf(clock.now()));
-  return forgotten;
+  return [...forgotten.values()];
 }
 
-/** The day up to which to forget and may. */
-async function lastDay({ store, clock, retentionOf }: ForgetOverOptions, org: OrgId): Promise<number | null> {
+/** The days to forget that may be forgotten, the oldest first; the last one is there also when it holds nothing. */
+async function daysToForget(
+  { store, clock, retentionOf }: ForgetOverOptions,
+  org: OrgId,
+): Promise<readonly number[]> {
   const retention = await retentionOf(org);
-  if (retention === null) return null;
+  if (retention === null) return [];
   const nowMs = clock.now();
   const days = await store.listLogDays(org, lastDayOver(retention, nowMs));
-  return lastDayReleased(retention, nowMs, days);
+  const through = lastDayReleased(retention, nowMs, days);
+  return [...new Set([...days.map(({ day }) => day).filter((day) => day < through), through])];
 }
 
 /** Makes the floors ready that the logs will have. */

@@ -25,6 +25,7 @@ import type {
   FloorMove,
 } from './entry-store.ts';
 import { RelayError } from './errors.ts';
+import { lastUseMs } from './last-use.ts';
 import { filingAt, type RetentionOf } from './retention.ts';
 
 /**
@@ -94,20 +95,43 @@ export interface GroupLogsOptions {
 
 /** Another node's midnight, and a day that is forgotten meanwhile, can each take one more. */
 const ATTEMPTS = 4;
+/** Groups whose newest epoch is remembered. */
+const MAX_EPOCHS = 10_000;
 
-/** Keeps nothing but the keys that `keys` keeps. */
+/** Keeps nothing but the keys that `keys` keeps, and until when the newest epochs are written in. */
 export function createGroupLogs(options: GroupLogsOptions): GroupLogs {
   const { store, keys, primitives, clock, retentionOf } = options;
   const seal = createDaySeal(options);
+  const newest = new Map<string, { readonly epoch: number; readonly usedMs: number }>();
 
-  async function filed(org: OrgId, bytes: Uint8Array, day: number | undefined): Promise<Filed> {
+  /** `latestMs`: nothing of it can come later, whatever the clock says. */
+  async function filed(
+    org: OrgId,
+    bytes: Uint8Array,
+    { day, latestMs = Infinity }: { readonly day?: number | undefined; readonly latestMs?: number },
+  ): Promise<Filed> {
     const retention = await retentionOf(org);
     if (retention === null) throw new RelayError('not-a-member', 'no such organisation');
-    const filing = filingAt(retention, clock.now());
+    const filing = filingAt(retention, Math.min(clock.now(), latestMs));
     return {
       filing: { ...filing, day: day ?? filing.day },
       digest: primitives.sha256(bytes).slice(0, 16),
     };
+  }
+
+  /** Until when an epoch of a group is written in, or one that came after it. */
+  async function usedMs(org: OrgId, group: GroupId, epoch: number): Promise<number> {
+    const known = newest.get(org + group);
+    if (known !== undefined && known.epoch >= epoch) return known.usedMs;
+    const stored = await store.readNewestStatement(org, group);
+    // What is damaged bounds nothing; an epoch that is not there the store refuses.
+    if (stored === null || stored.epoch < epoch) return Infinity;
+    const statement = await openStatement(org, group, stored).catch(() => null);
+    if (statement === null) return Infinity;
+    const read = { epoch: stored.epoch, usedMs: lastUseMs(primitives, statement) };
+    if (newest.size >= MAX_EPOCHS) newest.clear();
+    newest.set(org + group, read);
+    return read.usedMs;
   }
 
   /** Files each item until none has to be sealed again. `days` says for which day, where that is not today. */
@@ -156,8 +180,9 @@ export function createGroupLogs(options: GroupLogsOptions): GroupLogs {
     item: EnvelopeAppend,
     sealFor: number | undefined,
   ): Promise<EnvelopeAppend & Filed> {
-    const { org, group, messageId, envelope } = item;
-    const { filing, digest } = await filed(org, envelope, sealFor);
+    const { org, group, epoch, messageId, envelope } = item;
+    const latestMs = await usedMs(org, group, epoch);
+    const { filing, digest } = await filed(org, envelope, { day: sealFor, latestMs });
     const place: SealPlace = { org, group, day: filing.day, kind: 'envelope', id: messageId };
     return { ...item, filing, digest, envelope: await seal.seal(place, envelope) };
   }
@@ -167,7 +192,8 @@ export function createGroupLogs(options: GroupLogsOptions): GroupLogs {
     sealFor: number | undefined,
   ): Promise<FilingVerdict> {
     const { org, group, epoch, messageId, statement } = announcement;
-    const { filing, digest } = await filed(org, statement, sealFor);
+    const latestMs = lastUseMs(primitives, statement);
+    const { filing, digest } = await filed(org, statement, { day: sealFor, latestMs });
     const { day } = filing;
     const boxes: AddressedBox[] = [];
     for (const { device, box } of announcement.boxes)
@@ -232,7 +258,7 @@ export function createGroupLogs(options: GroupLogsOptions): GroupLogs {
     if (stored === null || statement === null)
       throw new RelayError('data-damaged', 'a log without a statement');
     const { epoch, messageId } = stored;
-    const { filing } = await filed(org, statement, undefined);
+    const { filing } = await filed(org, statement, {});
     const { day } = filing;
     const bytes = await seal.seal({ org, group, day, kind: 'statement', id: messageId }, statement);
     const keep = (frontier: Uint8Array | null): Promise<void> =>

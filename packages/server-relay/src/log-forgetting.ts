@@ -12,12 +12,12 @@ export interface LogForgetting {
   round(): Promise<boolean>;
   /** Whether the last round left something. */
   readonly isBehind: boolean;
-  /** Ends the rounds, and waits for the one under way. */
+  /** Ends the rounds: one that is under way does no further day. Resolves when it has ended. */
   stop(): Promise<void>;
 }
 
 /** What `startLogForgetting` works with. */
-export interface LogForgettingOptions extends Omit<ForgetOverOptions, 'failed'> {
+export interface LogForgettingOptions extends Omit<ForgetOverOptions, 'failed' | 'isStopped'> {
   readonly store: ForgetOverOptions['store'] & Pick<EntryStore, 'putDeletion' | 'listDeletions'>;
   readonly logs: ForgetOverOptions['logs'] & Pick<GroupLogs, 'readFloor'>;
   readonly primitives: Primitives;
@@ -35,6 +35,7 @@ export function startLogForgetting(options: LogForgettingOptions): LogForgetting
   const { log, store, logs, primitives, signer, clock, mayForget } = options;
   let running: Promise<boolean> | null = null;
   let isBehind = false;
+  let isStopped = false;
 
   async function forget(): Promise<boolean> {
     isBehind = false;
@@ -48,7 +49,11 @@ export function startLogForgetting(options: LogForgettingOptions): LogForgetting
         log({ event: 'failed', where: 'forget-logs', code: 'clock-ahead' });
         return false;
       }
-      const gone = await forgetOver({ ...options, failed: (_org, error) => failed(error) });
+      const gone = await forgetOver({
+        ...options,
+        failed: (_org, error) => failed(error),
+        isStopped: () => isStopped,
+      });
       for (const { org, group, firstSeq, lastSeq } of gone) {
         log({ event: 'forgotten', org: shortId(org), group: shortId(group), firstSeq, lastSeq });
         await sign(org, group).catch(failed);
@@ -88,6 +93,7 @@ export function startLogForgetting(options: LogForgettingOptions): LogForgetting
     },
     async stop() {
       clearInterval(timer);
+      isStopped = true;
       await running;
     },
   };

@@ -11,7 +11,7 @@ import {
   type OrgId,
 } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
-import { fakeClock, seededRandom } from '@keytide/testkit';
+import { fakeClock, seededRandom, seededWorld } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createAppendQueue } from '../src/append-queue.ts';
 import { createDayKeys } from '../src/day-keys.ts';
@@ -26,6 +26,7 @@ import { migrate, readMigrations } from '../src/sql/migrate.ts';
 import { openDatabase } from '../src/sql/open.ts';
 import { sqlRelayStore } from '../src/sql/store.ts';
 import type { RelayStore } from '../src/store.ts';
+import { announceOf } from './group.ts';
 
 const DAY_MS = 86_400_000;
 const NOON = Date.UTC(2030, 0, 1, 12);
@@ -238,6 +239,43 @@ test('forgets what is older than Y, and the key leaves the process that forgets'
   expect(left).toEqual([]);
 });
 
+test('a clock that is a year ahead files nothing further ahead than its epoch is written in, and repeats nothing', async () => {
+  const policy = { blockSeconds: 86_400, retentionSeconds: 864_000, exportSeconds: 864_000 };
+  const world = seededWorld({ seed: 'a year ahead', members: 1, startMs: NOON, policy });
+  const { org } = world;
+  const group = world.state.everyone;
+  const [{ id: author, signer }] = world.members[0].devices;
+  const announced = await announceOf(world, { id: author, signer } as never, 1);
+  const right = nodeOf();
+  const ahead = nodeOf(NOON + 365 * DAY_MS);
+  const today = Math.floor(NOON / DAY_MS);
+  const at = (epoch: number) => ({
+    ...{ org, group, epoch, messageId: random(16) },
+    envelope: random(300),
+  });
+  const days = async () => (await store.listLogDays(org, today + 1_000)).map(({ day }) => day - today);
+
+  await right.logs.announceEpoch({ ...announced, org, epoch: 1 });
+  const one = at(1);
+  await right.logs.appendEnvelopes([one]);
+  // Twice: from the log, and from memory.
+  await ahead.logs.appendEnvelopes([at(1)]);
+  await ahead.logs.appendEnvelopes([at(1)]);
+  expect(await ahead.logs.appendEnvelopes([one])).toEqual([{ seq: 2, repeated: true }]);
+  // The block ends at midnight; then another one, and a day for wrong clocks.
+  expect(await days()).toEqual([0, 3]);
+  world.clock.advance(DAY_MS);
+  const previous = { epoch: 1, hash: announced.hash };
+  const next = await announceOf(world, { id: author, signer } as never, 2, previous);
+  await ahead.logs.announceEpoch({ ...next, org, epoch: 2 });
+  await ahead.logs.appendEnvelopes([at(1), at(2)]);
+  expect(await days()).toEqual([0, 3, 4]);
+  // Put right, the log goes on where it is, and is forgotten two blocks and a day late.
+  right.clock.advance(DAY_MS);
+  expect(await right.logs.appendEnvelopes([at(2)])).toEqual([{ seq: 8, repeated: false }]);
+  expect(await days()).toEqual([0, 3, 4]);
+});
+
 test('nothing is forgotten by a clock that may be ahead, and the log says so', async () => {
   const node = nodeOf();
   const at = await startedGroup(node);
@@ -260,6 +298,37 @@ test('nothing is forgotten by a clock that may be ahead, and the log says so', a
   await forgetting.round();
   await forgetting.stop();
   expect(await bytesOf(nodeOf(), at)).toEqual([]);
+});
+
+test('a relay that stops does one day of a round to its end, and the others after its next start', async () => {
+  const node = nodeOf();
+  const at = await startedGroup(node);
+  const { org, group } = at;
+  for (let day = 0; day < 3; day += 1) {
+    await node.logs.appendEnvelopes([at.item()]);
+    node.clock.advance(DAY_MS);
+  }
+  node.clock.advance(20 * DAY_MS);
+  const { keys, clock } = node;
+  const signer = primitives.signer(random(32));
+  const retentionOf = (of: OrgId) => Promise.resolve(of === org ? retention : null);
+  const given = { store, keys, clock, retentionOf, log: () => undefined, primitives, signer };
+  const mayForget = () => Promise.resolve(true);
+  let stopped: Promise<void> | null = null;
+  const keepFloor: typeof node.logs.keepFloor = async (...floor) => {
+    await node.logs.keepFloor(...floor);
+    stopped ??= forgetting.stop();
+  };
+  const forgetting = startLogForgetting({ ...given, mayForget, logs: { ...node.logs, keepFloor } });
+  await forgetting.round();
+  await stopped;
+  expect((await node.logs.readFloor(org, group))?.firstSeq).toBe(3);
+  expect(await bytesOf(node, at)).toHaveLength(2);
+  const next = startLogForgetting({ ...given, mayForget, logs: node.logs });
+  expect(await next.round()).toBe(true);
+  await next.stop();
+  expect(await bytesOf(node, at)).toEqual([]);
+  expect((await store.listDeletions(org)).map(({ lastSeq }) => lastSeq)).toEqual([4, 2]);
 });
 
 test('a policy that comes to keep more while the floors are made ready is the one that counts', async () => {

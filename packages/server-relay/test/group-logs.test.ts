@@ -274,6 +274,13 @@ test('a clock that is a year ahead files nothing further ahead than its epoch is
   right.clock.advance(DAY_MS);
   expect(await right.logs.appendEnvelopes([at(2)])).toEqual([{ seq: 8, repeated: false }]);
   expect(await days()).toEqual([0, 3, 4]);
+  // What another node has announced since is not measured by the epoch before.
+  world.clock.advance(9 * DAY_MS);
+  const last = await announceOf(world, { id: author, signer } as never, 3, { epoch: 2, hash: next.hash });
+  await nodeOf(NOON + 10 * DAY_MS).logs.announceEpoch({ ...last, org, epoch: 3 });
+  right.clock.advance(10 * DAY_MS);
+  await right.logs.appendEnvelopes([at(3)]);
+  expect(await days()).toEqual([0, 3, 4, 10, 11]);
 });
 
 test('nothing is forgotten by a clock that may be ahead, and the log says so', async () => {

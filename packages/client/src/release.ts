@@ -36,6 +36,8 @@ export interface Exported {
   readonly root: Uint8Array;
 }
 
+const TRIES = 5;
+
 /** What a device needs to speak for its organisation's exports. */
 interface ReleaseContext extends Pick<ClientParts, 'api' | 'self' | 'directory'> {
   readonly ports: Pick<Ports, 'primitives' | 'clock'>;
@@ -83,7 +85,19 @@ export async function sayExported(context: ReleaseContext, { throughSeq, root }:
     exportedMs: ports.clock.now(),
   });
   const body = { statement: toBase64Url(statement) };
-  const answer = await api.call('POST', '/exports', exportResponse, body);
+  const answer = await sayIt(() => api.call('POST', '/exports', exportResponse, body));
   if (answer.throughSeq !== throughSeq)
     throw new ClientError('relay-misbehaved', 'the relay counts another export than was handed in');
+}
+
+/** Again where somebody else's entry came in between. */
+async function sayIt<T>(say: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await say();
+    } catch (error) {
+      const hasMoved = error instanceof ClientError && error.relayCode === 'head-moved';
+      if (!hasMoved || tries === TRIES) throw error;
+    }
+  }
 }

@@ -34,8 +34,11 @@ export interface EntryStore {
   listLogOrgs(): Promise<readonly OrgId[]>;
   /** The days that an organisation's logs have, up to this one, oldest first; those that hold nothing are left out. */
   listLogDays(org: OrgId, throughDay: number): Promise<readonly LogDay[]>;
-  /** Keeps what a device says that it has exported, in place of what it said before. */
-  putExport(exported: StoredExport): Promise<void>;
+  /**
+   * Keeps what a device says that it has exported, in place of what it said before. False, and nothing done, unless the
+   * membership log has `size` entries: a device that lost its place says nothing more.
+   */
+  putExport(exported: StoredExport, size: number): Promise<boolean>;
   /** Keeps the relay's signed word that it has forgotten a log up to this seq. */
   putDeletion(org: OrgId, group: GroupId, lastSeq: number, wire: Uint8Array): Promise<void>;
   /** The newest of them of an organisation, the newest first, as many as a page holds. */

@@ -57,13 +57,15 @@ export function addRetentionRoutes(routes: Routes, options: RetentionRoutesOptio
       body: exportRequest,
       answer: exportResponse,
       status: 201,
-      refusals: ['record-refused'],
+      refusals: ['record-refused', 'head-moved'],
     },
     async ({ caller, body: { statement: wire } }) => {
       const statement = verified(options.primitives, caller, wire);
+      const { org, state } = caller;
       const { group, device, throughSeq } = statement;
-      await requireThere(options, caller.org, statement);
-      await store.putExport({ org: caller.org, group, device, throughSeq, wire });
+      await requireThere(options, org, statement);
+      if (!(await store.putExport({ org, group, device, throughSeq, wire }, state.size)))
+        throw new RelayError('head-moved', 'the membership log has grown meanwhile', { size: state.size });
       return { throughSeq };
     },
   );

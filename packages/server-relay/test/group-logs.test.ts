@@ -11,6 +11,7 @@ import {
   type OrgId,
 } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
+import { createExportStatement } from '@keytide/key-directory';
 import { fakeClock, seededRandom, seededWorld } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createAppendQueue } from '../src/append-queue.ts';
@@ -20,6 +21,7 @@ import { forgetOver } from '../src/expiry.ts';
 import { createGroupLogs } from '../src/group-logs.ts';
 import type { LogEvent } from '../src/log-event.ts';
 import { startLogForgetting } from '../src/log-forgetting.ts';
+import { addRetentionRoutes } from '../src/retention-routes.ts';
 import { localKeyWrapper, type KeyWrapper } from '../src/key-wrapper.ts';
 import type { SqlDatabase } from '../src/sql/database.ts';
 import { migrate, readMigrations } from '../src/sql/migrate.ts';
@@ -305,6 +307,39 @@ test('nothing is forgotten by a clock that may be ahead, and the log says so', a
   await forgetting.round();
   await forgetting.stop();
   expect(await bytesOf(nodeOf(), at)).toEqual([]);
+});
+
+test('an export is kept by the membership log that it was judged by, or not at all', async () => {
+  const world = seededWorld({ seed: 'exports', members: 1, startMs: NOON });
+  const { org, state } = world;
+  const group = state.everyone;
+  const [{ id: device, signer }] = world.members[0].devices;
+  const growth = (place: number) => ({
+    hashes: [{ level: 0, place, hash: random(32) }],
+    ...{ nodes: [{ hash: random(32), bytes: random(98) }], checkpoint: random(300) },
+  });
+  await store.createOrganisation({ org, wire: random(99), growth: growth(0), nowMs: NOON });
+  const boxes = [{ device, box: random(9) }];
+  const first = { org, group, epoch: 1, messageId: random(16), statement: random(99), boxes };
+  await nodeOf().logs.announceEpoch(first);
+  let between = (): Promise<void> => Promise.resolve();
+  const readEntries: RelayStore['readEntries'] = async (...asked) => {
+    await between();
+    return await store.readEntries(...asked);
+  };
+  const handlers: ((call: unknown) => Promise<unknown>)[] = [];
+  const routes = { add: (_: unknown, handle: never) => void handlers.push(handle), list: () => [] };
+  addRetentionRoutes(routes, { store: { ...store, readEntries }, primitives, clock: world.clock });
+  const caller = { org, state, device: state.devices.get(device) };
+  const root = random(32);
+  const said = { org, group, throughSeq: 1, root, device, exportedMs: NOON };
+  const says = () =>
+    handlers[1]?.({ caller, body: { statement: createExportStatement(primitives, signer, said) } });
+  const exported = async () => (await store.listLogDays(org, 1e6))[0]?.exportedThrough;
+  between = () =>
+    store.appendLogEntry({ org, index: state.size, wire: random(99), growth: growth(1), ended: [] });
+  await expect(says()).rejects.toMatchObject({ code: 'head-moved' });
+  expect(await exported()).toBe(0);
 });
 
 test('a relay that stops does one day of a round to its end, and the others after its next start', async () => {

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { toHex } from '@keytide/crypto-core';
+import { deviceId, toHex, type DeviceId } from '@keytide/crypto-core';
 import type { EnvelopeAppend, Filed, RelayStore } from '@keytide/server-relay';
 import type { StoreCheck } from './relay-store-check.ts';
 import {
   addDayKey,
+  addition,
   announcement,
   filedOn,
   item,
@@ -172,6 +173,65 @@ export const dayChecks: readonly StoreCheck[] = [
         headSeq: 1,
         epoch: 1,
       });
+    },
+  },
+  {
+    name: 'lists the days of logs with what was exported of each, by the device that goes farthest',
+    async check({ store }) {
+      const place = await startedPlace(store, 'exports');
+      const other = await startedPlace(store, 'no exports');
+      const { org, group, random } = place;
+      for (const day of [TODAY + 1, TODAY + 4]) {
+        await addDayKey(store, place, day);
+        await store.appendEnvelopes([on(place, day), on(place, day)]);
+      }
+      const days = async (through = TODAY + 9) =>
+        (await store.listLogDays(org, through)).map(({ group: of, ...day }) => {
+          assert.equal(of, group);
+          return Object.values(day);
+        });
+      const listed = (exported: number) => [
+        [TODAY, 1, 1, exported],
+        [TODAY + 1, 2, 3, exported],
+        [TODAY + 4, 4, 5, exported],
+      ];
+      assert.deepEqual(await days(), listed(0));
+      assert.deepEqual(await days(TODAY + 3), listed(0).slice(0, 2));
+      assert.deepEqual(await store.listLogDays(placeOf('nowhere').org, TODAY), []);
+      const [one, two] = [deviceId(random(32)), deviceId(random(32))];
+      const says = (device: DeviceId, throughSeq: number, size = 1) =>
+        store.putExport({ org, group, device, throughSeq, wire: random(180) }, size);
+      assert.equal(await says(one, 3), true);
+      assert.equal(await says(two, 2), true);
+      assert.deepEqual(await days(), listed(3));
+      // The newest word of a device takes the place of the one before.
+      assert.equal(await says(one, 1), true);
+      assert.deepEqual(await days(), listed(2));
+      assert.deepEqual((await store.listLogDays(other.org, TODAY))[0]?.exportedThrough, 0);
+      // Whoever was judged by a log that has grown says nothing; what was said before stays.
+      await store.appendLogEntry(addition(place, 1, random(99)));
+      assert.deepEqual([await says(one, 5), await says(one, 5, 3)], [false, false]);
+      assert.deepEqual(await days(), listed(2));
+      assert.equal(await says(one, 5, 2), true);
+      assert.deepEqual(await days(), listed(5));
+    },
+  },
+  {
+    name: 'keeps what was forgotten by its own word, once, and gives the newest first',
+    async check({ store }) {
+      const { org, group, random } = placeOf('deletions');
+      const elsewhere = placeOf('other deletions');
+      const words = Array.from({ length: 103 }, (_, i) => ({ lastSeq: i + 1, wire: random(170) }));
+      assert.deepEqual(await store.listDeletions(org), []);
+      for (const { lastSeq, wire } of words) await store.putDeletion(org, group, lastSeq, wire);
+      const [first] = words as [(typeof words)[0]];
+      await store.putDeletion(org, group, first.lastSeq, random(170));
+      await store.putDeletion(elsewhere.org, group, 500, random(170));
+      const newest = words.toReversed().slice(0, 100);
+      assert.deepEqual(
+        await store.listDeletions(org),
+        newest.map((word) => ({ group, ...word })),
+      );
     },
   },
   {

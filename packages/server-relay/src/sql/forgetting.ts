@@ -64,12 +64,16 @@ export function sqlForgetting(database: SqlDatabase): Forgetting {
         exportedThrough: row['out_exported'] as number,
       }));
     },
-    async putExport({ org, group, device, throughSeq, wire }) {
-      await database.query(
-        `insert into exports values ($1, $2, $3, $4, $5) on conflict (org, grp, device) do update
-         set through_seq = excluded.through_seq, wire = excluded.wire`,
-        [idBytes(org), idBytes(group), idBytes(device), throughSeq, wire],
+    async putExport({ org, group, device, throughSeq, wire }, size) {
+      // An entry of the membership log that is on its way comes before or after this, and never in between.
+      const rows = await database.query(
+        `with as_of as (select 1 from organisations where org = $1 and log_size = $6 for share)
+         insert into exports (org, grp, device, through_seq, wire)
+         select $1, $2, $3, $4, $5 from as_of on conflict (org, grp, device) do update
+         set through_seq = excluded.through_seq, wire = excluded.wire returning device`,
+        [idBytes(org), idBytes(group), idBytes(device), throughSeq, wire, size],
       );
+      return rows.length > 0;
     },
     async putDeletion(org, group, lastSeq, wire) {
       await database.query('insert into deletions values ($1, $2, $3, $4) on conflict do nothing', [

@@ -21,6 +21,8 @@ interface PolledLineOptions {
 
 /** Under the time that a call may take. */
 const WAIT_SECONDS = 15;
+/** Between the beginnings of two polls, where the first brought nothing. */
+const REST_MS = 1_000;
 
 /**
  * A line over plain requests, for networks that let no WebSocket through (docs/spec/frames.md, "Without a WebSocket"):
@@ -38,6 +40,7 @@ class PolledLine {
   #afterSeq: number | null = null;
   #directorySize: number | null = null;
   #isOver = false;
+  readonly #over = new AbortController();
   #sending: Promise<void> = Promise.resolve();
 
   constructor(options: PolledLineOptions, end: LineEnd) {
@@ -63,6 +66,7 @@ class PolledLine {
   close(): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#over.abort();
     this.#end.ended();
   }
 
@@ -76,12 +80,15 @@ class PolledLine {
     let wait = 0;
     while (!this.#isOver) {
       const afterSeq = this.#afterSeq as number;
+      // A relay that answers at once, again and again, keeps nobody busy.
+      const rest = wait === 0 ? null : this.#options.ports.clock.wait(REST_MS, this.#over.signal);
       const frames = await this.#frames(`?after=${afterSeq}&wait=${wait}`);
       wait = WAIT_SECONDS;
       // Whoever subscribed again meanwhile wants something else.
       for (const frame of frames)
         if (this.#afterSeq === afterSeq || frame.type === 'welcome') this.#receive(frame);
       if (this.#afterSeq === afterSeq) this.#afterSeq = endOf(frames, afterSeq);
+      if (this.#afterSeq === afterSeq) await rest;
     }
   }
 

@@ -9,7 +9,6 @@ import { createBlobs } from './blobs.ts';
 import type { Clock } from './clock.ts';
 import { createDayKeys } from './day-keys.ts';
 import { createDeviceRates } from './device-rates.ts';
-import { sessionEnded } from './errors.ts';
 import { openBus, type Bus } from './cluster/bus.ts';
 import { carrierOf } from './cluster/carrier.ts';
 import { createGroupFeeds } from './cluster/group-feeds.ts';
@@ -23,6 +22,7 @@ import { createIdentityCheck, NO_IDENTITY } from './identity-check.ts';
 import { createIntake } from './intake.ts';
 import type { KeyWrapper } from './key-wrapper.ts';
 import type { RelayLimits } from './limits.ts';
+import { createPeerLending } from './lend-peer.ts';
 import { shortId, type Log } from './log-event.ts';
 import { createLogins, type Logins } from './logins.ts';
 import type { Metrics } from './metrics.ts';
@@ -30,7 +30,6 @@ import { observedQueue } from './observed-queue.ts';
 import { newestPolicyOf } from './newest-policy.ts';
 import type { Relay } from './relay.ts';
 import { addRelayRoutes } from './relay-routes.ts';
-import { createPeer } from './peer.ts';
 import { createPolls, type Polls } from './polls.ts';
 import { createOrganisations } from './organisations.ts';
 import type { Origins } from './origins.ts';
@@ -217,6 +216,7 @@ export function assembleRelay(options: AssembleOptions): Parts {
     deviceOf: gate.deviceOf,
     readPage: (org, group, afterSeq) => readTraced(() => logs.readEntries(org, group, afterSeq)),
     clock,
+    presence: push,
     most: limits.sockets,
   });
   polls = waiting;
@@ -228,15 +228,7 @@ export function assembleRelay(options: AssembleOptions): Parts {
     push: { registrations, senders, registered: push.registered },
     admitStranger,
     polls: waiting,
-    async withPeer({ org, device }, outlet, use) {
-      const pinned = await organisations.pin(org);
-      if (pinned === null) throw sessionEnded();
-      const { organisation, release } = pinned;
-      const upToDate = (): Promise<void> => watch.check(org);
-      const mine = { organisation, device: device.id, outlet, upToDate, failed: () => undefined };
-      const peer = createPeer({ ...shared, ...mine });
-      await use(peer).finally(release);
-    },
+    withPeer: createPeerLending({ watch, organisations, shared }),
   });
   const served = serveSockets(app.server, {
     ...shared,

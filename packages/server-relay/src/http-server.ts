@@ -82,6 +82,11 @@ export function createHttpServer({ log, metrics, tls, limits }: HttpServerOption
     // Bad HTTP gets no answer of its own making: whoever speaks it is not a client of ours.
     clientErrorHandler: (_error, socket) => void socket.destroy(),
   });
+  // Tokens, shares and logs are for whoever asked: no cache on the way keeps one, and no browser shows an old poll.
+  app.addHook('onRequest', (_request, reply, done) => {
+    void reply.header('cache-control', 'no-store');
+    done();
+  });
   app.setNotFoundHandler((_request, reply) => {
     metrics.refused('not-found');
     void reply.code(404).send({ code: 'not-found', message: 'no such route' } satisfies ErrorBody);

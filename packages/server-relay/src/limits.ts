@@ -51,6 +51,9 @@ export interface RelayLimits {
   /** Access requests of one device: a burst of so many, then so many a second; of all devices of a member, twice that. */
   readonly accessBurst: number;
   readonly accessPerSecond: number;
+  /** Log-outs of other sessions by one device: a burst of so many, then so many a second; of all devices of a member, twice that. */
+  readonly endBurst: number;
+  readonly endsPerSecond: number;
   /** Organisations whose directory is kept in memory while none of their devices is connected. */
   readonly idleOrganisations: number;
   /** Documents of one organisation, those that were removed included. */
@@ -106,6 +109,8 @@ export const DEFAULT_LIMITS: RelayLimits = {
   accessRequestMs: 1_000,
   accessBurst: 20,
   accessPerSecond: 1 / 60,
+  endBurst: 20,
+  endsPerSecond: 1 / 10,
   idleOrganisations: 1_000,
   documents: 100_000,
   blobBytes: 107_374_182_400,

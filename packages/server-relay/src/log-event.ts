@@ -17,7 +17,7 @@ export type LogEvent =
   | { readonly event: 'refresh-reused'; readonly org: string }
   | { readonly event: 'sessions-ended'; readonly of: string }
   | { readonly event: 'wipe-receipt'; readonly org: string }
-  | { readonly event: 'unlock-refused'; readonly org: string; readonly code: string }
+  | { readonly event: 'unlock-refused'; readonly org: string; readonly code: 'wrong-proof' }
   | { readonly event: 'directory'; readonly org: string; readonly size: number }
   | {
       readonly event: 'append';

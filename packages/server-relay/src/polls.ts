@@ -6,6 +6,8 @@ import type { Recipients } from './recipients.ts';
 import { RelayError, sessionEnded } from './errors.ts';
 import type { EnteredDevice } from './gate.ts';
 import type { EntriesPage } from './group-logs.ts';
+import { createPollPresence } from './poll-presence.ts';
+import type { PushDispatcher } from './push/dispatcher.ts';
 import type { Session } from './logins.ts';
 import type { SessionStore } from './session-store.ts';
 import type { SessionWatch } from './session-watch.ts';
@@ -42,6 +44,8 @@ export interface PollsOptions {
   readonly deviceOf: (session: Session) => Promise<EnteredDevice>;
   readonly readPage: (org: OrgId, group: GroupId, afterSeq: number) => Promise<EntriesPage>;
   readonly clock: Clock;
+  /** Hears which devices are connected: who polls is. */
+  readonly presence: Pick<PushDispatcher, 'came' | 'left'>;
   /** How many may wait at once. */
   readonly most: number;
 }
@@ -57,6 +61,7 @@ interface Waiter {
 export function createPolls(options: PollsOptions): Polls {
   const { feeds, watch, sessions, deviceOf, readPage, clock, most } = options;
   const waiting = new Map<DeviceId, Waiter>();
+  const presence = createPollPresence(options.presence);
   let isClosed = false;
 
   /** Of this very moment: nothing waits between the last look and the answer. */
@@ -80,6 +85,7 @@ export function createPolls(options: PollsOptions): Polls {
       });
       const waiter: Waiter = { org, device: device.id, topics: new Set(), wake };
       waiting.set(device.id, waiter);
+      const leave = presence.come(org, device.id);
       const unfollow = feeds.follow(org, group, { offer: wake, mention: wake, pass: () => undefined });
       const unwatch = watch.follow(session, () => {
         isOver = true;
@@ -102,6 +108,7 @@ export function createPolls(options: PollsOptions): Polls {
         ];
       } finally {
         clearTimeout(timer);
+        leave();
         unfollow();
         unwatch();
         if (waiting.get(device.id) === waiter) waiting.delete(device.id);
@@ -120,6 +127,7 @@ export function createPolls(options: PollsOptions): Polls {
     close() {
       isClosed = true;
       for (const { wake } of waiting.values()) wake();
+      presence.close();
     },
   };
 }

@@ -26,7 +26,8 @@ import { addUnlockRoutes } from './unlock-routes.ts';
 import { addWipeRoutes } from './wipe-routes.ts';
 
 /** What the routes of a relay work with. */
-export interface RelayRoutesOptions extends LogRoutesOptions, SessionRoutesOptions, EntryRoutesOptions {
+export interface RelayRoutesOptions
+  extends LogRoutesOptions, Omit<SessionRoutesOptions, 'endRates'>, EntryRoutesOptions {
   readonly store: RelayStore;
   readonly primitives: Primitives;
   readonly limits: RelayLimits;
@@ -52,7 +53,10 @@ export function addRelayRoutes(app: FastifyInstance, options: RelayRoutesOptions
   const routes = createRoutes(app, { gate, admitStranger, bodiesBytes: limits.intakeBytes, undeclared });
   addOpenApiRoute(routes, version);
   addRoutes(routes, options);
-  addSessionRoutes(routes, options);
+  addSessionRoutes(routes, {
+    ...options,
+    endRates: memberRates('ends', limits.endBurst, limits.endsPerSecond),
+  });
   addDirectoryRoutes(routes, options);
   addPushRoutes(routes, { ...push, gate, sessions: store });
   addMailRoutes(routes, {

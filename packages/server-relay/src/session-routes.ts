@@ -10,6 +10,7 @@ import {
   type SessionBody,
 } from '@keytide/relay-protocol';
 import type { Routes } from './create-routes.ts';
+import type { MemberRates } from './device-rates.ts';
 import { RelayError } from './errors.ts';
 import { orgParams, type EnteredDevice, type Gate } from './gate.ts';
 import { shortId, type Log } from './log-event.ts';
@@ -24,6 +25,8 @@ export interface SessionRoutesOptions {
   readonly gate: Pick<Gate, 'deviceOf'>;
   readonly watch: Pick<SessionWatch, 'end'>;
   readonly identity: IdentityCheck;
+  /** How often a device ends sessions that are not its own. */
+  readonly endRates: MemberRates;
   readonly log: Log;
 }
 
@@ -32,7 +35,7 @@ const SESSIONS = '/v1/organisations/:org/sessions';
 /** Logging in, staying in and logging out (docs/spec/sessions.md). */
 export function addSessionRoutes(
   routes: Routes,
-  { logins, gate, watch, identity, log }: SessionRoutesOptions,
+  { logins, gate, watch, identity, endRates, log }: SessionRoutesOptions,
 ): void {
   routes.add(
     {
@@ -99,13 +102,16 @@ export function addSessionRoutes(
       summary: 'Ends sessions: this one, the others of its member, or those of a device',
       body: endSessionsRequest,
       answer: doneResponse,
-      refusals: ['not-a-member'],
+      refusals: ['not-a-member', 'rate-limited'],
     },
     async ({ caller: session, body: named }) => {
       const { org, id } = session;
       if (named.which === 'this') await watch.end({ of: 'session', org, id });
       else {
         const entered = await gate.deviceOf(session);
+        // Each of these makes every node look at the whole organisation; one's own session can be ended once.
+        if (!endRates.admits(entered.device))
+          throw new RelayError('rate-limited', 'so many sessions at once');
         const devices =
           named.which === 'others' ? devicesOfMember(entered) : [deviceNamed(entered, named.device)];
         await watch.end({ of: 'devices', org, devices, but: named.which === 'others' ? id : null });

@@ -9,9 +9,12 @@ import {
   type RelayFrame,
 } from '@keytide/relay-protocol';
 import { seededWorld, type SeededDevice } from '@keytide/testkit';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { RelayError } from '../src/errors.ts';
 import type { EnteredDevice } from '../src/gate.ts';
 import type { Session } from '../src/logins.ts';
+import { createPeerLending } from '../src/lend-peer.ts';
+import { createPollPresence } from '../src/poll-presence.ts';
 import { createPolls } from '../src/polls.ts';
 import { announceOf, appendOf, envelopeOf } from './group.ts';
 import { appendLog, call, relayUnderTest, settle, tokenOf, type RelayUnderTest } from './relay-under-test.ts';
@@ -192,6 +195,7 @@ test('a session that was ended somewhere else is answered with nothing, whatever
     deviceOf: async () => caller,
     readPage: async () => ({ entries: [], headSeq: 0, epoch: 0 }),
     clock,
+    presence: { came: () => undefined, left: () => undefined },
     most: 1,
   });
   const asked = { group, afterSeq: 0, waitMs: 0 };
@@ -201,6 +205,106 @@ test('a session that was ended somewhere else is answered with nothing, whatever
   live = [session.id];
   polls.close();
   await expect(polls.poll(caller, asked)).rejects.toMatchObject({ code: 'unavailable' });
+});
+
+test('whoever polls counts as connected, and is lost a moment after the last poll', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  try {
+    const heard: unknown[] = [];
+    const presence = createPollPresence({
+      came: (...who) => void heard.push(['came', ...who]),
+      left: (...who) => void heard.push(['left', ...who]),
+    });
+    const said = () => heard.splice(0);
+    const [first, second] = [presence.come(org, bo.id), presence.come(org, bo.id)];
+    expect(said()).toEqual([['came', org, bo.id]]);
+    first();
+    vi.advanceTimersByTime(9_000);
+    second();
+    vi.advanceTimersByTime(4_999);
+    const third = presence.come(org, bo.id);
+    vi.advanceTimersByTime(9_000);
+    expect(said()).toEqual([]);
+    third();
+    vi.advanceTimersByTime(5_000);
+    expect(said()).toEqual([['left', org, bo.id, false]]);
+    // At the end nobody is waited for.
+    const [idle, busy] = [presence.come(org, bo.id), presence.come(org, cy.id)];
+    idle();
+    said();
+    presence.close();
+    expect(said()).toEqual([['left', org, bo.id, false]]);
+    busy();
+    expect(said()).toEqual([['left', org, cy.id, false]]);
+    expect(vi.getTimerCount()).toBe(0);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test('a poll is heard of by whoever tells devices that are away', async () => {
+  const heard: string[] = [];
+  const session = { org, id: new Uint8Array(32), expiresMs: Infinity } as unknown as Session;
+  const caller = {
+    org,
+    device: world.state.devices.get(bo.id),
+    state: world.state,
+    session,
+  } as EnteredDevice;
+  const polls = createPolls({
+    feeds: { follow: () => () => undefined, saw: () => undefined },
+    watch: { follow: () => () => undefined },
+    sessions: { readLiveSessions: async () => ({ generation: 1, ids: [session.id] }) },
+    deviceOf: async () => caller,
+    readPage: async () => ({ entries: [], headSeq: 0, epoch: 0 }),
+    clock,
+    presence: { came: () => void heard.push('came'), left: () => void heard.push('left') },
+    most: 1,
+  });
+  await polls.poll(caller, { group, afterSeq: 0, waitMs: 0 });
+  expect(heard).toEqual(['came']);
+  polls.close();
+  expect(heard).toEqual(['came', 'left']);
+});
+
+test('a relay that may be behind others looks before it takes a frame in', async () => {
+  let isCurrent = true;
+  let pins = 0;
+  const lend = createPeerLending({
+    watch: {
+      isCurrent: () => isCurrent,
+      look: () => Promise.reject(new RelayError('database-failed', 'does not answer')),
+      check: () => Promise.resolve(),
+    },
+    organisations: {
+      async pin() {
+        pins += 1;
+        return null;
+      },
+    },
+    shared: {} as Parameters<typeof createPeerLending>[0]['shared'],
+  });
+  const caller = { org, device: { id: bo.id } } as EnteredDevice;
+  const lent = () => lend(caller, {} as never, async () => undefined);
+  await expect(lent()).rejects.toMatchObject({ code: 'session-ended' });
+  isCurrent = false;
+  await expect(lent()).rejects.toMatchObject({ code: 'database-failed' });
+  expect(pins).toBe(1);
+});
+
+test('no answer is kept by caches, polls least of all', async () => {
+  const token = await tokenOf(relay, org, bo);
+  const headers = { authorization: `Bearer ${token}` };
+  for (const path of [
+    `${ENTRIES}?after=0&wait=0`,
+    `/organisations/${org}/log?from=0`,
+    '/health',
+    '/nothing',
+  ]) {
+    const response = await fetch(`${relay.url}/v1${path}`, { headers });
+    await response.arrayBuffer();
+    expect(response.headers.get('cache-control'), path).toBe('no-store');
+  }
 });
 
 test('large frames that are handed in are counted before they are read, and let go of', async () => {

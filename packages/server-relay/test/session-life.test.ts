@@ -281,3 +281,17 @@ test('what the relay logs of all that holds no token and no id', () => {
   expect(text).toContain('"event":"refresh-reused"');
   expect(text).toContain('"event":"sessions-ended"');
 });
+
+test('a device ends other sessions so often and no more, and its own at any time', async () => {
+  clock.advance(DAY_MS);
+  const { token } = await login(bo);
+  const body = { which: 'device', device: boPhone.id };
+  const codes: (string | undefined)[] = [];
+  for (let i = 0; i < 22; i += 1) codes.push((await end(token, body)).body.code);
+  expect(codes.slice(0, 20).every((code) => code === undefined)).toBe(true);
+  expect(codes.slice(20)).toEqual(['rate-limited', 'rate-limited']);
+  expect(outcome(await end(token, { which: 'others' }))).toEqual({ status: 429, code: 'rate-limited' });
+  expect((await end((await login(cy)).token, { which: 'others' })).status).toBe(200);
+  expect((await end(token, { which: 'this' })).status).toBe(200);
+  expect(await read(token)).toBe(401);
+});

@@ -61,14 +61,14 @@ const approved = ((entry: Entry): Uint8Array => {
   return encodeEntryWire(entry.bytes, [{ device: entry.author, signature: entry.signature }, ...approvals]);
 })(entries.at(-1) as Entry);
 
-const [[founder, signer]] = signers as unknown as [[DeviceId, Signer]];
+const [[speaker, speakersKey]] = signers as unknown as [[DeviceId, Signer]];
 const { org, everyone: group } = world.state;
-const root = idBytes(founder);
+const root = idBytes(speaker);
 
 /** What somebody signs, under the signature that came. */
 function resigned(sign: (signer: Signer) => Uint8Array, input: Uint8Array): Uint8Array {
   const [, signature] = decodeCbor(input, input.length) as [Uint8Array, Uint8Array];
-  const [bytes] = decodeCbor(sign(signer), 512) as [Uint8Array, Uint8Array];
+  const [bytes] = decodeCbor(sign(speakersKey), 512) as [Uint8Array, Uint8Array];
   return encodeCbor([bytes, signature]);
 }
 
@@ -112,8 +112,8 @@ export const directoryDecoders: readonly Decoder[] = [
     name: 'export statement',
     corpus: () =>
       [1, 70_000].map((throughSeq) => {
-        const said = { org, group, throughSeq, root, device: founder, exportedMs: 1_767_225_600_000 };
-        return createExportStatement(primitives, signer, said);
+        const said = { org, group, throughSeq, root, device: speaker, exportedMs: 1_767_225_600_000 };
+        return createExportStatement(primitives, speakersKey, said);
       }),
     rewrite: through(parseExportStatement, (said, input) =>
       resigned((by) => createExportStatement(primitives, by, said), input),
@@ -124,7 +124,7 @@ export const directoryDecoders: readonly Decoder[] = [
     corpus: () =>
       [1, 70_000].map((lastSeq) => {
         const said = { org, group, firstSeq: 1, lastSeq, root, deletedMs: 1_767_225_600_000 };
-        return signDeletionStatement(primitives, signer, said);
+        return signDeletionStatement(primitives, speakersKey, said);
       }),
     rewrite: through(parseDeletionStatement, (said, input) =>
       resigned((by) => signDeletionStatement(primitives, by, said), input),

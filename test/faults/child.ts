@@ -19,6 +19,7 @@ export interface Child {
   /** Resolves with the exit code, `null` after a signal. */
   readonly exited: Promise<number | null>;
   readonly running: boolean;
+  readonly pid: number;
 }
 
 /** How to start a child. `onLine` gets each line, also those that it wrote just before it was killed. */
@@ -68,6 +69,7 @@ export function startChild(options: ChildOptions): Child {
 
   return {
     exited,
+    pid: child.pid ?? 0,
     get running() {
       return code === undefined;
     },

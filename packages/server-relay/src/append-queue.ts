@@ -24,7 +24,7 @@ export interface AppendQueue {
 
 /** What the queue works with. `stored` runs before the promises of the batch resolve, in the order of seqs. */
 export interface AppendQueueOptions {
-  readonly logs: Pick<GroupLogs, 'appendEnvelopes' | 'announceEpoch'>;
+  readonly logs: Pick<GroupLogs, 'appendEnvelopes' | 'announceEpoch' | 'sealable'>;
   readonly lanes: number;
   readonly stored: (run: StoredRun) => void;
   /** An item turned out to be in the log already, at `seq`. */
@@ -48,24 +48,45 @@ type Job = (
  */
 export function createAppendQueue(options: AppendQueueOptions): AppendQueue {
   const lanes = Array.from({ length: options.lanes }, () => createLane(options));
+  const held = new Map<OrgId, { readonly jobs: Job[]; readonly over: Promise<void> }>();
+
   function laneOf(group: GroupId): Lane {
     return lanes[Number.parseInt(group.slice(0, 8), 16) % lanes.length] as Lane;
   }
+
+  /** To its lane; or, while its organisation's key is waited for, behind what waits for it already. */
+  function add(job: Job): void {
+    const { org, group } = job.item;
+    const before = held.get(org);
+    if (before !== undefined) return void before.jobs.push(job);
+    const coming = options.logs.sealable(job.item);
+    if (coming === null) return laneOf(group).add(job);
+    // Not in a lane: who keeps the key may take long to answer, and the lane is that of other organisations too.
+    const jobs = [job];
+    const over = coming.then(
+      () => {
+        held.delete(org);
+        for (const one of jobs) laneOf(one.item.group).add(one);
+      },
+      (error: unknown) => {
+        held.delete(org);
+        for (const one of jobs) one.reject(error);
+      },
+    );
+    held.set(org, { jobs, over });
+  }
+
   return {
     append: (items) =>
       Promise.all(
         items.map(
           (item) =>
-            new Promise<AppendVerdict>((resolve, reject) => {
-              laneOf(item.group).add({ kind: 'append', item, resolve, reject });
-            }),
+            new Promise<AppendVerdict>((resolve, reject) => add({ kind: 'append', item, resolve, reject })),
         ),
       ),
-    announce: (item) =>
-      new Promise((resolve, reject) => {
-        laneOf(item.group).add({ kind: 'announce', item, resolve, reject });
-      }),
+    announce: (item) => new Promise((resolve, reject) => add({ kind: 'announce', item, resolve, reject })),
     async idle() {
+      while (held.size > 0) await Promise.all(Array.from(held.values(), ({ over }) => over));
       await Promise.all(lanes.map((lane) => lane.idle()));
     },
   };

@@ -103,7 +103,11 @@ export function assembleRelay(options: AssembleOptions): Parts {
   const sharing = createRateSharing((message) => wire.bus.publish(message));
   const keys = createDayKeys({ store, wrapper, random });
   const retentionOf: RetentionOf = async (org) => (await organisations.find(org))?.state.policy ?? null;
-  const logs = createGroupLogs({ store, keys, primitives, random, clock, retentionOf });
+  const readInTurn = createTurnstile(limits.catchUpReads);
+  const logs = createGroupLogs({
+    ...{ store, keys, primitives, random, clock, retentionOf },
+    inTurn: (read) => readInTurn(() => traced('relay.read', {}, read)),
+  });
   const appendQueue = createAppendQueue({
     logs,
     lanes,
@@ -120,11 +124,9 @@ export function assembleRelay(options: AssembleOptions): Parts {
     repeated: (org, group, seq) => feeds.wake(org, group, seq),
   });
   const queue = observedQueue(appendQueue, metrics);
-  const readInTurn = createTurnstile(limits.catchUpReads);
   const feeds = createGroupFeeds({
     hub,
-    readPage: (org, group, after) =>
-      readInTurn(() => traced('relay.read', {}, () => logs.readEntries(org, group, after))),
+    readPage: logs.readEntries,
     checked: (org) => watch.check(org),
     publish: (message) => wire.bus.publish(message),
     isHearing: () => wire.bus.isAlive(),
@@ -162,6 +164,7 @@ export function assembleRelay(options: AssembleOptions): Parts {
     lease,
     caughtUp: (org, logSize) => organisations.catchUp(org, logSize),
     failed: () => log({ event: 'failed', where: 'sessions', code: 'database-failed' }),
+    broken: (org) => log({ event: 'failed', where: 'directory', code: 'data-damaged', org: shortId(org) }),
   });
   const ownLogins = createLogins({
     store,
@@ -190,31 +193,19 @@ export function assembleRelay(options: AssembleOptions): Parts {
   const identity = options.identity === null ? NO_IDENTITY : createIdentityCheck(options.identity, clock);
   const gate = createGate(logins, organisations, clock);
   const blobs = createBlobs({ index: store, bytes: options.blobStore, clock, limits });
-  const readTraced = <T>(read: () => Promise<T>): Promise<T> =>
-    readInTurn(() => traced('relay.read', {}, read));
   const ephemeralRates = createDeviceRates(
     clock,
     limits.ephemeralBurst,
     limits.ephemeralPerSecond,
     sharing.named('ephemeral'),
   );
-  const shared = {
-    primitives,
-    store,
-    logs,
-    queue,
-    feeds,
-    clock,
-    ephemeralRates,
-    metrics,
-    readInTurn: readTraced,
-  };
+  const shared = { primitives, store, logs, queue, feeds, clock, ephemeralRates, metrics };
   const waiting = createPolls({
     feeds,
     watch,
     sessions: store,
     deviceOf: gate.deviceOf,
-    readPage: (org, group, afterSeq) => readTraced(() => logs.readEntries(org, group, afterSeq)),
+    readPage: logs.readEntries,
     clock,
     presence: push,
     most: limits.sockets,

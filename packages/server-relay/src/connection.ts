@@ -42,7 +42,7 @@ export interface Connection {
 /** What all connections of a relay share. */
 export interface ConnectionOptions extends Pick<
   PeerOptions,
-  'primitives' | 'store' | 'logs' | 'queue' | 'feeds' | 'ephemeralRates' | 'readInTurn' | 'metrics'
+  'primitives' | 'store' | 'logs' | 'queue' | 'feeds' | 'ephemeralRates' | 'metrics'
 > {
   readonly logins: Logins;
   readonly watch: SessionWatch;
@@ -182,7 +182,7 @@ export function createConnection(socket: WebSocket, tcp: Socket, options: Connec
   }
 
   function peerOf(session: Session, organisation: Organisation): Peer {
-    const { primitives, store, logs, queue, feeds, ephemeralRates, readInTurn, metrics } = options;
+    const { primitives, store, logs, queue, feeds, ephemeralRates, metrics } = options;
     const device = deviceId(session.subject.id);
     const guarded = {
       ...outlet,
@@ -201,7 +201,7 @@ export function createConnection(socket: WebSocket, tcp: Socket, options: Connec
       },
     };
     const upToDate = (): Promise<void> => watch.check(organisation.org);
-    const shared = { primitives, store, logs, queue, feeds, clock, ephemeralRates, readInTurn, metrics };
+    const shared = { primitives, store, logs, queue, feeds, clock, ephemeralRates, metrics };
     return createPeer({ ...shared, organisation, device, outlet: guarded, upToDate, failed: fail });
   }
 

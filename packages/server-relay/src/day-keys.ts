@@ -9,6 +9,10 @@ export interface DayKeys {
   sealing(org: OrgId, day: number): Promise<Secret>;
   /** The key that opens what was sealed on that day, or `null` when it is forgotten. */
   opening(org: OrgId, day: number): Promise<Secret | null>;
+  /** Whether that key is in memory, so that nobody has to be asked for it. */
+  isHere(org: OrgId, day: number): boolean;
+  /** Begins to make the key of a day that comes; what fails is made up for on the day. */
+  prepare(org: OrgId, day: number): void;
   /** Wipes what this process knows of the keys of these days: up to this one, or of one that turned out to be gone. */
   forget(org: OrgId, which: { readonly through: number } | { readonly day: number }): void;
 }
@@ -18,19 +22,22 @@ export interface DayKeysOptions {
   readonly store: Pick<EntryStore, 'readDayKey' | 'addDayKey'>;
   readonly wrapper: KeyWrapper;
   readonly random: Random;
+  /** How many are kept in memory. */
+  readonly most?: number;
 }
 
-/** Keys that are kept in memory. */
-const KEPT = 4096;
+/** Keys that are kept in memory, those that were not used for longest leaving first. */
+const KEPT = 16_384;
 
 interface Kept {
   readonly org: OrgId;
   readonly day: number;
   readonly key: Promise<Secret | null>;
+  isHere: boolean;
 }
 
-/** Day keys are made at an organisation's first write of a day, and unwrapped once. */
-export function createDayKeys({ store, wrapper, random }: DayKeysOptions): DayKeys {
+/** Day keys are made at an organisation's first write of a day unless they were prepared, and unwrapped once. */
+export function createDayKeys({ store, wrapper, random, most = KEPT }: DayKeysOptions): DayKeys {
   const kept = new Map<string, Kept>();
 
   async function read(org: OrgId, day: number): Promise<Secret | null> {
@@ -60,41 +67,55 @@ export function createDayKeys({ store, wrapper, random }: DayKeysOptions): DayKe
   /** Holds a key that comes, unless it turns out not to. */
   function hold(org: OrgId, day: number, key: Promise<Secret | null>): void {
     const name = nameOf(org, day);
-    const entry = { org, day, key };
+    const entry = { org, day, key, isHere: false };
     kept.set(name, entry);
     const drop = (): void => {
       if (kept.get(name) === entry) kept.delete(name);
     };
-    key.then((found) => found ?? drop(), drop);
+    key.then((found) => {
+      if (found === null) drop();
+      else entry.isHere = true;
+    }, drop);
     for (const oldest of kept.keys()) {
-      if (kept.size <= KEPT) break;
+      if (kept.size <= most) break;
       kept.delete(oldest);
     }
   }
 
-  function known(org: OrgId, day: number): Promise<Secret | null> {
-    return kept.get(nameOf(org, day))?.key ?? Promise.resolve(null);
+  /** What is kept of a day; it is the newest then, so that the first is the one that was not used for longest. */
+  function use(name: string): Kept | undefined {
+    const entry = kept.get(name);
+    if (entry === undefined) return undefined;
+    kept.delete(name);
+    kept.set(name, entry);
+    return entry;
+  }
+
+  async function sealing(org: OrgId, day: number): Promise<Secret> {
+    const name = nameOf(org, day);
+    for (let entry = use(name); entry !== undefined; entry = use(name)) {
+      const ready = await entry.key;
+      if (ready !== null) return ready;
+      if (kept.get(name) === entry) kept.delete(name);
+    }
+    // Nothing was waited for since: whoever seals at the same time waits for this one.
+    const made = readOrMake(org, day);
+    hold(org, day, made);
+    return made;
   }
 
   return {
-    async sealing(org, day) {
-      const name = nameOf(org, day);
-      for (let entry = kept.get(name); entry !== undefined; entry = kept.get(name)) {
-        const ready = await entry.key;
-        if (ready !== null) return ready;
-        if (kept.get(name) === entry) kept.delete(name);
-      }
-      // Nothing was waited for since: whoever seals at the same time waits for this one.
-      const made = readOrMake(org, day);
-      hold(org, day, made);
-      return made;
-    },
+    sealing,
     async opening(org, day) {
-      const ready = await known(org, day);
+      const ready = (await use(nameOf(org, day))?.key) ?? null;
       if (ready !== null) return ready;
       const found = read(org, day);
       hold(org, day, found);
       return found;
+    },
+    isHere: (org, day) => kept.get(nameOf(org, day))?.isHere ?? false,
+    prepare(org, day) {
+      if (!kept.has(nameOf(org, day))) sealing(org, day).catch(() => undefined);
     },
     forget(org, which) {
       for (const [name, entry] of kept) {

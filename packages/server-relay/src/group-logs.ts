@@ -26,7 +26,7 @@ import type {
 } from './entry-store.ts';
 import { RelayError } from './errors.ts';
 import { lastUseMs } from './last-use.ts';
-import { filingAt, type RetentionOf } from './retention.ts';
+import { dayOf, filingAt, type RetentionOf } from './retention.ts';
 
 /**
  * Group logs as the relay uses them: in is what came, out is what came, and in between it is sealed under the key
@@ -55,6 +55,11 @@ export interface GroupLogs {
   keepFloor(org: OrgId, move: FloorMove): Promise<void>;
   /** Where the log begins now; `null` for one that has everything. */
   readFloor(org: OrgId, group: GroupId): Promise<LogFloor | null>;
+  /**
+   * What has to be waited for before this can be added; `null` for nothing. Towards midnight it sees to it that there is
+   * nothing tomorrow either.
+   */
+  sealable(item: EnvelopeAppend | Announcement): Promise<unknown> | null;
 }
 
 /** `failed`: it could not be sealed, for what is wrong with its organisation's key, and was not stored. */
@@ -91,16 +96,19 @@ export interface GroupLogsOptions {
   readonly random: Random;
   readonly clock: Clock;
   readonly retentionOf: RetentionOf;
+  /** Lets pages be read, each of which is in memory whole. Default: all at once. */
+  readonly inTurn?: <T>(read: () => Promise<T>) => Promise<T>;
 }
 
-/** Another node's midnight, and a day that is forgotten meanwhile, can each take one more. */
-const ATTEMPTS = 4;
+/** Another node's midnight, a key that is not here yet, and a day that is forgotten meanwhile, can each take one more. */
+const ATTEMPTS = 6;
+const HOUR_MS = 3_600_000;
 /** Groups whose newest epoch is remembered. */
 const MAX_EPOCHS = 10_000;
 
 /** Keeps nothing but the keys that `keys` keeps, and until when the newest epochs are written in. */
 export function createGroupLogs(options: GroupLogsOptions): GroupLogs {
-  const { store, keys, primitives, clock, retentionOf } = options;
+  const { store, keys, primitives, clock, retentionOf, inTurn = (read) => read() } = options;
   const seal = createDaySeal(options);
   const newest = new Map<string, { readonly epoch: number; readonly usedMs: number }>();
 
@@ -119,10 +127,24 @@ export function createGroupLogs(options: GroupLogsOptions): GroupLogs {
     };
   }
 
+  /** As `usedMs`, if nobody has to be asked. */
+  function knownUse(org: OrgId, group: GroupId, epoch: number): number | null {
+    const known = newest.get(org + group);
+    return known !== undefined && known.epoch >= epoch ? known.usedMs : null;
+  }
+
+  /** The key that seals what comes now, if it is not here. */
+  function keyFor(org: OrgId, latestMs: number): Promise<unknown> | null {
+    const nowMs = clock.now();
+    const day = dayOf(Math.min(nowMs, latestMs));
+    if (dayOf(Math.min(nowMs + aheadMs(org), latestMs)) > day) keys.prepare(org, day + 1);
+    return keys.isHere(org, day) ? null : keys.sealing(org, day);
+  }
+
   /** Until when an epoch of a group is written in, or one that came after it. */
   async function usedMs(org: OrgId, group: GroupId, epoch: number): Promise<number> {
-    const known = newest.get(org + group);
-    if (known !== undefined && known.epoch >= epoch) return known.usedMs;
+    const known = knownUse(org, group, epoch);
+    if (known !== null) return known;
     const stored = await store.readNewestStatement(org, group);
     // What is damaged bounds nothing; an epoch that is not there the store refuses.
     if (stored === null || stored.epoch < epoch) return Infinity;
@@ -203,13 +225,14 @@ export function createGroupLogs(options: GroupLogsOptions): GroupLogs {
     return store.announceEpoch({ ...sealed, filing, digest });
   }
 
-  /** `null` when the day was forgotten between the two looks. */
-  async function readPage(org: OrgId, group: GroupId, afterSeq: number): Promise<EntriesPage | null> {
+  /** A page; or the day whose key is not here, or not any more. */
+  async function readPage(org: OrgId, group: GroupId, afterSeq: number): Promise<EntriesPage | number> {
     const { day, entries, headSeq, epoch } = await store.readEntries(org, group, afterSeq);
+    if (day !== null && !keys.isHere(org, day)) return day;
     const opened: StoredEntry[] = [];
     for (const { seq, kind, messageId: id, bytes } of entries) {
       const plain = day === null ? bytes : await seal.open({ org, group, day, kind, id }, bytes);
-      if (plain === null) return null;
+      if (plain === null) return day as number;
       opened.push({ seq, kind, bytes: plain });
     }
     return { entries: opened, headSeq, epoch };
@@ -218,8 +241,10 @@ export function createGroupLogs(options: GroupLogsOptions): GroupLogs {
   /** Reads a page, also where a day of it is forgotten meanwhile. */
   async function readEntries(org: OrgId, group: GroupId, afterSeq: number): Promise<EntriesPage> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-      const page = await readPage(org, group, afterSeq);
-      if (page !== null) return page;
+      const page = await inTurn(() => readPage(org, group, afterSeq));
+      if (typeof page !== 'number') return page;
+      // Not in turn: who keeps the key may take long to answer, and other organisations have theirs.
+      await keys.opening(org, page);
     }
     throw new RelayError('data-damaged', 'a log has a day without a key');
   }
@@ -309,7 +334,19 @@ export function createGroupLogs(options: GroupLogsOptions): GroupLogs {
         throw new RelayError('data-damaged', 'what this log had before its floor could not be read');
       return { firstSeq, statement, frontier };
     },
+    sealable(item) {
+      const { org, group, epoch } = item;
+      if ('statement' in item) return keyFor(org, lastUseMs(primitives, item.statement));
+      const known = knownUse(org, group, epoch);
+      if (known !== null) return keyFor(org, known);
+      return usedMs(org, group, epoch).then((latestMs) => keyFor(org, latestMs));
+    },
   };
+}
+
+/** How long before midnight an organisation's next key is made: one to three hours, so that not all come at once. */
+function aheadMs(org: OrgId): number {
+  return (1 + Number.parseInt(org.slice(0, 4), 16) / 32_768) * HOUR_MS;
 }
 
 /** The frontier of a log's tree before its first seq. */

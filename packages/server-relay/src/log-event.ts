@@ -45,8 +45,14 @@ export type LogEvent =
   | { readonly event: 'vault-token'; readonly renewable: boolean; readonly seconds: number }
   /** The bus between nodes has fallen silent, or is heard again. */
   | { readonly event: 'bus'; readonly isAlive: boolean }
-  /** `what` was to be read again, with `reload`. */
-  | { readonly event: 'failed'; readonly where: string; readonly code: string; readonly what?: string };
+  /** `what` was to be read again, with `reload`; `org`: where only that organisation is concerned. */
+  | {
+      readonly event: 'failed';
+      readonly where: string;
+      readonly code: string;
+      readonly what?: string;
+      readonly org?: string;
+    };
 
 /** Where log events go. Must not throw. */
 export type Log = (event: LogEvent) => void;

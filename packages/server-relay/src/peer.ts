@@ -48,8 +48,6 @@ export interface PeerOptions {
   readonly feeds: Pick<GroupFeeds, 'follow' | 'saw' | 'pass'>;
   readonly clock: Clock;
   readonly ephemeralRates: DeviceRates;
-  /** Limits how many pages are read at once. */
-  readonly readInTurn: <T>(read: () => Promise<T>) => Promise<T>;
   readonly metrics: Pick<Metrics, 'refused' | 'delivered'>;
   /** Resolves when this node knows of every entry of the membership log that is stored now. */
   readonly upToDate: () => Promise<void>;
@@ -162,7 +160,7 @@ export function createPeer(options: PeerOptions): Peer {
       afterSeq,
       outlet,
       async readPage(after) {
-        const page = await options.readInTurn(() => logs.readEntries(org, group, after));
+        const page = await logs.readEntries(org, group, after);
         feeds.saw(org, group, page.headSeq);
         return page;
       },

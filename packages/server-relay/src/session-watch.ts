@@ -1,5 +1,6 @@
 import { equalBytes, toHex, type DeviceId, type OrgId } from '@keytide/crypto-core';
 import { ALONE, type Lease } from './cluster/lease.ts';
+import { RelayError } from './errors.ts';
 import type { Session } from './logins.ts';
 import type { NodeStore } from './node-store.ts';
 import type { SessionStore, SessionsToEnd } from './session-store.ts';
@@ -20,7 +21,7 @@ export interface SessionWatch {
   fresh(): Promise<void>;
   /** Looks now, whatever is under way. @throws RelayError `database-failed` */
   look(): Promise<void>;
-  /** Looks at one organisation. @throws RelayError `database-failed` */
+  /** Looks at one organisation. @throws RelayError `database-failed`, and what is wrong with it */
   check(org: OrgId): Promise<void>;
   close(): Promise<void>;
 }
@@ -35,6 +36,8 @@ export interface SessionWatchOptions {
   readonly caughtUp?: (org: OrgId, logSize: number) => Promise<void>;
   /** The store does not answer. */
   readonly failed: () => void;
+  /** What is stored of an organisation could not be understood: whoever was connected to it was cut off. */
+  readonly broken?: (org: OrgId) => void;
 }
 
 interface Follower {
@@ -67,7 +70,7 @@ export function createSessionWatch(options: SessionWatchOptions): SessionWatch {
 
   function lookNow(): Promise<void> {
     const begun = lease
-      .during(() => lookAt([...followed.keys()]))
+      .during(async () => void (await lookAt([...followed.keys()])))
       .then(refreshed)
       .finally(() => {
         looking = null;
@@ -99,13 +102,25 @@ export function createSessionWatch(options: SessionWatchOptions): SessionWatch {
     for (const call of calls) call();
   }
 
-  async function lookAt(orgs: readonly OrgId[]): Promise<void> {
-    if (orgs.length === 0) return;
+  /** Answers what is wrong with one of them, or `null`. @throws RelayError `database-failed`: of none it is known */
+  async function lookAt(orgs: readonly OrgId[]): Promise<unknown> {
+    if (orgs.length === 0) return null;
+    let wrong: unknown = null;
     for (const [org, { logSize, sessionGeneration }] of await store.readOrgHeads(orgs)) {
-      await options.caughtUp?.(org, logSize);
+      try {
+        await options.caughtUp?.(org, logSize);
+      } catch (error) {
+        if (isOfDatabase(error)) throw error;
+        // Nobody can say who of this organisation may still be here, so nobody is; the others do not pay for it.
+        for (const follower of [...(followed.get(org) ?? [])]) tell(follower);
+        options.broken?.(org);
+        wrong ??= error;
+        continue;
+      }
       const behind = [...(followed.get(org) ?? [])].filter(({ asOf }) => asOf < sessionGeneration);
       if (behind.length > 0) await lookAtSessions(org, behind);
     }
+    return wrong;
   }
 
   async function lookAtSessions(org: OrgId, behind: readonly Follower[]): Promise<void> {
@@ -154,13 +169,23 @@ export function createSessionWatch(options: SessionWatchOptions): SessionWatch {
       return new Promise((resolve) => void waiting.push(resolve));
     },
     look: nextLook,
-    check: (org) => lookAt([org]),
+    async check(org) {
+      const wrong = await lookAt([org]);
+      if (wrong !== null) throw wrong;
+    },
     async close() {
       clearInterval(timer);
       await looking?.catch(() => undefined);
       refreshed();
     },
   };
+}
+
+/** Whether nothing was learned, of whichever organisation. */
+function isOfDatabase(error: unknown): boolean {
+  return (
+    error instanceof RelayError && (error.code === 'database-failed' || error.code === 'database-in-use')
+  );
 }
 
 function isMeant(which: SessionsToEnd, { id, subject }: Session): boolean {

@@ -33,7 +33,6 @@ async function answersTo(code: RelayErrorCode): Promise<RelayFrame[]> {
     clock,
     metrics: createMetrics(clock, '0'),
     ephemeralRates: createDeviceRates(clock, 1, 1),
-    readInTurn: (read) => read(),
     failed: () => undefined,
   });
   await peer.handle(appendOf(world, 7));

@@ -4,6 +4,8 @@ import { openStore, type NewSession, type RelayStore } from '@keytide/server-rel
 import { seededRandom } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { enter } from '../src/enter.ts';
+import { ALONE } from '../src/cluster/lease.ts';
+import { RelayError } from '../src/errors.ts';
 import { createSessionWatch, type SessionWatch } from '../src/session-watch.ts';
 
 let store: RelayStore;
@@ -113,6 +115,51 @@ test('without an answer of the store nothing is believed, until it answers again
   expect(under.failures).toBe(1);
   under.isDown = false;
   expect(await fresh).toBe(true);
+});
+
+test('an organisation whose log cannot be understood costs the others nothing, and shows nothing itself', async () => {
+  const bad = await organisation('bad log');
+  let wrong: Error | null = null;
+  let renewed = 0;
+  const broken: string[] = [];
+  const watch = createSessionWatch({
+    store,
+    lookMs: 60_000,
+    // As that of a node that is not alone: what its look throws takes it its right to show anything.
+    lease: {
+      ...ALONE,
+      async during(look) {
+        await look();
+        renewed += 1;
+      },
+    },
+    caughtUp: (org) => (org === bad.org && wrong !== null ? Promise.reject(wrong) : Promise.resolve()),
+    failed: () => expect.fail('the store answers'),
+    broken: (org) => broken.push(org),
+  });
+  watches.push(watch);
+  const good = await followed(watch, 'good log', 1);
+  const session = await store.readSession(bad.org, (await bad.begin()).tokenHash);
+  const over: string[] = [];
+  if (session !== null) watch.follow(session, () => over.push('over'));
+  await watch.look();
+  expect([over, broken]).toEqual([[], []]);
+
+  wrong = new Error('an entry that no rule lets in');
+  const before = renewed;
+  await watch.look();
+  expect(renewed).toBeGreaterThan(before);
+  expect([over, broken, good.over]).toEqual([['over'], [bad.org], []]);
+  // Whoever asks about it alone has to hear it.
+  await expect(watch.check(bad.org)).rejects.toBe(wrong);
+  await watch.check(good.org);
+  expect(watch.isFresh()).toBe(true);
+  // What the database does not answer is nobody's in particular.
+  wrong = new RelayError('database-failed', 'gone');
+  if (session !== null) watch.follow(session, () => over.push('again'));
+  await expect(watch.look()).rejects.toBe(wrong);
+  wrong = null;
+  expect(over).toEqual(['over']);
 });
 
 test('whoever comes in while their session is ended does not come in', async () => {

@@ -25,9 +25,10 @@ const NOBODY: RunAs = { uid: 65_534, gid: 65_534 };
 /**
  * Starts a real PostgreSQL on 127.0.0.1 and a free port, in a temporary folder, as durable as in
  * production (fsync on). As root it runs as nobody, because PostgreSQL refuses to run as root.
+ * @param walSegmentMiB the size of a file of its own log, a power of two
  * @throws Error that says what was tried when none can run; never skips
  */
-export async function startPostgres(): Promise<TestPostgres> {
+export async function startPostgres(walSegmentMiB: number = 16): Promise<TestPostgres> {
   const folder = await mkdtemp(join(tmpdir(), 'keytide-postgres-'));
   const runAs = process.getuid?.() === 0 ? NOBODY : null;
   try {
@@ -38,7 +39,19 @@ export async function startPostgres(): Promise<TestPostgres> {
     if (runAs !== null) await chown(data, runAs.uid, runAs.gid);
     await promisify(execFile)(
       join(bin, 'initdb'),
-      ['-D', data, '-U', 'keytide', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'],
+      [
+        '-D',
+        data,
+        '-U',
+        'keytide',
+        '-A',
+        'trust',
+        '-E',
+        'UTF8',
+        '--locale=C',
+        '--no-sync',
+        `--wal-segsize=${walSegmentMiB}`,
+      ],
       { ...runAs, cwd: data },
     );
     const port = await freePort();

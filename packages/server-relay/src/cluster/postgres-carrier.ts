@@ -1,8 +1,9 @@
-import pg from 'pg';
-import { addressNow, type Address } from '../sql/address.ts';
+import type { Address } from '../sql/address.ts';
+import { loneClient, type LoneClient } from '../sql/lone-client.ts';
 import type { Carrier, OpenCarrier } from './bus.ts';
 
 const RETRY_MS = 500;
+const ANSWER_MS = 10_000;
 
 /**
  * Carries over NOTIFY of PostgreSQL, on a connection of its own, which no pooler may share. `channel` is of lower-case
@@ -10,46 +11,48 @@ const RETRY_MS = 500;
  */
 export function postgresCarrier(url: Address, channel: string): OpenCarrier {
   return (heard, subscribed) => {
-    let client: pg.Client | null = null;
+    let current: LoneClient | null = null;
     let closed = false;
     let timer: NodeJS.Timeout | undefined;
     void connect();
 
     async function connect(): Promise<void> {
-      const fresh = new pg.Client({ connectionString: addressNow(url), keepAlive: true });
-      client = fresh;
-      fresh.on('error', () => lose(fresh));
-      fresh.on('end', () => lose(fresh));
-      fresh.on('notification', ({ payload = '' }) => heard(Uint8Array.from(Buffer.from(payload, 'base64'))));
+      const fresh = loneClient(url, ANSWER_MS);
+      const { client } = fresh;
+      current = fresh;
+      client.on('error', () => lose(fresh));
+      client.on('end', () => lose(fresh));
+      client.on('notification', ({ payload = '' }) => heard(Uint8Array.from(Buffer.from(payload, 'base64'))));
       try {
-        await fresh.connect();
-        await fresh.query(`listen ${channel}`);
-        if (client === fresh) subscribed();
+        await client.connect();
+        await client.query(`listen ${channel}`);
+        if (current === fresh) subscribed();
       } catch {
         lose(fresh);
       }
     }
 
-    function lose(lost: pg.Client): void {
-      if (client !== lost) return;
-      client = null;
-      lost.end().catch(() => undefined);
+    function lose(lost: LoneClient): void {
+      if (current !== lost) return;
+      current = null;
+      void lost.end();
       if (!closed) timer = setTimeout(() => void connect(), RETRY_MS);
     }
 
     const carrier: Carrier = {
       async send(bytes) {
-        await client?.query('select pg_notify($1, $2)', [channel, Buffer.from(bytes).toString('base64')]);
+        const message = [channel, Buffer.from(bytes).toString('base64')];
+        await current?.client.query('select pg_notify($1, $2)', message);
       },
       again() {
-        if (client !== null) lose(client);
+        if (current !== null) lose(current);
       },
       async close() {
         closed = true;
         clearTimeout(timer);
-        const last = client;
-        client = null;
-        await last?.end().catch(() => undefined);
+        const last = current;
+        current = null;
+        await last?.end();
       },
     };
     return carrier;

@@ -1,6 +1,6 @@
-import pg from 'pg';
 import { RelayError } from '../errors.ts';
-import { addressNow, type Address } from './address.ts';
+import type { Address } from './address.ts';
+import { loneClient, type LoneClient } from './lone-client.ts';
 
 /** The right to serve a PostgreSQL database. */
 export interface Claim {
@@ -24,31 +24,33 @@ const RETRY_MS = 250;
 export async function claimDatabase(
   url: Address,
   waitMs: number,
-  as: 'alone' | 'node' = 'alone',
+  as: 'alone' | 'node',
+  answerMs: number,
 ): Promise<Claim> {
   const lock = as === 'alone' ? 'pg_try_advisory_lock' : 'pg_try_advisory_lock_shared';
-  let holder: pg.Client | null = null;
+  let holder: LoneClient | null = null;
   let released = false;
 
   async function attempt(): Promise<void> {
-    const client = new pg.Client({ connectionString: addressNow(url), keepAlive: true });
-    client.on('error', () => lose(client));
-    client.on('end', () => lose(client));
+    const lone = loneClient(url, answerMs);
+    const { client } = lone;
+    client.on('error', () => lose(lone));
+    client.on('end', () => lose(lone));
     try {
       await client.connect();
       const { rows } = await client.query(`select ${lock}($1) as held`, [ADVISORY_LOCK]);
       if (rows[0].held !== true)
         throw new RelayError('database-in-use', 'another relay serves this database');
-      holder = client;
+      holder = lone;
     } catch (cause) {
-      await client.end().catch(() => undefined);
+      await lone.end();
       if (cause instanceof RelayError) throw cause;
       throw new RelayError('database-failed', 'PostgreSQL refuses or does not answer', { cause });
     }
   }
 
-  function lose(client: pg.Client): void {
-    if (holder !== client) return;
+  function lose(lone: LoneClient): void {
+    if (holder !== lone) return;
     holder = null;
     if (!released) void reclaim();
   }
@@ -73,9 +75,9 @@ export async function claimDatabase(
     },
     async release() {
       released = true;
-      const client = holder;
+      const last = holder;
       holder = null;
-      await client?.end();
+      await last?.end();
     },
   };
 }

@@ -28,6 +28,8 @@ export type DatabaseOptions =
       readonly url: Address;
       readonly keyFile: string;
       readonly blobFolder?: string;
+      /** How long PostgreSQL may take for a statement before it counts as failed. Default 15 seconds. */
+      readonly answerMs?: number;
       /** Other relays serve this database too, each with the same keys, the same public URL and the same blobs. */
       readonly cluster?: ClusterOptions;
     }
@@ -73,7 +75,12 @@ export function openDatabase(options: DatabaseOptions): Promise<SqlDatabase> {
     case 'pglite':
       return openPglite(options.folder);
     case 'postgres':
-      return openPostgres(options.url, undefined, options.cluster === undefined ? 'alone' : 'node');
+      return openPostgres(
+        options.url,
+        undefined,
+        options.cluster === undefined ? 'alone' : 'node',
+        options.answerMs,
+      );
     case 'memory':
       return openPglite(null);
   }

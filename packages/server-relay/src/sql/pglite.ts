@@ -9,6 +9,8 @@ import type { WorkerAnswer, WorkerRequest } from './pglite-worker.ts';
 
 type Ask = WorkerRequest extends infer R ? (R extends { id: number } ? Omit<R, 'id'> : never) : never;
 
+const IN_MEMORY = 'memory://';
+
 /**
  * PostgreSQL compiled into the process (PGlite), in a thread of its own because a batch blocks for
  * milliseconds. One process, one folder. Survives the end of the process at any moment, but does not wait
@@ -16,7 +18,7 @@ type Ask = WorkerRequest extends infer R ? (R extends { id: number } ? Omit<R, '
  * @throws RelayError `data-folder-locked`, `database-failed`
  */
 export async function openPglite(folder: string | null): Promise<SqlDatabase> {
-  if (folder === null) return await openIn('memory://', null);
+  if (folder === null) return await openIn(IN_MEMORY, null);
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const lock = await lockFolder(folder);
   const dataDir = join(folder, 'postgres');
@@ -39,8 +41,7 @@ async function createIn(dataDir: string): Promise<void> {
 }
 
 async function openIn(dataDir: string, lock: FolderLock | null): Promise<SqlDatabase> {
-  const source = import.meta.url.endsWith('.ts') ? './pglite-worker.ts' : './pglite-worker.js';
-  const thread = startThread(new Worker(new URL(source, import.meta.url), { workerData: dataDir }));
+  const thread = startThread(dataDir);
   const database = databaseOn(thread, lock);
   try {
     await database.query('select 1');
@@ -76,10 +77,24 @@ function databaseOn(thread: Thread, lock: FolderLock | null): SqlDatabase {
 }
 
 async function transactionOn<T>(runner: SqlRunner, work: (runner: SqlRunner) => Promise<T>): Promise<T> {
+  let failure: unknown = null;
+  /** What follows a failure may be asked of another thread, which knows nothing of this transaction. */
+  async function whole<R>(ask: () => Promise<R>): Promise<R> {
+    if (failure !== null) throw failure;
+    try {
+      return await ask();
+    } catch (error) {
+      failure = error;
+      throw error;
+    }
+  }
   await runner.script('begin');
   try {
-    const result = await work(runner);
-    await runner.script('commit');
+    const result = await work({
+      query: (text, params) => whole(() => runner.query(text, params)),
+      script: (text) => whole(() => runner.script(text)),
+    });
+    await whole(() => runner.script('commit'));
     return result;
   } catch (error) {
     await runner.script('rollback').catch(() => undefined);
@@ -97,43 +112,75 @@ interface Asked {
   reject(error: RelayError): void;
 }
 
-function startThread(worker: Worker): Thread {
+/** After a start that failed, the next one waits. */
+const RESTART_MS = 500;
+/** Classes of SQLSTATE after which the database is not to be trusted: no room, the system failed it, or itself. */
+const BROKEN = /^(?:53|58|XX)/;
+
+/**
+ * The thread of a database. It is given up when it ends, and when its database says that it could not write, or says
+ * nothing that a PostgreSQL says: such a one may never answer again. What comes next is asked of a new thread, which
+ * recovers the folder as after a crash; a database in memory is kept as it is, or gone.
+ */
+function startThread(dataDir: string): Thread {
   const waiting = new Map<number, Asked>();
   let count = 0;
-  let gone: RelayError | null = null;
-  function fail(cause: unknown): void {
-    gone ??= new RelayError('database-failed', 'the embedded database has stopped', { cause });
-    for (const { reject } of waiting.values()) reject(gone);
+  let worker: Worker | null = spawn();
+  let ending: Promise<unknown> = Promise.resolve();
+  let isOver = false;
+
+  function spawn(): Worker {
+    const source = import.meta.url.endsWith('.ts') ? './pglite-worker.ts' : './pglite-worker.js';
+    const fresh = new Worker(new URL(source, import.meta.url), { workerData: dataDir });
+    fresh.on('error', (cause) => giveUp(fresh, cause));
+    fresh.on('exit', (code) => giveUp(fresh, new Error(`the thread ended with ${code}`)));
+    fresh.on('message', (answer: WorkerAnswer) => {
+      const asked = waiting.get(answer.id);
+      waiting.delete(answer.id);
+      if ('rows' in answer) return asked?.resolve(answer.rows);
+      const cause = Object.assign(new Error(answer.message), { code: answer.code });
+      if (dataDir !== IN_MEMORY && (answer.code.length !== 5 || BROKEN.test(answer.code)))
+        giveUp(fresh, cause);
+      asked?.reject(new RelayError('database-failed', 'the embedded database refuses', { cause }));
+    });
+    return fresh;
+  }
+
+  function giveUp(lost: Worker, cause: unknown): void {
+    if (worker !== lost) return;
+    worker = null;
+    ending = lost.terminate().then(() => new Promise((resolve) => setTimeout(resolve, RESTART_MS)));
+    for (const { reject } of waiting.values())
+      reject(new RelayError('database-failed', 'the embedded database has stopped', { cause }));
     waiting.clear();
   }
-  worker.on('error', fail);
-  worker.on('exit', (code) => fail(new Error(`the thread ended with ${code}`)));
-  worker.on('message', (answer: WorkerAnswer) => {
-    const asked = waiting.get(answer.id);
-    waiting.delete(answer.id);
-    if ('rows' in answer) asked?.resolve(answer.rows);
-    else
-      asked?.reject(
-        new RelayError('database-failed', 'the embedded database refuses', {
-          cause: Object.assign(new Error(answer.message), { code: answer.code }),
-        }),
-      );
-  });
-  function ask(request: Ask): Promise<readonly SqlRow[]> {
-    if (gone !== null) return Promise.reject(gone);
+
+  async function ask(request: Ask): Promise<readonly SqlRow[]> {
+    if (worker === null) {
+      if (isOver || dataDir === IN_MEMORY)
+        throw new RelayError('database-failed', 'the embedded database has stopped');
+      await ending;
+      worker ??= spawn();
+    }
+    const asked = worker;
     count += 1;
     const id = count;
     return new Promise((resolve, reject) => {
       waiting.set(id, { resolve, reject });
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
-      worker.postMessage({ ...request, id });
+      asked.postMessage({ ...request, id });
     });
   }
+
   return {
     ask,
     async end() {
+      isOver = true;
+      const last = worker;
+      if (last === null) return void (await ending);
       await ask({ kind: 'close' }).catch(() => undefined);
-      await worker.terminate();
+      worker = null;
+      await last.terminate();
     },
   };
 }

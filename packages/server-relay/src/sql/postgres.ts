@@ -3,24 +3,33 @@ import { RelayError } from '../errors.ts';
 import { addressNow, type Address } from './address.ts';
 import { claimDatabase, type Claim } from './claim.ts';
 import type { SqlDatabase, SqlRow, SqlRunner, SqlValue } from './database.ts';
+import { answeringWithin } from './lone-client.ts';
+import { sqlStateOf } from './sql-state.ts';
 
 const BYTEA = 17;
 const INT8 = 20;
 
 const CONNECTIONS = 8;
 
+/** How long PostgreSQL may take for a statement. */
+const ANSWER_MS = 15_000;
+/** The same for a script, which may be a migration of a large database. */
+const SCRIPT_MS = 3_600_000;
+
 /**
  * Connects to PostgreSQL 14 or newer, as the only relay of that database or as one node of several. `url` as libpq
  * takes it; its password stays inside.
  * @param claimMs how long to wait for another relay that is just ending
+ * @param answerMs how long a statement may take; then it is `database-failed`, and its outcome unknown
  * @throws RelayError `database-failed` when nobody answers, `database-in-use`
  */
 export async function openPostgres(
   url: Address,
   claimMs: number = 5_000,
   as: 'alone' | 'node' = 'alone',
+  answerMs: number = ANSWER_MS,
 ): Promise<SqlDatabase> {
-  return connect(url, await claimDatabase(url, claimMs, as));
+  return connect(url, await claimDatabase(url, claimMs, as, answerMs), answerMs);
 }
 
 /**
@@ -28,10 +37,10 @@ export async function openPostgres(
  * @throws RelayError `database-failed`, at the first query
  */
 export function visitPostgres(url: Address): SqlDatabase {
-  return connect(url, { assertHeld: () => undefined, release: () => Promise.resolve() });
+  return connect(url, { assertHeld: () => undefined, release: () => Promise.resolve() }, ANSWER_MS);
 }
 
-function connect(url: Address, claim: Claim): SqlDatabase {
+function connect(url: Address, claim: Claim, answerMs: number): SqlDatabase {
   class ClientOfNow extends pg.Client {
     constructor(config: pg.ClientConfig = {}) {
       super({ ...config, connectionString: addressNow(url) });
@@ -40,8 +49,8 @@ function connect(url: Address, claim: Claim): SqlDatabase {
   const pool = new pg.Pool({
     Client: ClientOfNow,
     max: CONNECTIONS,
-    connectionTimeoutMillis: 10_000,
     keepAlive: true,
+    ...answeringWithin(answerMs),
     types: { getTypeParser: parserOf as typeof pg.types.getTypeParser },
   });
   // An idle connection that breaks is replaced by the next query; without a listener it ends the process.
@@ -67,17 +76,26 @@ async function transactionOn<T>(client: pg.PoolClient, work: (runner: SqlRunner)
   let broken = false;
   const runner: SqlRunner = {
     query: (text, params) => run(client, text, params),
-    script: async (text) => void (await guarded(() => client.query(text))),
+    async script(text) {
+      const patient = {
+        text: `set local statement_timeout = ${SCRIPT_MS}; ${text}`,
+        query_timeout: SCRIPT_MS,
+      };
+      await guarded(() => client.query(patient));
+    },
   };
   try {
-    await runner.script('begin');
+    await guarded(() => client.query('begin'));
     const result = await work(runner);
-    await runner.script('commit');
+    await guarded(() => client.query('commit'));
     return result;
   } catch (error) {
-    await client.query('rollback').catch(() => {
-      broken = true;
-    });
+    // Who did not answer is not asked again: PostgreSQL rolls back what has lost its client.
+    broken = error instanceof RelayError && error.code === 'database-failed' && sqlStateOf(error) === null;
+    if (!broken)
+      await client.query('rollback').catch(() => {
+        broken = true;
+      });
     throw error;
   } finally {
     client.release(broken);

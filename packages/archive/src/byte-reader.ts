@@ -1,0 +1,56 @@
+import { concatBytes } from '@keytide/crypto-core';
+
+/** Reads bytes that come in pieces of any size. */
+export interface ByteReader {
+  /** The next `sizeBytes`, or fewer where the bytes end. */
+  read(sizeBytes: number): Promise<Uint8Array>;
+  /** Up to and without the next `end`; `null` when none comes within `mostBytes`, or before the bytes end. */
+  readUntil(end: number, mostBytes: number): Promise<Uint8Array | null>;
+}
+
+/** Reads `source` once, piece by piece: never more of it than was asked for, but for the rest of a piece. */
+export function readerOf(source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): ByteReader {
+  const pieces = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
+  let piece = new Uint8Array() as Uint8Array;
+  let isOver = false;
+
+  async function more(): Promise<boolean> {
+    while (piece.length === 0 && !isOver) {
+      const next = await pieces.next();
+      if (next.done === true) isOver = true;
+      else piece = next.value;
+    }
+    return piece.length > 0;
+  }
+
+  function take(sizeBytes: number): Uint8Array {
+    const taken = piece.subarray(0, sizeBytes);
+    piece = piece.subarray(taken.length);
+    return taken;
+  }
+
+  return {
+    async read(sizeBytes) {
+      const parts: Uint8Array[] = [];
+      for (let left = sizeBytes; left > 0 && (await more());) {
+        const part = take(left);
+        parts.push(part);
+        left -= part.length;
+      }
+      return parts.length === 1 ? (parts[0] as Uint8Array) : concatBytes(...parts);
+    },
+    async readUntil(end, mostBytes) {
+      const parts: Uint8Array[] = [];
+      for (let left = mostBytes; left > 0 && (await more());) {
+        const at = piece.subarray(0, left).indexOf(end);
+        const part = take(at === -1 ? left : at);
+        parts.push(part);
+        left -= part.length;
+        if (at === -1) continue;
+        take(1);
+        return concatBytes(...parts);
+      }
+      return null;
+    },
+  };
+}

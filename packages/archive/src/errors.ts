@@ -1,0 +1,20 @@
+/** Every code an `ArchiveError` can carry. */
+export type ArchiveErrorCode =
+  | 'malformed' // bytes that are not what the specification says
+  | 'unsupported-version' // written by a newer version: use one that is at least as new
+  | 'too-large' // a header over its limit
+  | 'bad-key' // a recipient or an identity that is none
+  | 'classical-recipient' // also sealed to a key that a quantum computer opens: Keytide writes no such file
+  | 'no-identity' // sealed to other keys than those that were given
+  | 'damaged'; // cut short, altered or put together from parts: get another copy
+
+/** The one error class of this package. `code` is stable; the message never holds content or a secret. */
+export class ArchiveError extends Error {
+  override readonly name = 'ArchiveError';
+  readonly code: ArchiveErrorCode;
+
+  constructor(code: ArchiveErrorCode, message: string, options: { cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+  }
+}

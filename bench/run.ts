@@ -5,6 +5,7 @@ import { benchCrypto } from './src/crypto.ts';
 import { benchDirectory } from './src/directory.ts';
 import { benchLifecycle } from './src/lifecycle.ts';
 import { benchPath } from './src/path.ts';
+import { benchRelay } from './src/relay.ts';
 import { printRows, type BenchOptions, type Row } from './src/rows.ts';
 
 /** Rows come as soon as there are some, so that a bench which fails late does not lose them. */
@@ -13,6 +14,7 @@ const BENCHES: Record<string, (options: BenchOptions) => AsyncIterable<Row[]>> =
   crypto: benchCrypto,
   directory: benchDirectory,
   lifecycle: benchLifecycle,
+  relay: benchRelay,
 };
 
 const { values, positionals } = parseArgs({

@@ -41,7 +41,8 @@ export async function contest(
   return samples;
 }
 
-function shuffled<T>(items: readonly T[]): T[] {
+/** The same items in a random order. */
+export function shuffled<T>(items: readonly T[]): T[] {
   const order = items.slice();
   for (let last = order.length - 1; last > 0; last -= 1) {
     const other = Math.floor(Math.random() * (last + 1));

@@ -1,0 +1,10 @@
+/** A relay in a process of its own: its options as JSON. Tells where it listens; collects garbage when it is asked, and does what is over. */
+import { startRelay, type RelayOptions } from '@keytide/server-relay';
+
+const relay = await startRelay({ port: 0, ...(JSON.parse(process.argv[2] ?? '{}') as RelayOptions) });
+process.on('message', () => {
+  globalThis.gc?.();
+  process.send?.({ collected: true });
+});
+process.on('disconnect', () => void relay.close().then(() => process.exit()));
+process.send?.({ url: relay.url, name: relay.name });

@@ -17,6 +17,9 @@ export interface KeytideTarget {
   }[];
 }
 
+/** Connections that are opened at once. */
+const AT_ONCE = 50;
+
 /** The frames that our clients send and read, over their WebSockets. */
 export async function openKeytideCrowd(
   { urls, groups }: KeytideTarget,
@@ -29,13 +32,14 @@ export async function openKeytideCrowd(
   for (const [place, { group: id, tokens }] of groups.entries()) {
     const group = groupId(id);
     const token = (connection: number): string => tokens[connection % tokens.length] as string;
-    await Promise.all(
-      Array.from({ length: listeners }, (_, listener) =>
-        listen(nextUrl(), token(listener + 1), group, events, (number) =>
-          events.heard(place, listener, number),
+    for (let first = 0; first < listeners; first += AT_ONCE)
+      await Promise.all(
+        Array.from({ length: Math.min(AT_ONCE, listeners - first) }, (_, next) =>
+          listen(nextUrl(), token(first + next + 1), group, events, (number) =>
+            events.heard(place, first + next, number),
+          ),
         ),
-      ),
-    );
+      );
     publishers.push(await publisher(nextUrl(), token(0), group, events));
   }
   return { publish: (group, number) => (publishers[group] as (number: number) => void)(number) };

@@ -15,6 +15,10 @@ type Item = EnvelopeAppend & Filed;
 
 /** What PostgreSQL says to a row that no table takes. */
 const NO_TABLE = '23514';
+/** What it says to whoever makes a table at the same time as somebody else, and did not see it in time. */
+const TABLE_THERE = '42P07';
+/** Somebody else can be first with the tables of the class, and with those of the day. */
+const ATTEMPTS = 3;
 
 /** The part of the store that adds to group logs. */
 export function sqlAppends(database: SqlDatabase): Pick<EntryStore, 'appendEnvelopes' | 'announceEpoch'> {
@@ -25,8 +29,20 @@ export function sqlAppends(database: SqlDatabase): Pick<EntryStore, 'appendEnvel
     for (const { retentionClass, day } of filings) {
       const name = `${retentionClass} ${day}`;
       if (made.has(name)) continue;
-      await database.query('select make_day($1, $2)', [retentionClass, day]);
+      await makeDay(retentionClass, day);
       made.add(name);
+    }
+  }
+
+  /** At midnight every lane of every node comes at once. */
+  async function makeDay(retentionClass: number, day: number): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await database.query('select make_day($1, $2)', [retentionClass, day]);
+        return;
+      } catch (error) {
+        if (sqlStateOf(error) !== TABLE_THERE || attempt === ATTEMPTS) throw error;
+      }
     }
   }
 

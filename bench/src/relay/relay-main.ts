@@ -5,7 +5,6 @@ const relay = await startRelay({ port: 0, ...(JSON.parse(process.argv[2] ?? '{}'
 process.on('message', () => {
   globalThis.gc?.();
   process.send?.({ collected: true });
-  if (process.env['BN']) console.error(process.memoryUsage());
 });
 process.on('disconnect', () => void relay.close().then(() => process.exit()));
 process.send?.({ url: relay.url, name: relay.name });

@@ -66,6 +66,21 @@ export const dayChecks: readonly StoreCheck[] = [
     },
   },
   {
+    name: 'takes the first entries of a day from everywhere at once',
+    async check({ store }) {
+      const places = Array.from({ length: 8 }, (_, i) => placeOf(`first of a day ${i}`));
+      const first = places.map((place) => announcement(place, 1, TODAY - 77));
+      for (const place of places) await addDayKey(store, place, TODAY - 77);
+      // Nothing of this class is there either.
+      const filed = first.map((one) => ({ ...one, filing: { ...one.filing, retentionClass: 13 } }));
+      const verdicts = await Promise.all(filed.map((one) => store.announceEpoch(one)));
+      assert.deepEqual(
+        outcomes(verdicts),
+        places.map(() => 1),
+      );
+    },
+  },
+  {
     name: 'never goes back to an earlier day, and says which one it is to be',
     async check({ store }) {
       const place = await placeOn(store, 'clock', [TODAY + 3]);

@@ -1,6 +1,6 @@
 import { startPostgres, type TestPostgres } from '@keytide/testkit';
 import { startEjabberd } from './ejabberd.ts';
-import { startInsert } from './insert.ts';
+import { startInsert, startPooledInsert } from './insert.ts';
 import { startOnPglite, startOnPostgres } from './keytide.ts';
 import { openLoad } from './load.ts';
 import { startMosquitto } from './mosquitto.ts';
@@ -36,24 +36,18 @@ export async function openField(): Promise<Field> {
     await postgres.stop();
   };
   try {
-    for (const start of [startOnPostgres, startOnPglite, startInsert]) services.push(await start(postgres));
+    for (const start of [startOnPostgres, startOnPglite, startInsert, startPooledInsert])
+      services.push(await start(postgres));
   } catch (error) {
     await stop();
     throw error;
   }
-  for (const [name, start] of Object.entries({
-    ejabberd: startEjabberd,
-    nats: startNats,
-    mosquitto: startMosquitto,
-  })) {
-    try {
-      services.push(await start(postgres));
-    } catch (error) {
-      console.error(
-        `MISSING: ${name}. Its figures are left out. ${(error as Error).message}. To install: ${PACKAGES}`,
-      );
-    }
-  }
+  const peers = { ejabberd: startEjabberd, 'NATS JetStream': startNats, Mosquitto: startMosquitto };
+  for (const [name, start] of Object.entries(peers))
+    await start(postgres).then(
+      (service) => void services.push(service),
+      (error: Error) => missing(name, error),
+    );
   return {
     postgres,
     databaseMs,
@@ -62,13 +56,22 @@ export async function openField(): Promise<Field> {
       for (const service of services) {
         const { name, pids } = service;
         if (!names.includes(name)) continue;
-        const load = await openLoad(await service.target(shape), shape);
-        sides.push({ name, load, serviceMs: sumOf(pids.map(processorTimeOf)) });
+        try {
+          const load = await openLoad(await service.target(shape), shape);
+          sides.push({ name, load, serviceMs: sumOf(pids.map(processorTimeOf)) });
+        } catch (error) {
+          if (!Object.hasOwn(peers, name)) throw error;
+          missing(name, error as Error);
+        }
       }
       return sides;
     },
     stop,
   };
+}
+
+function missing(name: string, { message }: Error): void {
+  console.error(`MISSING: ${name} (${message}). Its figures are left out. To install the peers: ${PACKAGES}`);
 }
 
 function sumOf(parts: readonly (() => number)[]): () => number {

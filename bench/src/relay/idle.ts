@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { comparedRow, plainRow, type BenchOptions, type Row } from '../rows.ts';
-import { openLoad } from './load.ts';
+import { openLoad, type Target } from './load.ts';
 import type { Field } from './field.ts';
 import { makeGroups, startRelayProcess } from './keytide.ts';
 import { residentBytesOf } from './processor.ts';
@@ -23,10 +23,12 @@ export async function benchIdle({ postgres }: Field, { quick, note }: BenchOptio
   const database = { kind: 'postgres', url, keyFile: join(folder, 'relay-key') } as const;
   const relay = await startRelayProcess({ database, limits: { sockets: count + GROUP } });
   try {
-    const groups = await makeGroups(relay, { groups: 1, listeners: 4 });
-    const target = { kind: 'keytide', urls: [relay.url], groups } as const;
-    // Warm, so that what every relay has is not counted as a connection's.
-    const warm = await openLoad(target, { groups: 1, listeners: GROUP });
+    const target = async (): Promise<Target> => {
+      const groups = await makeGroups(relay, { groups: 1, listeners: 4 });
+      return { kind: 'keytide', urls: [relay.url], groups };
+    };
+    // Warm, so that what every relay has is not counted as a connection's. In a group of its own: the other is empty.
+    const warm = await openLoad(await target(), { groups: 1, listeners: GROUP });
     await warm.run({ kind: 'flood', count: 200, groupsUsed: 1, window: 8 });
     await warm.close();
     const held = async (): Promise<number> => {
@@ -34,8 +36,9 @@ export async function benchIdle({ postgres }: Field, { quick, note }: BenchOptio
       await relay.collect();
       return residentBytesOf(relay.pid);
     };
+    const idle = await target();
     const before = await held();
-    const load = await openLoad(target, { groups: 1, listeners: count - 1 });
+    const load = await openLoad(idle, { groups: 1, listeners: count - 1 });
     const each = ((await held()) - before) / count;
     await load.close();
     const row = plainRow({ bench: 'relay', work: 'idle connections', n: count, unit: 'bytes each' }, [each]);

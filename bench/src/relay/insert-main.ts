@@ -1,7 +1,8 @@
 /**
- * What a team writes in an afternoon: frames as ours, one INSERT a message on a pool of connections, and then it is
- * passed on. No order across connections, no message ids, no sessions, nothing sealed: the floor for one INSERT a
- * message. The database as its argument; tells where it listens.
+ * What a team writes in an afternoon: frames as ours, one INSERT a message, and then it is passed on. No message ids, no
+ * sessions, nothing sealed: the floor for one INSERT a message. On one connection seqs are shown in their order; on
+ * several, whoever reads by seq may miss one. The database and the number of connections as arguments; tells where it
+ * listens.
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -10,7 +11,8 @@ import { decodeClientFrame, encodeRelayFrame, type ClientFrame } from '@keytide/
 import pg from 'pg';
 import { WebSocketServer, type WebSocket } from 'ws';
 
-const pool = new pg.Pool({ connectionString: process.argv[2] });
+const [connectionString = '', connections = '1'] = process.argv.slice(2);
+const pool = new pg.Pool({ connectionString, max: Number(connections) });
 await pool.query(
   'create table messages (seq bigserial primary key, grp bytea not null, bytes bytea not null)',
 );

@@ -7,13 +7,22 @@ import type { Service } from './service.ts';
 
 const MAIN = fileURLToPath(new URL('insert-main.ts', import.meta.url));
 
-/** One INSERT a message behind our own frames. @throws Error when it does not start */
-export async function startInsert(postgres: TestPostgres): Promise<Service> {
-  const child = fork(MAIN, [await postgres.createDatabase('inserts')], { execArgv: process.execArgv });
+/** One INSERT a message behind our own frames, in order. */
+export const startInsert = (postgres: TestPostgres): Promise<Service> =>
+  startOn(postgres, 'one INSERT a message', 1);
+
+/** The same on as many connections as a pool has by default, with no order between them. */
+export const startPooledInsert = (postgres: TestPostgres): Promise<Service> =>
+  startOn(postgres, 'one INSERT a message on 10 connections, in no order', 10);
+
+/** @throws Error when it does not start */
+async function startOn(postgres: TestPostgres, name: string, connections: number): Promise<Service> {
+  const database = await postgres.createDatabase(`inserts_${connections}`);
+  const child = fork(MAIN, [database, String(connections)], { execArgv: process.execArgv });
   const ended = once(child, 'exit');
   const [{ url }] = (await once(child, 'message')) as [{ url: string }];
   return {
-    name: 'one INSERT a message',
+    name,
     pids: [child.pid as number],
     target({ groups }) {
       const group = (): string => Buffer.from(random(32)).toString('hex');

@@ -54,6 +54,8 @@ export interface Load {
 }
 
 const MAIN = fileURLToPath(new URL('load-main.ts', import.meta.url));
+/** Until all connections have to be there: a service that only seems to run would keep us waiting. */
+const OPEN_MS = 180_000;
 
 /** Starts the process and opens its connections. @throws Error when they cannot be opened, or break */
 export async function openLoad(target: Target, shape: Shape): Promise<Load> {
@@ -72,8 +74,9 @@ export async function openLoad(target: Target, shape: Shape): Promise<Load> {
     child.disconnect();
     await ended.catch(() => undefined);
   }
+  const timer = setTimeout(() => child.kill('SIGKILL'), OPEN_MS);
   try {
-    await ask({ kind: 'open', target, shape });
+    await ask({ kind: 'open', target, shape }).finally(() => clearTimeout(timer));
   } catch (error) {
     if (child.connected) await close();
     throw error;

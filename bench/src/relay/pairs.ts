@@ -6,7 +6,13 @@ import { flood, perSecond, processorRows, type Side } from './rounds.ts';
 /** Two-member groups, and so messages on their way at once. */
 const GROUPS = 64;
 const INSERT = 'one INSERT a message';
-const NAMES = ['keytide', INSERT, 'ejabberd', 'NATS JetStream'];
+const NAMES = [
+  'keytide',
+  INSERT,
+  'one INSERT a message on 10 connections, in no order',
+  'ejabberd',
+  'NATS JetStream',
+];
 
 /** Groups of two: many of them at once, and one message after the other. */
 export async function* benchPairs(field: Field, options: BenchOptions): AsyncGenerator<Row[]> {

@@ -49,7 +49,10 @@ test('bo is away for longer than the relay keeps anything; ada talks on', async 
 test('before anything goes, somebody must have exported it, as the policy says', async () => {
   expect(await relay.forget()).toBe(true);
   expect(forgotten()).toEqual([]);
-  const { isWaived, days } = await ada.client.retentionDue();
+  const due = await ada.client.retentionDue();
+  // She has it before she asks.
+  await expect.poll(() => ada.client.dueSoon).toEqual(due);
+  const { isWaived, days } = due;
   expect(isWaived).toBe(false);
   // Over are the days up to 3; up to 5 they soon will be.
   expect(days.map(({ isExported }) => isExported)).toEqual([false, false, false]);
@@ -77,6 +80,7 @@ test('before anything goes, somebody must have exported it, as the policy says',
 
 test('back, it goes on from where the log begins now, and says what is over: no hole, and nobody accused', async () => {
   await people.returns(bo);
+  expect(bo.client.dueSoon).toBeNull();
   await says(bo, 'I am back');
   await hears(ada, 'I am back');
   await says(ada, 'welcome back');

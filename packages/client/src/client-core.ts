@@ -13,6 +13,7 @@ import type { ClientParts } from './client-parts.ts';
 import { CollectionWindows } from './collection-windows.ts';
 import { makeCollections, type AnyCollection, type Declarations, type Submit } from './collection.ts';
 import { Direct } from './direct.ts';
+import { DueSoon } from './due-soon.ts';
 import { Emitter } from './emitter.ts';
 import { EpochRing } from './epoch-ring.ts';
 import { ClientError } from './errors.ts';
@@ -24,6 +25,7 @@ import { Live, type LiveConnection } from './live.ts';
 import { channelOf, encodeOperation } from './operation.ts';
 import type { Origin } from './origin.ts';
 import { RelayData } from './relay-data.ts';
+import { mayExport, readDue } from './release.ts';
 import { Removals } from './removals.ts';
 import { Retention } from './retention.ts';
 import { Sync } from './sync.ts';
@@ -52,6 +54,8 @@ export class ClientCore {
   readonly changes: Changes = new Changes();
   readonly #retention: Retention;
   readonly #removals: Removals;
+  /** What the relay is about to forget. */
+  readonly dueSoon: DueSoon;
   readonly #lease: UnlockLease | null;
   #isStarted = false;
 
@@ -168,6 +172,14 @@ export class ClientCore {
       windows,
       isExpired: (epoch) => this.epochs.isExpired(epoch),
     });
+    this.dueSoon = new DueSoon({
+      mayAsk: () => mayExport(parts.directory, identity.member),
+      read: () => readDue({ ...parts, ports, group }),
+      onChanged: () => {
+        this.changes.changed('due-soon');
+        this.changes.tell();
+      },
+    });
     const { lease: place } = options.store;
     const { org, relayUrl } = identity;
     const onOver = (): void => this.end.lock();
@@ -259,6 +271,7 @@ export class ClientCore {
         this.heartbeats,
         this.access,
         this.direct,
+        this.dueSoon,
         this.#removals,
         ...(this.#lease === null ? [] : [this.#lease]),
       ],
@@ -300,6 +313,7 @@ export class ClientCore {
     this.changes.changed('members', 'shortened', 'clock');
     for (const collection of this.collections.values()) collection.look?.();
     if (this.#isStarted) this.access.wake();
+    if (this.#isStarted) this.dueSoon.look();
     this.#lease?.look();
   }
 

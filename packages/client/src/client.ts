@@ -14,6 +14,7 @@ import { Membership } from './membership.ts';
 import { membersIn, type MemberView } from './people.ts';
 import { Push } from './push.ts';
 import type { Rejected } from './rejection.ts';
+import type { RetentionDue } from './release.ts';
 import { shortenedBy, type ShortenedRetention } from './retained.ts';
 import type { Witnesses } from './witness-demand.ts';
 
@@ -123,6 +124,14 @@ export class Client<D extends Declarations> extends Membership {
     return this.#core.heartbeats.heardMs;
   }
 
+  /**
+   * What the relay is about to forget, for devices of admins and exporters: as it said at the last connection, or when
+   * it hinted since that another day has come due; `null` before, and for others. `retentionDue` asks it anew.
+   */
+  get dueSoon(): RetentionDue | null {
+    return this.#core.changes.kept('due-soon', () => this.#core.dueSoon.due);
+  }
+
   /** Everything that cannot be read, in the order it was found: the same array until it has changed. */
   get unreadable(): readonly Unreadable[] {
     return this.#core.changes.kept('unreadable', () => {
@@ -158,8 +167,8 @@ export class Client<D extends Declarations> extends Membership {
   }
 
   /**
-   * Calls `listener` when `state`, `members()`, `unreadable`, `shortened` or `clockBehindSeconds` may be different, at most once for what arrived
-   * together; the returned function ends it. Collections have their own.
+   * Calls `listener` when `state`, `members()`, `unreadable`, `shortened`, `dueSoon` or `clockBehindSeconds` may be different, at most
+   * once for what arrived together; the returned function ends it. Collections have their own.
    */
   subscribe(listener: () => void): () => void {
     return this.#core.changes.subscribe(listener);

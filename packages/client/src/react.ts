@@ -4,6 +4,7 @@ export {
   useClockBehindSeconds,
   useDocument,
   useDocuments,
+  useDueSoon,
   useLive,
   useLog,
   useMembers,

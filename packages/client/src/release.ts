@@ -1,4 +1,4 @@
-import { toBase64Url, type GroupId, type OrgId, type Primitives } from '@keytide/crypto-core';
+import { toBase64Url, type GroupId, type MemberId, type OrgId, type Primitives } from '@keytide/crypto-core';
 import {
   createExportStatement,
   DirectoryError,
@@ -7,6 +7,7 @@ import {
 } from '@keytide/key-directory';
 import { exportResponse, retentionResponse } from '@keytide/relay-protocol';
 import type { ClientParts } from './client-parts.ts';
+import type { DirectoryReplica } from './directory-replica.ts';
 import { ClientError } from './errors.ts';
 import type { Ports } from './ports.ts';
 
@@ -56,6 +57,12 @@ export async function readDue({ ports, api, directory, group }: ReleaseContext):
   if (relayKey === undefined) return { isWaived: waived, days, deleted: [] };
   const statements = deleted.map((wire) => verified(ports.primitives, { org, relayKey }, wire));
   return { isWaived: waived, days, deleted: statements };
+}
+
+/** Whether this member may ask what is due, and say what was exported. */
+export function mayExport(directory: DirectoryReplica, member: MemberId): boolean {
+  const role = directory.size === 0 ? undefined : directory.state.members.get(member)?.role;
+  return role === 'admin' || role === 'exporter';
 }
 
 function verified(

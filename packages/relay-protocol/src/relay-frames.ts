@@ -34,8 +34,11 @@ export type RelayFrame =
   /** Answers a subscribe that has something to catch up on: the group's log goes on to `headSeq`. Before the entries. */
   | { readonly type: 'head'; readonly group: GroupId; readonly headSeq: number };
 
-/** What a hint can be about: access requests and their answers, pairwise messages, data of the organisation, wipes. */
-export type HintTopic = 'access' | 'mail' | 'data' | 'wipe';
+/**
+ * What a hint can be about: access requests and their answers, pairwise messages, data of the organisation, wipes, what
+ * will soon be forgotten.
+ */
+export type HintTopic = 'access' | 'mail' | 'data' | 'wipe' | 'retention';
 
 /** What one entry of a group's log is. */
 export type EntryKind = 'envelope' | 'statement';
@@ -49,7 +52,7 @@ export interface GroupEntry {
 /** Entry kinds in the order of their numbers on the wire. */
 const ENTRY_KINDS: readonly EntryKind[] = ['envelope', 'statement'];
 /** Topics in the order of their numbers on the wire. */
-const TOPICS: readonly HintTopic[] = ['access', 'mail', 'data', 'wipe'];
+const TOPICS: readonly HintTopic[] = ['access', 'mail', 'data', 'wipe', 'retention'];
 
 const TYPE = {
   welcome: 16,

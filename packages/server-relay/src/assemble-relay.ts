@@ -232,6 +232,8 @@ export function assembleRelay(options: AssembleOptions): Parts {
   const forgetting = startForgetRounds({
     ...{ store, logs, keys, blobs, clock, log, metrics, primitives, signer, mayForget },
     retentionOf: newestPolicyOf({ store, organisations }),
+    stateOf: async (org) => (await organisations.find(org))?.state ?? null,
+    hint,
   });
   const heads = compareHeads({
     store,

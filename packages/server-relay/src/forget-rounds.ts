@@ -5,6 +5,7 @@ import type { Clock } from './clock.ts';
 import type { Log } from './log-event.ts';
 import { startLogForgetting, type LogForgettingOptions } from './log-forgetting.ts';
 import type { Metrics } from './metrics.ts';
+import { createRetentionWarnings, type RetentionWarningsOptions } from './retention-warnings.ts';
 import type { RelayStore } from './store.ts';
 
 /** Everything a relay forgets by itself. */
@@ -16,7 +17,7 @@ export interface ForgetRounds {
 }
 
 /** What `startForgetRounds` works with. */
-export interface ForgetRoundsOptions extends LogForgettingOptions {
+export interface ForgetRoundsOptions extends Omit<LogForgettingOptions, 'warn'>, RetentionWarningsOptions {
   readonly store: LogForgettingOptions['store'] & Pick<RelayStore, 'forgetLogins' | 'forgetExpired'>;
   readonly blobs: Pick<Blobs, 'forgetOld'>;
   /** As the database has it now. */
@@ -31,7 +32,8 @@ const EVERY_MS = 600_000;
 /** Starts to forget: group logs now and each hour, attachments and rows that are over every ten minutes. */
 export function startForgetRounds(options: ForgetRoundsOptions): ForgetRounds {
   const { store, blobs, clock, log, metrics, mayForget, retentionOf } = options;
-  const logForgetting = startLogForgetting(options);
+  const warnings = createRetentionWarnings(options);
+  const logForgetting = startLogForgetting({ ...options, warn: warnings.round });
   const timer = setInterval(() => {
     const rows = forgetRows().catch(() => failed('database-failed'));
     const bytes = forgetBlobs().catch(() => failed('blobs-failed'));

@@ -25,6 +25,8 @@ export interface LogForgettingOptions extends Omit<ForgetOverOptions, 'failed' |
   readonly signer: Signer;
   /** Whether the clock is one to forget by. */
   readonly mayForget: () => Promise<boolean>;
+  /** Tells ahead of what the next rounds forget, until `isStopped`. */
+  readonly warn: (isStopped: () => boolean) => Promise<void>;
   readonly log: Log;
 }
 
@@ -58,6 +60,12 @@ export function startLogForgetting(options: LogForgettingOptions): LogForgetting
         log({ event: 'forgotten', org: shortId(org), group: shortId(group), firstSeq, lastSeq });
         await sign(org, group).catch(failed);
       }
+      await options
+        .warn(() => isStopped)
+        .catch((error: unknown) => {
+          // The next round looks again; nothing stays longer because of it.
+          log({ event: 'failed', where: 'warn', code: error instanceof RelayError ? error.code : 'bug' });
+        });
     } catch (error) {
       failed(error);
     }

@@ -53,6 +53,13 @@ export function adminDevices({ actingAdmins, members }: DirectoryState): DeviceI
   return actingAdmins.flatMap((admin) => members.get(admin)?.activeDevices ?? []);
 }
 
+/** The active devices of all who may say what was exported. */
+export function exporterDevices(state: DirectoryState): DeviceId[] {
+  return [...state.members.values()].flatMap(({ role, activeDevices }) =>
+    role === 'admin' || role === 'exporter' ? activeDevices : [],
+  );
+}
+
 /** The 32-byte Ed25519 key by which a subject that may log in proves itself; `null` for any other. */
 export function keyOf(state: DirectoryState, subject: Subject, nowMs: number): Uint8Array | null {
   if (!mayRead(state, subject, nowMs)) return null;

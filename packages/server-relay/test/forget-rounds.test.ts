@@ -30,6 +30,8 @@ test('by a clock that may be ahead no unlock share and no mail is deleted; sessi
   const given = { store, logs, keys, clock, retentionOf, primitives, blobs, metrics, log: () => undefined };
   const forgetting = startForgetRounds({
     ...given,
+    stateOf: () => Promise.resolve(null),
+    hint: () => undefined,
     signer: primitives.signer(random(32)),
     mayForget: () => Promise.resolve(mayForget),
   });

@@ -295,9 +295,10 @@ test('nothing is forgotten by a clock that may be ahead, and the log says so', a
   const log = (event: LogEvent): void => void events.push(event);
   let isGood = false;
   const mayForget = () => Promise.resolve(isGood);
+  const warn = () => Promise.resolve();
   const signer = primitives.signer(random(32));
   const forgetting = startLogForgetting({
-    ...{ store, logs, keys, clock, retentionOf, log, mayForget, primitives, signer },
+    ...{ warn, store, logs, keys, clock, retentionOf, log, mayForget, primitives, signer },
   });
   expect(await forgetting.round()).toBe(false);
   expect(forgetting.isBehind).toBe(true);
@@ -354,7 +355,8 @@ test('a relay that stops does one day of a round to its end, and the others afte
   const { keys, clock } = node;
   const signer = primitives.signer(random(32));
   const retentionOf = (of: OrgId) => Promise.resolve(of === org ? retention : null);
-  const given = { store, keys, clock, retentionOf, log: () => undefined, primitives, signer };
+  const warn = () => Promise.resolve();
+  const given = { warn, store, keys, clock, retentionOf, log: () => undefined, primitives, signer };
   const mayForget = () => Promise.resolve(true);
   let stopped: Promise<void> | null = null;
   const keepFloor: typeof node.logs.keepFloor = async (...floor) => {

@@ -3,7 +3,7 @@ import { createExportStatement, verifyDeletionStatement } from '@keytide/key-dir
 import { seededWorld, type SeededDevice, type SeededMember } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { announceOf, appendOf } from './group.ts';
-import { greet } from './line.ts';
+import { greet, type Line } from './line.ts';
 import {
   call,
   relayUnderTest,
@@ -80,8 +80,29 @@ test('admins are told ahead of what is due, and nobody else', async () => {
   });
 });
 
+test('who may export hears of each day once when it comes due, and nobody else', async () => {
+  const [hers, his] = [
+    await greet(relay, await tokenOf(relay, org, ada)),
+    await greet(relay, await tokenOf(relay, org, bo)),
+  ];
+  const hints = (line: Line) => line.frames.filter(({ type }) => type === 'hint');
+  const round = async (): Promise<unknown[]> => {
+    await relay.forget();
+    for (const line of [hers, his]) {
+      line.send({ type: 'ping', nonce: 1 });
+      await line.next('pong');
+    }
+    return [hints(hers).length, hints(his).length];
+  };
+  expect(await round()).toEqual([1, 0]);
+  expect(hints(hers)).toEqual([{ type: 'hint', topic: 'retention' }]);
+  expect(await round()).toEqual([1, 0]);
+  for (const line of [hers, his]) line.socket.close();
+});
+
 test('what nobody says to have exported stays, whatever others say', async () => {
   clock.advance(40 * DAY_MS);
+  const hers = await greet(relay, await tokenOf(relay, org, ada));
   expect(outcome(await says(bo, statementOf(bo, 4)))).toMatchObject({ code: 'not-a-member' });
   for (const [statement, reason] of [
     [statementOf(ada, 4, {}, bo.signer), 'bad-signature'],
@@ -94,6 +115,9 @@ test('what nobody says to have exported stays, whatever others say', async () =>
     expect(outcome(await says(ada, statement))).toEqual({ status: 409, code: 'record-refused', reason });
   expect(await relay.forget()).toBe(true);
   expect(forgotten()).toEqual([]);
+  // The second day.
+  expect(await hers.next('hint')).toEqual({ type: 'hint', topic: 'retention' });
+  hers.socket.close();
 });
 
 test('what an admin has exported goes at its time, as far as it was exported', async () => {

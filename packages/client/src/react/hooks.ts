@@ -6,6 +6,7 @@ import type { LiveCollection, LiveItem } from '../live-collection.ts';
 import type { LogCollection, LogItem } from '../log-collection.ts';
 import type { OrgCollection, OrgDocument } from '../org-collection.ts';
 import type { MemberView } from '../people.ts';
+import type { RetentionDue } from '../release.ts';
 import type { RecordCollection, RecordView } from '../record-collection.ts';
 import { useClient } from './client-context.ts';
 import { useShown } from './use-shown.ts';
@@ -32,6 +33,12 @@ export function useMembers(): readonly MemberView[] {
 export function useUnreadable(): readonly Unreadable[] {
   const client = useClient();
   return useShown(client, () => client.unreadable);
+}
+
+/** What the relay is about to forget, for devices of admins and exporters: see `client.dueSoon`. */
+export function useDueSoon(): RetentionDue | null {
+  const client = useClient();
+  return useShown(client, () => client.dueSoon);
 }
 
 /** The access requests that wait for this admin's word: see `client.access`. */

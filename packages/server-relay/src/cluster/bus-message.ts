@@ -40,7 +40,7 @@ export interface Batch {
 
 const VERSION = 1;
 const MAX_BYTES = 65_536;
-const TOPICS: readonly HintTopic[] = ['access', 'mail', 'data', 'wipe'];
+const TOPICS: readonly HintTopic[] = ['access', 'mail', 'data', 'wipe', 'retention'];
 
 /** [1, from, [[type, …], …]] in CBOR. */
 export function encodeBatch(from: Uint8Array, messages: readonly BusMessage[]): Uint8Array {

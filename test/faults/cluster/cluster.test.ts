@@ -274,12 +274,14 @@ test('nothing is lost, doubled, out of order or shown to the removed while nodes
       await cluster.redis.start();
     },
     postgres: () => cluster.postgres.restart(),
-    async cut() {
-      const { toRedis } = schedule.pick(nodes);
-      if (schedule.between(0, 1) < 0.5) toRedis.cut();
-      else toRedis.swallow();
+    async network() {
+      for (const { toRedis } of nodes) {
+        const kind = schedule.pick(['cut', 'swallow', 'delay', 'corrupt', 'halfClose'] as const);
+        if (kind === 'delay') toRedis.delay(schedule.anyScale(1, 2_000));
+        else toRedis[kind]();
+      }
       await sleep(schedule.between(100, LONGEST_MS));
-      toRedis.mend();
+      for (const { toRedis } of nodes) toRedis.mend();
     },
     async stall() {
       const { child } = schedule.pick(nodes);

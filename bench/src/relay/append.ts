@@ -1,8 +1,9 @@
+import { concatBytes, idBytes } from '@keytide/crypto-core';
 import { nodeRandom as random } from '@keytide/crypto-core/node';
 import pg from 'pg';
 import { processorClock } from '../clock.ts';
 import { contest, type Contestant } from '../contest.ts';
-import { contestRows, type BenchOptions, type Row } from '../rows.ts';
+import { contestRows, plainRow, type BenchOptions, type Row } from '../rows.ts';
 import { copyIn, copyRows } from './copy.ts';
 import { MESSAGE_BYTES } from './crowds/crowd.ts';
 import type { Field } from './field.ts';
@@ -31,10 +32,16 @@ export async function benchAppend(field: Field, { quick, clock, note }: BenchOpt
       'create table messages (grp bytea not null, message_id bytea not null, bytes bytea not null)',
     );
     await client.query('alter table messages alter column bytes set storage external');
+    await client.query(`create table indexed (org bytea, grp bytea, seq bigint, message_id bytea, bytes bytea,
+      primary key (org, grp, seq), unique (org, grp, message_id))`);
+    await client.query('alter table indexed alter column bytes set storage external');
     const { now } = clock;
     // The statements run in PostgreSQL, so that its processors count as ours.
     const both = (): number => now() + field.databaseMs();
-    const samples = await contest([appending(ours, count), copying(client, count)], {
+    const sides = [appending(ours, count), copying(client, count), indexing(client, ours, count)];
+    const parts: Parts = {};
+    const watched = sides.map((side) => watch(side, field.databaseMs, parts));
+    const samples = await contest(watched, {
       rounds: quick ? 2 : 5,
       warmUps: 1,
       now: clock === processorClock ? both : now,
@@ -47,11 +54,38 @@ export async function benchAppend(field: Field, { quick, clock, note }: BenchOpt
       runtime: clock.runtime,
     };
     const valueOf = (ms: number): number => (count / ms) * 1000;
-    return contestRows(work, samples, { ours: 'keytide', valueOf, goals: { [COPY]: 0.22 } });
+    return [
+      ...contestRows(work, samples, { ours: 'keytide', valueOf, goals: { [COPY]: 0.22 } }),
+      ...Object.entries(parts).map(([part, ms]) =>
+        plainRow(
+          { ...work, work: `${work.work}: ${part}, processor time`, unit: 'µs/message' },
+          ms.map((one) => (one * 1000) / count),
+        ),
+      ),
+    ];
   } finally {
     await client.end();
     await ours.close();
   }
+}
+
+/** Processor time by side and process, in ms, one a round, warm-ups included. */
+type Parts = Record<string, number[]>;
+
+/** Says where the processor time of a side went. */
+function watch({ name, round }: Contestant, databaseMs: () => number, parts: Parts): Contestant {
+  return {
+    name,
+    round: (time) =>
+      round(async (work) => {
+        const before = { own: process.cpuUsage(), database: databaseMs() };
+        const result = await time(work);
+        const { user, system } = process.cpuUsage(before.own);
+        (parts[`${name}, this process`] ??= []).push((user + system) / 1000);
+        (parts[`${name}, PostgreSQL`] ??= []).push(databaseMs() - before.database);
+        return result;
+      }),
+  };
 }
 
 function appending({ groups, queue }: LogStore, count: number): Contestant {
@@ -90,3 +124,33 @@ function copying(client: pg.Client, count: number): Contestant {
     },
   };
 }
+
+/** As many rows in as many groups, cut by the database from one byte string, with an index of seqs and one of ids. */
+function indexing(client: pg.Client, { groups }: LogStore, count: number): Contestant {
+  let seq = 0;
+  return {
+    name: 'one byte string a batch, two indexes, nothing else',
+    async round(time) {
+      const batches: Uint8Array[][] = [];
+      for (let at = 0; at < count; at += BATCH) {
+        const places = Array.from({ length: BATCH }, () => groups[Math.floor(Math.random() * groups.length)]);
+        const keys = places.map((place) => {
+          const { org, group } = place as LogStore['groups'][number];
+          return concatBytes(idBytes(org), idBytes(group), random(16));
+        });
+        batches.push([concatBytes(...keys), random(BATCH * MESSAGE_BYTES)]);
+      }
+      await time(async () => {
+        for (const [keys, body] of batches) {
+          await client.query({ name: 'indexed', text: INDEXED, values: [keys, body, seq] });
+          seq += BATCH;
+        }
+      });
+    },
+  };
+}
+
+/** $1: 32 bytes of organisation, 32 of group and 16 of id for each row. $2: the messages, all of one size. */
+const INDEXED = `insert into indexed select substring($1::bytea from n * 80 - 79 for 32),
+  substring($1::bytea from n * 80 - 47 for 32), $3::bigint + n, substring($1::bytea from n * 80 - 15 for 16),
+  substring($2::bytea from (n - 1) * ${MESSAGE_BYTES} + 1 for ${MESSAGE_BYTES}) from generate_series(1, ${BATCH}) n`;

@@ -3,7 +3,8 @@ import { startRelay, type RelayOptions } from '@keytide/server-relay';
 
 const relay = await startRelay({ port: 0, ...(JSON.parse(process.argv[2] ?? '{}') as RelayOptions) });
 process.on('message', () => {
-  globalThis.gc?.();
+  // With all that it can give back, so that what is left is what is held.
+  void globalThis.gc?.({ type: 'major', flavor: 'last-resort' });
   process.send?.({ collected: true });
 });
 process.on('disconnect', () => void relay.close().then(() => process.exit()));

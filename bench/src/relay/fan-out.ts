@@ -26,7 +26,7 @@ export async function* benchFanOut(field: Field, options: BenchOptions): AsyncGe
     note(`a group of ${LISTENERS}: as much as goes through`);
     const rounds = quick ? 2 : 5;
     const shared = { groupsUsed: 1, window: WINDOW, databaseMs: field.databaseMs };
-    const flooded = await flood(sides, { ...shared, rounds, roundMs: quick ? 700 : 2_000 });
+    const flooded = await flood(sides, { ...shared, rounds, roundMs: quick ? 700 : 1_500 });
     const work = {
       bench: 'relay',
       work: `1 KB to ${LISTENERS} listeners`,
@@ -58,7 +58,7 @@ export async function* benchFanOut(field: Field, options: BenchOptions): AsyncGe
 /** At 40,000 deliveries a second, or at the highest half, quarter, … of it that all sides carry. */
 async function benchLatency(sides: readonly Side[], { quick, note }: BenchOptions): Promise<Row[]> {
   for (let pace = PACE; pace >= SLOWEST_PACE; pace /= 2) {
-    const measured = await measureLatency(sides, pace, quick ? 2 : 5);
+    const measured = await measureLatency(sides, pace, quick ? 2 : 4);
     if (measured === null) {
       note(`${pace * LISTENERS} deliveries a second are too many here`);
       continue;

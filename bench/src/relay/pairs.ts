@@ -54,7 +54,7 @@ async function measure(
     window: 1,
     databaseMs,
     rounds,
-    roundMs: quick ? 700 : 1_500,
+    roundMs: quick ? 700 : 1_200,
   });
   const work = { bench: 'relay', work: name, n: rounds, unit: 'publications/s', runtime: clock.runtime };
   const samples = clock === processorClock ? flooded.processor : flooded.clock;

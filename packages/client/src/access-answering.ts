@@ -22,6 +22,8 @@ import { adminOf } from './witness-demand.ts';
 
 /** The epochs of an admin's device; see `EpochRing`. */
 interface GivenEpochs {
+  /** The newest that it has heard of. */
+  readonly current: Pick<EpochStatement, 'epoch'> | null;
   keyOf(epoch: number): Promise<Secret | null>;
   statementOf(epoch: number): EpochStatement | null;
 }
@@ -56,6 +58,7 @@ export class Answering {
   readonly #refused = new Set<string>();
   #open = new Map<string, Open>();
   #shown = '';
+  #isBehind = false;
 
   constructor(options: AnsweringOptions) {
     this.#options = options;
@@ -73,6 +76,14 @@ export class Answering {
     );
   }
 
+  /**
+   * Whether a request was left alone at the last look because it names an epoch that this device has not heard of: to
+   * give the rest would use the request up.
+   */
+  get isBehind(): boolean {
+    return this.#isBehind;
+  }
+
   /** Reads what the relay has. Resolves with what can be answered without a person, or was decided by one. */
   async look(): Promise<readonly string[]> {
     const { log, api, decisions } = this.#options;
@@ -84,6 +95,7 @@ export class Answering {
     await log.pullDirectory();
     this.#forgetBut(wires);
     const open = new Map<string, Open>();
+    this.#isBehind = false;
     for (const wire of wires) {
       const found = await this.#read(wire);
       if (found !== null) open.set(found.id, found);
@@ -139,6 +151,10 @@ export class Answering {
       return null;
     }
     if (read.from.id === log.self.device) return null;
+    if (read.request.lastEpoch > (this.#options.epochs.current?.epoch ?? 0)) {
+      this.#isBehind = true;
+      return null;
+    }
     const weighed = await this.#weigh(read.request, read.from);
     return weighed.give.length === 0 ? null : { ...read, id: toHex(read.request.hash), ...weighed };
   }

@@ -131,6 +131,11 @@ export class Access implements Part {
     this.#pause.abort();
   }
 
+  /** An epoch has come, which a request may have been waiting for. */
+  heardOfEpoch(): void {
+    if (this.#answering.isBehind) this.wake();
+  }
+
   async stop(): Promise<void> {
     this.#stopped.abort();
     this.#pause.abort();

@@ -254,6 +254,7 @@ export class ClientCore {
       onOutcome: (outcome) => {
         this.arrivals.take(outcome);
         if (outcome.kind === 'message') this.heartbeats.saw(outcome.message.sender);
+        if (outcome.kind === 'epoch' && this.#isStarted) this.access.heardOfEpoch();
         this.changes.changed('unreadable');
       },
       onState: (state) => {

@@ -19,6 +19,9 @@ export interface NodeStore {
   /** The nodes that hold a lease. */
   listNodes(): Promise<readonly RelayNode[]>;
 
+  /** Whether a node has lost its lease within the last ten minutes, and not given it back. */
+  hasLostNodes(): Promise<boolean>;
+
   /** How far membership logs go and how often sessions were ended early, of one moment; unknown organisations are left out. */
   readOrgHeads(orgs: readonly OrgId[]): Promise<ReadonlyMap<OrgId, OrgHead>>;
   /** The newest seq of each of these groups; those without a log are left out. */

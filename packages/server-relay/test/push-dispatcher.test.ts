@@ -1,4 +1,4 @@
-import { deviceId, orgId, type DeviceId } from '@keytide/crypto-core';
+import { deviceId, memberId, orgId, type DeviceId } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { openStore, type LogEvent, type RelayStore } from '@keytide/server-relay';
 import { checkWebhook, fakeClock, seededRandom, startPushService, type PushService } from '@keytide/testkit';
@@ -75,6 +75,26 @@ async function after(ms: number): Promise<string[]> {
 
 const idsSeen = () => service.seen.map(({ body }) => (JSON.parse(body) as { id: string }).id);
 const outcomes = () => events.flatMap((event) => (event.event === 'push' ? [event.outcome] : []));
+
+test('all registrations are looked through at the start, and then only after a node has died', async () => {
+  await after(0);
+  const device = await register('of a node that died');
+  const node = random(16);
+  await store.putPresence(node, [{ org, device, kind: 'came' }], 0);
+  await store.putMail({
+    ...{ org, recipient: device, sender: device, member: memberId(random(16)), messageId: random(16) },
+    ...{ bytes: random(9), expiresMs: clock.now() + REPEAT, most: 9, mostOfMember: 9 },
+  });
+  dispatcher.recover();
+  expect(await after(INTERVAL)).toEqual([]);
+  // Nothing was looked through: it is still with that node, which has no lease.
+  expect(await after(2 * INTERVAL)).toEqual([]);
+  await store.renewNode({ node, relayKey: random(32), leaseMs: -1, acked: 0 });
+  dispatcher.recover();
+  await after(0);
+  expect(await after(INTERVAL)).toEqual(['of a node that died']);
+  await store.leaveNodes(node);
+});
 
 test('many things are one word, to each that is not connected and to none that is', async () => {
   await register('away');

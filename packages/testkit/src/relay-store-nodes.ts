@@ -22,6 +22,7 @@ export const nodeChecks: readonly StoreCheck[] = [
       const renew = (byte: number, acked: number, leaseMs = LEASE_MS): Promise<void> =>
         store.renewNode({ node: nodeOf(byte), relayKey, leaseMs, acked });
       const before = await store.drawMoment();
+      assert.equal(await store.hasLostNodes(), false);
       await renew(1, before);
       await renew(2, before);
       await renew(3, before, -1);
@@ -41,6 +42,13 @@ export const nodeChecks: readonly StoreCheck[] = [
       assert.equal(await store.countNodesBehind(nodeOf(1), moment), 1);
       await store.leaveNodes(nodeOf(3));
       assert.equal(await store.countNodesBehind(nodeOf(1), moment), 0);
+      // Whoever gives a lease back is not lost, and neither is who has one.
+      assert.equal(await store.hasLostNodes(), false);
+      await renew(3, before, -1);
+      assert.equal(await store.hasLostNodes(), true);
+      await renew(3, before, -700_000);
+      assert.equal(await store.hasLostNodes(), false);
+      await store.leaveNodes(nodeOf(3));
       for (const byte of [1, 2]) await store.leaveNodes(nodeOf(byte));
       assert.deepEqual(await store.listNodes(), []);
     },

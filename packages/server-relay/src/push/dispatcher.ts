@@ -4,6 +4,7 @@ import { RelayError } from '../errors.ts';
 import type { RelayLimits } from '../limits.ts';
 import { shortId, type Log } from '../log-event.ts';
 import type { Metrics } from '../metrics.ts';
+import type { NodeStore } from '../node-store.ts';
 import type { Recipients } from '../recipients.ts';
 import type { PushRegistration, PushRegistrations } from './registrations.ts';
 import type { PushOutcome } from './sender.ts';
@@ -20,7 +21,7 @@ export interface PushDispatcher {
   left(org: OrgId, device: DeviceId, isClean: boolean): void;
   /** A device has registered, maybe while it is connected. */
   registered(org: OrgId, device: DeviceId): void;
-  /** Another node may have died, and its devices with nobody. */
+  /** Another node may have died, and its devices with nobody: looks, and where one has, through all registrations. */
   recover(): void;
   /** The store may hold something that is due and that nobody here knows of, as when a device has ended. */
   look(): void;
@@ -34,7 +35,7 @@ export interface PushDispatcher {
 
 /** What `createPushDispatcher` works with. */
 export interface PushDispatcherOptions {
-  readonly store: PushStore;
+  readonly store: PushStore & Pick<NodeStore, 'hasLostNodes'>;
   readonly registrations: Pick<PushRegistrations, 'open'>;
   readonly senders: PushSenders;
   readonly primitives: Primitives;
@@ -88,7 +89,8 @@ export function createPushDispatcher(options: PushDispatcherOptions): PushDispat
   /** When something was stored for an organisation last, if that is not long ago. */
   const storedMs = new Map<OrgId, number>();
   const sending = new Set<Promise<void>>();
-  let isRecovered = false;
+  /** Whether to look through all registrations: for what an earlier run has left, or a node that has died. */
+  let toRecover: 'always' | 'after-a-death' | 'no' = 'always';
   let lookMs = 0;
   let working: Promise<void> | null = null;
 
@@ -194,8 +196,9 @@ export function createPushDispatcher(options: PushDispatcherOptions): PushDispat
 
   async function work(): Promise<void> {
     try {
-      if (!isRecovered) await store.recoverPushes(node, clock.now() + limits.pushIntervalMs);
-      isRecovered = true;
+      if (toRecover === 'always' || (toRecover === 'after-a-death' && (await store.hasLostNodes())))
+        await store.recoverPushes(node, clock.now() + limits.pushIntervalMs);
+      toRecover = 'no';
       await writePresence(clock.now() + limits.pushGraceMs);
       await writeWoken(limits.pushGraceMs);
       await startDue();
@@ -249,7 +252,7 @@ export function createPushDispatcher(options: PushDispatcherOptions): PushDispat
       if (here.has(org + device)) change('came', org, device);
     },
     recover() {
-      isRecovered = false;
+      if (toRecover === 'no') toRecover = 'after-a-death';
     },
     look() {
       lookMs = 0;

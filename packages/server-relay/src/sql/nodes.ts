@@ -37,6 +37,13 @@ export function sqlNodes(database: SqlDatabase): NodeStore {
         relayKey: row['relay_key'] as Uint8Array,
       }));
     },
+    async hasLostNodes() {
+      const rows = await database.query(
+        `select 1 as one from relay_nodes
+         where lease_until between clock_timestamp() - interval '10 minutes' and clock_timestamp() limit 1`,
+      );
+      return rows.length > 0;
+    },
     async readOrgHeads(orgs) {
       const rows = await database.query(
         `select org, log_size, session_generation from organisations

@@ -95,7 +95,7 @@ test('another password of Redis counts when the connection is made again; one th
   const secrets = await open();
   let subscribed = 0;
   const heard: number[] = [];
-  const carrier = carrierOf(secrets.options.database, new Uint8Array(32))?.(
+  const carrier = (await carrierOf(secrets.options.database, new Uint8Array(32)))?.(
     (bytes) => void heard.push(...bytes),
     () => void (subscribed += 1),
   );

@@ -9,8 +9,7 @@ import { createBlobs } from './blobs.ts';
 import type { Clock } from './clock.ts';
 import { createDayKeys } from './day-keys.ts';
 import { createDeviceRates } from './device-rates.ts';
-import { openBus, type Bus } from './cluster/bus.ts';
-import { carrierOf } from './cluster/carrier.ts';
+import { openBus, type Bus, type OpenCarrier } from './cluster/bus.ts';
 import { createGroupFeeds } from './cluster/group-feeds.ts';
 import { compareHeads } from './cluster/compare-heads.ts';
 import type { Lease } from './cluster/lease.ts';
@@ -42,7 +41,7 @@ import { watchRequests } from './requests.ts';
 import type { RetentionOf } from './retention.ts';
 import { createSessionWatch } from './session-watch.ts';
 import { serveSockets, type Sockets } from './sockets.ts';
-import type { DatabaseOptions, OpenedStore } from './sql/open.ts';
+import type { OpenedStore } from './sql/open.ts';
 import { traced } from './traced.ts';
 import { createTurnstile } from './turnstile.ts';
 
@@ -54,7 +53,8 @@ export interface AssembleOptions extends OpenedStore {
   readonly app: FastifyInstance;
   /** Has the relay's name once it listens. */
   readonly place: { readonly name: string };
-  readonly database: DatabaseOptions;
+  /** What carries wake-ups between several relays; `null` for one that is alone. */
+  readonly carrier: OpenCarrier | null;
   readonly blobStore: BlobStore;
   readonly identity: IdentityProvider | null;
   readonly undeclared: ((what: string) => void) | null;
@@ -244,7 +244,7 @@ export function assembleRelay(options: AssembleOptions): Parts {
   });
   // What fails shows in the lease.
   const lookAgain = (): void => void watch.look().catch(() => undefined);
-  const open = carrierOf(options.database, signer.publicKey);
+  const { carrier: open } = options;
   if (open !== null) {
     metrics.busAlive(false);
     wire.bus = openBus({

@@ -7,7 +7,7 @@ import { uptime } from 'node:os';
 import type { Signer } from '@keytide/crypto-core';
 import { nodePrimitives, nodeRandom } from '@keytide/crypto-core/node';
 import { watchClock } from './clock-watch.ts';
-import { NO_BUS } from './cluster/bus.ts';
+import { NO_BUS, type OpenCarrier } from './cluster/bus.ts';
 import { carrierOf } from './cluster/carrier.ts';
 import { ALONE, createLease, leaseMsOf, type Lease } from './cluster/lease.ts';
 import { createHttpServer, listen, useTls } from './http-server.ts';
@@ -41,12 +41,14 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const random = options.random ?? nodeRandom;
   let signer: Signer;
   let wrapper: ReplaceableWrapper;
+  let carrier: OpenCarrier | null;
   let lease: Lease = ALONE;
   const wire = { bus: NO_BUS };
   try {
     signer = await openSigner(options.database, random, opened.store);
     wrapper = replaceableWrapper(await openWrapper(options, random, opened.store));
-    if (carrierOf(options.database, signer.publicKey) !== null)
+    carrier = await carrierOf(options.database, signer.publicKey);
+    if (carrier !== null)
       lease = await createLease({
         store: opened.store,
         random,
@@ -64,7 +66,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     ...opened,
     app,
     place,
-    database: options.database,
+    carrier,
     blobStore: options.blobStore ?? blobStoreOf(options.database),
     identity: options.identity ?? null,
     undeclared: options.undeclared ?? null,

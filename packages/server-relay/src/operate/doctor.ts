@@ -12,7 +12,6 @@ import { readTls } from '../tls-files.ts';
 import { checkS3Bucket } from '../keys/check-s3-bucket.ts';
 import { checkKeyWrapper } from '../keys/check-key-wrapper.ts';
 import { openWrappingKeys } from '../keys/open-wrapping-keys.ts';
-import { pingRedis } from '../cluster/redis-carrier.ts';
 import { sqlNodes } from '../sql/nodes.ts';
 import { withAddresses } from './addresses.ts';
 import { relayOptionsOf, wrappingKeysOf, type Config } from './config-schema.ts';
@@ -122,6 +121,7 @@ async function redis(config: Config): Promise<Finding> {
     return { verdict: 'ok', check, says: 'none: PostgreSQL carries wake-ups, enough for a few nodes' };
   try {
     const { redisUrl = '' } = await withAddresses(config, ['redisUrl'], process.env);
+    const { pingRedis } = await import('../cluster/redis-carrier.ts');
     if (await pingRedis(redisUrl)) return { verdict: 'ok', check, says: 'answers' };
     const says = 'does not answer: nodes run without it, slower; check redisUrl and Redis, 6 or newer';
     return { verdict: 'warn', check, says };

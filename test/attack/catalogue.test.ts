@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { nameless, rowsOfPage, rowsOfTests } from './catalogue.ts';
+import { hasTest, nameless, rowsOfPage, rowsOfTests, whole } from './catalogue.ts';
 
 test('the page lists every attack that is tested, and no other', async () => {
   const rows = await rowsOfTests();
@@ -10,4 +10,17 @@ test('the page lists every attack that is tested, and no other', async () => {
 
 test('every attack is one of an item of OWASP', async () => {
   expect(await nameless()).toEqual([]);
+});
+
+test('what is not run is not listed', () => {
+  for (const word of ['skip', 'skipIf(true)', 'runIf(false)', 'todo', 'only', 'fails'])
+    for (const kind of ['describe', 'test', 'it'])
+      expect(() => whole('a file', `x();\n${kind}.${word}('a', () => {});`)).toThrow('leaves tests out');
+  const text =
+    "test('one', () => {});\n  test(\n    'two',\n    () => {},\n  );\n// test('three', …)\nx('four');";
+  expect(whole('a file', text)).toBe(text);
+  expect(['one', 'two', 'three', 'four', 'on'].map((name) => hasTest(text, name))).toEqual([
+    ...[true, true],
+    ...[false, false, false],
+  ]);
 });

@@ -9,7 +9,7 @@ const BESIDE = 'packages/server-relay/test';
 export async function rowsOfTests(): Promise<string[]> {
   const rows: string[] = [];
   for await (const path of glob('test/attack/*.{attack,test}.ts', { cwd: root })) {
-    const text = await readFile(join(root, path), 'utf8');
+    const text = whole(path, await readFile(join(root, path), 'utf8'));
     let item: string | null = null;
     for (const [, kind, , name = ''] of text.matchAll(/^ *(describe|test)\((['"])(.*?)\2,/gm)) {
       if (kind === 'describe') item = /^(API\d+): /.exec(name)?.[1] ?? null;
@@ -17,11 +17,23 @@ export async function rowsOfTests(): Promise<string[]> {
     }
   }
   for (const [item, file, name] of ELSEWHERE) {
-    const text = await readFile(join(root, BESIDE, file), 'utf8');
-    if (!text.includes(name)) throw new Error(`${file} has no test '${name}'`);
+    const text = whole(file, await readFile(join(root, BESIDE, file), 'utf8'));
+    if (!hasTest(text, name)) throw new Error(`${file} has no test '${name}'`);
     rows.push(row(item, name, `${BESIDE}/${file}`));
   }
   return rows.toSorted(byItem);
+}
+
+/** The text of a file of tests. @throws Error for one of which a part is not run: the page would say that it is */
+export function whole(path: string, text: string): string {
+  const [left] = /\b(?:describe|test|it)\.(?:skip|skipIf|runIf|todo|only|fails)\b/.exec(text) ?? [];
+  if (left !== undefined) throw new Error(`${path} leaves tests out: ${left}`);
+  return text;
+}
+
+/** Whether a test of this name begins there, and not only its name stands there. */
+export function hasTest(text: string, name: string): boolean {
+  return [...text.matchAll(/^ *(?:test|it)\(\s*(['"])(.*?)\1,/gm)].some(([, , found]) => found === name);
 }
 
 /** The rows that the page has. */

@@ -1,5 +1,6 @@
 import {
   createEpoch,
+  type CreateEpochInput,
   deviceIdOf,
   memoryKeyStore,
   openEpoch,
@@ -49,7 +50,7 @@ export async function groupWorld() {
   const genesis = createGenesis({ primitives, random, device: own, handle: 'ada', policy, nowMs: NOW_MS });
   const state = replay(primitives, [genesis]);
   const group = state.everyone;
-  const created = await createEpoch({
+  const first: CreateEpochInput = {
     primitives,
     random,
     signer,
@@ -67,7 +68,10 @@ export async function groupWorld() {
       device: recipient.device,
       encapsulator: primitives.encapsulator(recipient.sealingPublicKey),
     })),
-  });
+  };
+  const created = await createEpoch(first);
+  /** Another first epoch, as good as the other. */
+  const rival = (await createEpoch({ ...first, createdMs: NOW_MS + 1 })).statement;
   const statement: GroupEntry = { kind: 'statement', bytes: created.statement };
   const keys: EpochKeys = openEpoch({
     primitives,
@@ -121,7 +125,8 @@ export async function groupWorld() {
   /** The epoch's key, a copy. */
   const epochKey = (): Secret => Secret.own(created.key.use((bytes) => bytes.slice()));
 
-  return { device, signer, genesis, secondEntry, state, statement, keys, epochKey, makeRing, makeReplica };
+  const log = { device, signer, genesis, secondEntry, state };
+  return { ...log, statement, rival, keys, epochKey, makeRing, makeReplica };
 }
 export type GroupWorld = Awaited<ReturnType<typeof groupWorld>>;
 

@@ -132,7 +132,7 @@ test('a replica goes on from a floor: the tree, the chain of its senders, and wh
   }
 });
 
-test('an epoch from before the floor is over, one that is unknown is not excused, and another one is a fork', async () => {
+test('an epoch from before the floor is over, and one that is unknown is not excused', async () => {
   const { epochs } = await world.makeRing();
   const replica = new GroupReplica(primitives, world.state.everyone, epochs);
   const floor: LogFloor = { kind: 'floor', ...floorAfter([world.statement, makeWriter(world)()]) };
@@ -140,6 +140,21 @@ test('an epoch from before the floor is over, one that is unknown is not excused
   expect(epochs.keysOf(1)).toBe('ask-an-admin');
   expect([epochs.keysOf(0), epochs.isExpired(0)]).toEqual(['expired-by-policy', true]);
   expect([epochs.keysOf(2), epochs.isExpired(2)]).toEqual(['tampered', false]);
+});
+
+test('a floor that names another statement for an epoch that is known here is a fork, with the proof of it', async () => {
+  const body = floorAfter([world.statement, makeWriter(world)(), makeWriter(world)()]);
+  const nowMs = STARTED_MS + 2 * Y_MS;
+  const forked = { ...body, statement: world.rival };
+  // Whoever knows of neither has to take the one that is shown.
+  await fittingFloor(forked, await contextAt(nowMs));
+  const context = await contextAt(nowMs);
+  await context.epochs.adopt(await context.epochs.verify(world.statement.bytes));
+  await fittingFloor(body, context);
+  await expect(fittingFloor(forked, context)).rejects.toMatchObject({
+    code: 'relay-forked',
+    evidence: [world.rival],
+  });
 });
 
 test('a stored floor that is not one is damage', () => {

@@ -1,3 +1,5 @@
+import { glob, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { nodePrimitives } from '@keytide/crypto-core/node';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { SqlDatabase } from '../src/sql/database.ts';
@@ -56,4 +58,42 @@ test('the files of this package are found, and no number is given twice', async 
   const versions = migrations.map(({ version }) => version);
   expect(versions.length).toBeGreaterThan(0);
   expect(new Set(versions).size).toBe(versions.length);
+});
+
+/** What takes something away from statements of the version before: the first of it. */
+function takenAway(sql: string): string | null {
+  const said = sql.replaceAll(/--.*$/gm, '').replaceAll(/\s+/g, ' ');
+  const [found = null] =
+    /\b(drop (?!not null)|rename |alter column \w+ (set data )?type|set not null|add constraint|truncate |create or replace view)/i.exec(
+      said,
+    ) ?? [];
+  return found;
+}
+
+test('a migration takes nothing away from the version before, since nodes are replaced one by one', async () => {
+  for (const { version, name, sql } of await readMigrations())
+    if (version >= 14) expect(takenAway(sql), name).toBeNull();
+  for (const sql of [
+    ...[
+      'drop table a',
+      'alter table a drop column b',
+      'alter table a rename column b to c',
+      'DROP\n FUNCTION f()',
+    ],
+    ...['alter table a alter column b type text', 'alter table a alter column b set not null'],
+  ])
+    expect(takenAway(sql), sql).not.toBeNull();
+  const adds =
+    '-- drop nothing\ncreate table a (b int not null); alter table a add column c int not null default 0';
+  expect(takenAway(adds)).toBeNull();
+});
+
+test('no statement asks a table for columns that it does not name', async () => {
+  const sources = join(import.meta.dirname, '../src/sql');
+  for await (const file of glob('*.ts', { cwd: sources })) {
+    const text = await readFile(join(sources, file), 'utf8');
+    // Of a function and of a part of the same statement all are known.
+    const found = /select (?:\w+\.)\*|[`']\s*select \* from (?!\w+\(|\()|returning \*/i.exec(text);
+    expect(found?.[0], file).toBeUndefined();
+  }
 });

@@ -20,7 +20,10 @@ export function sqlBlobs(database: SqlDatabase): BlobIndex {
       return VERDICTS[row?.['verdict'] as number] as (typeof VERDICTS)[number];
     },
     async readBlob(blob) {
-      const [row] = await database.query('select * from blobs where org = $1 and blob = $2', keyOf(blob));
+      const [row] = await database.query(
+        'select device, size_bytes, received_bytes, touched_ms from blobs where org = $1 and blob = $2',
+        keyOf(blob),
+      );
       if (row === undefined) return null;
       return {
         device: deviceId(row['device'] as Uint8Array),

@@ -34,7 +34,8 @@ export function sqlSessions(database: SqlDatabase): SessionStore {
     },
     async readSession(org, tokenHash) {
       const [row] = await database.query(
-        `select s.*, coalesce(o.session_generation, 0) as as_of, coalesce(o.log_size, 0) as log_size
+        `select s.org, s.session, s.kind, s.subject, s.expires_ms,
+           coalesce(o.session_generation, 0) as as_of, coalesce(o.log_size, 0) as log_size
          from sessions s left join organisations o on o.org = s.org
          where s.org = $1 and s.token_hash = $2 and s.generation >= coalesce(o.session_floor, 0)`,
         [idBytes(org), tokenHash],

@@ -8,6 +8,7 @@ const PASSING_REFUSALS: ReadonlySet<string> = new Set([
   // A socket that ends so makes the device log in again, and look in the log what has become of it.
   'not-a-member',
   'rate-limited',
+  // What a socket says as it ends; a request that is answered so, or not at all, is `offline`.
   'unavailable',
   'session-ended',
   'message-id-reused',

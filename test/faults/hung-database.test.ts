@@ -4,7 +4,8 @@ import { holdTable, postgresProcesses, seededWorld } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { announceOf, appendOf } from '../../packages/server-relay/test/group.ts';
 import { greet, seqsOf, type Line } from '../../packages/server-relay/test/line.ts';
-import { call, settle } from '../../packages/server-relay/test/relay-under-test.ts';
+import { call, settle, tokenOf } from '../../packages/server-relay/test/relay-under-test.ts';
+import { visitPostgres } from '../../packages/server-relay/src/sql/postgres.ts';
 import { openPostgres, urlOf } from './databases.ts';
 import { logOfRelay } from './group-log.ts';
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
@@ -139,4 +140,31 @@ test('a relay whose database hangs can be ended in good order, and has lost noth
   expect(kept).toEqual(kept.map((_, index) => index + 1));
   for (const [index, { envelope }] of append.items.entries())
     expect(entries[(seqs[index] as number) - 1]).toBe(`00${Buffer.from(envelope).toString('hex')}`);
+});
+
+test('a day whose tables somebody dropped is an explicit gap, and is written to again', async () => {
+  relay = await start();
+  token = await tokenOf(relay, org, ada);
+  const line = await listen();
+  line.send(appendOf(world, 1));
+  await line.next('appended');
+  line.socket.close();
+  const visitor = visitPostgres(urlOf(under));
+  const tables = await visitor.query(
+    "select relname::text as name from pg_class where relname ~ '^entries_[0-9]+_[0-9]+$'",
+  );
+  expect(tables).toHaveLength(1);
+  for (const { name } of tables) await visitor.query(`drop table ${String(name)}`);
+  await visitor.close();
+
+  const writer = await greet(relay, token);
+  const append = appendOf(world, 2, 2);
+  writer.send(append);
+  const [first = 0, second] = (await bounded(writer.next('appended'))).seqs;
+  const reader = await greet(relay, token);
+  reader.send({ type: 'subscribe', group: world.state.everyone, afterSeq: 0 });
+  expect(await bounded(reader.next('gap'))).toMatchObject({ firstAvailableSeq: first });
+  await bounded(reader.next('caught-up'));
+  expect(seqsOf(reader)).toEqual([first, second]);
+  for (const { socket } of [writer, reader]) socket.close();
 });

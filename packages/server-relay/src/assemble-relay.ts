@@ -1,4 +1,4 @@
-import type { Random, Signer } from '@keytide/crypto-core';
+import { encodeUtf8, type Random, type Signer } from '@keytide/crypto-core';
 import { nodePrimitives } from '@keytide/crypto-core/node';
 import { encodeRelayFrame, type IdentityProvider } from '@keytide/relay-protocol';
 import type { FastifyInstance } from 'fastify';
@@ -7,6 +7,7 @@ import { createAtRest } from './at-rest.ts';
 import type { BlobStore } from './blob-store.ts';
 import { createBlobs } from './blobs.ts';
 import type { Clock } from './clock.ts';
+import { createCallerRates } from './caller-rates.ts';
 import { createDayKeys } from './day-keys.ts';
 import { createDeviceRates } from './device-rates.ts';
 import { openBus, type Bus, type OpenCarrier } from './cluster/bus.ts';
@@ -190,6 +191,9 @@ export function assembleRelay(options: AssembleOptions): Parts {
     limits.strangersPerSecond,
     sharing.named('strangers'),
   );
+  // What only those can make who have the relay's key.
+  const salt = signer.sign(encodeUtf8('addresses of callers') as Uint8Array);
+  const callerRates = createCallerRates({ primitives, clock, limits, sharing, salt });
   const identity = options.identity === null ? NO_IDENTITY : createIdentityCheck(options.identity, clock);
   const gate = createGate(logins, organisations, clock);
   const blobs = createBlobs({ index: store, bytes: options.blobStore, clock, limits });
@@ -218,6 +222,7 @@ export function assembleRelay(options: AssembleOptions): Parts {
     relayName,
     push: { registrations, senders, registered: push.registered },
     admitStranger,
+    callerRates,
     polls: waiting,
     withPeer: createPeerLending({ watch, organisations, shared }),
   });

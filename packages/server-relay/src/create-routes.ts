@@ -1,5 +1,6 @@
 import { isRefusalCode, LIMITS } from '@keytide/relay-protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { CallerRates } from './caller-rates.ts';
 import { RelayError } from './errors.ts';
 import type { Gate } from './gate.ts';
 import { parsed } from './parsed.ts';
@@ -28,6 +29,7 @@ export interface RoutesOptions {
   readonly gate: Gate;
   /** Takes one call of somebody who is not logged in. @throws RelayError `rate-limited` */
   readonly admitStranger: () => void;
+  readonly callerRates: CallerRates;
   /** What large bodies that are under way may have together, in bytes. */
   readonly bodiesBytes: number;
   /** Gets each answer and refusal that its route does not declare; without it nobody looks. */
@@ -36,7 +38,7 @@ export interface RoutesOptions {
 
 /** No routes yet. */
 export function createRoutes(app: FastifyInstance, options: RoutesOptions): Routes {
-  const { gate, admitStranger, bodiesBytes, undeclared } = options;
+  const { gate, admitStranger, callerRates, bodiesBytes, undeclared } = options;
   const routes: Route[] = [];
   let underWayBytes = 0;
   const isDeclared = Symbol('declared');
@@ -61,9 +63,15 @@ export function createRoutes(app: FastifyInstance, options: RoutesOptions): Rout
   }
 
   async function callerOf(who: keyof Callers, request: FastifyRequest): Promise<Callers[typeof who]> {
-    if (hasSession(who)) return gate[who](request);
-    if (who === 'stranger') admitStranger();
-    return null;
+    if (!hasSession(who)) {
+      callerRates.admitAddress(request.ip);
+      if (who === 'stranger') admitStranger();
+      return null;
+    }
+    const caller = await gate[who](request);
+    // Only now: whoever is let in by no session cannot use up what an organisation has.
+    callerRates.admitOrganisation(caller.org);
+    return caller;
   }
 
   async function answer(

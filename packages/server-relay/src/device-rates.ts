@@ -30,8 +30,8 @@ export function createMemberRates(
   perSecond: number,
   share: { readonly ofDevice: ShareRate; readonly ofMember: ShareRate } = ALONE,
 ): MemberRates {
-  const ofDevice = createRates<DeviceId>(clock, burst, perSecond, share.ofDevice);
-  const ofMember = createRates<MemberId>(clock, 2 * burst, 2 * perSecond, share.ofMember);
+  const ofDevice = createKeyedRates<DeviceId>(clock, burst, perSecond, share.ofDevice);
+  const ofMember = createKeyedRates<MemberId>(clock, 2 * burst, 2 * perSecond, share.ofMember);
   return { admits: ({ id, member }) => ofDevice.admits(id) && ofMember.admits(member) };
 }
 
@@ -42,12 +42,13 @@ export function createDeviceRates(
   perSecond: number,
   share: ShareRate = UNSHARED,
 ): DeviceRates {
-  return createRates<DeviceId>(clock, burst, perSecond, share);
+  return createKeyedRates<DeviceId>(clock, burst, perSecond, share);
 }
 
 const ALONE = { ofDevice: UNSHARED, ofMember: UNSHARED };
 
-function createRates<Id extends string>(
+/** Gives each id `burst`, then `perSecond` a second. There may be no more ids than a hostile caller can make. */
+export function createKeyedRates<Id extends string>(
   clock: Clock,
   burst: number,
   perSecond: number,

@@ -55,17 +55,25 @@ interface HttpServerOptions {
   readonly log: Log;
   readonly metrics: Pick<Metrics, 'refused'>;
   readonly tls: TlsPair | null;
+  readonly trustedProxies: number;
   readonly limits: Pick<RelayLimits, 'requestMs'>;
 }
 
 /** An HTTP server without routes: JSON errors, limits, and no log of its own, so none can hold a token. */
-export function createHttpServer({ log, metrics, tls, limits }: HttpServerOptions): FastifyInstance {
+export function createHttpServer({
+  log,
+  metrics,
+  tls,
+  trustedProxies,
+  limits,
+}: HttpServerOptions): FastifyInstance {
   // Node swaps the two when less time is given to all than to the headers, and looks every 30 seconds unless told.
   const http = { headersTimeout: limits.requestMs, connectionsCheckingInterval: limits.requestMs / 4 };
   const app = Fastify({
     ...(tls === null ? { http } : {}),
     https: tls === null ? null : { ...http, ...tls, handshakeTimeout: HANDSHAKE_MS },
     logger: false,
+    trustProxy: (_address: string, hop: number) => hop < trustedProxies,
     bodyLimit: BODY_BYTES,
     requestTimeout: limits.requestMs,
     connectionTimeout: 60_000,

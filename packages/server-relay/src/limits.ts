@@ -33,6 +33,12 @@ export interface RelayLimits {
   /** Logins and new organisations: a burst of so many, then so many a second. */
   readonly strangerBurst: number;
   readonly strangersPerSecond: number;
+  /** Calls without a session from one address: a burst of so many, then so many a second. */
+  readonly addressBurst: number;
+  readonly addressPerSecond: number;
+  /** HTTP calls of one organisation's devices: a burst of so many, then so many a second. */
+  readonly organisationBurst: number;
+  readonly organisationPerSecond: number;
   readonly challengeMs: number;
   /** How long an access token is good. */
   readonly accessMs: number;
@@ -99,6 +105,10 @@ export const DEFAULT_LIMITS: RelayLimits = {
   catchUpReads: 2,
   strangerBurst: 10_000,
   strangersPerSecond: 500,
+  addressBurst: 2_000,
+  addressPerSecond: 100,
+  organisationBurst: 50_000,
+  organisationPerSecond: 2_000,
   challengeMs: 60_000,
   accessMs: 900_000,
   sessionMs: 2_592_000_000,

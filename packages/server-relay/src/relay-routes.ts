@@ -38,6 +38,7 @@ export interface RelayRoutesOptions
   readonly push: Omit<PushRoutesOptions, 'gate' | 'sessions'>;
   readonly hint: Sockets['hint'];
   readonly admitStranger: RoutesOptions['admitStranger'];
+  readonly callerRates: RoutesOptions['callerRates'];
   readonly undeclared: RoutesOptions['undeclared'];
 }
 
@@ -49,8 +50,9 @@ export function addRelayRoutes(app: FastifyInstance, options: RelayRoutesOptions
       ofDevice: sharing.named(name),
       ofMember: sharing.named(`${name} of member`),
     });
-  const { admitStranger, undeclared } = options;
-  const routes = createRoutes(app, { gate, admitStranger, bodiesBytes: limits.intakeBytes, undeclared });
+  const { admitStranger, callerRates, undeclared } = options;
+  const bodiesBytes = limits.intakeBytes;
+  const routes = createRoutes(app, { gate, admitStranger, callerRates, bodiesBytes, undeclared });
   addOpenApiRoute(routes, version);
   addRoutes(routes, options);
   addSessionRoutes(routes, {

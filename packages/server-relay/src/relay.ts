@@ -19,6 +19,11 @@ export interface RelayOptions {
   readonly port?: number;
   /** The origin under which clients reach the relay, when that is not host and port. Logins are bound to it. */
   readonly publicUrl?: string;
+  /**
+   * How many proxies of the operator's own stand before it, each adding the address that it saw to `X-Forwarded-For`: by
+   * that address strangers are told apart. Default 0: by the address of the connection.
+   */
+  readonly trustedProxies?: number;
   /** To speak TLS in this process; without it, something in front of the relay does. */
   readonly tls?: TlsFiles;
   /** The origins of web pages that may use this relay, such as `https://app.example`. Default: none. */

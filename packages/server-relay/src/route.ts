@@ -62,9 +62,8 @@ export function mediaTypeOf(schema: z.ZodType): string {
 
 /** Every code that a route may refuse with. */
 export function refusalsOf({ method, who, refusals = [] }: Route): readonly RefusalCode[] {
-  const codes = new Set<RefusalCode>(['malformed', 'unavailable', ...refusals]);
+  const codes = new Set<RefusalCode>(['malformed', 'unavailable', 'rate-limited', ...refusals]);
   if (method !== 'get') codes.add('too-large');
-  if (who === 'stranger') codes.add('rate-limited');
   if (hasSession(who)) codes.add('session-ended');
   if (hasSession(who) && who !== 'session') codes.add('not-a-member');
   return [...codes];

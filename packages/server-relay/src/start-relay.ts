@@ -60,7 +60,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     await opened.store.close();
     throw error;
   }
-  const app = createHttpServer({ log, metrics, tls, limits });
+  const app = createHttpServer({ log, metrics, tls, trustedProxies: options.trustedProxies ?? 0, limits });
   answerBrowsers(app, origins);
   const parts = assembleRelay({
     ...opened,

@@ -27,7 +27,8 @@ function routesUnderTest(): { add(route: Route, handle: () => unknown): void; to
   app = Fastify();
   const told: string[] = [];
   const undeclared = (what: string): void => void told.push(what);
-  const routes = createRoutes(app, { gate, admitStranger() {}, bodiesBytes: 0, undeclared });
+  const callerRates = { admitAddress() {}, admitOrganisation() {} };
+  const routes = createRoutes(app, { gate, admitStranger() {}, callerRates, bodiesBytes: 0, undeclared });
   return { add: routes.add, told };
 }
 

@@ -32,7 +32,9 @@ function rows(): string[] {
     Object.entries(operations).flatMap(([method, operation]) => {
       if (method === 'servers') return [];
       const codes = Object.values(operation.responses).flatMap((each) => each['x-keytide-codes'] ?? []);
-      const own = codes.filter((code) => !['malformed', 'too-large', 'unavailable'].includes(code));
+      const own = codes.filter(
+        (code) => !['malformed', 'too-large', 'unavailable', 'rate-limited'].includes(code),
+      );
       const who = operation['x-keytide-caller'];
       return [`| \`${method.toUpperCase()} ${path}\` | ${who} | ${operation.summary} | ${own.join(', ')} |`];
     }),

@@ -18,6 +18,7 @@ test('a device that loses its place while it registers leaves nothing behind', a
     log: () => undefined,
     metrics: createMetrics(clock, '0'),
     tls: null,
+    trustedProxies: 0,
     limits: { requestMs: 1_000 },
   });
   let isLive = false;
@@ -27,6 +28,7 @@ test('a device that loses its place while it registers leaves nothing behind', a
     bodiesBytes: 0,
     gate: gate as unknown as Gate,
     admitStranger: () => undefined,
+    callerRates: { admitAddress: () => undefined, admitOrganisation: () => undefined },
     undeclared: (what) => void done.push(what),
   });
   addPushRoutes(routes, {

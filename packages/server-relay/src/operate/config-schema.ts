@@ -11,6 +11,7 @@ export interface Config {
   readonly host: string;
   readonly port: number;
   readonly publicUrl?: string | undefined;
+  readonly trustedProxies: number;
   readonly origins: readonly string[];
   readonly dataFolder?: string | undefined;
   readonly databaseUrl?: string | undefined;
@@ -97,6 +98,11 @@ const shape = {
     .url({ protocol: /^https?$/ })
     .optional()
     .describe('the URL under which devices reach the relay, such as https://relay.example'),
+  trustedProxies: whole(0, 8)
+    .default(0)
+    .describe(
+      'how many proxies of yours stand before it, 0 to 8, each adding the address that it saw to X-Forwarded-For: strangers are told apart by it',
+    ),
   origins: origins
     .default([])
     .describe(
@@ -318,6 +324,7 @@ export function relayOptionsOf(config: Config): RelayOptions {
     host,
     port,
     origins: config.origins,
+    trustedProxies: config.trustedProxies,
     limits: Object.fromEntries(Object.entries(config.limits).filter(([, value]) => value !== undefined)),
     ...(publicUrl === undefined ? {} : { publicUrl }),
     ...(issuer === undefined || clientId === undefined ? {} : { identity: { issuer, clientId } }),

@@ -197,7 +197,12 @@ function harmlessFrame(group: GroupId): fc.Arbitrary<RelayFrame> {
     .map((id) => Buffer.from(id).toString('hex') as GroupId);
   return fc.oneof(
     fc.record({ type: fc.constant('pong' as const), nonce: uint }),
-    fc.record({ type: fc.constant('welcome' as const), relayTimeMs: uint, directorySize: uint }),
+    fc.record({
+      type: fc.constant('welcome' as const),
+      relayTimeMs: uint,
+      directorySize: uint,
+      timeline: fc.uint8Array({ minLength: 16, maxLength: 16 }),
+    }),
     fc.record({
       type: fc.constant('appended' as const),
       requestId: fc.integer({ min: 50, max: 2 ** 31 }),

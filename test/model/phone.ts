@@ -226,6 +226,7 @@ export class Phone {
     const { wires } = this.#shown;
     await directory.pull({
       readLog: async (from) => ({ entries: wires.slice(from), size: wires.length }),
+      appendLog: () => Promise.reject(new Error('it has everything')),
       readCheckpoint: () => Promise.reject(new Error('the policy names no relay')),
       readTile: async () => null,
     });

@@ -81,7 +81,7 @@ export const clientDecoders: readonly Decoder[] = [
         writeFileSync(path, bytes);
         const journal = await openFileJournal(path);
         const records = await journal.read(0);
-        await journal.clear();
+        await journal.cut(0);
         await journal.append(records);
         await journal.close();
         const kept = Uint8Array.from(readFileSync(path));

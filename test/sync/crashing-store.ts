@@ -53,10 +53,10 @@ function keptJournal(kept: readonly Uint8Array[]): KeptJournal {
     async flush() {
       safe = records.length;
     },
-    async clear() {
-      await inner.clear();
-      records.length = 0;
-      safe = 0;
+    async cut(length) {
+      await inner.cut(length);
+      records.length = Math.min(records.length, length);
+      safe = Math.min(safe, length);
     },
     records: () => records,
     safe: () => safe,

@@ -25,12 +25,12 @@ function slowOutbox(store: CrashingStore, gate: () => Promise<void>): CrashingSt
     async journal(name) {
       const journal = await store.journal(name);
       if (name !== 'outbox') return journal;
-      const { read, append, clear } = journal;
+      const { read, append, cut } = journal;
       return {
         get length() {
           return journal.length;
         },
-        ...{ read, append, clear },
+        ...{ read, append, cut },
         flush: () => gate().then(() => journal.flush()),
       };
     },

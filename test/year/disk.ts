@@ -56,7 +56,7 @@ export class Disk {
             await vault.close();
             await eraseNativeKeyStore(parts, VAULT);
             await ticket.delete();
-            for (const name of this.#journals.keys()) await this.#mounted(name, alive).clear();
+            for (const name of this.#journals.keys()) await this.#mounted(name, alive).cut(0);
             this.#wasDestroyed = true;
           }),
         wasDestroyed: async () => this.#wasDestroyed,
@@ -69,7 +69,7 @@ export class Disk {
         for (const [name, flushed] of this.#flushed) {
           const journal = this.#journal(name);
           const records = await journal.read(0);
-          await journal.clear();
+          await journal.cut(0);
           await journal.append(records.slice(0, flushed + Math.floor(share * (records.length - flushed))));
         }
       },
@@ -101,10 +101,10 @@ export class Disk {
       read: (start, end) => alive(() => journal.read(start, end)),
       append: (records) => alive(() => journal.append(records)),
       flush: () => alive(async () => noted(journal.length)),
-      clear: () =>
+      cut: (length) =>
         alive(async () => {
-          await journal.clear();
-          noted(0);
+          await journal.cut(length);
+          noted(Math.min(length, this.#flushed.get(name) ?? 0));
         }),
     };
   }

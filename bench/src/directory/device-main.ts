@@ -101,7 +101,7 @@ function journalOf(log: LogFile, length: number): Journal {
     read: (start, end = length) => Promise.resolve(log.read(start, Math.min(end, length))),
     append: (records) => Promise.resolve(void appended.push(...records)),
     flush: () => Promise.resolve(),
-    clear: () => Promise.reject(new Error('nobody clears this journal')),
+    cut: () => Promise.reject(new Error('nobody cuts this journal')),
   };
 }
 

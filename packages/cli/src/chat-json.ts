@@ -26,6 +26,7 @@ export function jsonChat(output: Output): ChatView {
     },
     unreadable: (unreadable) => emit('unreadable', { ...unreadable }),
     missing: (missing) => emit('missing', missing),
+    lost: ({ seq, throughSeq, again }) => emit('lost', { seq, throughSeq, again }),
     queued: (_text, isOnline) => emit('queued', { online: isOnline }),
     refused: (code, message) => emit('refused', { code, message }),
     close: () => readline.close(),

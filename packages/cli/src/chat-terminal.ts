@@ -66,6 +66,10 @@ export function terminalChat({ input, output, nowMs, onInterrupt }: TerminalChat
       print([
         `* the relay has not given ${to - from + 1} message(s) of device ${device.slice(0, 8)}; tell your admin`,
       ]),
+    lost: ({ seq, throughSeq, again }) =>
+      print([
+        `* the relay was put back and has lost entries ${seq} to ${throughSeq}; of yours, ${again} are sent again`,
+      ]),
     queued: (text, isOnline) => {
       if (!isOnline) print([`  (kept until the relay is back) ${terminalText(text)}`]);
     },

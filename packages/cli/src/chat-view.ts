@@ -1,4 +1,4 @@
-import type { LogItem, Missing, SyncState, Unreadable } from '@keytide/client';
+import type { LogItem, Lost, Missing, SyncState, Unreadable } from '@keytide/client';
 import type { ChatMessage } from './organisation.ts';
 
 /** A message as the chat shows it. */
@@ -18,6 +18,7 @@ export interface ChatView {
   state(state: SyncState): void;
   unreadable(unreadable: Unreadable): void;
   missing(missing: Missing): void;
+  lost(lost: Lost): void;
   /** A line is safe on this device; `isOnline` tells whether it is on its way already. */
   queued(text: string, isOnline: boolean): void;
   /** A line could not be written. */

@@ -138,6 +138,13 @@ export class Arrivals {
     this.#drop(({ epoch }) => epoch <= throughEpoch);
   }
 
+  /** Lets go of everything after this place of the log: it goes on otherwise. */
+  rewind(throughSeq: number): void {
+    for (const collection of this.#options.collections.values()) collection.rewind?.(throughSeq);
+    for (const bySeq of [this.#unreadable, this.#rejected, this.#read])
+      for (const seq of [...bySeq.keys()]) if (seq > throughSeq) bySeq.delete(seq);
+  }
+
   /** Lets go of what is over for its collection alone. */
   forgetShort(): void {
     for (const { collection, throughEpoch } of this.#options.windows.over()) {

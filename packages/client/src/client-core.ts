@@ -247,6 +247,7 @@ export class ClientCore {
     this.sync = new Sync({
       ...parts,
       ports,
+      keyStore: options.store.keys,
       group,
       epochs: this.epochs,
       replica,
@@ -263,6 +264,12 @@ export class ClientCore {
       },
       onChanged: () => this.tell(),
       onWaiting: (payload, epoch) => this.arrivals.wait(payload, epoch),
+      onLost: (lost) => {
+        this.arrivals.rewind(lost.seq - 1);
+        this.changes.changed('unreadable');
+        this.events.emit('lost', lost);
+      },
+      onTimeline: () => relayData.startOver(),
       onWitnesses: (witnesses) => this.events.emit('witnesses', witnesses),
       onEphemeral: (frame, socket) => this.live.receive(frame, socket),
       parts: [

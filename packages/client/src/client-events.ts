@@ -3,6 +3,7 @@ import type { SyncState } from './connection.ts';
 import type { Divergence, Missing, UnreadableCode } from './group-replica.ts';
 import type { IdentityChange, OwnDevice } from './identity-watch.ts';
 import type { RefusedDocument } from './relay-data.ts';
+import type { Lost } from './rewind.ts';
 import type { Rejected } from './rejection.ts';
 import type { Witnesses } from './witness-demand.ts';
 
@@ -37,6 +38,11 @@ export type ClientEvents = {
   readonly missing: Missing;
   /** Proof that the relay shows members different logs of the group. Told once a device. */
   readonly divergence: Divergence;
+  /**
+   * The relay was put back from a backup and no longer has entries that this device had: its own messages among them
+   * are sent again, and what others wrote is shown again when their devices have. The first listener also gets those so far.
+   */
+  readonly lost: Lost;
   /**
    * A document of a collection of the class org that does not fit its schema: it is shown nowhere. The first
    * listener also gets those so far.
@@ -73,6 +79,7 @@ export type ClientEvents = {
 /** Of which the first listener gets those so far too. */
 export const KEPT_EVENTS: readonly (keyof ClientEvents)[] = [
   'missing',
+  'lost',
   'rejected',
   'identity',
   'own-device',

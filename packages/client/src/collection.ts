@@ -19,6 +19,8 @@ export interface AnyCollection {
   removeAnew?(): Promise<void>;
   /** Lets go of everything that was written in this epoch or before: its time is over. */
   forget?(throughEpoch: number): void;
+  /** Lets go of what came after this place of the group's log: the relay has lost it. */
+  rewind?(throughSeq: number): void;
   /** Tells whoever subscribed, where anything has changed since. */
   tell?(): void;
   /** Takes an authentic and fresh live value in; `false` when it breaks the collection's rules. */

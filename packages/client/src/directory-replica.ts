@@ -21,6 +21,7 @@ import {
 } from '@keytide/key-directory';
 import { CheckpointKeeper, type OwnLog } from './checkpoint-keeper.ts';
 import { ClientError } from './errors.ts';
+import { passes } from './failure.ts';
 import type { Journal } from './journal.ts';
 import type { LogSource } from './log-source.ts';
 import { isSameCheckpoint, openCheckpoint, type SignedCheckpoint } from './signed-checkpoint.ts';
@@ -216,8 +217,13 @@ export class DirectoryReplica {
   }
 
   async #read(source: LogSource): Promise<void> {
-    for (;;) {
+    for (let hasGiven = false; ;) {
       const { entries, size } = await source.readLog(this.size);
+      if (size < this.size && !hasGiven) {
+        await this.#giveBack(source, size);
+        hasGiven = true;
+        continue;
+      }
       try {
         if (size < this.size) throw olderLog(this.#wires);
         await this.append(entries);
@@ -228,6 +234,21 @@ export class DirectoryReplica {
       }
       if (entries.length === 0) {
         throw new ClientError('relay-misbehaved', 'the relay withholds membership entries it says it has');
+      }
+    }
+  }
+
+  /**
+   * Hands in again what the relay shows no more: one that was put back from a backup has it afterwards, as it was,
+   * for entries prove themselves. What it does not take, it has not; what then follows is as ever.
+   */
+  async #giveBack(source: LogSource, from: number): Promise<void> {
+    for (const wire of this.#wires.slice(from)) {
+      try {
+        await source.appendLog(wire);
+      } catch (error) {
+        if (error instanceof ClientError && error.code === 'relay-refused' && !passes(error)) return;
+        throw error;
       }
     }
   }

@@ -55,7 +55,10 @@ export function sealDrafts(context: DraftContext, keys: EpochKeys, drafts: reado
 }
 
 /** What messages of this device said, as drafts that take their place; those without a key are left out. */
-export function draftsAgain(epochs: EpochRing, outgoing: readonly Outgoing[]): (Draft & { epoch: number })[] {
+export function draftsAgain(
+  epochs: EpochRing,
+  outgoing: readonly Outgoing[],
+): (Draft & { replaces: number; epoch: number })[] {
   return outgoing.flatMap(({ envelope, counter }) => {
     const { epoch } = parseEnvelopeHeader(envelope);
     const keys = epochs.keysOf(epoch);

@@ -112,8 +112,11 @@ export class EpochRing {
     return new EpochRing(this.#options, this.#epochs);
   }
 
-  /** Takes the place of this ring's epochs: those of one that has decided as much of the log. */
+  /** Takes the place of this ring's epochs: those of one that has decided as much of the log, or of what is left of it. */
   become(fresh: EpochRing): void {
+    const kept = new Set(fresh.#epochs.values());
+    for (const known of this.#epochs.values())
+      if (!kept.has(known) && typeof known.keys !== 'string') known.keys.dispose();
     this.#epochs = fresh.#epochs;
     this.#newest = fresh.#newest;
     this.#floorEpoch = fresh.#floorEpoch;
@@ -286,6 +289,13 @@ export class EpochRing {
     return [...(this.#epochs.get(epoch)?.recipients.keys() ?? [])].some((device) => !isActive(state, device));
   }
 
+  /** Whether what was written in this epoch would reach nobody new if it were written now. */
+  reachesAll(epoch: number): boolean {
+    const { directory, group } = this.#options;
+    const recipients = this.#epochs.get(epoch)?.recipients;
+    return recipientsOf(directory.state, group).every(({ device }) => recipients?.has(device) === true);
+  }
+
   /** Whether somebody's role is no longer the one that counts in the newest epoch (ADR 25). */
   get hasOldRoles(): boolean {
     const { members, devices } = this.#options.directory.state;
@@ -377,8 +387,8 @@ export class EpochRing {
     this.#floorEpoch = statement.epoch;
     if (this.current?.epoch === statement.epoch) return;
     await this.#adopt(statement, async () => {
-      const stored = await this.#options.keys.get(statement.epoch);
-      if (stored !== null) return { keys: this.#open(statement, stored), wasAsked: true };
+      const stored = await this.#stored(statement);
+      if (stored !== null) return { keys: stored, wasAsked: true };
       return { keys: this.#isOver(statement) ? 'expired-by-policy' : 'ask-an-admin', wasAsked: true };
     });
   }
@@ -446,8 +456,8 @@ export class EpochRing {
     recipients: ReadonlyMap<DeviceId, Role>,
   ): Promise<Pick<KnownEpoch, 'keys' | 'wasAsked'>> {
     const { primitives, self, source, keys } = this.#options;
-    const stored = await keys.get(statement.epoch);
-    if (stored !== null) return { keys: this.#open(statement, stored), wasAsked: true };
+    const stored = await this.#stored(statement);
+    if (stored !== null) return { keys: stored, wasAsked: true };
     if (this.#isOver(statement)) return { keys: 'expired-by-policy', wasAsked: false };
     if (!recipients.has(self.device)) return { keys: 'ask-an-admin', wasAsked: false };
     if (this.#made !== null && equalBytes(this.#made.hash, statement.hash)) {
@@ -471,6 +481,18 @@ export class EpochRing {
     } catch (error) {
       if (!(error instanceof CryptoError)) throw error;
       return { keys: self.sealing.hasDeleted(statement) ? 'sealing-key-expired' : 'tampered', wasAsked };
+    }
+  }
+
+  /** The key that is kept of this epoch: not that of another with its number, from before the relay was put back. */
+  async #stored(statement: EpochStatement): Promise<EpochKeys | null> {
+    const stored = await this.#options.keys.get(statement.epoch);
+    if (stored === null) return null;
+    try {
+      return this.#open(statement, stored);
+    } catch (error) {
+      if (error instanceof CryptoError && error.code === 'commitment-mismatch') return null;
+      throw error;
     }
   }
 

@@ -12,6 +12,8 @@ const PASSING_REFUSALS: ReadonlySet<string> = new Set([
   'unavailable',
   'session-ended',
   'message-id-reused',
+  // The next welcome says of which timeline the relay is.
+  'timeline-changed',
 ]);
 
 /** Whether another attempt can help; if not, only a person can. */

@@ -13,6 +13,7 @@ import {
   type Closing,
   type ClosingDifference,
   type DeviceId,
+  type EpochKeys,
   type EpochStatement,
   type GroupId,
   type HeldLog,
@@ -153,6 +154,11 @@ export class GroupReplica {
     this.#window = fresh.#window;
     this.#closed = fresh.#closed;
     this.#unvouched = fresh.#unvouched;
+  }
+
+  /** The keys to write under, of the newest epoch that was decided; `null` without. */
+  get currentKeys(): EpochKeys | null {
+    return this.#epochs.currentKeys;
   }
 
   /** How many records of the journal have been processed: entries, and floors. */

@@ -75,7 +75,7 @@ export class Incoming {
   subscribe(socket: RelaySocket, directorySize: number): void {
     const { connection, group, directory } = this.#options;
     connection.become({ kind: 'catching-up', done: this.#endSeq, total: null });
-    socket.send({ type: 'subscribe', group, afterSeq: this.#endSeq });
+    socket.subscribe(group, this.#endSeq);
     if (directorySize > directory.size) void this.#guard(socket, () => this.#pullDirectory());
   }
 
@@ -116,6 +116,11 @@ export class Incoming {
     return this.#guard(socket, job);
   }
 
+  /** Does something while nothing is decided. */
+  inTurn<T>(job: () => Promise<T>): Promise<T> {
+    return this.#jobs.run(job);
+  }
+
   /** Resolves when nothing is under way. */
   async idle(): Promise<void> {
     await this.#jobs.run(async () => {});
@@ -125,13 +130,13 @@ export class Incoming {
   #leave(socket: RelaySocket): void {
     if (this.#hasLeftFrames) return;
     this.#hasLeftFrames = true;
-    socket.send({ type: 'subscribe', group: this.#options.group, afterSeq: Number.MAX_SAFE_INTEGER });
+    socket.subscribe(this.#options.group, Number.MAX_SAFE_INTEGER);
   }
 
   #askAgain(socket: RelaySocket): void {
     const { group } = this.#options;
     this.#hasLeftFrames = false;
-    socket.send({ type: 'subscribe', group, afterSeq: this.#endSeq });
+    socket.subscribe(group, this.#endSeq);
     void this.#guard(socket, () => this.#pullDirectory());
   }
 
@@ -143,7 +148,7 @@ export class Incoming {
         await journal.append(frame.entries.slice(known).map(encodeRecord));
         await this.#processJournal();
       } else if (!this.#hasLeftFrames) {
-        socket.send({ type: 'subscribe', group: frame.group, afterSeq: this.#endSeq });
+        socket.subscribe(frame.group, this.#endSeq);
       }
     } else if (frame.type === 'head') {
       if (connection.state.kind === 'catching-up') this.#progress(frame.headSeq);

@@ -22,6 +22,7 @@ export {
 } from './enrol.ts';
 export type { AccessNeed } from './entitlement.ts';
 export type { Direct, DirectMessage, SentDirect } from './direct.ts';
+export type { Lost } from './rewind.ts';
 export type { RefusedDirect, UnreadableDirect } from './direct-mail.ts';
 export { ClientError, type ClientErrorCode } from './errors.ts';
 export type { Divergence, Missing, UnreadableCode } from './group-replica.ts';

@@ -13,8 +13,8 @@ export interface Journal {
   append(records: readonly Uint8Array[]): Promise<void>;
   /** Makes everything appended so far durable. */
   flush(): Promise<void>;
-  /** Removes all records, durably. */
-  clear(): Promise<void>;
+  /** Removes the records from `length` on, durably. */
+  cut(length: number): Promise<void>;
 }
 
 /** The longest record, in bytes. */
@@ -48,8 +48,8 @@ export function memoryJournal(): Journal {
       records.push(...added.map((record) => record.slice()));
     },
     flush: async () => {},
-    clear: async () => {
-      records = [];
+    cut: async (length) => {
+      records = records.slice(0, length);
     },
   };
 }

@@ -95,9 +95,12 @@ export class LogCollection<T extends Body> implements AnyCollection {
 
   /** Lets go of what was written in this epoch or before. For the client only. */
   forget(throughEpoch: number): void {
-    const dropped = this.#feed.drop(({ epoch }) => epoch <= throughEpoch);
-    for (const { seq } of dropped) this.#seen.delete(seq);
-    if (dropped.length > 0) this.#changes.changed();
+    this.#drop(({ epoch }) => epoch <= throughEpoch);
+  }
+
+  /** Lets go of what came after this place of the group's log. For the client only. */
+  rewind(throughSeq: number): void {
+    this.#drop(({ seq }) => seq > throughSeq);
   }
 
   /** Tells whoever subscribed, where anything has changed since. For the client only. */
@@ -108,6 +111,12 @@ export class LogCollection<T extends Body> implements AnyCollection {
   /** Ends every `follow`. For the client only. */
   end(): void {
     this.#feed.end();
+  }
+
+  #drop(test: (item: Origin) => boolean): void {
+    const dropped = this.#feed.drop(test);
+    for (const { seq } of dropped) this.#seen.delete(seq);
+    if (dropped.length > 0) this.#changes.changed();
   }
 }
 

@@ -5,6 +5,8 @@ import { appendToTiles, EMPTY_EDGE, type HashSource, type HashTileName } from '@
 export interface LogSource extends HashSource {
   /** Wires from index `from`, and the size that the relay claims. */
   readLog(from: number): Promise<{ entries: readonly Uint8Array[]; size: number }>;
+  /** Hands an entry in that the relay has lost; its index. @throws ClientError `relay-refused` */
+  appendLog(entry: Uint8Array): Promise<number>;
   /** The newest checkpoint, a signed note. */
   readCheckpoint(): Promise<Uint8Array>;
 }

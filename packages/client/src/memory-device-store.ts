@@ -18,7 +18,7 @@ export function memoryDeviceStore(): DeviceStore {
     async destroy() {
       isDestroyed = true;
       await keys.write((await keys.names('')).map((name) => ({ name, value: null })));
-      for (const journal of journals.values()) await journal.clear();
+      for (const journal of journals.values()) await journal.cut(0);
     },
     wasDestroyed: async () => isDestroyed,
   };

@@ -142,6 +142,13 @@ export class OrgCollection<T extends Body> implements AnyCollection {
     });
   }
 
+  /** Forgets what was read: the next `pull` reads all of it. For the client only. */
+  startOver(): void {
+    this.#after = 0;
+    this.#documents.clear();
+    this.#refused.clear();
+  }
+
   /** Ends every `follow`, and forgets everything. For the client only. */
   end(): void {
     this.#feed.end();

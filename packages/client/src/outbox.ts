@@ -26,11 +26,14 @@ export class Outbox {
   /** What comes back in the log must not empty the file under a message that is being added. */
   readonly #writing = new Serial();
   readonly #waiting: Outgoing[];
+  /** The counters of what a message in the file says again. */
+  readonly #replaced: Set<number | null>;
   #passedOver: Outgoing[] = [];
 
-  private constructor(journal: Journal, waiting: Outgoing[]) {
+  private constructor(journal: Journal, waiting: Outgoing[], replaced: Set<number | null>) {
     this.#journal = journal;
     this.#waiting = waiting;
+    this.#replaced = replaced;
   }
 
   static async open(journal: Journal): Promise<Outbox> {
@@ -39,6 +42,7 @@ export class Outbox {
     return new Outbox(
       journal,
       stored.filter(({ counter }) => !replaced.has(counter)),
+      replaced,
     );
   }
 
@@ -102,8 +106,8 @@ export class Outbox {
       await this.#journal.append(added.map(encodeOutgoing));
       await this.#journal.flush();
       this.#waiting.push(...added);
-      const replaced = new Set(added.map(({ replaces }) => replaces));
-      this.#passedOver = this.#passedOver.filter(({ counter }) => !replaced.has(counter));
+      for (const { replaces } of added) this.#replaced.add(replaces);
+      this.#passedOver = this.#passedOver.filter(({ counter }) => !this.#replaced.has(counter));
     });
   }
 
@@ -113,6 +117,11 @@ export class Outbox {
       const outgoing = this.#waiting.shift() as Outgoing;
       if (outgoing.counter !== counter || !equalBytes(outgoing.link, link)) this.#passedOver.push(outgoing);
     }
+  }
+
+  /** Whether what this device said under this counter is said again by a message here. */
+  saysAgain(counter: number): boolean {
+    return this.#replaced.has(counter);
   }
 
   /** Gives every waiting message a new id, for a relay that has other bytes under the old one. */
@@ -130,7 +139,9 @@ export class Outbox {
   /** Empties the file once nothing waits. The log that holds the messages must be durable before. */
   compact(): Promise<void> {
     return this.#writing.run(async () => {
-      if (this.canCompact) await this.#journal.clear();
+      if (!this.canCompact) return;
+      await this.#journal.cut(0);
+      this.#replaced.clear();
     });
   }
 }

@@ -1,4 +1,4 @@
-import type { GroupId } from '@keytide/crypto-core';
+import { toBase64Url, type GroupId } from '@keytide/crypto-core';
 import {
   decodeFrameList,
   decodeRelayFrame,
@@ -38,6 +38,8 @@ class PolledLine {
   readonly #end: LineEnd;
   #token = '';
   #afterSeq: number | null = null;
+  /** What that is of. */
+  #timeline = '';
   #directorySize: number | null = null;
   #isOver = false;
   readonly #over = new AbortController();
@@ -58,6 +60,7 @@ class PolledLine {
     else if (frame.type === 'subscribe') {
       const isFirst = this.#afterSeq === null;
       this.#afterSeq = frame.afterSeq;
+      this.#timeline = frame.timeline === undefined ? '' : `&timeline=${toBase64Url(frame.timeline)}`;
       if (isFirst) void this.#try(() => this.#keepPolling());
     } else if (frame.type !== 'ephemeral')
       this.#sending = this.#sending.then(() => this.#try(() => this.#handIn(frame)));
@@ -82,7 +85,7 @@ class PolledLine {
       const afterSeq = this.#afterSeq as number;
       // A relay that answers at once, again and again, keeps nobody busy.
       const rest = wait === 0 ? null : this.#options.ports.clock.wait(REST_MS, this.#over.signal);
-      const frames = await this.#frames(`?after=${afterSeq}&wait=${wait}`);
+      const frames = await this.#frames(`?after=${afterSeq}${this.#timeline}&wait=${wait}`);
       wait = WAIT_SECONDS;
       // Whoever subscribed again meanwhile wants something else.
       for (const frame of frames)

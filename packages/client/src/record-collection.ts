@@ -257,6 +257,12 @@ export class RecordCollection<T extends Body> implements AnyCollection {
     if (this.#ledger.forget(throughEpoch)) this.#changes.changed();
   }
 
+  /** Lets go of what came after this place of the group's log. For the client only. */
+  rewind(throughSeq: number): void {
+    this.#feed.drop(({ seq }) => seq > throughSeq);
+    if (this.#ledger.rewind(throughSeq)) this.#changes.changed();
+  }
+
   /** Tells whoever subscribed, where anything has changed since. For the client only. */
   tell(): void {
     this.#changes.tell();

@@ -110,13 +110,22 @@ export class RecordLedger {
    * Answers whether there was any.
    */
   forget(throughEpoch: number): boolean {
-    let had = this.#forgetWaiting(throughEpoch);
+    const hadWaiting = this.#forgetWaiting(throughEpoch);
+    return this.#drop(({ epoch }) => epoch <= throughEpoch) || hadWaiting;
+  }
+
+  /** Lets go of what came after this place of the group's log; what waits stays. Answers whether there was any. */
+  rewind(throughSeq: number): boolean {
+    return this.#drop(({ seq }) => seq > throughSeq);
+  }
+
+  #drop(test: (operation: RecordOperation) => boolean): boolean {
+    let had = false;
     for (const [id, lines] of [...this.#lines]) {
-      const left = lines.filter(({ operation }) => operation.epoch > throughEpoch);
+      const left = lines.filter(({ operation }) => !test(operation));
       if (left.length === lines.length) continue;
       had = true;
-      for (const { operation } of lines)
-        if (operation.epoch <= throughEpoch) this.#seen.delete(operation.seq);
+      for (const { operation } of lines) if (test(operation)) this.#seen.delete(operation.seq);
       this.#lines.delete(id);
       this.#records.delete(id);
       this.#pending.delete(id);

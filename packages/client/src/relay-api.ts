@@ -4,6 +4,7 @@ import {
   boxResponse,
   cosignatureResponse,
   cosignedResponse,
+  decodeFrameList,
   doneResponse,
   errorResponse,
   floorResponse,
@@ -13,9 +14,11 @@ import {
   lookupResponse,
   logResponse,
   organisationResponse,
+  ProtocolError,
   sealingRecordResponse,
   sealingRecordsResponse,
   type FloorBody,
+  type RelayFrame,
   type SealingRecordsBody,
   type SessionBody,
   type SessionsNamed,
@@ -113,6 +116,12 @@ export class RelayApi {
       if (error instanceof ClientError && error.relayCode === 'no-box') return null;
       throw error;
     }
+  }
+
+  /** A page of a group's log after a place of this timeline, as frames: not verified. */
+  readEntries(group: GroupId, afterSeq: number, timeline: Uint8Array): Promise<RelayFrame[]> {
+    const path = `/groups/${group}/entries?after=${afterSeq}&timeline=${toBase64Url(timeline)}&wait=0`;
+    return this.call('GET', path, framesIn);
   }
 
   /** Where a group's log begins, of which days are forgotten: not verified. */
@@ -229,6 +238,15 @@ const health = z.union([
 
 /** How an answer is read: JSON by its schema, or bytes as they are; `null` for what it is not. */
 export type Answer<T> = z.ZodType<T> | ((bytes: Uint8Array) => T | null);
+
+function framesIn(bytes: Uint8Array): RelayFrame[] | null {
+  try {
+    return decodeFrameList(bytes);
+  } catch (error) {
+    if (error instanceof ProtocolError) return null;
+    throw error;
+  }
+}
 
 export function bytesWithin(most: number): Answer<Uint8Array> {
   return (bytes) => (bytes.length <= most ? bytes : null);

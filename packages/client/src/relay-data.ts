@@ -21,6 +21,8 @@ export interface RefusedDocument {
 interface Reader {
   /** Reads what is new. @throws ClientError */
   pull(): Promise<void>;
+  /** Forgets what was read: the relay has another past. */
+  startOver(): void;
 }
 
 interface RelayDataOptions {
@@ -49,6 +51,11 @@ export class RelayData implements Part {
   /** Has the reader read whenever there may be something new. */
   add(reader: Reader): void {
     this.#readers.push(reader);
+  }
+
+  /** The relay has another past than before: what was read from it is nothing to go on from. */
+  startOver(): void {
+    for (const reader of this.#readers) reader.startOver();
   }
 
   /** Reports a document that is shown to nobody. */

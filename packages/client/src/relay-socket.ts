@@ -1,3 +1,4 @@
+import type { GroupId } from '@keytide/crypto-core';
 import type { ClientFrame, RelayFrame } from '@keytide/relay-protocol';
 import { ClientError } from './errors.ts';
 import type { Dial, Line } from './line.ts';
@@ -22,6 +23,8 @@ interface Opening {
 interface Welcomed {
   readonly socket: RelaySocket;
   readonly directorySize: number;
+  /** Which past the relay's logs have. */
+  readonly timeline: Uint8Array;
   /** What time it is, by the relay's clock. */
   readonly relayTimeMs: number;
 }
@@ -46,6 +49,7 @@ export class RelaySocket {
   #refusal: string | null = null;
   #heard: number;
   #isQuiet = false;
+  #timeline: Uint8Array = new Uint8Array();
   readonly #ports: Ports;
 
   private constructor({ ports, dial, token }: Opening, onFrame: (frame: RelayFrame) => void) {
@@ -83,7 +87,9 @@ export class RelaySocket {
     const socket = new RelaySocket(opening, (frame) => {
       if (frame.type === 'welcome') {
         isWelcome = true;
-        welcome({ directorySize: frame.directorySize, relayTimeMs: frame.relayTimeMs });
+        const { directorySize, relayTimeMs, timeline } = frame;
+        socket.#timeline = timeline;
+        welcome({ directorySize, relayTimeMs, timeline });
       } else if (isWelcome) {
         onFrame(frame, socket);
       } else {
@@ -112,6 +118,11 @@ export class RelaySocket {
 
   send(frame: ClientFrame): void {
     this.#line.send(frame);
+  }
+
+  /** Asks for a group's log after this place in it, which is of the relay's timeline. */
+  subscribe(group: GroupId, afterSeq: number): void {
+    this.send({ type: 'subscribe', group, afterSeq, timeline: this.#timeline });
   }
 
   /**

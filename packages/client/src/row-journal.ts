@@ -41,9 +41,9 @@ export async function openRowJournal(rows: JournalRows, name: string): Promise<J
       length += records.length;
     },
     flush: () => rows.flush(name),
-    async clear() {
-      await rows.cut(name, 0);
-      length = 0;
+    async cut(to) {
+      await rows.cut(name, to);
+      length = Math.min(length, to);
     },
   };
 }

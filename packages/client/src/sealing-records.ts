@@ -135,7 +135,7 @@ export class SealingRecords {
   async #compact(): Promise<void> {
     const { journal } = this.#options;
     const wires = [...this.#known.values()].flatMap((known) => known.map(({ wire }) => wire));
-    await journal.clear();
+    await journal.cut(0);
     await journal.append([encodeCbor([1, this.#next, wires])]);
     await journal.flush();
   }

@@ -1,4 +1,4 @@
-import { parseEnvelopeHeader, type GroupId } from '@keytide/crypto-core';
+import { parseEnvelopeHeader, type EpochKeys, type GroupId } from '@keytide/crypto-core';
 import type { Connection } from './connection.ts';
 import type { DirectoryReplica } from './directory-replica.ts';
 import { draftsAgain, sealDrafts, type Draft } from './draft.ts';
@@ -23,6 +23,8 @@ interface SenderOptions {
   readonly ownHead: OwnHead;
   readonly rotation: EpochRotation;
   readonly writing: Serial;
+  /** Gives out the counters of this device's chain, one after the other. */
+  readonly chaining: Serial;
   /** What was said here, under this epoch, is durable in the outbox, and waits for the log to show it. */
   onWaiting(payload: Uint8Array, epoch: number): void;
 }
@@ -98,11 +100,20 @@ export class Sender {
 
   /** Call it as a job of `writing`. */
   async #keep(drafts: readonly Draft[]): Promise<void> {
-    const { connection, outbox, rotation, onWaiting } = this.#options;
-    const keys = await rotation.keys();
-    await outbox.add(sealDrafts(this.#options, keys, drafts));
+    const { connection, chaining, epochs, outbox, rotation, onWaiting } = this.#options;
+    let keys: EpochKeys | null = null;
+    while (keys === null) {
+      const fresh = await rotation.keys();
+      await chaining.run(async () => {
+        // The relay may have been put back meanwhile, and have lost this epoch.
+        if (epochs.keysOf(fresh.epoch) !== fresh) return;
+        await outbox.add(sealDrafts(this.#options, fresh, drafts));
+        keys = fresh;
+      });
+    }
+    const { epoch } = keys as EpochKeys;
     // Where everything has left the memory meanwhile, nothing is shown.
-    if (connection.ended === null) for (const { payload } of drafts) onWaiting(payload, keys.epoch);
+    if (connection.ended === null) for (const { payload } of drafts) onWaiting(payload, epoch);
   }
 
   async #flush(): Promise<void> {

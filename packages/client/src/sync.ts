@@ -1,4 +1,4 @@
-import type { EpochKeys, GroupId } from '@keytide/crypto-core';
+import type { EpochKeys, GroupId, KeyStore } from '@keytide/crypto-core';
 import { Connection, type SyncState } from './connection.ts';
 import type { Cosigner } from './cosigner.ts';
 import type { DirectoryReplica } from './directory-replica.ts';
@@ -22,10 +22,12 @@ import type { RelayApi } from './relay-api.ts';
 import { RelaySocket } from './relay-socket.ts';
 import { renewSession } from './renew-session.ts';
 import type { Retention } from './retention.ts';
+import type { Lost } from './rewind.ts';
 import type { SealingRecords } from './sealing-records.ts';
 import { SealingRotation } from './sealing-rotation.ts';
 import { Sender } from './sender.ts';
 import { Serial } from './serial.ts';
+import { TimelineKeeper } from './timeline.ts';
 import type { TrustedTime } from './trusted-time.ts';
 import type { Witnesses } from './witness-demand.ts';
 import type { WitnessLedger } from './witness-ledger.ts';
@@ -34,6 +36,7 @@ import { Witnessing } from './witnessing.ts';
 interface SyncOptions {
   readonly ports: Ports;
   readonly api: RelayApi;
+  readonly keyStore: KeyStore;
   readonly self: Self;
   readonly group: GroupId;
   readonly directory: DirectoryReplica;
@@ -57,6 +60,10 @@ interface SyncOptions {
   onWaiting(payload: Uint8Array, epoch: number): void;
   /** A device says something only to those who are connected. */
   onEphemeral(frame: Uint8Array, socket: RelaySocket): void;
+  /** The relay has lost entries that this device had. */
+  onLost(lost: Lost): void;
+  /** The relay has another past than before: what was read from it is to be read again. */
+  onTimeline(): void;
   /** Beside the logs: who is woken when this device has caught up, or at the relay's hint. */
   readonly parts: readonly Part[];
 }
@@ -77,6 +84,7 @@ export class Sync {
   readonly #sealingRotation: SealingRotation;
   /** What is shown is no longer what is known: the log has to be decided anew, now or when the relay is back. */
   #isRereadDue = false;
+  readonly #timeline: TimelineKeeper;
   readonly #writing = new Serial();
   #running: Promise<unknown> = Promise.resolve();
 
@@ -96,7 +104,16 @@ export class Sync {
       onState: options.onState,
       onChanged: options.onChanged,
     });
-    const shared = { ...options, connection: this.#connection, writing: this.#writing };
+    const chaining = new Serial();
+    const shared = { ...options, connection: this.#connection, writing: this.#writing, chaining };
+    this.#timeline = new TimelineKeeper({
+      ...options,
+      chaining: (job) => chaining.run(job),
+      onChanged() {
+        options.sealingRecords.startOver();
+        options.onTimeline();
+      },
+    });
     this.#incoming = new Incoming({
       ...shared,
       primitives: options.ports.primitives,
@@ -285,16 +302,24 @@ export class Sync {
 
   async #open(signal: AbortSignal): ReturnType<typeof RelaySocket.open> {
     const { ports, api, directory, self, retention } = this.#options;
-    const token = await api.token();
     await this.#incoming.prepare(() => {
       if (directory.state.devices.get(self.device)?.revokedAt === null) return;
       throw new ClientError('not-a-member', 'this device is not, or no longer, in the organisation');
     });
+    // The log has been read within it.
+    const token = await api.token();
     const opened = await RelaySocket.open({ ports, dial: this.#dial, token, signal }, (frame, socket) =>
       this.#incoming.receive(frame, socket),
     );
     void renewSession({ ports, api }, opened.socket, opened.relayTimeMs);
     await retention.heal(opened.relayTimeMs);
+    try {
+      const drafts = await this.#incoming.inTurn(() => this.#timeline.settle(opened.timeline));
+      if (drafts.length > 0) void this.send(drafts).catch(() => {});
+    } catch (error) {
+      opened.socket.close();
+      throw error;
+    }
     return opened;
   }
 

@@ -18,7 +18,7 @@ function onFullDisk(journal: Journal, disk: { failing: 'append' | 'flush' | null
     read: (start, end) => journal.read(start, end),
     append: (records) => step('append', () => journal.append(records)),
     flush: () => step('flush', () => journal.flush()),
-    clear: () => journal.clear(),
+    cut: (length) => journal.cut(length),
   };
 }
 

@@ -122,6 +122,7 @@ function sourceOf(org: DirectoryState['org'], wires: readonly Uint8Array[], show
   const another = signLog({ primitives, signer: relay, org }, [...entries.slice(0, -1), lie]);
   return {
     readLog: (from) => Promise.resolve({ entries: entries.slice(from), size: entries.length }),
+    appendLog: () => Promise.reject(new Error('it has everything')),
     readCheckpoint: () => Promise.resolve(shown === 'other tree' ? another.note : signed.note),
     readTile: (tile) => {
       const path = tilePath(tile);

@@ -200,8 +200,8 @@ test('a crash while the list is made short loses no more than the list', async (
     get length() {
       return kept.length;
     },
-    clear: async () => {
-      await kept.clear();
+    cut: async (length) => {
+      await kept.cut(length);
       clears += 1;
       throw new Error('killed');
     },

@@ -35,7 +35,13 @@ export type ClientFrame =
       readonly boxes: readonly AddressedBox[];
     }
   /** Asks for everything after `afterSeq` (0 for all), then for what comes. */
-  | { readonly type: 'subscribe'; readonly group: GroupId; readonly afterSeq: number }
+  | {
+      readonly type: 'subscribe';
+      readonly group: GroupId;
+      readonly afterSeq: number;
+      /** The timeline that `afterSeq` is of, 16 bytes; needed above 0. */
+      readonly timeline?: Uint8Array;
+    }
   | { readonly type: 'ping'; readonly nonce: number }
   /** A frame of docs/spec/ephemeral.md for whoever is connected now. Is not answered, and stored nowhere. */
   | { readonly type: 'ephemeral'; readonly group: GroupId; readonly frame: Uint8Array };
@@ -75,8 +81,9 @@ export function decodeClientFrame(bytes: Uint8Array): ClientFrame {
     case TYPE.announce:
       return decodeAnnounce(readTuple(fields, 6));
     case TYPE.subscribe: {
-      const [, group, afterSeq] = readTuple(fields, 3);
-      return { type: 'subscribe', group: readGroup(group), afterSeq: readUint(afterSeq) };
+      const [, group, afterSeq, timeline] = readTuple(fields, fields.length === 3 ? 3 : 4);
+      const of = timeline === undefined ? {} : { timeline: readExactBytes(timeline, LIMITS.timelineBytes) };
+      return { type: 'subscribe', group: readGroup(group), afterSeq: readUint(afterSeq), ...of };
     }
     case TYPE.ping:
       return { type: 'ping', nonce: readUint(readTuple(fields, 2)[1]) };
@@ -107,7 +114,12 @@ function clientFrameValue(frame: ClientFrame): CborValue {
       return [TYPE.announce, frame.requestId, idBytes(frame.group), frame.messageId, frame.statement, boxes];
     }
     case 'subscribe':
-      return [TYPE.subscribe, idBytes(frame.group), frame.afterSeq];
+      return [
+        TYPE.subscribe,
+        idBytes(frame.group),
+        frame.afterSeq,
+        ...(frame.timeline === undefined ? [] : [frame.timeline]),
+      ];
     case 'ping':
       return [TYPE.ping, frame.nonce];
     case 'ephemeral':

@@ -1,16 +1,17 @@
 import { concatBytes, uint32Bytes } from '@keytide/crypto-core';
 import { z } from 'zod';
 import { ProtocolError } from './errors.ts';
-import { place } from './json-fields.ts';
+import { exactBytes, place } from './json-fields.ts';
 import { LIMITS } from './limits.ts';
 import { decodeRelayFrame, encodeRelayFrame, type RelayFrame } from './relay-frames.ts';
 
 /**
  * Query of `GET /v1/organisations/:org/groups/:group/entries`: the newest seq that is known, left out for a welcome and
- * nothing else; and for how many seconds to wait for something new.
+ * nothing else; the timeline that it is of, needed above 0; and for how many seconds to wait for something new.
  */
-export const pollQuery: z.ZodType<{ after?: number; wait: number }> = z.strictObject({
+export const pollQuery: z.ZodType<{ after?: number; timeline?: Uint8Array; wait: number }> = z.strictObject({
   after: place.exactOptional(),
+  timeline: exactBytes(LIMITS.timelineBytes).exactOptional(),
   wait: place.pipe(z.int().max(LIMITS.pollSeconds)),
 });
 

@@ -21,6 +21,8 @@ export const LIMITS = {
   announceFrameBytes: 16_777_216,
   /** The largest frame a client reads. */
   relayFrameBytes: 4_194_304,
+  /** What names a relay's timeline. */
+  timelineBytes: 16,
   /** How long a poll of a group's log waits at most. */
   pollSeconds: 25,
   /** A session token, in characters. */

@@ -13,6 +13,7 @@ export const REFUSAL_CODES = [
   'not-a-member', // the session's subject is not active in the membership log, or may not do this
   'head-moved', // the membership log has grown; read it and build the entry again
   'entry-refused', // the membership rules refuse the entry; `reason` says which
+  'timeline-changed', // a place in a log of another timeline than the relay's: it was put back from a backup
   'unknown-group', // not a group of this organisation
   'unknown-epoch', // an envelope of an epoch that was never announced
   'wrong-group', // an envelope or statement made for another group or organisation

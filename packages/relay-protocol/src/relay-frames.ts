@@ -1,14 +1,20 @@
 import { encodeCbor, idBytes, type CborValue, type GroupId } from '@keytide/crypto-core';
 import { readGroup } from './client-frames.ts';
 import { ProtocolError } from './errors.ts';
-import { readArray, readBytes, readText, readTuple, readUint } from './fields.ts';
+import { readArray, readBytes, readExactBytes, readText, readTuple, readUint } from './fields.ts';
 import { readFrame } from './frame.ts';
 import { LIMITS, PROTOCOL_VERSION } from './limits.ts';
 
 /** What a relay sends (docs/spec/frames.md). */
 export type RelayFrame =
   /** Answers hello. `directorySize` is the number of entries of the membership log. */
-  | { readonly type: 'welcome'; readonly relayTimeMs: number; readonly directorySize: number }
+  | {
+      readonly type: 'welcome';
+      readonly relayTimeMs: number;
+      readonly directorySize: number;
+      /** Which past the relay's logs have: 16 bytes, others after it was put back (docs/spec/timeline.md). */
+      readonly timeline: Uint8Array;
+    }
   /** Answers append and announce once everything is durable; one seq an item, in the order of the items. */
   | { readonly type: 'appended'; readonly requestId: number; readonly seqs: readonly number[] }
   /** Consecutive entries of a group's log, the first of them at `firstSeq`. */
@@ -134,7 +140,7 @@ export function decodeRelayFrame(bytes: Uint8Array): RelayFrame {
 function relayFrameValue(frame: RelayFrame): CborValue {
   switch (frame.type) {
     case 'welcome':
-      return [TYPE.welcome, PROTOCOL_VERSION, frame.relayTimeMs, frame.directorySize];
+      return [TYPE.welcome, PROTOCOL_VERSION, frame.relayTimeMs, frame.directorySize, frame.timeline];
     case 'appended':
       return [TYPE.appended, frame.requestId, frame.seqs];
     case 'entries': {
@@ -163,8 +169,13 @@ function relayFrameValue(frame: RelayFrame): CborValue {
 function decodeWelcome(fields: readonly CborValue[]): RelayFrame {
   if (readUint(fields[1]) !== PROTOCOL_VERSION)
     throw new ProtocolError('unsupported-version', `this client speaks version ${PROTOCOL_VERSION}`);
-  const [, , relayTimeMs, directorySize] = readTuple(fields, 4);
-  return { type: 'welcome', relayTimeMs: readUint(relayTimeMs), directorySize: readUint(directorySize) };
+  const [, , relayTimeMs, directorySize, timeline] = readTuple(fields, 5);
+  return {
+    type: 'welcome',
+    relayTimeMs: readUint(relayTimeMs),
+    directorySize: readUint(directorySize),
+    timeline: readExactBytes(timeline, LIMITS.timelineBytes),
+  };
 }
 
 function decodeEntries([, group, firstSeq, values]: readonly CborValue[]): RelayFrame {

@@ -3,6 +3,7 @@ import { encodeClientFrame, encodeRelayFrame, loginBytes } from '@keytide/relay-
 
 const group = groupId(new Uint8Array(32).fill(0x0b));
 const messageId = new Uint8Array(16).fill(0x1d);
+const timeline = new Uint8Array(16).fill(0x7e);
 const entry = asciiBytes('ciphertext');
 
 /** The examples of docs/spec/frames.md by name. */
@@ -17,10 +18,15 @@ export const FRAME_EXAMPLES: Readonly<Record<string, Uint8Array>> = {
     statement: asciiBytes('statement'),
     boxes: [{ device: deviceId(new Uint8Array(32).fill(0xde)), box: asciiBytes('box') }],
   }),
-  subscribe: encodeClientFrame({ type: 'subscribe', group, afterSeq: 41 }),
+  subscribe: encodeClientFrame({ type: 'subscribe', group, afterSeq: 41, timeline }),
   ping: encodeClientFrame({ type: 'ping', nonce: 5 }),
   ephemeral: encodeClientFrame({ type: 'ephemeral', group, frame: entry }),
-  welcome: encodeRelayFrame({ type: 'welcome', relayTimeMs: 1_893_456_000_000, directorySize: 3 }),
+  welcome: encodeRelayFrame({
+    type: 'welcome',
+    relayTimeMs: 1_893_456_000_000,
+    directorySize: 3,
+    timeline,
+  }),
   appended: encodeRelayFrame({ type: 'appended', requestId: 7, seqs: [42] }),
   entries: encodeRelayFrame({
     type: 'entries',

@@ -37,12 +37,18 @@ const clientFrame: fc.Arbitrary<ClientFrame> = fc.oneof(
     boxes: fc.array(fc.record({ device: bytes(32).map(deviceId), box: bytes(0, 100) }), { maxLength: 9 }),
   }),
   fc.record({ type: fc.constant('subscribe' as const), group, afterSeq: uint }),
+  fc.record({ type: fc.constant('subscribe' as const), group, afterSeq: uint, timeline: bytes(16) }),
   fc.record({ type: fc.constant('ping' as const), nonce: uint }),
   fc.record({ type: fc.constant('ephemeral' as const), group, frame: bytes(0, 300) }),
 );
 
 const relayFrame: fc.Arbitrary<RelayFrame> = fc.oneof(
-  fc.record({ type: fc.constant('welcome' as const), relayTimeMs: uint, directorySize: uint }),
+  fc.record({
+    type: fc.constant('welcome' as const),
+    relayTimeMs: uint,
+    directorySize: uint,
+    timeline: bytes(16),
+  }),
   fc.record({ type: fc.constant('appended' as const), requestId: uint, seqs: fc.array(uint) }),
   fc.record({
     type: fc.constant('entries' as const),

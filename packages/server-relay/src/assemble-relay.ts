@@ -43,6 +43,7 @@ import type { RetentionOf } from './retention.ts';
 import { createSessionWatch } from './session-watch.ts';
 import { serveSockets, type Sockets } from './sockets.ts';
 import type { OpenedStore } from './sql/open.ts';
+import { mustWait } from './timeline.ts';
 import { traced } from './traced.ts';
 import { createTurnstile } from './turnstile.ts';
 
@@ -79,8 +80,9 @@ export interface AssembleOptions extends OpenedStore {
 /** Joins the parts of a relay. They work from here on; nobody hears of it before it listens. */
 export function assembleRelay(options: AssembleOptions): Parts {
   const { app, store, lanes, place, clock, limits, log, random, senders, signer, wrapper } = options;
-  const { metrics, lease, wire, mayForget } = options;
+  const { metrics, lease, wire, mayForget, timeline } = options;
   const primitives = nodePrimitives;
+  const waits = (madeMs: number): boolean => mustWait(timeline, clock.now(), limits.settleMs, madeMs);
   const relayName = (): string => place.name;
   const requests = watchRequests(app);
   const hub = createHub();
@@ -157,6 +159,7 @@ export function assembleRelay(options: AssembleOptions): Parts {
       push.look();
     },
     everywhere: () => lease.everywhere(),
+    mustWait: waits,
     added: () => wire.bus.publish({ type: 'look' }),
   });
   const watch = createSessionWatch({
@@ -175,6 +178,7 @@ export function assembleRelay(options: AssembleOptions): Parts {
     clock,
     limits,
     relayName,
+    isSettling: () => waits(Infinity),
     async reused(org, id) {
       log({ event: 'refresh-reused', org: shortId(org) });
       await watch.end({ of: 'session', org, id });
@@ -203,7 +207,17 @@ export function assembleRelay(options: AssembleOptions): Parts {
     limits.ephemeralPerSecond,
     sharing.named('ephemeral'),
   );
-  const shared = { primitives, store, logs, queue, feeds, clock, ephemeralRates, metrics };
+  const shared = {
+    primitives,
+    store,
+    logs,
+    queue,
+    feeds,
+    clock,
+    ephemeralRates,
+    metrics,
+    timeline: timeline.id,
+  };
   const waiting = createPolls({
     feeds,
     watch,
@@ -213,12 +227,14 @@ export function assembleRelay(options: AssembleOptions): Parts {
     clock,
     presence: push,
     most: limits.sockets,
+    timeline: timeline.id,
   });
   polls = waiting;
   addRelayRoutes(app, {
     ...options,
     ...{ logs, organisations, identity, logins, gate, watch, primitives, blobs, atRest, sharing, hint },
     key: signer.publicKey,
+    timeline: timeline.id,
     relayName,
     push: { registrations, senders, registered: push.registered },
     admitStranger,

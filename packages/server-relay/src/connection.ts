@@ -42,7 +42,7 @@ export interface Connection {
 /** What all connections of a relay share. */
 export interface ConnectionOptions extends Pick<
   PeerOptions,
-  'primitives' | 'store' | 'logs' | 'queue' | 'feeds' | 'ephemeralRates' | 'metrics'
+  'primitives' | 'store' | 'logs' | 'queue' | 'feeds' | 'ephemeralRates' | 'metrics' | 'timeline'
 > {
   readonly logins: Logins;
   readonly watch: SessionWatch;
@@ -75,7 +75,7 @@ const CLOSE_MS = 1_000;
 
 /** Takes over a fresh WebSocket and the TCP socket below it. */
 export function createConnection(socket: WebSocket, tcp: Socket, options: ConnectionOptions): Connection {
-  const { clock, limits, sharedIntake, watch } = options;
+  const { clock, limits, sharedIntake, timeline, watch } = options;
   const outlet = createSocketOutlet(socket, limits.lagBytes);
   const gate = createReadingGate(socket);
   const intake = createIntake(limits.socketIntakeBytes);
@@ -161,7 +161,9 @@ export function createConnection(socket: WebSocket, tcp: Socket, options: Connec
   }
 
   function welcome({ state: { size } }: Organisation): void {
-    outlet.send(encodeRelayFrame({ type: 'welcome', relayTimeMs: clock.now(), directorySize: size }));
+    outlet.send(
+      encodeRelayFrame({ type: 'welcome', relayTimeMs: clock.now(), directorySize: size, timeline }),
+    );
   }
 
   /** From here on the socket is of this session. */
@@ -201,7 +203,7 @@ export function createConnection(socket: WebSocket, tcp: Socket, options: Connec
       },
     };
     const upToDate = (): Promise<void> => watch.check(organisation.org);
-    const shared = { primitives, store, logs, queue, feeds, clock, ephemeralRates, metrics };
+    const shared = { primitives, store, logs, queue, feeds, clock, ephemeralRates, metrics, timeline };
     return createPeer({ ...shared, organisation, device, outlet: guarded, upToDate, failed: fail });
   }
 

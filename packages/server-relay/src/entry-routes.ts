@@ -21,6 +21,8 @@ import type { Outlet } from './subscription.ts';
 export interface EntryRoutesOptions {
   readonly polls: Pick<Polls, 'poll'>;
   readonly clock: Clock;
+  /** Which past this relay's logs have: 16 bytes. */
+  readonly timeline: Uint8Array;
   /** Lends somebody for one request: what carries the frames is all that differs from a socket. */
   readonly withPeer: (
     caller: EnteredDevice,
@@ -33,7 +35,10 @@ const path = '/v1/organisations/:org/groups/:group/entries';
 const params = z.object({ group: hex32.transform(groupId) });
 
 /** A group's log for devices whose network lets no WebSocket through (docs/spec/frames.md, "Without a WebSocket"). */
-export function addEntryRoutes(routes: Routes, { polls, clock, withPeer }: EntryRoutesOptions): void {
+export function addEntryRoutes(
+  routes: Routes,
+  { polls, clock, timeline, withPeer }: EntryRoutesOptions,
+): void {
   routes.add(
     {
       method: 'get',
@@ -43,14 +48,18 @@ export function addEntryRoutes(routes: Routes, { polls, clock, withPeer }: Entry
       params,
       query: pollQuery,
       answer: rawBytes,
-      refusals: ['unknown-group', 'rate-limited'],
+      refusals: ['unknown-group', 'rate-limited', 'timeline-changed'],
     },
-    async ({ caller, params: { group }, query: { after, wait } }) => {
+    async ({ caller, params: { group }, query: { after, wait, timeline: named } }) => {
       const { state } = caller;
       if (group !== state.everyone) throw new RelayError('unknown-group', 'no such group');
       if (after !== undefined)
-        return encodeFrameList(await polls.poll(caller, { group, afterSeq: after, waitMs: wait * 1000 }));
-      return encodeFrameList([{ type: 'welcome', relayTimeMs: clock.now(), directorySize: state.size }]);
+        return encodeFrameList(
+          await polls.poll(caller, { group, afterSeq: after, waitMs: wait * 1000, timeline: named }),
+        );
+      return encodeFrameList([
+        { type: 'welcome', relayTimeMs: clock.now(), directorySize: state.size, timeline },
+      ]);
     },
   );
 

@@ -29,6 +29,7 @@ const STATUS: Partial<Record<RelayErrorCode, number>> = {
   'no-pre-keys': 404,
   'no-checkpoint': 404,
   'unknown-request': 404,
+  'timeline-changed': 409,
   'wrong-group': 409,
   'no-blob': 404,
   'head-moved': 409,

@@ -80,6 +80,8 @@ export interface RelayLimits {
   readonly pushTimeoutMs: number;
   /** Devices that are being told at once. */
   readonly pushesAtOnce: number;
+  /** After the database was put back: how long what is new in membership logs waits for what is lost. */
+  readonly settleMs: number;
   /** How long an upload may take, from its beginning on, before its blob is forgotten. */
   readonly uploadMs: number;
 }
@@ -131,5 +133,6 @@ export const DEFAULT_LIMITS: RelayLimits = {
   pushRepeatMs: 900_000,
   pushTimeoutMs: 10_000,
   pushesAtOnce: 32,
+  settleMs: 60_000,
   uploadMs: 604_800_000,
 };

@@ -37,7 +37,7 @@ export interface Tokens {
 export interface Logins {
   /** A fresh challenge, whoever asks: also for subjects that do not exist. */
   challenge(org: OrgId, subject: Subject): Promise<{ challenge: Uint8Array; expiresMs: number }>;
-  /** Trades a met challenge for a session. @throws RelayError `login-refused`, whatever was wrong */
+  /** Trades a met challenge for a session. @throws RelayError `login-refused`, whatever was wrong; `unavailable` in its place while the relay settles */
   login(org: OrgId, subject: Subject, answer: LoginAnswer): Promise<Tokens>;
   /** Trades a refresh token for other tokens. @throws RelayError `session-ended`, whatever was wrong */
   refresh(org: OrgId, refreshToken: string): Promise<Tokens>;
@@ -63,6 +63,8 @@ export interface LoginsOptions {
   readonly limits: Pick<RelayLimits, 'challengeMs' | 'accessMs' | 'sessionMs' | 'sessionsOfSubject'>;
   /** The relay's public origin. */
   readonly relayName: () => string;
+  /** Whether devices that this relay does not know may yet be given back to it (docs/spec/timeline.md). */
+  readonly isSettling: () => boolean;
   /** A refresh token came a second time: the session has to end before this resolves. */
   readonly reused: (org: OrgId, session: Uint8Array) => Promise<void>;
 }
@@ -121,7 +123,7 @@ export function createLogins(options: LoginsOptions): Logins {
     },
     async login(org, subject, answer) {
       if (!(await isMet(org, subject, answer)))
-        throw new RelayError('login-refused', 'the login was refused');
+        throw new RelayError(options.isSettling() ? 'unavailable' : 'login-refused', 'the login was refused');
       const name = concatBytes(idBytes(org), random(32));
       const fresh = tokensOf(name);
       const nowMs = clock.now();

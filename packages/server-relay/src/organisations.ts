@@ -31,7 +31,7 @@ export interface Organisations {
   /**
    * Adds an entry that `subject` hands in, and answers its index; the same wire again changes nothing.
    * When this resolves, whoever lost their standing by it is cut off, at every node.
-   * @throws RelayError `malformed`, `not-a-member`, `head-moved`, `entry-refused`
+   * @throws RelayError `malformed`, `not-a-member`, `head-moved`, `entry-refused`, `unavailable`
    */
   append(org: OrgId, subject: Subject, wire: Uint8Array): Promise<number>;
 }
@@ -48,6 +48,8 @@ export interface OrganisationsOptions {
   readonly grown: (organisation: Organisation) => void;
   /** Resolves when every other node has acted on what is stored now. Default: there is none. */
   readonly everywhere?: () => Promise<void>;
+  /** Whether an entry made at this time has to wait (docs/spec/timeline.md). Default: none has. */
+  readonly mustWait?: (madeMs: number) => boolean;
   /** An entry was added here. */
   readonly added?: () => void;
 }
@@ -162,6 +164,8 @@ export function createOrganisations(options: OrganisationsOptions): Organisation
       throw new RelayError('not-a-member', 'this session may not add this entry');
     if (entry.org === before.org && (entry.index !== before.size || entry.previousHash !== before.headHash))
       throw new RelayError('head-moved', 'the entry does not continue the log', { size: before.size });
+    if (options.mustWait?.(entry.timeMs) === true)
+      throw new RelayError('unavailable', 'the relay was put back: devices give back what it has lost first');
     const after = judged(() => {
       assertAdmissible(before, entry, nowMs);
       return replay(primitives, [wire], before);

@@ -19,6 +19,7 @@ import type { Metrics } from './metrics.ts';
 import type { Organisation } from './organisations.ts';
 import { silentAmong } from './sealing-records.ts';
 import type { RelayStore } from './store.ts';
+import { assertSameTimeline } from './timeline.ts';
 import { createSubscription, type Outlet, type Subscription } from './subscription.ts';
 
 /** A device that said hello, whatever carries its frames. */
@@ -49,6 +50,8 @@ export interface PeerOptions {
   readonly clock: Clock;
   readonly ephemeralRates: DeviceRates;
   readonly metrics: Pick<Metrics, 'refused' | 'delivered'>;
+  /** Which past this relay's logs have: 16 bytes. */
+  readonly timeline: Uint8Array;
   /** Resolves when this node knows of every entry of the membership log that is stored now. */
   readonly upToDate: () => Promise<void>;
   /** A subscription broke down. */
@@ -57,6 +60,7 @@ export interface PeerOptions {
 
 type Append = Extract<ClientFrame, { type: 'append' }>;
 type Announce = Extract<ClientFrame, { type: 'announce' }>;
+type Subscribe = Extract<ClientFrame, { type: 'subscribe' }>;
 type Ephemeral = Extract<ClientFrame, { type: 'ephemeral' }>;
 
 /** A peer without subscriptions. */
@@ -152,8 +156,9 @@ export function createPeer(options: PeerOptions): Peer {
     }
   }
 
-  function subscribe(group: GroupId, afterSeq: number): void {
+  function subscribe({ group, afterSeq, timeline }: Subscribe): void {
     assertGroup(group);
+    assertSameTimeline(options.timeline, afterSeq, timeline);
     subscriptions.get(group)?.end();
     const subscription: Subscription = createSubscription({
       group,
@@ -191,7 +196,7 @@ export function createPeer(options: PeerOptions): Peer {
         case 'announce':
           return answer(frame.requestId, announceInTurn(frame));
         case 'subscribe':
-          return subscribe(frame.group, frame.afterSeq);
+          return subscribe(frame);
         case 'ping':
           return send({ type: 'pong', nonce: frame.nonce });
         case 'ephemeral':

@@ -11,13 +11,14 @@ import type { PushDispatcher } from './push/dispatcher.ts';
 import type { Session } from './logins.ts';
 import type { SessionStore } from './session-store.ts';
 import type { SessionWatch } from './session-watch.ts';
+import { assertSameTimeline } from './timeline.ts';
 
 /** Devices that ask for a group's log without a WebSocket (docs/spec/frames.md, "Without a WebSocket"). */
 export interface Polls {
   /**
    * What a socket would be sent: at once when there is something after `afterSeq`, else when there is, or something to
    * look at beside the logs, or after `waitMs`. Another poll of the same device ends this one's wait.
-   * @throws RelayError `session-ended`, `not-a-member`, `rate-limited`, `database-failed`; `unavailable` when closed
+   * @throws RelayError `timeline-changed`, `session-ended`, `not-a-member`, `rate-limited`, `database-failed`; `unavailable` when closed
    */
   poll(caller: EnteredDevice, asked: Poll): Promise<readonly RelayFrame[]>;
   /** The organisation's log has grown. */
@@ -33,6 +34,8 @@ interface Poll {
   readonly group: GroupId;
   readonly afterSeq: number;
   readonly waitMs: number;
+  /** The timeline that `afterSeq` is of. */
+  readonly timeline?: Uint8Array | undefined;
 }
 
 /** What `createPolls` works with. */
@@ -48,6 +51,8 @@ export interface PollsOptions {
   readonly presence: Pick<PushDispatcher, 'came' | 'left'>;
   /** How many may wait at once. */
   readonly most: number;
+  /** Which past this relay's logs have: 16 bytes. */
+  readonly timeline: Uint8Array;
 }
 
 interface Waiter {
@@ -59,7 +64,7 @@ interface Waiter {
 
 /** Nobody waits. */
 export function createPolls(options: PollsOptions): Polls {
-  const { feeds, watch, sessions, deviceOf, readPage, clock, most } = options;
+  const { feeds, watch, sessions, deviceOf, readPage, clock, most, timeline } = options;
   const waiting = new Map<DeviceId, Waiter>();
   const presence = createPollPresence(options.presence);
   let isClosed = false;
@@ -73,7 +78,8 @@ export function createPolls(options: PollsOptions): Polls {
   }
 
   return {
-    async poll({ org, device, session }, { group, afterSeq, waitMs }) {
+    async poll({ org, device, session }, { group, afterSeq, waitMs, timeline: named }) {
+      assertSameTimeline(timeline, afterSeq, named);
       waiting.get(device.id)?.wake();
       // Whoever was answered at once would ask at once, again and again.
       if (isClosed) throw new RelayError('unavailable', 'the relay goes away');
@@ -102,7 +108,7 @@ export function createPolls(options: PollsOptions): Polls {
         const { state } = await isStillIn(session);
         if (isOver) throw sessionEnded();
         return [
-          { type: 'welcome', relayTimeMs: clock.now(), directorySize: state.size },
+          { type: 'welcome', relayTimeMs: clock.now(), directorySize: state.size, timeline },
           ...framesOf(group, afterSeq, page),
           ...[...waiter.topics].map((topic) => ({ type: 'hint', topic }) as const),
         ];

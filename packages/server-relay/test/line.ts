@@ -14,6 +14,7 @@ export interface Line {
   readonly socket: WebSocket;
   /** Every frame so far. */
   readonly frames: readonly RelayFrame[];
+  /** A subscribe is of the relay's own timeline, unless it says of which. */
   send(frame: ClientFrame): void;
   sendBytes(bytes: Uint8Array): void;
   /** The first frame of this type that was not taken yet; waits for it. Rejects when the line ends without it. */
@@ -54,7 +55,11 @@ export async function dial(relay: Pick<Relay, 'url'>, options: ClientOptions = {
     socket,
     frames,
     ended,
-    send: (frame) => socket.send(encodeClientFrame(frame)),
+    send(frame) {
+      const welcome = frames.find(({ type }) => type === 'welcome');
+      const of = welcome?.type === 'welcome' ? { timeline: welcome.timeline } : {};
+      socket.send(encodeClientFrame(frame.type === 'subscribe' ? { ...of, ...frame } : frame));
+    },
     sendBytes: (bytes) => socket.send(bytes),
     async next(type) {
       for (;;) {

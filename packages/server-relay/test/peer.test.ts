@@ -25,6 +25,7 @@ async function answersTo(code: RelayErrorCode): Promise<RelayFrame[]> {
       drained: () => Promise.resolve(),
     },
     primitives,
+    timeline: new Uint8Array(16),
     store: { readSealingRecords: failing },
     logs: { readEntries: failing, readNewestStatement: failing },
     queue: { append: failing, announce: failing, idle: () => Promise.resolve() },

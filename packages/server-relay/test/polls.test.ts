@@ -1,5 +1,5 @@
 import { request } from 'node:http';
-import { toHex } from '@keytide/crypto-core';
+import { toBase64Url, toHex } from '@keytide/crypto-core';
 import { createRevokeDevice } from '@keytide/key-directory';
 import {
   decodeFrameList,
@@ -46,7 +46,13 @@ interface Polled {
   readonly frames: readonly RelayFrame[];
 }
 
-async function poll(token: string, query: string): Promise<Polled> {
+async function timeline(): Promise<string> {
+  const [welcome] = (await poll(founder, 'wait=0')).frames;
+  return toBase64Url((welcome as Extract<RelayFrame, { type: 'welcome' }>).timeline);
+}
+
+async function poll(token: string, asked: string): Promise<Polled> {
+  const query = /^after=[1-9]/.test(asked) ? `${asked}&timeline=${await timeline()}` : asked;
   const headers = { authorization: `Bearer ${token}` };
   const response = await fetch(`${relay.url}/v1${ENTRIES}?${query}`, { headers });
   const { status } = response;
@@ -196,6 +202,7 @@ test('a session that was ended somewhere else is answered with nothing, whatever
     readPage: async () => ({ entries: [], headSeq: 0, epoch: 0 }),
     clock,
     presence: { came: () => undefined, left: () => undefined },
+    timeline: new Uint8Array(16),
     most: 1,
   });
   const asked = { group, afterSeq: 0, waitMs: 0 };

@@ -28,6 +28,7 @@ test('tokens and ids of sessions are those of docs/spec/sessions.md', async () =
       clock: { now: () => 1_000 },
       limits: DEFAULT_LIMITS,
       relayName: () => 'http://relay.example',
+      isSettling: () => false,
       reused: () => Promise.resolve(),
     });
     const org = orgId(new Uint8Array(32).fill(0x0a));

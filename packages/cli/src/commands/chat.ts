@@ -20,6 +20,7 @@ export async function chat(context: Context, options: { history: number }): Prom
       client.on('state', (state) => view.state(state)),
       client.on('unreadable', (unreadable) => view.unreadable(unreadable)),
       client.on('missing', (missing) => view.missing(missing)),
+      client.on('lost', (lost) => view.lost(lost)),
     ];
     try {
       await Promise.race([

@@ -59,10 +59,11 @@ export async function openFileJournal(path: string): Promise<Journal & { close()
       ends.push(...added);
     },
     flush: () => file.datasync(),
-    async clear() {
-      await file.truncate(MAGIC.length);
+    async cut(to) {
+      if (to >= length()) return;
+      await file.truncate(ends[to] as number);
       await file.datasync();
-      ends.length = 1;
+      ends.length = to + 1;
     },
     close: () => file.close(),
   };

@@ -3,11 +3,14 @@ import { join } from 'node:path';
 import type { Primitives } from '@keytide/crypto-core';
 import type { RelayStore } from '../store.ts';
 import type { Address } from './address.ts';
+import type { Timeline } from '../timeline.ts';
 import type { SqlDatabase } from './database.ts';
+import { fingerprintOf } from './fingerprint.ts';
 import { migrate, readMigrations } from './migrate.ts';
 import { openPglite } from './pglite.ts';
 import { openPostgres, visitPostgres } from './postgres.ts';
 import { sqlRelayStore } from './store.ts';
+import { settleTimeline } from './timeline.ts';
 import { watchFailures } from './watch-failures.ts';
 
 /** Where a relay keeps its data (docs/spec/relay-storage.md) and its key (docs/spec/directory-service.md). */
@@ -46,6 +49,7 @@ export interface ClusterOptions {
 export interface OpenedStore {
   readonly store: RelayStore;
   readonly lanes: number;
+  readonly timeline: Timeline;
 }
 
 /**
@@ -62,11 +66,13 @@ export async function openStore(
   const database = watchFailures(await openDatabase(options), failed);
   try {
     await migrate(database, primitives, await readMigrations(), nowMs);
+    const timeline = await settleTimeline(database, await fingerprintOf(options, database), nowMs);
+    const lanes = Math.max(1, Math.floor(database.connections / 2));
+    return { store: sqlRelayStore(database), lanes, timeline };
   } catch (error) {
     await database.close();
     throw error;
   }
-  return { store: sqlRelayStore(database), lanes: Math.max(1, Math.floor(database.connections / 2)) };
 }
 
 /** Opens the database alone. @throws RelayError as `openStore` */

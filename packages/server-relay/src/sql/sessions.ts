@@ -58,7 +58,7 @@ export function sqlSessions(database: SqlDatabase): SessionStore {
       );
       return alive.length > 0 ? 'reused' : null;
     },
-    endSessions: (which) => database.transaction((runner) => end(runner, which)),
+    endSessions: (which) => database.transaction((runner) => endStored(runner, which)),
     async readLiveSessions(org, ids) {
       // One statement, so that the generation and the sessions are of one moment.
       const rows = await database.query(
@@ -107,8 +107,8 @@ export async function countSessions(runner: Pick<SqlRunner, 'query'>, which: Ses
   }
 }
 
-/** The organisation's row first, as an entry of the membership log takes it: two that wait for each other would be one too many. */
-async function end(runner: SqlRunner, which: SessionsToEnd): Promise<void> {
+/** Ends sessions. The organisation's row first, as an entry of the membership log takes it: two that wait for each other would be one too many. */
+export async function endStored(runner: SqlRunner, which: SessionsToEnd): Promise<void> {
   switch (which.of) {
     case 'session':
       await raise(runner, which.org);

@@ -20,6 +20,11 @@ export type RelayErrorCode =
   | 'secret-missing' // there is nothing where a reference to a secret leads
   | 'secret-unusable' // the secret is too long, no text, or its file is writable for others
   | 'blobs-failed' // the bytes of blobs cannot be written or read; see `cause`
+  | 'backup-missing' // there is no backup in the folder
+  | 'backup-damaged' // a file of the backup is cut off or damaged
+  | 'backup-other-relay' // the folder has the backups of another relay
+  | 'backup-version' // the database has other tables than the backup
+  | 'restore-not-empty' // there are organisations in the database that is to be restored into
   | 'address-in-use' // the port is taken
   | 'tls-unusable' // the certificate or its key cannot be read, or they do not belong together
   | 'config-invalid'; // the configuration of the service; `reason` names the keys

@@ -10,6 +10,11 @@ import { openRelayKey } from './relay-key.ts';
 import type { DatabaseOptions } from './sql/open.ts';
 import type { RelayStore } from './store.ts';
 
+/** Where the relay's key is. */
+export function relayKeyPath(database: Exclude<DatabaseOptions, { kind: 'memory' }>): string {
+  return database.kind === 'pglite' ? join(database.folder, 'relay-key') : database.keyFile;
+}
+
 /**
  * The key that the relay signs with: made at its first start.
  * @throws RelayError `relay-key-missing`, `relay-key-unusable`
@@ -20,7 +25,7 @@ export async function openSigner(
   store: RelayStore,
 ): Promise<Signer> {
   if (database.kind === 'memory') return nodePrimitives.signer(random(32));
-  const path = database.kind === 'pglite' ? join(database.folder, 'relay-key') : database.keyFile;
+  const path = relayKeyPath(database);
   return openRelayKey(nodePrimitives, random, { path, isFirstStart: !(await store.hasOrganisations()) });
 }
 

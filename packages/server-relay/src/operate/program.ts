@@ -9,6 +9,7 @@ import { withAddresses } from './addresses.ts';
 import { readConfig } from './config.ts';
 import { relayOptionsOf, type Config } from './config-schema.ts';
 import { examine } from './doctor.ts';
+import { runBackUp, runRestore, type RestoreChoice } from './backups.ts';
 import { rotateKeys } from './rotate-keys.ts';
 import { serve } from './serve.ts';
 import { readStats } from './stats.ts';
@@ -67,6 +68,18 @@ export function createProgram(finish: (exitCode: number) => void): Command {
     .command('relay')
     .description('all that there are')
     .action(() => killing('relay', { of: 'relay' }));
+  program
+    .command('backup')
+    .description('make a backup; the folder keeps all that were made, and one keys file for them')
+    .requiredOption('--to <folder>', 'where the backups of this relay are')
+    .action(({ to }: { to: string }) => run((config) => runBackUp(config, to, print)));
+  program
+    .command('restore')
+    .description('put a backup back, while no relay runs: another timeline, and everybody logs in again')
+    .requiredOption('--from <folder>', 'where the backups of this relay are')
+    .option('--generation <name>', 'which one; the newest by default')
+    .option('--replace', 'also where there are organisations: they are gone then')
+    .action((chosen: RestoreChoice) => run((config) => runRestore(config, chosen, print)));
   program
     .command('stats')
     .description('how much there is in the database, as one JSON object')

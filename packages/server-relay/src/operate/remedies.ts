@@ -8,6 +8,12 @@ export const REMEDIES: Readonly<Record<string, string>> = {
     'Check that PostgreSQL runs and that databaseUrl is right; `keytide-relay doctor` looks closer.',
   'database-newer': 'Install the version that made the database, or a newer one.',
   'migration-changed': 'Install the version that made the database, or start with an empty one.',
+  'backup-missing': 'Check the folder (--from), and the name of the backup (--generation).',
+  'backup-damaged': 'Take another backup of the folder (--generation), or another copy of the folder.',
+  'backup-other-relay': 'Give each relay a folder of its own for its backups (--to).',
+  'backup-version':
+    'Restore into an empty database: the next start brings it up to date. Or install the version that made the backup.',
+  'restore-not-empty': 'Restore into an empty database, or say --replace: what is there is then gone.',
   'relay-key-differs':
     'Give every node of the database the same keyFile: that of the first one, and what it wraps with.',
   'relay-key-missing': 'Put the key file back from a backup: with another key, clients refuse this relay.',

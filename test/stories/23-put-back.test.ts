@@ -1,15 +1,17 @@
-import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createOrganisation, join as enter, type Lost } from '@keytide/client';
 import { nodePorts } from '@keytide/client/node';
-import { startRelay, type Relay } from '@keytide/server-relay';
+import { dataKeyPath, openDataKeyFile, startRelay, type Relay } from '@keytide/server-relay';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { backUp } from '../../packages/server-relay/src/backup/back-up.ts';
+import { restore } from '../../packages/server-relay/src/backup/restore.ts';
 import { chatPeople, hears, says, textsOf, type Person } from './chat-people.ts';
 import { leapingClock } from './leaping-clock.ts';
 
 const PATIENCE = { timeout: 30_000 };
-const people = chatPeople(leapingClock());
+const people = chatPeople(leapingClock(Date.now()));
 let root: string;
 let relay: Relay;
 
@@ -45,23 +47,24 @@ function losses(...everybody: Person[]): Map<Person, Lost[]> {
 }
 
 test('a relay is lost and put back from an older copy: everybody goes on, and what was said since is said again', async () => {
+  const first = { kind: 'pglite', folder: join(root, 'first') } as const;
   await serve('first');
   const ports = nodePorts;
   const ada = await people.enters(
     (entered) => createOrganisation({ ...entered, relayUrl: relay.url, handle: 'ada' }),
     ports,
   );
-  const invite = await ada.client.invite('member');
+  const invite = await ada.client.invite();
   const bo = await people.enters((entered) => enter({ ...entered, link: invite, handle: 'bo' }), ports);
   await says(ada, 'one');
   await says(bo, 'two');
   await hears(ada, 'two');
   const port = portOf();
   await relay.close();
-  await cp(join(root, 'first'), join(root, 'copy'), { recursive: true });
+  await backUp({ database: first, folder: join(root, 'backups'), nowMs: Date.now(), progress: () => undefined });
   await serve('first', port);
   await says(ada, 'three');
-  const other = await ada.client.invite('member');
+  const other = await ada.client.invite();
   const cy = await people.enters((entered) => enter({ ...entered, link: other, handle: 'cy' }), ports);
   await says(cy, 'four');
   await hears(bo, 'four');
@@ -70,7 +73,15 @@ test('a relay is lost and put back from an older copy: everybody goes on, and wh
   const size = ada.client.directorySize;
   const told = losses(ada, bo, cy);
   await relay.close();
-  await serve('copy', port);
+  await restore({
+    database: first,
+    folder: join(root, 'backups'),
+    openWrapper: () => openDataKeyFile(dataKeyPath(first)),
+    mayReplace: true,
+    nowMs: Date.now(),
+    progress: () => undefined,
+  });
+  await serve('first', port);
   for (const one of [ada, bo, cy]) {
     await expect.poll(() => one.client.state.kind, PATIENCE).toBe('online');
     for (const text of one === cy ? ['four', 'five'] : ['three', 'four', 'five']) await hears(one, text);
@@ -83,4 +94,4 @@ test('a relay is lost and put back from an older copy: everybody goes on, and wh
     expect(told.get(one)).toHaveLength(1);
     expect(told.get(one)?.[0]?.again).toBe(1);
   }
-});
+}, 120_000);

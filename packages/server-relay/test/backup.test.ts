@@ -1,0 +1,230 @@
+import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fromBase64Url, toHex } from '@keytide/crypto-core';
+import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
+import type { RelayFrame } from '@keytide/relay-protocol';
+import { seededRandom, seededWorld } from '@keytide/testkit';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { backUp } from '../src/backup/back-up.ts';
+import { restore, type RestoreOptions } from '../src/backup/restore.ts';
+import { rowsOf, tablesIn } from '../src/backup/tables.ts';
+import { dataKeyPath, openDataKeyFile } from '../src/data-key-file.ts';
+import { openDatabase } from '../src/sql/open.ts';
+import { announceOf, appendOf } from './group.ts';
+import { greet } from './line.ts';
+import { call, relayUnderTest, settle, tokenOf, type RelayUnderTest } from './relay-under-test.ts';
+
+const DAY_MS = 86_400_000;
+const policy = {
+  retentionSeconds: 5 * 86_400,
+  exportSeconds: 10 * 86_400,
+  blockSeconds: 86_400,
+  exportWaived: true,
+} as const;
+const world = seededWorld({ seed: 'backup', members: 2, policy });
+const { org, clock } = world;
+const group = world.state.everyone;
+const [ada] = world.members[0].devices;
+const random = seededRandom('bytes of a backup');
+const blob = toHex(random(32));
+let root: string;
+let generations: string[];
+
+const at = (name: string) => ({ kind: 'pglite', folder: join(root, name) }) as const;
+const backups = (): string => join(root, 'backups');
+
+function serve(name: string): Promise<RelayUnderTest> {
+  return relayUnderTest({ database: at(name), clock });
+}
+
+/** What a device does in a day: three messages, the first with its epoch, a document, an attachment. */
+async function write(relay: RelayUnderTest, isFirst: boolean): Promise<void> {
+  const token = await tokenOf(relay, org, ada);
+  const line = await greet(relay, token);
+  if (isFirst) {
+    line.send(await announceOf(world, ada, 1));
+    await line.next('appended');
+    const path = `/organisations/${org}/blobs/${blob}`;
+    expect((await call(relay, 'POST', path, { token, body: { sizeBytes: 5 } })).status).toBeLessThan(300);
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/octet-stream' };
+    const url = `${relay.url}/v1${path}?offset=0`;
+    expect(
+      (await fetch(url, { method: 'PUT', headers, body: Uint8Array.of(1, 2, 3, 4, 5) })).status,
+    ).toBeLessThan(300);
+    const document = { token, body: { body: 'oWF4AQ' } };
+    await call(relay, 'PUT', `/organisations/${org}/data/members/notes/one`, document);
+  }
+  line.send(appendOf(world, 2, 3));
+  await line.next('appended');
+  line.socket.close();
+}
+
+async function back(): Promise<string> {
+  const made = { database: at('first'), folder: backups(), nowMs: clock.now(), progress: () => undefined };
+  return (await backUp(made)).generation;
+}
+
+function put(name: string, options: Partial<RestoreOptions> = {}): Promise<{ generation: string }> {
+  return restore({
+    database: at(name),
+    openWrapper: () => openDataKeyFile(dataKeyPath(at(name))),
+    folder: backups(),
+    mayReplace: true,
+    nowMs: clock.now(),
+    progress: () => undefined,
+    ...options,
+  });
+}
+
+/** Everything that a backup has of a database, by table. */
+async function contentOf(name: string): Promise<Map<string, unknown[]>> {
+  const opened = await openDatabase(at(name));
+  const content = new Map<string, unknown[]>();
+  try {
+    await opened.transaction(async (runner) => {
+      const { main, keys } = await tablesIn(runner);
+      for (const table of [...main, ...keys]) {
+        const rows: string[] = [];
+        for await (const some of rowsOf(runner, table))
+          rows.push(
+            ...some.map((row) =>
+              JSON.stringify(row.map((cell) => (cell instanceof Uint8Array ? toHex(cell) : cell))),
+            ),
+          );
+        content.set(table.name, rows.toSorted());
+      }
+    });
+    const [state] = await opened.query('select timeline from relay_state');
+    content.set('timeline', [state?.['timeline']]);
+    const [sessions] = await opened.query('select count(*)::int as sessions from sessions');
+    content.set('sessions', [sessions?.['sessions']]);
+  } finally {
+    await opened.close();
+  }
+  return content;
+}
+
+async function givesKeysTo(name: string): Promise<void> {
+  await mkdir(join(root, name), { recursive: true, mode: 0o700 });
+  for (const key of ['relay-key', 'data-key']) {
+    await copyFile(join(root, 'first', key), join(root, name, key));
+    await chmod(join(root, name, key), 0o600);
+  }
+}
+
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'keytide-backup-'));
+  let relay = await serve('first');
+  await settle(relay, world);
+  await write(relay, true);
+  await relay.close();
+  generations = [await back()];
+  clock.advance(DAY_MS);
+  relay = await serve('first');
+  await write(relay, false);
+  await relay.close();
+  generations.push(await back());
+}, 240_000);
+afterAll(() => rm(root, { recursive: true, force: true }));
+
+test('everything is put back into an empty place, in another timeline and with nobody logged in', async () => {
+  await givesKeysTo('second');
+  expect(await put('second', { mayReplace: false })).toMatchObject({ generation: generations[1] });
+  const [before, after] = [await contentOf('first'), await contentOf('second')];
+  for (const [name, rows] of before) {
+    if (name === 'timeline') expect(after.get(name)).not.toEqual(rows);
+    // Generations of sessions have risen.
+    else if (name === 'sessions') expect(after.get(name)).toEqual([0]);
+    else if (name !== 'organisations') expect([name, after.get(name)]).toEqual([name, rows]);
+  }
+  expect(before.get('entries')).toHaveLength(7);
+  expect(await readFile(join(root, 'second', 'blobs', org, blob))).toHaveLength(5);
+  // A relay goes on with it.
+  const relay = await serve('second');
+  try {
+    const line = await greet(relay, await tokenOf(relay, org, ada));
+    line.send({ type: 'subscribe', group, afterSeq: 0 });
+    expect((await line.next('entries')).entries).toHaveLength(4);
+    expect(await line.next('caught-up')).toMatchObject({ headSeq: 7 });
+    // A place of before is refused.
+    const old = before.get('timeline')?.[0] as Uint8Array;
+    line.send({ type: 'subscribe', group, afterSeq: 7, timeline: old });
+    expect(await line.next('refused')).toMatchObject({ requestId: null, code: 'timeline-changed' });
+  } finally {
+    await relay.close();
+  }
+  await expect(put('second', { mayReplace: false })).rejects.toMatchObject({ code: 'restore-not-empty' });
+}, 240_000);
+
+test('what is cut off, altered, of another relay, or without its keys is refused, and nothing is changed', async () => {
+  const before = await contentOf('first');
+  const main = join(backups(), `${generations[1]}.backup`);
+  const keys = join(backups(), 'keys');
+  const damages = async (path: string, damage: () => Promise<void>): Promise<void> => {
+    const kept = await readFile(path);
+    await damage();
+    await expect(put('first', { generation: generations[1] as string })).rejects.toMatchObject({
+      code: 'backup-damaged',
+    });
+    await writeFile(path, kept);
+  };
+  for (const path of [main, keys]) {
+    const { size } = await stat(path);
+    await damages(path, () => truncate(path, size - 1));
+    await damages(path, () => truncate(path, Math.floor(size / 2)));
+    await damages(path, async () => {
+      const bytes = await readFile(path);
+      bytes[Math.floor(size / 2)]! ^= 1;
+      await writeFile(path, bytes);
+    });
+    await damages(path, () => rm(path));
+  }
+  await expect(put('first', { folder: join(root, 'nowhere') })).rejects.toMatchObject({
+    code: 'backup-missing',
+  });
+  const place = join(root, 'third');
+  await expect(put('third')).rejects.toMatchObject({ code: 'relay-key-missing' });
+  await givesKeysTo('third');
+  await writeFile(join(place, 'relay-key'), random(32));
+  await expect(put('third')).rejects.toMatchObject({ code: 'relay-key-differs' });
+  await givesKeysTo('third');
+  await writeFile(join(place, 'data-key'), random(32));
+  await expect(put('third')).rejects.toMatchObject({ code: 'data-key-missing' });
+  await expect(stat(join(place, 'postgres'))).rejects.toMatchObject({ code: 'ENOENT' });
+  expect(await contentOf('first')).toEqual(before);
+}, 240_000);
+
+test('what is forgotten is forgotten in older backups too', async () => {
+  const exportMs = world.state.policy.exportSeconds * 1000;
+  const [older] = generations as [string];
+  expect((await contentOf('first')).get('day_keys')).toHaveLength(2);
+  clock.advance(exportMs);
+  const relay = await serve('first');
+  expect(await relay.forget()).toBe(true);
+  await relay.close();
+  await back();
+  await put('first', { generation: older });
+  const content = await contentOf('first');
+  // The first day is over, and so is all that this backup has: the log goes on where it has got to.
+  expect(content.get('log_days')).toEqual([]);
+  const again = await serve('first');
+  try {
+    const token = await tokenOf(again, org, ada);
+    const line = await greet(again, token);
+    line.send({ type: 'subscribe', group, afterSeq: 0 });
+    const gap = (await line.next('gap')) as Extract<RelayFrame, { type: 'gap' }>;
+    expect(gap.firstAvailableSeq).toBe(5);
+    const floor = (await call(again, 'GET', `/organisations/${org}/groups/${group}/floor`, { token }))
+      .body as unknown as {
+      firstSeq: number;
+      statement: string;
+    };
+    expect(floor.firstSeq).toBe(gap.firstAvailableSeq);
+    expect(primitives.sha256(fromBase64Url(floor.statement) as Uint8Array)).toHaveLength(32);
+    line.send(appendOf(world, 3, 1));
+    expect((await line.next('appended')).seqs).toEqual([gap.firstAvailableSeq]);
+  } finally {
+    await again.close();
+  }
+}, 240_000);

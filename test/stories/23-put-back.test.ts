@@ -61,7 +61,13 @@ test('a relay is lost and put back from an older copy: everybody goes on, and wh
   await hears(ada, 'two');
   const port = portOf();
   await relay.close();
-  await backUp({ database: first, folder: join(root, 'backups'), nowMs: Date.now(), progress: () => undefined });
+  await backUp({
+    database: first,
+    blobFolder: null,
+    folder: join(root, 'backups'),
+    nowMs: Date.now(),
+    progress: () => undefined,
+  });
   await serve('first', port);
   await says(ada, 'three');
   const other = await ada.client.invite();
@@ -75,6 +81,7 @@ test('a relay is lost and put back from an older copy: everybody goes on, and wh
   await relay.close();
   await restore({
     database: first,
+    blobFolder: null,
     folder: join(root, 'backups'),
     openWrapper: () => openDataKeyFile(dataKeyPath(first)),
     mayReplace: true,
@@ -83,6 +90,7 @@ test('a relay is lost and put back from an older copy: everybody goes on, and wh
   });
   await serve('first', port);
   for (const one of [ada, bo, cy]) {
+    await expect.poll(() => told.get(one)?.length, PATIENCE).toBe(1);
     await expect.poll(() => one.client.state.kind, PATIENCE).toBe('online');
     for (const text of one === cy ? ['four', 'five'] : ['three', 'four', 'five']) await hears(one, text);
     expect(textsOf(one).toSorted()).toEqual(

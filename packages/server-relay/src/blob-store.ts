@@ -87,7 +87,11 @@ async function inRelayTerms<T>(work: () => Promise<T>): Promise<T> {
 
 /** Where the bytes of blobs are that this database knows of. */
 export function blobStoreOf(database: DatabaseOptions): BlobStore {
-  if (database.kind === 'memory') return memoryBlobStore();
-  if (database.kind === 'pglite') return folderBlobStore(join(database.folder, 'blobs'));
-  return folderBlobStore(database.blobFolder ?? join(dirname(database.keyFile), 'blobs'));
+  return database.kind === 'memory' ? memoryBlobStore() : folderBlobStore(blobFolderOf(database));
+}
+
+/** The folder that has them as files. */
+export function blobFolderOf(database: Exclude<DatabaseOptions, { kind: 'memory' }>): string {
+  if (database.kind === 'pglite') return join(database.folder, 'blobs');
+  return database.blobFolder ?? join(dirname(database.keyFile), 'blobs');
 }

@@ -10,6 +10,8 @@ import { backUp } from '../src/backup/back-up.ts';
 import { restore, type RestoreOptions } from '../src/backup/restore.ts';
 import { rowsOf, tablesIn } from '../src/backup/tables.ts';
 import { dataKeyPath, openDataKeyFile } from '../src/data-key-file.ts';
+import { parseConfig } from '../src/operate/config.ts';
+import { examine } from '../src/operate/doctor.ts';
 import { openDatabase } from '../src/sql/open.ts';
 import { announceOf, appendOf } from './group.ts';
 import { greet } from './line.ts';
@@ -61,13 +63,20 @@ async function write(relay: RelayUnderTest, isFirst: boolean): Promise<void> {
 }
 
 async function back(): Promise<string> {
-  const made = { database: at('first'), folder: backups(), nowMs: clock.now(), progress: () => undefined };
+  const made = {
+    database: at('first'),
+    blobFolder: join(root, 'first', 'blobs'),
+    folder: backups(),
+    nowMs: clock.now(),
+    progress: () => undefined,
+  };
   return (await backUp(made)).generation;
 }
 
 function put(name: string, options: Partial<RestoreOptions> = {}): Promise<{ generation: string }> {
   return restore({
     database: at(name),
+    blobFolder: join(root, name, 'blobs'),
     openWrapper: () => openDataKeyFile(dataKeyPath(at(name))),
     folder: backups(),
     mayReplace: true,
@@ -155,6 +164,12 @@ test('everything is put back into an empty place, in another timeline and with n
     await relay.close();
   }
   await expect(put('second', { mayReplace: false })).rejects.toMatchObject({ code: 'restore-not-empty' });
+  // Without the relay's key it would not start, and the doctor says so.
+  await rm(join(root, 'second', 'relay-key'));
+  const findings = [];
+  for await (const finding of examine(parseConfig({ dataFolder: join(root, 'second') }, {}), Date.now()))
+    findings.push(finding);
+  expect(findings).toContainEqual(expect.objectContaining({ check: 'relay-key', verdict: 'fail' }));
 }, 240_000);
 
 test('what is cut off, altered, of another relay, or without its keys is refused, and nothing is changed', async () => {

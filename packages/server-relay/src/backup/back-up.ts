@@ -8,7 +8,7 @@ import { openRelayKey } from '../relay-key.ts';
 import type { SqlRunner } from '../sql/database.ts';
 import { pendingMigrations, readMigrations } from '../sql/migrate.ts';
 import { visitDatabase, type DatabaseOptions } from '../sql/open.ts';
-import { blobFolderOf, copyBlobs, dropBlobs } from './blob-files.ts';
+import { copyBlobs, dropBlobs } from './blob-files.ts';
 import { generationAt, generationPath, headRecord, placesIn, readHead, type Head } from './place.ts';
 import { writeRecordFile } from './record-file.ts';
 import { rowsOf, tablesIn, type Table } from './tables.ts';
@@ -17,6 +17,8 @@ import { rowsOf, tablesIn, type Table } from './tables.ts';
 export interface BackUpOptions {
   readonly database: Exclude<DatabaseOptions, { kind: 'memory' }>;
   readonly folder: string;
+  /** Where the bytes of attachments are; `null` where they are not files, and stay where they are. */
+  readonly blobFolder: string | null;
   readonly nowMs: number;
   progress(done: { readonly table: string; readonly rows: number }): void;
 }
@@ -59,7 +61,8 @@ export async function backUp(options: BackUpOptions): Promise<BackedUp> {
       };
       const generation = generationAt(nowMs);
       // The bytes first: a blob that is in the copy of the index and not among the files would be lost.
-      const blobs = await copyBlobs(runner, { from: blobFolderOf(of), to: places.blobs });
+      const from = options.blobFolder;
+      const blobs = from === null ? 0 : await copyBlobs(runner, { from, to: places.blobs });
       // Keys that are newer than a backup open it; older ones would not.
       await writeRecordFile(places.keys, recordsOf(runner, keys, headRecord('keys', head), told));
       const sizeBytes = await writeRecordFile(

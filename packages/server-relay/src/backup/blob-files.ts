@@ -3,14 +3,7 @@ import { dirname, join } from 'node:path';
 import { fromHex, toHex } from '@keytide/crypto-core';
 import { RelayError } from '../errors.ts';
 import type { SqlRunner } from '../sql/database.ts';
-import type { DatabaseOptions } from '../sql/open.ts';
 import { syncFolder } from '../sync-folder.ts';
-
-/** Where the bytes of a relay's attachments are, as ORG/BLOB. */
-export function blobFolderOf(database: Exclude<DatabaseOptions, { kind: 'memory' }>): string {
-  if (database.kind === 'pglite') return join(database.folder, 'blobs');
-  return database.blobFolder ?? join(dirname(database.keyFile), 'blobs');
-}
 
 /** Copies the bytes of every whole blob that are not there yet: they never change. How many were copied. */
 export async function copyBlobs(

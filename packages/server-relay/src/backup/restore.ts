@@ -11,7 +11,7 @@ import { fingerprintOf } from '../sql/fingerprint.ts';
 import { migrate, readMigrations } from '../sql/migrate.ts';
 import { openDatabase, type DatabaseOptions } from '../sql/open.ts';
 import { changeTimeline } from '../sql/timeline.ts';
-import { blobFolderOf, copyBlobs, forgetMissingBlobs } from './blob-files.ts';
+import { copyBlobs, forgetMissingBlobs } from './blob-files.ts';
 import { FORGET_AGAIN } from './forget-again.ts';
 import { generationPath, newestGeneration, placesIn, readHead, type Head } from './place.ts';
 import { checkRecordFile, damaged, readRecordFile } from './record-file.ts';
@@ -23,6 +23,8 @@ export interface RestoreOptions {
   /** What the keys in the backup were wrapped by. Asked for when there are any. */
   readonly openWrapper: () => Promise<KeyWrapper>;
   readonly folder: string;
+  /** Where the bytes of attachments go; `null` where they are not files, and are where they were. */
+  readonly blobFolder: string | null;
   /** Which backup; the newest by default. */
   readonly generation?: string;
   /** Whether what is in the database may be replaced. */
@@ -63,9 +65,11 @@ export async function restore(options: RestoreOptions): Promise<{ generation: st
         (await load(runner, main, tables.main, options)) + (await load(runner, keys, tables.keys, options));
       for (const table of all) await advanceSequences(runner, table);
       await runner.script(FORGET_AGAIN);
-      const to = blobFolderOf(into);
-      await copyBlobs(runner, { from: blobs, to });
-      await forgetMissingBlobs(runner, to);
+      const to = options.blobFolder;
+      if (to !== null) {
+        await copyBlobs(runner, { from: blobs, to });
+        await forgetMissingBlobs(runner, to);
+      }
       await changeTimeline(runner, fingerprint);
       return count;
     });

@@ -1,9 +1,9 @@
-import { backUp } from '../backup/back-up.ts';
+import { backUp, type BackUpOptions } from '../backup/back-up.ts';
 import { restore } from '../backup/restore.ts';
+import { blobFolderOf } from '../blob-store.ts';
 import { dataKeyPath, openDataKeyFile } from '../data-key-file.ts';
 import type { KeyWrapper } from '../key-wrapper.ts';
 import { openWrappingKeys } from '../keys/open-wrapping-keys.ts';
-import type { DatabaseOptions } from '../sql/open.ts';
 import { relayOptionsOf, wrappingKeysOf, type Config } from './config-schema.ts';
 
 type Print = (line: object) => void;
@@ -18,7 +18,7 @@ export interface RestoreChoice {
 /** Makes a backup and says how far it is, a line each. @throws RelayError as `backUp` */
 export async function runBackUp(config: Config, folder: string, print: Print): Promise<0> {
   const progress = (done: object): void => print({ event: 'backing-up', ...done });
-  const made = await backUp({ database: kept(config), folder, nowMs: Date.now(), progress });
+  const made = await backUp({ ...kept(config), folder, nowMs: Date.now(), progress });
   print({ event: 'backed-up', ...made });
   return 0;
 }
@@ -29,7 +29,7 @@ export async function runRestore(
   { from: folder, generation, replace }: RestoreChoice,
   print: Print,
 ): Promise<0> {
-  const database = kept(config);
+  const { database, blobFolder } = kept(config);
   const named = wrappingKeysOf(config);
   let close = (): void => undefined;
   async function openWrapper(): Promise<KeyWrapper> {
@@ -48,7 +48,16 @@ export async function runRestore(
   };
   const chosen = generation === undefined ? {} : { generation };
   const mayReplace = replace === true;
-  const options = { database, openWrapper, folder, mayReplace, nowMs: Date.now(), progress, ...chosen };
+  const options = {
+    database,
+    blobFolder,
+    openWrapper,
+    folder,
+    mayReplace,
+    nowMs: Date.now(),
+    progress,
+    ...chosen,
+  };
   const done = await restore(options).finally(() => close());
   print({ event: 'restored', ...done });
   return 0;
@@ -56,8 +65,8 @@ export async function runRestore(
 
 const TOLD_ROWS = 100_000;
 
-function kept(config: Config): Exclude<DatabaseOptions, { kind: 'memory' }> {
+function kept(config: Config): Pick<BackUpOptions, 'database' | 'blobFolder'> {
   const { database } = relayOptionsOf(config);
   if (database.kind === 'memory') throw new TypeError('a configuration names a database that is kept');
-  return database;
+  return { database, blobFolder: config.s3Bucket === undefined ? blobFolderOf(database) : null };
 }

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { nodePrimitives, nodeRandom } from '@keytide/crypto-core/node';
 import { RelayError } from '../errors.ts';
+import { relayKeyPath } from '../open-keys.ts';
 import { TOO_OPEN } from '../key-file.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
 import type { SqlDatabase } from '../sql/database.ts';
@@ -100,6 +101,7 @@ async function database(config: Config, now: () => number): Promise<Finding[]> {
         says: pending.length === 0 ? 'answers, and is of this version' : `answers; ${waits}`,
       },
       await clocks(visited, now),
+      ...(await lostRelayKey(visited, config)),
     ];
   } catch (error) {
     if (error instanceof RelayError && error.code === 'data-folder-locked')
@@ -165,6 +167,16 @@ async function clocks(visited: SqlDatabase, now: () => number): Promise<Finding>
     check,
     says: `${Math.round(skewMs / 1000)} s from the database: run NTP on both machines`,
   };
+}
+
+/** With organisations and without the key, the relay does not start: another one would be taken for another relay. */
+async function lostRelayKey(visited: SqlDatabase, config: Config): Promise<Finding[]> {
+  const { database: at } = relayOptionsOf(config);
+  if (at.kind === 'memory' || existsSync(relayKeyPath(at))) return [];
+  const [table] = await visited.query(`select to_regclass('organisations') is null as missing`);
+  if (table?.['missing'] === true) return [];
+  const some = await visited.query('select 1 as one from organisations limit 1');
+  return some.length === 0 ? [] : [failure('relay-key', new RelayError('relay-key-missing', 'not there'))];
 }
 
 async function keyFiles(config: Config): Promise<Finding[]> {

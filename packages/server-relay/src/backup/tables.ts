@@ -60,7 +60,7 @@ export async function tablesIn(
 }
 
 /** Rows that are read, and written, at once. */
-export const ROWS = 64;
+const ROWS = 64;
 
 /** The rows of a table, some at a time: bytes, numbers, text, booleans, null. */
 export async function* rowsOf(

@@ -43,7 +43,14 @@ sockets.on('connection', (socket) => {
   socket.on('message', (data: Buffer) => {
     const frame = decodeClientFrame(new Uint8Array(data.buffer, data.byteOffset, data.length));
     if (frame.type === 'hello')
-      return socket.send(encodeRelayFrame({ type: 'welcome', relayTimeMs: Date.now(), directorySize: 1 }));
+      return socket.send(
+        encodeRelayFrame({
+          type: 'welcome',
+          relayTimeMs: Date.now(),
+          directorySize: 1,
+          timeline: new Uint8Array(16),
+        }),
+      );
     if (frame.type === 'append') return void append(socket, frame);
     if (frame.type !== 'subscribe') return;
     const { group } = frame;

@@ -266,6 +266,7 @@ test('a poll is heard of by whoever tells devices that are away', async () => {
     readPage: async () => ({ entries: [], headSeq: 0, epoch: 0 }),
     clock,
     presence: { came: () => void heard.push('came'), left: () => void heard.push('left') },
+    timeline: new Uint8Array(16),
     most: 1,
   });
   await polls.poll(caller, { group, afterSeq: 0, waitMs: 0 });

@@ -86,9 +86,10 @@ export class RelaySocket {
     const { signal } = opening;
     const socket = new RelaySocket(opening, (frame) => {
       if (frame.type === 'welcome') {
-        isWelcome = true;
         const { directorySize, relayTimeMs, timeline } = frame;
-        socket.#timeline = timeline;
+        // That of the first one, which this device has settled.
+        if (!isWelcome) socket.#timeline = timeline;
+        isWelcome = true;
         welcome({ directorySize, relayTimeMs, timeline });
       } else if (isWelcome) {
         onFrame(frame, socket);

@@ -8,8 +8,10 @@ import { createWorld, type World } from './world.ts';
 
 /** Steps from an empty folder to the first message in the log, a few more than there are. */
 const STEPS = 72;
-const JOINERS = 10;
-const FOUNDERS = 4;
+/** The gate takes a part of all. */
+const SHARE = Number(process.env['KEYTIDE_FAULTS_SHARE'] ?? 1);
+const JOINERS = Math.max(4, Math.ceil(10 * SHARE));
+const FOUNDERS = Math.max(2, Math.ceil(4 * SHARE));
 const PATIENT = 3;
 
 const schedule = createSchedule('enrolment');

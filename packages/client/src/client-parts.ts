@@ -20,6 +20,7 @@ import { RelayApi } from './relay-api.ts';
 import { SealingRecords } from './sealing-records.ts';
 import { SignedEntries } from './signed-entries.ts';
 import { TrustedTime } from './trusted-time.ts';
+import { Unsealed } from './unsealed.ts';
 import { obeyStored } from './wipe.ts';
 import { WitnessLedger } from './witness-ledger.ts';
 
@@ -42,6 +43,7 @@ export interface ClientParts {
   readonly decisions: AccessDecisions;
   readonly journal: Awaited<ReturnType<DeviceStore['journal']>>;
   readonly outbox: Outbox;
+  readonly unsealed: Unsealed;
 }
 
 /**
@@ -81,6 +83,11 @@ export async function openParts(
     firstSeed: identity.sealingSeed,
   });
   const self = { device, signer, sealing };
+  const unsealed = await Unsealed.open(store.keys, group);
+  const outbox = await Outbox.open(await store.journal('outbox'));
+  // A crash may have come between: what each of them holds, the other has not.
+  await unsealed.forget(({ replaces }) => outbox.saysAgain(replaces));
+  outbox.forget(({ counter }) => counter <= unsealed.through);
   return {
     self,
     sealing,
@@ -101,7 +108,8 @@ export async function openParts(
     ledger: await WitnessLedger.open(store.keys),
     cosigner: await Cosigner.open({ primitives, keyStore: store.keys, signer }),
     journal: await store.journal('group'),
-    outbox: await Outbox.open(await store.journal('outbox')),
+    outbox,
+    unsealed,
     shelf: await DirectShelf.open(store.keys),
   };
 }

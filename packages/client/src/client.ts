@@ -61,7 +61,8 @@ export class Client<D extends Declarations> extends Membership {
 
   /** Messages that are safe on this device and not yet seen in the group's log. */
   get waiting(): number {
-    return this.#core.parts.outbox.size;
+    const { outbox, unsealed } = this.#core.parts;
+    return outbox.size + unsealed.size;
   }
 
   /** The number of the newest epoch, or 0 before the first. */
@@ -187,7 +188,7 @@ export class Client<D extends Declarations> extends Membership {
    * @throws ClientError why sync stopped, or `closed`
    */
   settled(): Promise<void> {
-    return this.#core.sync.until(() => this.#core.parts.outbox.size === 0);
+    return this.#core.sync.until(() => this.waiting === 0);
   }
 
   /** The organisation's current members, by this device's verified log: the same array until it has changed. */

@@ -9,6 +9,7 @@ import type { OwnHead } from './own-head.ts';
 import type { Ports } from './ports.ts';
 import { Serial } from './serial.ts';
 import { isAdmin, type TrustedTime } from './trusted-time.ts';
+import type { Unsealed } from './unsealed.ts';
 
 /**
  * The start of the retention window: what was written in a block that had ended by then is over for this role.
@@ -41,6 +42,7 @@ interface RetentionOptions {
   readonly ownHead: OwnHead;
   readonly replica: Pick<GroupReplica, 'headOf'>;
   readonly outbox: Pick<Outbox, 'last' | 'forget'>;
+  readonly unsealed: Pick<Unsealed, 'forget'>;
   /** What was written in this epoch or before is not shown any more. */
   forget(throughEpoch: number): void;
   /** What is over for its collection alone is not shown any more. */
@@ -144,27 +146,30 @@ export class Retention {
   }
 
   async #tick(): Promise<void> {
-    const { time, directory, epochs, epochKeys, ownHead, forget, forgetShort, outbox, onUnsent, onBack } =
+    const { time, directory, epochs, epochKeys, ownHead, forget, forgetShort, onUnsent, onBack } =
       this.#options;
     if (directory.size === 0) return;
     const { startMs } = this;
-    const { replica, device } = this.#options;
+    const { outbox, unsealed, replica, device } = this.#options;
     const head: SenderHead = ownHead.latest([outbox.last, replica.headOf(device)]);
     if (await epochKeys.deleteEndedBy(startMs, ownHead.change(head))) ownHead.keep(head);
     const { expiredThrough, isNew, isBack } = epochs.settle();
     if (isNew) forget(expiredThrough);
     forgetShort();
-    const unsent = outbox.forget(({ envelope }) => this.#isLost(parseEnvelopeHeader(envelope).epoch));
+    const endOf = (epoch: number): number => epochs.statementOf(epoch)?.blockEndMs ?? Infinity;
+    const unsent =
+      outbox.forget(({ envelope }) => this.#isLost(endOf(parseEnvelopeHeader(envelope).epoch))) +
+      (await unsealed.forget(({ endMs }) => this.#isLost(endMs)));
     if (unsent > 0) onUnsent(unsent);
     if (isBack) onBack();
     await time.keep();
   }
 
   /** What was written here has no other copy: it goes when it is over by more than this device's own clock. */
-  #isLost(epoch: number): boolean {
-    const { directory, member, epochs, time } = this.#options;
+  #isLost(endMs: number): boolean {
+    const { directory, member, time } = this.#options;
     const startMs = windowStartMs(directory.state.policy, this.#role(member), time.attestedMs);
-    return (epochs.statementOf(epoch)?.blockEndMs ?? Infinity) <= startMs;
+    return endMs <= startMs;
   }
 
   #dueMs(): number {

@@ -1,4 +1,10 @@
-import { sorted, type DeviceId, type EpochKeys, type GroupId, type KeyStore } from '@keytide/crypto-core';
+import {
+  sorted,
+  type DeviceId,
+  type EpochStatement,
+  type GroupId,
+  type KeyStore,
+} from '@keytide/crypto-core';
 import type { CommonLog } from './common-log.ts';
 import type { DirectoryReplica } from './directory-replica.ts';
 import { draftsAgain, sealDrafts, type Draft } from './draft.ts';
@@ -10,6 +16,7 @@ import { readPage, type Journal } from './journal.ts';
 import type { Outbox } from './outbox.ts';
 import type { OwnHead } from './own-head.ts';
 import type { Ports } from './ports.ts';
+import type { Unsealed, UnsealedDraft } from './unsealed.ts';
 
 /** Entries that this device had, and that the relay has lost: it was put back from a backup, or says so. */
 export interface Lost {
@@ -20,6 +27,8 @@ export interface Lost {
   readonly others: readonly Missing[];
   /** How many messages of this device are sent again. */
   readonly again: number;
+  /** How many are not: no epoch is left for them, and whoever came since would read them in a new one. */
+  readonly notAgain: number;
 }
 
 /** What is rewound. */
@@ -34,6 +43,7 @@ export interface RewindOptions {
   readonly journal: Journal;
   readonly outbox: Outbox;
   readonly ownHead: OwnHead;
+  readonly unsealed: Unsealed;
   /** Before anything here is let go of; after a crash, once more. */
   onLost(lost: Lost): void;
   /** What waits in the outbox now. */
@@ -42,12 +52,12 @@ export interface RewindOptions {
 
 /**
  * Goes back to what a device and the relay have in common (docs/spec/timeline.md). What the device itself has written
- * since is safe in its outbox before anything is let go of, sealed anew: counters are not used twice.
- * @returns what could not be sealed yet, for want of an epoch: to be sent once there is one
+ * since is durable before anything is let go of: sealed anew in its outbox, for counters are not used twice, or, where
+ * the relay has no epoch left that it could be sealed in, as it is in the key store.
  * @throws ClientError `offline` where the log before cannot be decided without the relay
  */
-export async function rewind(options: RewindOptions, common: CommonLog): Promise<readonly Draft[]> {
-  const { keyStore, self, epochs, replica, journal, outbox, ownHead, onLost, onWaiting } = options;
+export async function rewind(options: RewindOptions, common: CommonLog): Promise<void> {
+  const { keyStore, self, epochs, replica, journal, outbox, ownHead, unsealed, onLost, onWaiting } = options;
   const fresh = replica.fresh();
   while (fresh.records < common.records) {
     const page = (await readPage(journal, fresh.records)).slice(0, common.records - fresh.records);
@@ -55,14 +65,23 @@ export async function rewind(options: RewindOptions, common: CommonLog): Promise
   }
   const { own, others } = await lostMessages(options, common);
   outbox.passOver(-1, () => true);
-  const waiting = draftsAgain(epochs, outbox.passedOver);
-  const all = [...own.filter(({ replaces }) => !outbox.saysAgain(replaces)), ...waiting];
-  const keys = fresh.currentKeys;
   // Whoever came since could not read it then: it is not written to them now.
-  const isForAll = new Map(all.map(({ epoch }) => [epoch, epochs.reachesAll(epoch)]));
+  const reaches = new Map<number, boolean>();
+  const again = [...own, ...draftsAgain(epochs, outbox.passedOver)].flatMap(
+    ({ epoch, ...draft }): Again[] => {
+      if (draft.replaces <= unsealed.through || outbox.saysAgain(draft.replaces)) return [];
+      const isForAll = reaches.get(epoch) ?? epochs.reachesAll(epoch);
+      reaches.set(epoch, isForAll);
+      return [{ ...draft, isForAll, endMs: (epochs.statementOf(epoch) as EpochStatement).blockEndMs }];
+    },
+  );
+  const kept = unsealed.drafts.filter(({ replaces }) => !outbox.saysAgain(replaces));
+  const all = [...kept.map((draft) => ({ ...draft, isForAll: true })), ...again];
+  const keys = fresh.currentKeys;
+  // What may go to everybody comes last, so that nothing else is given up with it.
   const drafts = sorted(
-    keys === null ? all.filter(({ epoch }) => isForAll.get(epoch)) : all,
-    (a, b) => a.replaces - b.replaces,
+    keys === null ? all.filter(({ isForAll }) => isForAll) : all,
+    (a, b) => Number(a.isForAll) - Number(b.isForAll) || a.replaces - b.replaces,
   );
   const last = replica.headOf(self.device);
   const head = ownHead.latest([outbox.last, last]);
@@ -71,30 +90,37 @@ export async function rewind(options: RewindOptions, common: CommonLog): Promise
     const sealed = sealDrafts({ ...options, replica: fresh, ownHead: { latest } }, keys, drafts);
     await outbox.add(sealed);
     // What may go to everybody who is here now is sealed once more, for them, when there is an epoch with them.
-    const epochOf = new Map(drafts.map(({ replaces, epoch }) => [replaces, epoch]));
-    outbox.passOver(-1, ({ replaces }) => isForAll.get(epochOf.get(replaces as number) as number) === true);
+    const forAll = new Set(drafts.flatMap(({ isForAll, replaces }) => (isForAll ? [replaces] : [])));
+    outbox.passOver(-1, ({ replaces }) => forAll.has(replaces as number));
   }
-  await keyStore.write(ownHead.change(head));
+  const through = head?.counter ?? -1;
+  const still: readonly Again[] = keys === null ? drafts : [];
+  const change = keys === null ? unsealed.change(through, still) : [];
+  await keyStore.write([...ownHead.change(head), ...change]);
   ownHead.keep(head);
-  onLost({ seq: common.seq + 1, throughSeq: replica.size, others, again: drafts.length });
+  if (keys === null) unsealed.keep(through, still);
+  else await unsealed.forget(() => true);
+  const notAgain = all.length - drafts.length;
+  onLost({ seq: common.seq + 1, throughSeq: replica.size, others, again: drafts.length, notAgain });
   await journal.cut(common.records);
   replica.become(fresh);
-  for (const { payload } of keys === null ? [] : drafts) onWaiting(payload, (keys as EpochKeys).epoch);
-  if (keys !== null) return [];
+  if (keys !== null) return drafts.forEach(({ payload }) => onWaiting(payload, keys.epoch));
   outbox.forget(() => true);
   await outbox.compact();
-  return drafts.map(({ channel, payload }) => ({ channel, payload }));
 }
 
+/** Something that this device has said. */
+type Again = UnsealedDraft & { readonly isForAll: boolean };
+
 /** Something that this device has said under a counter, in an epoch. */
-type Again = Draft & { readonly replaces: number; readonly epoch: number };
+type Said = Draft & { readonly replaces: number; readonly epoch: number };
 
 /** What this device has said in the lost part of the log, and the counters of the others. */
 async function lostMessages(
   { group, self, epochs, journal }: RewindOptions,
   common: CommonLog,
-): Promise<{ own: Again[]; others: Missing[] }> {
-  const own: Again[] = [];
+): Promise<{ own: Said[]; others: Missing[] }> {
+  const own: Said[] = [];
   const others = new Map<DeviceId, { from: number; to: number }>();
   for (let at = common.records; at < journal.length;) {
     const page = await readPage(journal, at);

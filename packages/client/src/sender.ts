@@ -9,6 +9,7 @@ import type { Outbox } from './outbox.ts';
 import type { OwnHead } from './own-head.ts';
 import type { Ports } from './ports.ts';
 import type { Serial } from './serial.ts';
+import type { Unsealed } from './unsealed.ts';
 
 /** What is written with, and where it goes. */
 interface SenderOptions {
@@ -21,6 +22,7 @@ interface SenderOptions {
   readonly replica: GroupReplica;
   readonly outbox: Outbox;
   readonly ownHead: OwnHead;
+  readonly unsealed: Unsealed;
   readonly rotation: EpochRotation;
   readonly writing: Serial;
   /** Gives out the counters of this device's chain, one after the other. */
@@ -71,10 +73,10 @@ export class Sender {
 
   /** Sends what waited for the connection, under an epoch of now. */
   async resume(): Promise<void> {
-    const { outbox, rotation, writing } = this.#options;
+    const { outbox, unsealed, rotation, writing } = this.#options;
     if (!this.#isAllTold) this.tellWaiting();
     try {
-      if (outbox.size > 0) await writing.run(() => rotation.keys());
+      if (outbox.size + unsealed.size > 0) await writing.run(() => rotation.keys());
     } catch {
       // Told to whoever writes next; until then everything stays in the outbox.
       return;
@@ -85,13 +87,14 @@ export class Sender {
 
   /** Seals anew what the log went on without: those envelopes have lost their place in this device's chain. */
   async sayAgain(): Promise<void> {
-    const { connection, outbox, epochs, writing } = this.#options;
-    if (outbox.passedOver.length === 0 || connection.state.kind !== 'online') return;
+    const { connection, outbox, unsealed, epochs, writing } = this.#options;
+    if (outbox.passedOver.length + unsealed.size === 0 || connection.state.kind !== 'online') return;
     await writing
       .run(async () => {
-        const drafts = draftsAgain(epochs, outbox.passedOver);
+        const drafts = [...unsealed.drafts, ...draftsAgain(epochs, outbox.passedOver)];
         if (drafts.length === 0) return;
         await this.#keep(drafts);
+        await unsealed.forget(({ replaces }) => outbox.saysAgain(replaces));
       })
       // What keeps it from being sealed now is told to whoever writes next; it stays in the outbox until then.
       .catch(() => {});
@@ -101,13 +104,15 @@ export class Sender {
   /** Call it as a job of `writing`. */
   async #keep(drafts: readonly Draft[]): Promise<void> {
     const { connection, chaining, epochs, outbox, rotation, onWaiting } = this.#options;
+    // A rewind may have come between.
+    const isUnsaid = ({ replaces }: Draft): boolean => replaces === undefined || !outbox.saysAgain(replaces);
     let keys: EpochKeys | null = null;
     while (keys === null) {
       const fresh = await rotation.keys();
       await chaining.run(async () => {
         // The relay may have been put back meanwhile, and have lost this epoch.
         if (epochs.keysOf(fresh.epoch) !== fresh) return;
-        await outbox.add(sealDrafts(this.#options, fresh, drafts));
+        await outbox.add(sealDrafts(this.#options, fresh, drafts.filter(isUnsaid)));
         keys = fresh;
       });
     }

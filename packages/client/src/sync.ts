@@ -30,6 +30,7 @@ import { Serial } from './serial.ts';
 import { TimelineKeeper } from './timeline.ts';
 import type { TrustedTime } from './trusted-time.ts';
 import type { Witnesses } from './witness-demand.ts';
+import type { Unsealed } from './unsealed.ts';
 import type { WitnessLedger } from './witness-ledger.ts';
 import { Witnessing } from './witnessing.ts';
 
@@ -47,6 +48,7 @@ interface SyncOptions {
   readonly journal: Journal;
   readonly outbox: Outbox;
   readonly ownHead: OwnHead;
+  readonly unsealed: Unsealed;
   readonly time: TrustedTime;
   readonly retention: Retention;
   readonly ledger: WitnessLedger;
@@ -314,8 +316,7 @@ export class Sync {
     void renewSession({ ports, api }, opened.socket, opened.relayTimeMs);
     await retention.heal(opened.relayTimeMs);
     try {
-      const drafts = await this.#incoming.inTurn(() => this.#timeline.settle(opened.timeline));
-      if (drafts.length > 0) void this.send(drafts).catch(() => {});
+      await this.#incoming.inTurn(() => this.#timeline.settle(opened.timeline));
     } catch (error) {
       opened.socket.close();
       throw error;

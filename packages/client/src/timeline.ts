@@ -2,7 +2,6 @@ import { equalBytes, type GroupId, type KeyStore } from '@keytide/crypto-core';
 import { commonLog } from './common-log.ts';
 import type { RelayApi } from './relay-api.ts';
 import { rewind, type RewindOptions } from './rewind.ts';
-import type { Draft } from './draft.ts';
 
 interface TimelineOptions extends RewindOptions {
   readonly api: RelayApi;
@@ -25,21 +24,18 @@ export class TimelineKeeper {
   /**
    * Compares this device's copy with the log of a relay of another timeline than before, and rewinds it where they
    * differ. From then on the copy is of this timeline.
-   * @returns what is to be sent again as something new
    * @throws ClientError `offline`, `relay-misbehaved`, `relay-refused`
    */
-  async settle(timeline: Uint8Array): Promise<readonly Draft[]> {
+  async settle(timeline: Uint8Array): Promise<void> {
     const { api, group, journal, keyStore, chaining, onChanged } = this.#options;
     const name = `timeline/${group}`;
     const known = await keyStore.get(name);
-    if (known !== null && equalBytes(known, timeline)) return [];
-    let drafts: readonly Draft[] = [];
+    if (known !== null && equalBytes(known, timeline)) return;
     if (journal.length > 0) {
       const common = await commonLog(journal, (after) => api.readEntries(group, after, timeline));
-      if (common.records < journal.length) drafts = await chaining(() => rewind(this.#options, common));
+      if (common.records < journal.length) await chaining(() => rewind(this.#options, common));
     }
     if (known !== null) onChanged();
     await keyStore.write([{ name, value: timeline.slice() }]);
-    return drafts;
   }
 }

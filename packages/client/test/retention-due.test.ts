@@ -34,6 +34,7 @@ async function sleptMs({
     ownHead: { latest: () => null, change: () => null },
     replica: { headOf: () => null },
     outbox: { last: null, forget: () => 0 },
+    unsealed: { forget: async () => 0 },
     forgetShort: () => {},
     shortDueMs: () => shortMs,
   };

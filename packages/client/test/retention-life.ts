@@ -19,6 +19,7 @@ import type { Outgoing } from '../src/outbox.ts';
 import { OwnHead } from '../src/own-head.ts';
 import { Retention } from '../src/retention.ts';
 import { TrustedTime } from '../src/trusted-time.ts';
+import { Unsealed } from '../src/unsealed.ts';
 
 export const BLOCK_MS = 86_400_000;
 const policy = { blockSeconds: 86_400, retentionSeconds: 3 * 86_400, exportSeconds: 8 * 86_400 };
@@ -118,6 +119,7 @@ export async function retentionLife(seed: string) {
       epochs: ring,
       epochKeys,
       ownHead: await OwnHead.open(keyStore, group),
+      unsealed: await Unsealed.open(keyStore, group),
       replica: { headOf: () => null },
       outbox: {
         last: null,

@@ -8,6 +8,7 @@ import { startPostgres, type TestPostgres } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { backUp } from '../../packages/server-relay/src/backup/back-up.ts';
 import { restore } from '../../packages/server-relay/src/backup/restore.ts';
+import { openPostgres } from '../../packages/server-relay/src/sql/postgres.ts';
 import { chatPeople, hears, says, textsOf, type Person } from '../stories/chat-people.ts';
 import { leapingClock } from '../stories/leaping-clock.ts';
 
@@ -74,6 +75,11 @@ test('a relay is backed up while it runs, is lost with its database, and goes on
   await expect(restore({ ...put, database: on(first) })).rejects.toMatchObject({ code: 'database-in-use' });
   await relay.close();
   await expect(restore({ ...put, database: on(first) })).rejects.toMatchObject({ code: 'restore-not-empty' });
+  // Nor beside nodes that share it, as one of them.
+  const node = await openPostgres(first, 0, 'node');
+  const shared = { ...on(first), cluster: {} };
+  await expect(restore({ ...put, database: shared })).rejects.toMatchObject({ code: 'database-in-use' });
+  await node.close();
   const second = await postgres.createDatabase('second');
   await restore({ ...put, database: on(second) });
   await serve(second, port);

@@ -1,10 +1,21 @@
-import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  copyFile,
+  mkdir,
+  mkdtemp,
+  readFile,
+  readdir,
+  rm,
+  stat,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fromBase64Url, toHex } from '@keytide/crypto-core';
+import { fromBase64Url, fromHex, toHex } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import type { RelayFrame } from '@keytide/relay-protocol';
-import { seededRandom, seededWorld } from '@keytide/testkit';
+import { seededRandom, seededWorld, startPostgres, type TestPostgres } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { backUp } from '../src/backup/back-up.ts';
 import { restore, type RestoreOptions } from '../src/backup/restore.ts';
@@ -12,7 +23,7 @@ import { rowsOf, tablesIn } from '../src/backup/tables.ts';
 import { dataKeyPath, openDataKeyFile } from '../src/data-key-file.ts';
 import { parseConfig } from '../src/operate/config.ts';
 import { examine } from '../src/operate/doctor.ts';
-import { openDatabase } from '../src/sql/open.ts';
+import { visitPostgres } from '../src/sql/postgres.ts';
 import { announceOf, appendOf } from './group.ts';
 import { greet } from './line.ts';
 import { call, relayUnderTest, settle, tokenOf, type RelayUnderTest } from './relay-under-test.ts';
@@ -30,12 +41,16 @@ const group = world.state.everyone;
 const [ada] = world.members[0].devices;
 const random = seededRandom('bytes of a backup');
 const blob = toHex(random(32));
+const share = random(32);
 let root: string;
+let postgres: TestPostgres;
+const urls = new Map<string, string>();
 let generations: string[];
 /** What the first relay has. */
 let before: Map<string, unknown[]>;
 
-const at = (name: string) => ({ kind: 'pglite', folder: join(root, name) }) as const;
+const at = (name: string) =>
+  ({ kind: 'postgres', url: urls.get(name) as string, keyFile: join(root, name, 'relay-key') }) as const;
 const backups = (): string => join(root, 'backups');
 
 function serve(name: string): Promise<RelayUnderTest> {
@@ -88,9 +103,45 @@ function put(name: string, options: Partial<RestoreOptions> = {}): Promise<{ gen
   });
 }
 
+/** Runs statements on a database, also while a relay serves it. */
+async function run(name: string, ...statements: (readonly [string, ...(number | Uint8Array)[]])[]) {
+  const opened = visitPostgres(at(name).url);
+  try {
+    for (const [text, ...params] of statements) await opened.query(text, params);
+  } finally {
+    await opened.close();
+  }
+}
+
+/** What is not under a key that is forgotten: a request with its answer, an unlock share, mail, pre-keys. */
+async function leave(): Promise<void> {
+  const [of, device, year] = [
+    fromHex(org) as Uint8Array,
+    fromHex(ada.id) as Uint8Array,
+    clock.now() + 365 * DAY_MS,
+  ];
+  const [id, bytes] = [random(32), random(16)];
+  await run(
+    'first',
+    [
+      'select put_access_request($1, $2, $3, $4, $5, 0, 0, $6)',
+      of,
+      id,
+      fromHex(group) as Uint8Array,
+      device,
+      bytes,
+      year,
+    ],
+    ['select put_access_answer($1, $2, $3, $4, 0, 16)', of, id, device, bytes],
+    ['insert into unlock_shares values ($1, $2, $3, $4, $2, $5, 0)', of, id, device, share, year],
+    ['select put_mail($1, $2, $2, $3, $3, $3, $4, 9, 9)', of, device, bytes, year],
+    [`select put_pre_keys($1, $2, $3, $4, 0, $3, '{1}', '{16}', 9)`, of, device, bytes, year],
+  );
+}
+
 /** Everything that a backup has of a database, by table. */
 async function contentOf(name: string): Promise<Map<string, unknown[]>> {
-  const opened = await openDatabase(at(name));
+  const opened = visitPostgres(at(name).url);
   const content = new Map<string, unknown[]>();
   try {
     await opened.transaction(async (runner) => {
@@ -118,7 +169,7 @@ async function contentOf(name: string): Promise<Map<string, unknown[]>> {
 
 async function givesKeysTo(name: string): Promise<void> {
   await mkdir(join(root, name), { recursive: true, mode: 0o700 });
-  for (const key of ['relay-key', 'data-key']) {
+  for (const key of ['relay-key', 'relay-key.data']) {
     await copyFile(join(root, 'first', key), join(root, name, key));
     await chmod(join(root, name, key), 0o600);
   }
@@ -126,18 +177,23 @@ async function givesKeysTo(name: string): Promise<void> {
 
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'keytide-backup-'));
-  let relay = await serve('first');
+  postgres = await startPostgres();
+  for (const name of ['first', 'second', 'third']) urls.set(name, await postgres.createDatabase(name));
+  await mkdir(join(root, 'first'));
+  const relay = await serve('first');
   await settle(relay, world);
   await write(relay, true);
-  await relay.close();
+  await leave();
   generations = [await back()];
   clock.advance(DAY_MS);
-  relay = await serve('first');
   await write(relay, false);
-  await relay.close();
   generations.push(await back());
-}, 240_000);
-afterAll(() => rm(root, { recursive: true, force: true }));
+  await relay.close();
+});
+afterAll(async () => {
+  await postgres.stop();
+  await rm(root, { recursive: true, force: true });
+});
 
 test('everything is put back into an empty place, in another timeline and with nobody logged in', async () => {
   await givesKeysTo('second');
@@ -151,6 +207,8 @@ test('everything is put back into an empty place, in another timeline and with n
     else if (name !== 'organisations') expect([name, after.get(name)]).toEqual([name, rows]);
   }
   expect(before.get('entries')).toHaveLength(7);
+  for (const name of ['access_requests', 'access_answers', 'mail', 'mailboxes', 'one_time_pre_keys'])
+    expect([name, before.get(name)?.length]).toEqual([name, 1]);
   expect(await readFile(join(root, 'second', 'blobs', org, blob))).toHaveLength(5);
   // A relay goes on with it.
   const relay = await serve('second');
@@ -170,10 +228,10 @@ test('everything is put back into an empty place, in another timeline and with n
   // Without the relay's key it would not start, and the doctor says so.
   await rm(join(root, 'second', 'relay-key'));
   const findings = [];
-  for await (const finding of examine(parseConfig({ dataFolder: join(root, 'second') }, {}), Date.now()))
-    findings.push(finding);
+  const config = parseConfig({ databaseUrl: at('second').url, keyFile: at('second').keyFile }, {});
+  for await (const finding of examine(config, Date.now())) findings.push(finding);
   expect(findings).toContainEqual(expect.objectContaining({ check: 'relay-key', verdict: 'fail' }));
-}, 240_000);
+});
 
 test('what is cut off, altered, of another relay, or without its keys is refused, and nothing is changed', async () => {
   const main = join(backups(), `${generations[1]}.backup`);
@@ -206,11 +264,11 @@ test('what is cut off, altered, of another relay, or without its keys is refused
   await writeFile(join(place, 'relay-key'), random(32));
   await expect(put('third')).rejects.toMatchObject({ code: 'relay-key-differs' });
   await givesKeysTo('third');
-  await writeFile(join(place, 'data-key'), random(32));
+  await writeFile(join(place, 'relay-key.data'), random(32));
   await expect(put('third')).rejects.toMatchObject({ code: 'data-key-missing' });
-  await expect(stat(join(place, 'postgres'))).rejects.toMatchObject({ code: 'ENOENT' });
+  await expect(contentOf('third')).rejects.toMatchObject({ code: 'database-failed' });
   expect(await contentOf('first')).toEqual(before);
-}, 240_000);
+});
 
 test('what is forgotten is forgotten in older backups too', async () => {
   const exportMs = world.state.policy.exportSeconds * 1000;
@@ -219,12 +277,25 @@ test('what is forgotten is forgotten in older backups too', async () => {
   clock.advance(exportMs);
   const relay = await serve('first');
   expect(await relay.forget()).toBe(true);
-  await relay.close();
+  // Of a device that was wiped. An older backup never had its share but in what each one replaces.
+  expect((await readFile(join(backups(), 'keys'))).includes(Buffer.from(share))).toBe(true);
+  await run('first', ['delete from unlock_shares'], ['delete from one_time_pre_keys']);
   await back();
+  await relay.close();
+  for (const name of await readdir(backups(), { recursive: true }))
+    if ((await stat(join(backups(), name))).isFile())
+      expect([name, (await readFile(join(backups(), name))).includes(Buffer.from(share))]).toEqual([
+        name,
+        false,
+      ]);
   await put('first', { generation: older });
   const content = await contentOf('first');
   // The first day is over, and so is all that this backup has: the log goes on where it has got to.
   expect(content.get('log_days')).toEqual([]);
+  // Of the newest backup, whichever is put back.
+  expect(['unlock_shares', 'one_time_pre_keys', 'mail'].map((name) => content.get(name)?.length)).toEqual([
+    0, 0, 1,
+  ]);
   const again = await serve('first');
   try {
     const token = await tokenOf(again, org, ada);
@@ -244,4 +315,4 @@ test('what is forgotten is forgotten in older backups too', async () => {
   } finally {
     await again.close();
   }
-}, 240_000);
+});

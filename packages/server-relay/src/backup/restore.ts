@@ -51,7 +51,7 @@ export async function restore(options: RestoreOptions): Promise<{ generation: st
   if (!equalBytes(head.relayKey, headOfKeys.relayKey)) throw damaged();
   await assertRelayKey(into, head);
   await assertOpens(keys, options);
-  const opened = await openDatabase(into);
+  const opened = await openDatabase(aloneIn(into));
   try {
     await prepare(opened, head, options);
     const fingerprint = await fingerprintOf(into, opened);
@@ -79,6 +79,13 @@ export async function restore(options: RestoreOptions): Promise<{ generation: st
   }
 }
 
+/** Whoever restores is no node among others: not while one of them serves. */
+function aloneIn(into: RestoreOptions['database']): RestoreOptions['database'] {
+  if (into.kind === 'pglite') return into;
+  const { cluster: _others, ...alone } = into;
+  return alone;
+}
+
 async function assertRelayKey(into: RestoreOptions['database'], { relayKey }: Head): Promise<void> {
   const file = { path: relayKeyPath(into), isFirstStart: false };
   const { publicKey } = await openRelayKey(nodePrimitives, nodeRandom, file);
@@ -91,7 +98,7 @@ async function assertOpens(keys: string, { openWrapper }: RestoreOptions): Promi
   const tried = new Set<string>();
   let wrapper: KeyWrapper | null = null;
   for await (const { table, columns, rows } of rowsIn(keys)) {
-    if (table === 'log_floors') continue;
+    if (table !== 'data_keys' && table !== 'day_keys') continue;
     const number = table === 'day_keys' ? 'day' : 'key_number';
     for (const row of rows) {
       const cell = (name: string): SqlCell => row[columns.indexOf(name)] as SqlCell;

@@ -15,10 +15,22 @@ interface Column {
 }
 
 /**
- * What is replaced by each backup, for all that there are: without it, what was forgotten since is in older ones noise.
- * Floors are what logs begin with of which days were forgotten.
+ * What is replaced by each backup, for all that there are. Without its keys, what was forgotten since is noise in older
+ * ones; floors are what logs begin with of which days were forgotten; and the rest is not under those keys, so that an
+ * older backup would keep what the relay has destroyed since. A mailbox counts what is in it.
  */
-const IN_KEYS: ReadonlySet<string> = new Set(['data_keys', 'day_keys', 'log_floors']);
+const IN_KEYS: ReadonlySet<string> = new Set([
+  'access_answers',
+  'access_requests',
+  'data_keys',
+  'day_keys',
+  'log_floors',
+  'mail',
+  'mailboxes',
+  'one_time_pre_keys',
+  'pre_key_bundles',
+  'unlock_shares',
+]);
 
 /** What is of the moment, or of the database itself. */
 const LEFT_OUT: ReadonlySet<string> = new Set([
@@ -29,7 +41,10 @@ const LEFT_OUT: ReadonlySet<string> = new Set([
   'challenges',
 ]);
 
-/** What goes into which file of a backup: tables that later migrations bring are in the main one by themselves. */
+/**
+ * What goes into which file of a backup: tables that later migrations bring are in the main one by themselves. Those
+ * that reference another one come last, for they are loaded in this order; none of them is referenced itself.
+ */
 export async function tablesIn(
   runner: SqlRunner,
 ): Promise<{ readonly main: Table[]; readonly keys: Table[]; readonly leftOut: string[] }> {
@@ -38,7 +53,7 @@ export async function tablesIn(
        (a.attidentity <> '')::text as identity
      from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
      where c.relnamespace = current_schema()::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
-     order by c.relname, a.attnum`,
+     order by exists (select 1 from pg_constraint f where f.conrelid = c.oid and f.contype = 'f'), c.relname, a.attnum`,
   );
   const tables = new Map<string, Column[]>();
   for (const row of rows) {

@@ -45,7 +45,12 @@ export function addUnlockRoutes(routes: Routes, options: UnlockRoutesOptions): v
     async ({ caller: { org, state, device }, body: share }) => {
       const nowMs = clock.now();
       const expiresMs = nowMs + leaseMsOf(state);
-      const wrong = await store.putUnlockShare({ org, device: device.id, ...share, nowMs, expiresMs });
+      const asOf = { nowMs, logSize: state.size };
+      const wrong = await store.putUnlockShare({ org, device: device.id, ...share, ...asOf, expiresMs });
+      if (wrong === null)
+        throw new RelayError('head-moved', 'the log has grown meanwhile: catch up first', {
+          size: state.size,
+        });
       return { expiresAtMs: expiresMs, wrongAttempts: wrong };
     },
   );

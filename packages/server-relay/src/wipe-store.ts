@@ -9,9 +9,11 @@ export interface WipeStore {
 
   /**
    * Keeps a device's unlock share in place of the one before; how many wrong attempts it has. They go on being
-   * counted for the same id and verifier.
+   * counted for the same id and verifier. `null`, and nothing done, if the membership log goes further than `logSize`.
    */
-  putUnlockShare(share: StoredUnlockShare & { readonly nowMs: number }): Promise<number>;
+  putUnlockShare(
+    share: StoredUnlockShare & { readonly nowMs: number; readonly logSize: number },
+  ): Promise<number | null>;
   /** Puts off the end of a device's share; how many wrong attempts it has. `null`, and nothing done, if it is not there, over, or used up. */
   renewUnlockShare(renewal: UnlockRenewal): Promise<number | null>;
   /**

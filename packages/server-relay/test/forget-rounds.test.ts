@@ -41,7 +41,9 @@ test('by a clock that may be ahead no unlock share and no mail is deleted; sessi
     const id = random(32);
     const expiresMs = NOON + DAY_MS;
     const secret = { share: random(32), verifier: random(32) };
-    await store.putUnlockShare({ org, device, id, ...secret, nowMs: NOON, expiresMs });
+    const growth = { hashes: [], nodes: [], checkpoint: random(300) };
+    await store.createOrganisation({ org, wire: random(9), growth, nowMs: NOON });
+    await store.putUnlockShare({ org, device, id, ...secret, nowMs: NOON, logSize: 1, expiresMs });
     await store.putMail({
       ...{ org, recipient: device, sender: device, member: memberId(random(16)), messageId: random(16) },
       ...{ bytes: random(99), expiresMs, most: 9, mostOfMember: 9 },

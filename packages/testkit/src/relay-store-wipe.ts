@@ -7,11 +7,11 @@ import { addition, announcement, NOW_MS, placeOf, startedPlace, type Place } fro
 const DAY_MS = 86_400_000;
 const LEASE_MS = 2 * DAY_MS;
 
-type NewShare = StoredUnlockShare & { readonly nowMs: number };
+type NewShare = Parameters<RelayStore['putUnlockShare']>[0];
 
 function shareOf({ org, random }: Place, changes: Partial<NewShare> = {}): NewShare {
   const [id, share, verifier] = [random(32), random(32), random(32)];
-  const time = { nowMs: NOW_MS, expiresMs: NOW_MS + LEASE_MS };
+  const time = { nowMs: NOW_MS, logSize: 1, expiresMs: NOW_MS + LEASE_MS };
   return { org, device: deviceId(random(32)), id, share, verifier, ...time, ...changes };
 }
 
@@ -49,6 +49,8 @@ export const wipeChecks: readonly StoreCheck[] = [
       );
       assert.deepEqual([await has(place, 2, gone.device), await has(place, 3, gone.device)], [true, true]);
       await end(store, place, gone.device);
+      // Of a request that was let in before.
+      assert.equal(await store.putUnlockShare(share), null);
       assert.deepEqual([await has(place, 2, gone.device), await has(place, 3, gone.device)], [false, false]);
       assert.equal(await store.takeUnlockAttempt({ org, id: share.id, nowMs: NOW_MS }), null);
       assert.equal(await has(place, 2, stays.device), true);

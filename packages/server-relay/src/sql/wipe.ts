@@ -37,18 +37,20 @@ export function sqlWipe(database: SqlDatabase): WipeStore {
         wire: row['wire'] as Uint8Array,
       }));
     },
-    async putUnlockShare({ org, device, id, share, verifier, expiresMs, nowMs }) {
+    async putUnlockShare({ org, device, id, share, verifier, expiresMs, nowMs, logSize }) {
+      // An entry that ends the device and is on its way deletes the share, or keeps it from coming.
       const [row] = await database.query(
-        `insert into unlock_shares as old (org, id, device, share, verifier, expires_ms, attempts, lease_ms)
-         values ($1, $2, $3, $4, $5, $6, 0, $6::bigint - $7::bigint)
+        `with as_of as (select 1 from organisations where org = $1 and log_size = $8 for share)
+         insert into unlock_shares as old (org, id, device, share, verifier, expires_ms, attempts, lease_ms)
+         select $1, $2, $3, $4, $5, $6::bigint, 0, $6::bigint - $7::bigint from as_of
          on conflict (org, device) do update
          set id = excluded.id, share = excluded.share, verifier = excluded.verifier, expires_ms = excluded.expires_ms,
              attempts = case when old.id = excluded.id and old.verifier = excluded.verifier then old.attempts else 0 end,
              lease_ms = excluded.lease_ms
          returning ${wrongAt('$7', 'old.')} as wrong`,
-        [idBytes(org), id, idBytes(device), share, verifier, expiresMs, nowMs],
+        [idBytes(org), id, idBytes(device), share, verifier, expiresMs, nowMs, logSize],
       );
-      return row?.['wrong'] as number;
+      return (row?.['wrong'] as number | undefined) ?? null;
     },
     async renewUnlockShare({ org, device, id, nowMs, expiresMs }) {
       const rows = await database.query(

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createOrganisation, join as enter, type Lost } from '@keytide/client';
+import { toHex } from '@keytide/crypto-core';
 import { nodePorts } from '@keytide/client/node';
 import { dataKeyPath, openDataKeyFile, startRelay, type Relay } from '@keytide/server-relay';
 import { startPostgres, type TestPostgres } from '@keytide/testkit';
@@ -9,6 +10,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { backUp } from '../../packages/server-relay/src/backup/back-up.ts';
 import { restore } from '../../packages/server-relay/src/backup/restore.ts';
 import { openPostgres } from '../../packages/server-relay/src/sql/postgres.ts';
+import { beginTimeline } from '../../packages/server-relay/src/operate/new-timeline.ts';
+import { openDatabase } from '../../packages/server-relay/src/sql/open.ts';
 import { chatPeople, hears, says, textsOf, type Person } from '../stories/chat-people.ts';
 import { leapingClock } from '../stories/leaping-clock.ts';
 
@@ -92,4 +95,53 @@ test('a relay is backed up while it runs, is lost with its database, and goes on
     expect(told.map(({ again, others }) => [again, others.length])).toEqual([[1, 1]]);
     expect(one.client.divergence).toBeNull();
   }
+}, 120_000);
+
+test('a dump that is put back over the database is noticed; what is not is said by hand, while no relay serves it', async () => {
+  await relay.close();
+  const url = await postgres.createDatabase('dumped');
+  const node = { ...on(url), cluster: {} };
+  const look = async (script: string): Promise<string> => {
+    const opened = await openDatabase(on(url));
+    try {
+      await opened.transaction((runner) => runner.script(script));
+      const [row] = await opened.query('select timeline from relay_state');
+      return toHex(row?.['timeline'] as Uint8Array);
+    } finally {
+      await opened.close();
+    }
+  };
+  const seen: string[] = [];
+  const again = async (script = ''): Promise<boolean> => {
+    await serve(url, 0);
+    await relay.close();
+    seen.push(await look(script));
+    return seen.at(-1) !== seen.at(-2);
+  };
+  await again();
+  // Neither an ordinary start, nor what PostgreSQL does by itself, nor its own crash.
+  expect(
+    await again('analyze relay_state; truncate relay_nodes; alter table relay_state add column later int'),
+  ).toBe(false);
+  await postgres.restart();
+  expect(await again('alter table relay_state drop column later')).toBe(false);
+  // As pg_restore --clean does it: every table anew, with the rows that it had.
+  await look(
+    `create table dumped as table relay_state; drop table relay_state;
+     create table relay_state (one boolean primary key default true check (one), timeline bytea not null,
+       fingerprint text not null, changed_ms bigint);
+     insert into relay_state table dumped; drop table dumped`,
+  );
+  expect(await again()).toBe(true);
+  expect(await again()).toBe(false);
+  await serve(url, 0);
+  await expect(beginTimeline(on(url), 1)).rejects.toMatchObject({ code: 'database-in-use' });
+  await relay.close();
+  // Nor beside the nodes of several.
+  relay = await startRelay({ database: node, port: 0, log: () => undefined });
+  await expect(beginTimeline(node, 1)).rejects.toMatchObject({ code: 'database-in-use' });
+  await relay.close();
+  expect(await again()).toBe(false);
+  await beginTimeline(node, 1);
+  expect(await again()).toBe(true);
 }, 120_000);

@@ -93,6 +93,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     await parts.look();
     place.url = await listen(app, options.host ?? '127.0.0.1', options.port ?? 8080);
     place.name = new URL(options.publicUrl ?? place.url).origin;
+    await opened.beginServing(clock.now());
   } catch (error) {
     await parts.close();
     throw error;

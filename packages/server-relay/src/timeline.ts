@@ -5,8 +5,8 @@ import { RelayError } from './errors.ts';
 export interface Timeline {
   /** 16 bytes, others after the database was put back. */
   readonly id: Uint8Array;
-  /** When a relay first served it, where there was another one before; else 0. */
-  readonly changedMs: number;
+  /** When a relay first served it, where there was another one before; `null` until one does; else 0. */
+  readonly changedMs: number | null;
 }
 
 /**
@@ -14,7 +14,8 @@ export interface Timeline {
  * membership logs, and it is not to take the place of that.
  */
 export function mustWait({ changedMs }: Timeline, nowMs: number, settleMs: number, madeMs: number): boolean {
-  return changedMs > 0 && nowMs < changedMs + settleMs && madeMs > changedMs;
+  const fromMs = changedMs ?? nowMs;
+  return fromMs > 0 && nowMs < fromMs + settleMs && madeMs > fromMs;
 }
 
 /** A place in a log means nothing in another past. @throws RelayError `timeline-changed` */

@@ -1,4 +1,5 @@
-import { cp, mkdtemp, rename, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { orgId } from '@keytide/crypto-core';
@@ -7,12 +8,14 @@ import { seededRandom, seededWorld } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createOrganisations } from '../src/organisations.ts';
 import type { SqlDatabase } from '../src/sql/database.ts';
+import { beginTimeline } from '../src/operate/new-timeline.ts';
 import { fingerprintOf } from '../src/sql/fingerprint.ts';
 import { migrate, readMigrations } from '../src/sql/migrate.ts';
-import { openDatabase } from '../src/sql/open.ts';
+import { openDatabase, openStore } from '../src/sql/open.ts';
 import { sqlRelayStore } from '../src/sql/store.ts';
-import { settleTimeline } from '../src/sql/timeline.ts';
+import { beginServing, settleTimeline } from '../src/sql/timeline.ts';
 import { assertSameTimeline, mustWait } from '../src/timeline.ts';
+import { relayUnderTest } from './relay-under-test.ts';
 
 const random = seededRandom('timelines');
 const session = {
@@ -37,15 +40,23 @@ test('a database keeps its timeline for as long as it is what it was; in another
   const growth = { hashes: [], nodes: [], checkpoint: random(9) };
   await store.createOrganisation({ org: session.org, wire: random(9), growth, nowMs: 1 });
   await store.putSession(session, 16);
-  const first = await settleTimeline(database, 'one', 10);
+  const opened = (print: string) => settleTimeline(database, { before: [print], now: print });
+  const first = await opened('one');
   expect(first).toEqual({ id: expect.any(Uint8Array), changedMs: 0 });
   expect(first.id).toHaveLength(16);
-  expect(await settleTimeline(database, 'one', 20)).toEqual(first);
+  expect(await opened('one')).toEqual(first);
+  expect(await settleTimeline(database, { before: ['three', 'one'], now: 'four' })).toEqual(first);
+  expect(await opened('four')).toEqual(first);
+  expect(await beginServing(database, 20)).toBe(0);
   expect(await store.readSession(session.org, session.tokenHash)).not.toBeNull();
-  const second = await settleTimeline(database, 'two', 30);
+  const second = await opened('two');
   expect(second.id).not.toEqual(first.id);
-  expect(second.changedMs).toBe(30);
-  expect(await settleTimeline(database, 'two', 40)).toEqual(second);
+  expect(second.changedMs).toBeNull();
+  expect(await opened('two')).toEqual(second);
+  // From the first that serves it on.
+  expect(await beginServing(database, 30)).toBe(30);
+  expect(await beginServing(database, 40)).toBe(30);
+  expect(await opened('two')).toEqual({ ...second, changedMs: 30 });
   expect(await store.readSession(session.org, session.tokenHash)).toBeNull();
 });
 
@@ -68,6 +79,87 @@ test('a folder that is copied is not what it was, one that is renamed is', async
   }
 });
 
+test('what is put back over a folder is noticed, and a start alone changes nothing', async () => {
+  const root = await mkdtemp(join(tmpdir(), 'keytide-marks-'));
+  const [folder, copy] = [join(root, 'data'), join(root, 'copy')];
+  const options = { kind: 'pglite', folder } as const;
+  const start = async (): Promise<string> => {
+    const { store, timeline, beginServing: serves } = await openStore(options, primitives, 0);
+    await serves(1);
+    await store.close();
+    return Buffer.from(timeline.id).toString('hex');
+  };
+  const marks = async () => (await readdir(folder)).filter((name) => name.startsWith('start-'));
+  try {
+    const first = await start();
+    await cp(folder, copy, { recursive: true });
+    expect(await start()).toBe(first);
+    expect(await marks()).toHaveLength(1);
+    // Over it, file by file: the folder is the same one.
+    await cp(copy, folder, { recursive: true, force: true });
+    expect(await marks()).toHaveLength(2);
+    const second = await start();
+    expect(second).not.toBe(first);
+    expect(await marks()).toHaveLength(1);
+    expect(await start()).toBe(second);
+    // Over it, and away with what is not in the copy.
+    for (const mark of await marks()) await rm(join(folder, mark));
+    await cp(copy, folder, { recursive: true, force: true });
+    const third = await start();
+    expect([first, second]).not.toContain(third);
+    // The database alone.
+    await rm(copy, { recursive: true });
+    await cp(folder, copy, { recursive: true });
+    expect(await start()).toBe(third);
+    await cp(join(copy, 'postgres'), join(folder, 'postgres'), { recursive: true, force: true });
+    const fourth = await start();
+    expect(fourth).not.toBe(third);
+    // A start that was killed between the mark and the record, or after it, left two.
+    await cp(join(folder, (await marks())[0] as string), join(folder, `start-${crypto.randomUUID()}`));
+    expect(await start()).toBe(fourth);
+    expect(await marks()).toHaveLength(1);
+    // Said by hand, where nothing shows it.
+    await beginTimeline(options, 1);
+    const fifth = await start();
+    expect(fifth).not.toBe(fourth);
+    expect(await start()).toBe(fifth);
+    await expect(beginTimeline({ ...options, folder: join(root, 'none') }, 1)).rejects.toMatchObject({
+      code: 'not-found',
+    });
+  } finally {
+    await rm(root, { recursive: true, force: true });
+  }
+}, 240_000);
+
+test('a start that fails uses up nothing of the minute that newer things wait', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'keytide-settle-'));
+  const options = { kind: 'pglite', folder } as const;
+  const taken = createServer();
+  const changedMs = async (): Promise<unknown> => {
+    const opened = await openDatabase(options);
+    const [row] = await opened.query('select changed_ms from relay_state');
+    await opened.close();
+    return row?.['changed_ms'];
+  };
+  try {
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+    const { port } = taken.address() as AddressInfo;
+    await (await openStore(options, primitives, 0)).store.close();
+    await beginTimeline(options, 1);
+    const serve = (at: number, on: number) =>
+      relayUnderTest({ database: options, clock: { now: () => at }, port: on });
+    await expect(serve(1_000, port)).rejects.toMatchObject({ code: 'address-in-use' });
+    expect(await changedMs()).toBeNull();
+    for (const at of [900_000, 950_000]) {
+      await (await serve(at, 0)).close();
+      expect(await changedMs()).toBe(900_000);
+    }
+  } finally {
+    await new Promise((resolve) => taken.close(resolve));
+    await rm(folder, { recursive: true, force: true });
+  }
+}, 120_000);
+
 test('a place in a log is of one timeline; from the beginning on, any', () => {
   const [own, other] = [random(16), random(16)];
   assertSameTimeline(own, 0, undefined);
@@ -88,6 +180,9 @@ test('after a change, what is newer waits for a minute, so that it does not take
   expect(mustWait(changed, 1_500, 60_000, 1_000)).toBe(false);
   expect(mustWait(changed, 61_000, 60_000, 1_001)).toBe(false);
   expect(mustWait({ ...changed, changedMs: 0 }, 1_500, 60_000, 1_001)).toBe(false);
+  // Before a relay serves it, from now on.
+  expect(mustWait({ ...changed, changedMs: null }, 1_500, 60_000, 1_501)).toBe(true);
+  expect(mustWait({ ...changed, changedMs: null }, 1_500, 60_000, 1_500)).toBe(false);
 
   const world = seededWorld({ seed: 'what waits', members: 2 });
   const [genesis, ...rest] = world.wires as [Uint8Array, ...Uint8Array[]];

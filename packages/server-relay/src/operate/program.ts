@@ -10,6 +10,7 @@ import { readConfig } from './config.ts';
 import { relayOptionsOf, type Config } from './config-schema.ts';
 import { examine } from './doctor.ts';
 import { runBackUp, runRestore, type RestoreChoice } from './backups.ts';
+import { beginTimeline } from './new-timeline.ts';
 import { rotateKeys } from './rotate-keys.ts';
 import { serve } from './serve.ts';
 import { readStats } from './stats.ts';
@@ -80,6 +81,18 @@ export function createProgram(finish: (exitCode: number) => void): Command {
     .option('--generation <name>', 'which one; the newest by default')
     .option('--replace', 'also where there are organisations: they are gone then')
     .action((chosen: RestoreChoice) => run((config) => runRestore(config, chosen, print)));
+  program
+    .command('new-timeline')
+    .description(
+      'after putting a database back by any other means than restore, and before the start: devices compare, and everybody logs in again',
+    )
+    .action(() =>
+      run(async (config) => {
+        await beginTimeline(relayOptionsOf(config).database, Date.now());
+        print({ event: 'new-timeline' });
+        return 0;
+      }),
+    );
   program
     .command('stats')
     .description('how much there is in the database, as one JSON object')

@@ -5,12 +5,12 @@ import type { RelayStore } from '../store.ts';
 import type { Address } from './address.ts';
 import type { Timeline } from '../timeline.ts';
 import type { SqlDatabase } from './database.ts';
-import { fingerprintOf } from './fingerprint.ts';
+import { renewFingerprint } from './fingerprint.ts';
 import { migrate, readMigrations } from './migrate.ts';
 import { openPglite } from './pglite.ts';
 import { openPostgres, visitPostgres } from './postgres.ts';
 import { sqlRelayStore } from './store.ts';
-import { settleTimeline } from './timeline.ts';
+import { beginServing, settleTimeline } from './timeline.ts';
 import { watchFailures } from './watch-failures.ts';
 
 /** Where a relay keeps its data (docs/spec/relay-storage.md) and its key (docs/spec/directory-service.md). */
@@ -50,6 +50,8 @@ export interface OpenedStore {
   readonly store: RelayStore;
   readonly lanes: number;
   readonly timeline: Timeline;
+  /** To be called once the relay listens: what a changed timeline makes wait, waits from the first time on. */
+  beginServing(nowMs: number): Promise<void>;
 }
 
 /**
@@ -66,9 +68,19 @@ export async function openStore(
   const database = watchFailures(await openDatabase(options), failed);
   try {
     await migrate(database, primitives, await readMigrations(), nowMs);
-    const timeline = await settleTimeline(database, await fingerprintOf(options, database), nowMs);
+    const fingerprints = await renewFingerprint(options, database);
+    const { id, changedMs } = await settleTimeline(database, fingerprints);
+    await fingerprints.forgetBefore();
+    const timeline = { id, changedMs };
     const lanes = Math.max(1, Math.floor(database.connections / 2));
-    return { store: sqlRelayStore(database), lanes, timeline };
+    return {
+      store: sqlRelayStore(database),
+      lanes,
+      timeline,
+      async beginServing(ms) {
+        timeline.changedMs = await beginServing(database, ms);
+      },
+    };
   } catch (error) {
     await database.close();
     throw error;

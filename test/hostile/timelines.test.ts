@@ -98,3 +98,26 @@ test('another timeline with an end cut off: told at once, whose it was, and what
   cuts(bo);
   await goesOn(ada, bo);
 });
+
+test('another timeline with nothing in it: what was one’s own waits for an epoch, and is said again', async () => {
+  await stage.clear();
+  const { ada, bo } = await stage.pair();
+  await goesOn(ada, bo);
+  const own = bo.client.collections.chat.read().filter(({ device }) => device === bo.client.device);
+  const losses = lossesOf(bo);
+  const claimed = claimTimelines(stage.hostile, bo.client.device, (frames) =>
+    frames.flatMap((frame): RelayFrame[] => {
+      if (frame.type === 'entries') return [];
+      return frame.type === 'caught-up' ? [{ ...frame, headSeq: 0 }] : [frame];
+    }),
+  );
+  cuts(bo);
+  await until(() => losses.length > 0, 'bo to be told');
+  claimed.stop();
+  expect(losses[0]).toMatchObject({ seq: 1, again: own.length, notAgain: 0 });
+  cuts(bo);
+  // The whole log is shown again: what bo has said is there twice.
+  await until(() => bo.client.waiting === 0 && bo.client.state.kind === 'online', 'bo to have said it again');
+  await goesOn(ada, bo);
+  for (const { body } of own) expect(textsOf(ada).filter((text) => text === body.text)).toHaveLength(2);
+});

@@ -217,11 +217,12 @@ export class DirectoryReplica {
   }
 
   async #read(source: LogSource): Promise<void> {
-    for (let hasGiven = false; ;) {
+    for (let givenFrom = -1; ;) {
       const { entries, size } = await source.readLog(this.size);
-      if (size < this.size && !hasGiven) {
+      // Others may give back the same: as long as the log grows by it, it is gone on with.
+      if (size < this.size && size > givenFrom) {
         await this.#giveBack(source, size);
-        hasGiven = true;
+        givenFrom = size;
         continue;
       }
       try {

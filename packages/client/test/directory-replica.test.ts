@@ -1,8 +1,11 @@
 import { memoryKeyStore, type Primitives } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
+import { seededWorld } from '@keytide/testkit';
 import { expect, test } from 'vitest';
 import { DirectoryReplica } from '../src/directory-replica.ts';
 import { memoryJournal, type Journal } from '../src/journal.ts';
+import type { LogSource } from '../src/log-source.ts';
+import { ClientError } from '../src/errors.ts';
 import { groupWorld } from './group-world.ts';
 
 /** A journal on a disk that is full at the `failing` step. */
@@ -88,4 +91,34 @@ test.each([0, 1])('a stored entry %i whose signature was altered is damage', asy
   await expect(
     DirectoryReplica.open({ primitives, journal, keyStore, org: state.org }),
   ).rejects.toMatchObject({ code: 'store-damaged' });
+});
+
+test('others give back the same at once: it goes on for as long as the log grows by it, and no longer', async () => {
+  const world = seededWorld({ seed: 'given back by many', members: 3 });
+  const { wires, org } = world;
+  const directory = await DirectoryReplica.open({
+    primitives,
+    journal: memoryJournal(),
+    keyStore: memoryKeyStore(),
+    org,
+  });
+  await directory.append(wires);
+  let has = 1;
+  let attempts = 0;
+  /** A relay at which somebody else is always first, with one entry; at last, nobody is. */
+  const source = (until: number): LogSource => ({
+    readLog: async (from) => ({ entries: wires.slice(from, has), size: has }),
+    async appendLog() {
+      attempts += 1;
+      if (has < until) has += 1;
+      throw new ClientError('relay-refused', 'the log has another head', { relayCode: 'head-moved' });
+    },
+    readCheckpoint: () => Promise.reject(new Error('the policy names no key')),
+    readTile: async () => null,
+  });
+  await expect(directory.pull(source(3))).rejects.toMatchObject({ code: 'relay-forked' });
+  // Two that brought the log further, and one that did not.
+  expect([has, attempts]).toEqual([3, 3]);
+  await directory.pull(source(wires.length));
+  expect(has).toBe(wires.length);
 });

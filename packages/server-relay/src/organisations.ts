@@ -153,11 +153,12 @@ export function createOrganisations(options: OrganisationsOptions): Organisation
     const entry = readEntry(primitives, wire);
     // Whoever builds on more than we know may have it from another relay on this database.
     if (organisation.stale || entry.index > organisation.state.size) await refresh(organisation);
-    if (entry.index < organisation.state.size) {
-      const page = await store.readLog(organisation.org, entry.index);
-      const stored = page?.entries[0];
-      if (stored !== undefined && equalBytes(stored, wire)) return { index: entry.index, cutsOff: true };
-    }
+    const isThere = async (): Promise<boolean> => {
+      if (entry.index >= organisation.state.size) return false;
+      const stored = (await store.readLog(organisation.org, entry.index))?.entries[0];
+      return stored !== undefined && equalBytes(stored, wire);
+    };
+    if (await isThere()) return { index: entry.index, cutsOff: true };
     const before = organisation.state;
     const nowMs = clock.now();
     if (!hasStanding(before, subject, nowMs) || !mayHandIn(subject, entry))
@@ -180,6 +181,8 @@ export function createOrganisations(options: OrganisationsOptions): Organisation
       organisation.stale = true;
       if (!(error instanceof RelayError) || error.code !== 'head-moved') throw error;
       await refresh(organisation);
+      // As where two devices give back the same entry at two nodes.
+      if (await isThere()) return { index: entry.index, cutsOff: true };
       throw new RelayError('head-moved', error.message, { size: organisation.state.size });
     }
     organisation.state = after;

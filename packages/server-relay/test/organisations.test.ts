@@ -131,3 +131,39 @@ test('what is deleted is deleted by the policy that another node has heard of', 
   expect((await node.find(org))?.state.policy).toMatchObject({ exportSeconds });
   expect(await policyOf(org)).toMatchObject({ exportSeconds: 2 * exportSeconds });
 });
+
+test('one entry given back at two nodes at once: both take it, and another in its place comes too late', async () => {
+  const world = seededWorld({ seed: 'two nodes', members: 1 });
+  const { org } = world;
+  expect(world.wires).toHaveLength(1);
+  const [device] = world.members[0].devices;
+  const { exportSeconds, ...rest } = world.state.policy;
+  const policyOf = (times: number) =>
+    createPolicyChange({ ...world.as(device), policy: { ...rest, exportSeconds: times * exportSeconds } });
+  const wire = policyOf(2);
+  const subject = { kind: 'device', id: device.id } as const;
+  const fast = organisationsOf(store, world);
+  await fast.create(world.wires[0] as Uint8Array, async () => {});
+  /** The fast node is first, after this one has looked. */
+  const slow = () =>
+    organisationsOf(
+      {
+        ...store,
+        async appendLogEntry(addition) {
+          await fast.append(org, subject, wire);
+          await store.appendLogEntry(addition);
+        },
+      },
+      world,
+    );
+  const index = 1;
+  const [same, other] = [slow(), slow()];
+  // Before anything is there.
+  for (const node of [same, other]) await node.find(org);
+  const given = await Promise.all([
+    same.append(org, subject, wire),
+    other.append(org, subject, policyOf(3)).catch((error: unknown) => error),
+  ]);
+  expect(given).toMatchObject([index, { code: 'head-moved', size: index + 1 }]);
+  expect((await same.find(org))?.state.size).toBe(index + 1);
+});

@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { hurriedPorts } from './noon-ports.ts';
 import { burgle } from './loot.ts';
 import { failureCodes, goesOn, hears, says, stops, until, type Person, type Stage } from './stage.ts';
+import { fuzzSeed } from '../properties/fuzz-process.ts';
 
 /** Frames that a relay should not send, at any time, in any number: the client neither falls over nor gives in. */
 export function nonsenseFrames(stage: () => Stage): void {
@@ -21,8 +22,7 @@ export function nonsenseFrames(stage: () => Stage): void {
     test('thousands at random change nothing', async () => {
       const { ada, bo } = await stage().pair();
       const { group } = await burgle(bo);
-      const seed = Date.now() & 0x7fffffff;
-      console.log(`nonsense-frames: seed ${seed}`);
+      const seed = fuzzSeed('nonsense-frames');
       const link = await linkOf(bo);
       for (const frame of fc.sample(harmlessFrame(group), { seed, numRuns: 4000 })) link.toClient(frame);
       await goesOn(ada, bo);
@@ -142,8 +142,7 @@ export function nonsenseFrames(stage: () => Stage): void {
     test('hundreds at random: each ends the connection, and the next one goes on', async () => {
       const { ada, bo } = await stage().pair(hurriedPorts());
       const { group, entries } = await burgle(bo);
-      const seed = Date.now() & 0x7fffffff;
-      console.log(`malformed-frames: seed ${seed}`);
+      const seed = fuzzSeed('malformed-frames');
       const frames = malformedFrames(
         group,
         encodeRelayFrame({ type: 'entries', group, firstSeq: 1, entries }),

@@ -23,6 +23,7 @@ export type RelayErrorCode =
   | 'backup-missing' // there is no backup in the folder
   | 'backup-damaged' // a file of the backup is cut off or damaged
   | 'backup-other-relay' // the folder has the backups of another relay
+  | 'backup-running' // another backup of the database is being made
   | 'backup-version' // the database has other tables than the backup
   | 'restore-not-empty' // there are organisations in the database that is to be restored into
   | 'address-in-use' // the port is taken

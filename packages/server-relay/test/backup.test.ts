@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import {
   chmod,
   copyFile,
@@ -11,14 +12,14 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fromBase64Url, fromHex, toHex } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import type { RelayFrame } from '@keytide/relay-protocol';
 import { seededRandom, seededWorld, startPostgres, type TestPostgres } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { backUp } from '../src/backup/back-up.ts';
-import { restore, type RestoreOptions } from '../src/backup/restore.ts';
+import { backUp, type BackedUp, type BackUpOptions } from '../src/backup/back-up.ts';
+import { restore, type Restored, type RestoreOptions } from '../src/backup/restore.ts';
 import { rowsOf, tablesIn } from '../src/backup/tables.ts';
 import { dataKeyPath, openDataKeyFile } from '../src/data-key-file.ts';
 import { parseConfig } from '../src/operate/config.ts';
@@ -79,18 +80,18 @@ async function write(relay: RelayUnderTest, isFirst: boolean): Promise<void> {
   line.socket.close();
 }
 
-async function back(): Promise<string> {
-  const made = {
+async function back(options: Partial<BackUpOptions> = {}): Promise<BackedUp> {
+  return backUp({
     database: at('first'),
     blobFolder: join(root, 'first', 'blobs'),
     folder: backups(),
     nowMs: clock.now(),
     progress: () => undefined,
-  };
-  return (await backUp(made)).generation;
+    ...options,
+  });
 }
 
-function put(name: string, options: Partial<RestoreOptions> = {}): Promise<{ generation: string }> {
+function put(name: string, options: Partial<RestoreOptions> = {}): Promise<Restored> {
   return restore({
     database: at(name),
     blobFolder: join(root, name, 'blobs'),
@@ -184,10 +185,10 @@ beforeAll(async () => {
   await settle(relay, world);
   await write(relay, true);
   await leave();
-  generations = [await back()];
+  generations = [(await back()).generation];
   clock.advance(DAY_MS);
   await write(relay, false);
-  generations.push(await back());
+  generations.push((await back()).generation);
   await relay.close();
 });
 afterAll(async () => {
@@ -315,4 +316,27 @@ test('what is forgotten is forgotten in older backups too', async () => {
   } finally {
     await again.close();
   }
+});
+
+test('one backup is made at a time, and removes what a broken one has left', async () => {
+  const draft = join(backups(), '2020-01-01T00-00-00-000Z.backup.new');
+  await writeFile(draft, 'half');
+  const others: Promise<unknown>[] = [];
+  const progress = (): void =>
+    void (others.length === 0 && others.push(back().catch((error: unknown) => error)));
+  const made = await back({ progress, nowMs: clock.now() + DAY_MS });
+  expect(await Promise.all(others)).toMatchObject([{ code: 'backup-running' }]);
+  expect(made.isNewest).toBe(true);
+  expect(await readdir(backups())).not.toContain('2020-01-01T00-00-00-000Z.backup.new');
+  // Made while the clock was ahead.
+  expect((await back()).isNewest).toBe(false);
+});
+
+test('bytes that came after the backup are removed from the relay, and what is not its own is left', async () => {
+  const folder = join(root, 'first', 'blobs');
+  const [stranger, late] = [join(folder, 'lost+found', 'note'), join(folder, org, toHex(random(32)))];
+  await mkdir(dirname(stranger), { recursive: true });
+  for (const path of [stranger, late]) await writeFile(path, 'bytes');
+  expect(await put('first')).toMatchObject({ isFromFuture: true });
+  expect([existsSync(stranger), existsSync(late)]).toEqual([true, false]);
 });

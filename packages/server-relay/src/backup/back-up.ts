@@ -8,8 +8,18 @@ import { openRelayKey } from '../relay-key.ts';
 import type { SqlRunner } from '../sql/database.ts';
 import { pendingMigrations, readMigrations } from '../sql/migrate.ts';
 import { visitDatabase, type DatabaseOptions } from '../sql/open.ts';
+import { sqlStateOf } from '../sql/sql-state.ts';
 import { copyBlobs, dropBlobs } from './blob-files.ts';
-import { generationAt, generationPath, headRecord, placesIn, readHead, type Head } from './place.ts';
+import {
+  dropDrafts,
+  generationAt,
+  generationPath,
+  headRecord,
+  newestGeneration,
+  placesIn,
+  readHead,
+  type Head,
+} from './place.ts';
 import { writeRecordFile } from './record-file.ts';
 import { rowsOf, tablesIn, type Table } from './tables.ts';
 
@@ -29,13 +39,25 @@ export interface BackedUp {
   readonly rows: number;
   readonly blobs: number;
   readonly sizeBytes: number;
+  /** Whether it is the one that a restore takes by itself; not beside one that was made while the clock was ahead. */
+  readonly isNewest: boolean;
 }
+
+/**
+ * One moment for everything, and one backup at a time: the lock comes before the moment, so that whoever gets it later
+ * has newer keys. It is of no use to anybody else, and goes with the transaction.
+ */
+const BEGIN = `
+  set transaction isolation level repeatable read, read only;
+  lock table keytide_migrations in share update exclusive mode nowait;
+`;
+const LOCKED = '55P03';
 
 /**
  * Makes a backup of a relay (docs/spec/timeline.md), all of one moment: of PostgreSQL also while relays serve it, of a
  * folder while none does. The `keys` of all backups in the folder are replaced first. Memory stays flat.
  * @throws RelayError `not-found` without a database, `data-folder-locked`, `database-failed`, `database-newer`,
- * `relay-key-missing`, `backup-other-relay` for a folder with another relay's, `backup-damaged` for its `keys`
+ * `backup-running`, `relay-key-missing`, `backup-other-relay` for a folder with another relay's, `backup-damaged` for its `keys`
  */
 export async function backUp(options: BackUpOptions): Promise<BackedUp> {
   const { database: of, folder, nowMs, progress } = options;
@@ -50,7 +72,11 @@ export async function backUp(options: BackUpOptions): Promise<BackedUp> {
       throw new RelayError('backup-other-relay', 'this folder has the backups of another relay');
     await pendingMigrations(opened, nodePrimitives, await readMigrations());
     return await opened.transaction(async (runner) => {
-      await runner.script('set transaction isolation level repeatable read, read only');
+      await runner.script(BEGIN).catch((error: unknown) => {
+        if (sqlStateOf(error) !== LOCKED) throw error;
+        throw new RelayError('backup-running', 'another backup of this database is being made');
+      });
+      await dropDrafts(folder);
       const [newest] = await runner.query('select max(version)::int as version from keytide_migrations');
       const head: Head = { migration: newest?.['version'] as number, relayKey: publicKey };
       const { main, keys } = await tablesIn(runner);
@@ -70,7 +96,8 @@ export async function backUp(options: BackUpOptions): Promise<BackedUp> {
         recordsOf(runner, main, headRecord('main', head), told),
       );
       await dropBlobs(runner, places.blobs);
-      return { generation, rows, blobs, sizeBytes };
+      const isNewest = (await newestGeneration(folder)) === generation;
+      return { generation, rows, blobs, sizeBytes, isNewest };
     });
   } finally {
     await opened.close();

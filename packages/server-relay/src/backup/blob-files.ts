@@ -5,6 +5,9 @@ import { RelayError } from '../errors.ts';
 import type { SqlRunner } from '../sql/database.ts';
 import { syncFolder } from '../sync-folder.ts';
 
+/** Whatever else is in a folder is not ours. */
+const NAMES = /^[0-9a-f]{64}\/[0-9a-f]{64}(?:\.new)?$/u;
+
 /** Copies the bytes of every whole blob that are not there yet: they never change. How many were copied. */
 export async function copyBlobs(
   runner: SqlRunner,
@@ -30,10 +33,11 @@ export async function forgetMissingBlobs(runner: SqlRunner, folder: string): Pro
   }
 }
 
-/** Removes from the backups what the relay has forgotten. */
-export async function dropBlobs(runner: SqlRunner, folder: string): Promise<void> {
+/** Removes the bytes of blobs that the index does not have, and copies that were broken off. */
+export async function dropBlobs(runner: Pick<SqlRunner, 'query'>, folder: string): Promise<void> {
   for (const org of await namesIn(folder))
     for (const blob of await namesIn(join(folder, org))) {
+      if (!NAMES.test(`${org}/${blob}`)) continue;
       const [id, of] = [fromHex(blob), fromHex(org)];
       const known =
         id === null || of === null

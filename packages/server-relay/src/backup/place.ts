@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CborValue } from '@keytide/crypto-core';
 import { RelayError } from '../errors.ts';
@@ -38,6 +38,12 @@ export async function newestGeneration(folder: string): Promise<string> {
     .at(-1);
   if (newest === undefined) throw new RelayError('backup-missing', 'there is no backup in this folder');
   return newest.slice(0, -SUFFIX.length);
+}
+
+/** Removes what backups that were broken off have left. Nobody may be making one. */
+export async function dropDrafts(folder: string): Promise<void> {
+  for (const name of await readdir(folder))
+    if (name.endsWith(`${SUFFIX}.new`)) await rm(join(folder, name), { force: true });
 }
 
 /** The first record of a file. */

@@ -11,9 +11,9 @@ import { fingerprintOf } from '../sql/fingerprint.ts';
 import { migrate, readMigrations } from '../sql/migrate.ts';
 import { openDatabase, type DatabaseOptions } from '../sql/open.ts';
 import { changeTimeline } from '../sql/timeline.ts';
-import { copyBlobs, forgetMissingBlobs } from './blob-files.ts';
+import { copyBlobs, dropBlobs, forgetMissingBlobs } from './blob-files.ts';
 import { FORGET_AGAIN } from './forget-again.ts';
-import { generationPath, newestGeneration, placesIn, readHead, type Head } from './place.ts';
+import { generationAt, generationPath, newestGeneration, placesIn, readHead, type Head } from './place.ts';
 import { checkRecordFile, damaged, readRecordFile } from './record-file.ts';
 import { advanceSequences, putRows, tablesIn, type SqlCell, type Table } from './tables.ts';
 
@@ -33,6 +33,14 @@ export interface RestoreOptions {
   progress(done: { readonly table: string; readonly rows: number }): void;
 }
 
+/** What was put back. */
+export interface Restored {
+  readonly generation: string;
+  readonly rows: number;
+  /** Whether it was made while a clock was ahead: the newest by its name may not be the newest. */
+  readonly isFromFuture: boolean;
+}
+
 /**
  * Puts a backup back into a database that no relay serves: all of it or nothing, in another timeline, with nobody
  * logged in. Everything about the backup is checked before anything is changed.
@@ -40,7 +48,7 @@ export interface RestoreOptions {
  * `data-damaged`, `restore-not-empty`, `backup-version`, `database-newer`, `data-folder-locked`, `database-in-use`,
  * `database-failed`, `blobs-failed`
  */
-export async function restore(options: RestoreOptions): Promise<{ generation: string; rows: number }> {
+export async function restore(options: RestoreOptions): Promise<Restored> {
   const { folder, database: into } = options;
   const generation = options.generation ?? (await newestGeneration(folder));
   const main = generationPath(folder, generation);
@@ -73,7 +81,8 @@ export async function restore(options: RestoreOptions): Promise<{ generation: st
       await changeTimeline(runner, fingerprint);
       return count;
     });
-    return { generation, rows };
+    if (options.blobFolder !== null) await dropBlobs(opened, options.blobFolder);
+    return { generation, rows, isFromFuture: generation > generationAt(options.nowMs) };
   } finally {
     await opened.close();
   }

@@ -11,6 +11,7 @@ export const REMEDIES: Readonly<Record<string, string>> = {
   'backup-missing': 'Check the folder (--from), and the name of the backup (--generation).',
   'backup-damaged': 'Take another backup of the folder (--generation), or another copy of the folder.',
   'backup-other-relay': 'Give each relay a folder of its own for its backups (--to).',
+  'backup-running': 'Wait until the other backup of this database is made.',
   'backup-version':
     'Restore into an empty database: the next start brings it up to date. Or install the version that made the backup.',
   'restore-not-empty': 'Restore into an empty database, or say --replace: what is there is then gone.',

@@ -67,7 +67,7 @@ function databaseOn(thread: Thread, lock: FolderLock | null): SqlDatabase {
   return {
     connections: 1,
     query: (text, params) => inTurn(() => runner.query(text, params)),
-    transaction: (work) => inTurn(() => transactionOn(runner, work)),
+    transaction: (work) => inTurn(() => transactionOn(runner, thread, work)),
     close: () =>
       inTurn(async () => {
         await thread.end();
@@ -76,10 +76,17 @@ function databaseOn(thread: Thread, lock: FolderLock | null): SqlDatabase {
   };
 }
 
-async function transactionOn<T>(runner: SqlRunner, work: (runner: SqlRunner) => Promise<T>): Promise<T> {
+async function transactionOn<T>(
+  runner: SqlRunner,
+  thread: Pick<Thread, 'lost'>,
+  work: (runner: SqlRunner) => Promise<T>,
+): Promise<T> {
   let failure: unknown = null;
+  const lost = thread.lost();
   /** What follows a failure may be asked of another thread, which knows nothing of this transaction. */
   async function whole<R>(ask: () => Promise<R>): Promise<R> {
+    if (failure === null && thread.lost() !== lost)
+      failure = new RelayError('database-failed', 'the embedded database has stopped');
     if (failure !== null) throw failure;
     try {
       return await ask();
@@ -104,6 +111,8 @@ async function transactionOn<T>(runner: SqlRunner, work: (runner: SqlRunner) => 
 
 interface Thread {
   ask(request: Ask): Promise<readonly SqlRow[]>;
+  /** How many were given up: what began on one is not to go on on another. */
+  lost(): number;
   end(): Promise<void>;
 }
 
@@ -125,6 +134,7 @@ const BROKEN = /^(?:53|58|XX)/;
 function startThread(dataDir: string): Thread {
   const waiting = new Map<number, Asked>();
   let count = 0;
+  let lost = 0;
   let worker: Worker | null = spawn();
   let ending: Promise<unknown> = Promise.resolve();
   let isOver = false;
@@ -146,10 +156,11 @@ function startThread(dataDir: string): Thread {
     return fresh;
   }
 
-  function giveUp(lost: Worker, cause: unknown): void {
-    if (worker !== lost) return;
+  function giveUp(given: Worker, cause: unknown): void {
+    if (worker !== given) return;
     worker = null;
-    ending = lost.terminate().then(() => new Promise((resolve) => setTimeout(resolve, RESTART_MS)));
+    lost += 1;
+    ending = given.terminate().then(() => new Promise((resolve) => setTimeout(resolve, RESTART_MS)));
     for (const { reject } of waiting.values())
       reject(new RelayError('database-failed', 'the embedded database has stopped', { cause }));
     waiting.clear();
@@ -174,6 +185,7 @@ function startThread(dataDir: string): Thread {
 
   return {
     ask,
+    lost: () => lost,
     async end() {
       isOver = true;
       const last = worker;

@@ -2,7 +2,7 @@ import { mkdir, open, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { BlobName } from './blob-index.ts';
 import { RelayError } from './errors.ts';
-import type { DatabaseOptions } from './sql/open.ts';
+import type { DatabaseOptions } from './sql/database-options.ts';
 import { syncFolder } from './sync-folder.ts';
 
 /**

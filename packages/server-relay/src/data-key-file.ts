@@ -3,7 +3,7 @@ import type { Random } from '@keytide/crypto-core';
 import { nodePrimitives, nodeRandom } from '@keytide/crypto-core/node';
 import { withKeyFile } from './key-file.ts';
 import { localKeyWrapper, type KeyWrapper } from './key-wrapper.ts';
-import type { DatabaseOptions } from './sql/open.ts';
+import type { DatabaseOptions } from './sql/database-options.ts';
 
 /**
  * The wrapping key in a file of 32 bytes.

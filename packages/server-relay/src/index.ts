@@ -94,7 +94,8 @@ export type {
   StoredPushRegistration,
 } from './push/store.ts';
 export type { GroupHead, GroupPlace, NodeRenewal, NodeStore, OrgHead, RelayNode } from './node-store.ts';
-export { openStore, type ClusterOptions, type DatabaseOptions, type OpenedStore } from './sql/open.ts';
+export type { ClusterOptions, DatabaseOptions } from './sql/database-options.ts';
+export { openStore, type OpenedStore } from './sql/open.ts';
 export type { Relay, RelayOptions } from './relay.ts';
 export { startRelay } from './start-relay.ts';
 export type { Genesis, LogAddition, LogPage, RelayStore, StoredChallenge } from './store.ts';

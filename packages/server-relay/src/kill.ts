@@ -1,7 +1,8 @@
 import { idBytes } from '@keytide/crypto-core';
 import { RelayError } from './errors.ts';
 import type { SessionsToEnd } from './session-store.ts';
-import { visitDatabase, type DatabaseOptions } from './sql/open.ts';
+import type { DatabaseOptions } from './sql/database-options.ts';
+import { visitDatabase } from './sql/open.ts';
 import { everywhere, leaseMsOf } from './cluster/lease.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
 import { sqlNodes } from './sql/nodes.ts';

@@ -7,7 +7,7 @@ import { localKeyWrapper, type KeyWrapper } from './key-wrapper.ts';
 import { checkKeyWrapper } from './keys/check-key-wrapper.ts';
 import type { RelayOptions } from './relay.ts';
 import { openRelayKey } from './relay-key.ts';
-import type { DatabaseOptions } from './sql/open.ts';
+import type { DatabaseOptions } from './sql/database-options.ts';
 import type { RelayStore } from './store.ts';
 
 /** Where the relay's key is. */

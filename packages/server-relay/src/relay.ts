@@ -7,7 +7,7 @@ import type { RelayLimits } from './limits.ts';
 import type { Log } from './log-event.ts';
 import type { PushOptions } from './push/senders.ts';
 import type { SessionsToEnd } from './session-store.ts';
-import type { DatabaseOptions } from './sql/open.ts';
+import type { DatabaseOptions } from './sql/database-options.ts';
 import type { TlsFiles } from './tls-files.ts';
 
 /** How to start a relay. */

@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 
 const BLOCK_BYTES = 64;
 const HASH_BYTES = 32;
@@ -11,6 +11,22 @@ export function sha256(data: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(HASH_BYTES);
   writeLatin1(bytes, 0, hash('sha256', data, LATIN1));
   return bytes;
+}
+
+/** SHA-256 of what comes piece by piece, of any length. */
+export interface Sha256InPieces {
+  add(bytes: Uint8Array): void;
+  /** Of everything so far: 32 bytes. */
+  digest(): Uint8Array;
+}
+
+/** Nothing so far. */
+export function sha256InPieces(): Sha256InPieces {
+  const hashing = createHash('sha256');
+  return {
+    add: (bytes) => void hashing.update(bytes),
+    digest: () => new Uint8Array(hashing.copy().digest()),
+  };
 }
 
 /** Longer messages get memory of their own. */

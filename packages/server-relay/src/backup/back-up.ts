@@ -7,7 +7,8 @@ import { relayKeyPath } from '../open-keys.ts';
 import { openRelayKey } from '../relay-key.ts';
 import type { SqlRunner } from '../sql/database.ts';
 import { pendingMigrations, readMigrations } from '../sql/migrate.ts';
-import { visitDatabase, type DatabaseOptions } from '../sql/open.ts';
+import type { DatabaseOptions } from '../sql/database-options.ts';
+import { visitDatabase } from '../sql/open.ts';
 import { sqlStateOf } from '../sql/sql-state.ts';
 import { copyBlobs, dropBlobs } from './blob-files.ts';
 import {

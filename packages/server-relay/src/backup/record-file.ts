@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -10,6 +9,7 @@ import {
   equalBytes,
   type CborValue,
 } from '@keytide/crypto-core';
+import { sha256InPieces } from '@keytide/crypto-core/node';
 import { RelayError } from '../errors.ts';
 import { syncFolder } from '../sync-folder.ts';
 
@@ -28,10 +28,10 @@ export async function writeRecordFile(path: string, records: AsyncIterable<CborV
   const draft = `${path}.new`;
   await rm(draft, { force: true });
   const file = await open(draft, 'wx', 0o600);
-  const hash = createHash('sha256');
+  const hash = sha256InPieces();
   let sizeBytes = 0;
   const write = async (bytes: Uint8Array): Promise<void> => {
-    hash.update(bytes);
+    hash.add(bytes);
     for (let done = 0; done < bytes.length;)
       done += (await file.write(bytes, done, bytes.length - done)).bytesWritten;
     sizeBytes += bytes.length;
@@ -43,7 +43,7 @@ export async function writeRecordFile(path: string, records: AsyncIterable<CborV
       await write(concatBytes(lengthBytes(bytes.length), bytes));
     }
     await write(lengthBytes(0));
-    await write(new Uint8Array(hash.copy().digest()));
+    await write(hash.digest());
     await file.sync();
   } catch (error) {
     await file.close();
@@ -59,15 +59,14 @@ export async function writeRecordFile(path: string, records: AsyncIterable<CborV
 /** Reads a file to its end and throws nothing away but its records. @throws RelayError `backup-damaged` */
 export async function checkRecordFile(path: string): Promise<void> {
   const { size } = await stat(path).catch(() => ({ size: 0 }));
-  const hash = createHash('sha256');
+  const hash = sha256InPieces();
   if (size < MAGIC.length + 4 + HASH_BYTES) throw damaged();
-  for await (const chunk of createReadStream(path, { end: size - HASH_BYTES - 1 }))
-    hash.update(chunk as Buffer);
+  for await (const chunk of createReadStream(path, { end: size - HASH_BYTES - 1 })) hash.add(chunk as Buffer);
   const file = await open(path, 'r');
   try {
     const sum = new Uint8Array(HASH_BYTES);
     await file.read(sum, 0, HASH_BYTES, size - HASH_BYTES);
-    if (!equalBytes(sum, new Uint8Array(hash.digest()))) throw damaged();
+    if (!equalBytes(sum, hash.digest())) throw damaged();
   } finally {
     await file.close();
   }

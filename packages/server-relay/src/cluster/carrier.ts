@@ -1,5 +1,5 @@
 import { toHex } from '@keytide/crypto-core';
-import type { DatabaseOptions } from '../sql/open.ts';
+import type { DatabaseOptions } from '../sql/database-options.ts';
 import type { OpenCarrier } from './bus.ts';
 import { postgresCarrier } from './postgres-carrier.ts';
 

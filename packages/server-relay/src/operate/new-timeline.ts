@@ -4,7 +4,8 @@ import { nodePrimitives } from '@keytide/crypto-core/node';
 import { RelayError } from '../errors.ts';
 import { fingerprintOf } from '../sql/fingerprint.ts';
 import { migrate, readMigrations } from '../sql/migrate.ts';
-import { openDatabase, type DatabaseOptions } from '../sql/open.ts';
+import type { DatabaseOptions } from '../sql/database-options.ts';
+import { openDatabase } from '../sql/open.ts';
 import { changeTimeline } from '../sql/timeline.ts';
 
 /**

@@ -1,5 +1,6 @@
 import { RelayError } from '../errors.ts';
-import { visitDatabase, type DatabaseOptions } from '../sql/open.ts';
+import type { DatabaseOptions } from '../sql/database-options.ts';
+import { visitDatabase } from '../sql/open.ts';
 
 /** How much a relay holds. Counts and nothing that names anybody. */
 export interface Stats {

@@ -1,10 +1,11 @@
-import { randomUUID } from 'node:crypto';
 import { open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { toHex } from '@keytide/crypto-core';
+import { nodeRandom } from '@keytide/crypto-core/node';
 import { RelayError } from '../errors.ts';
 import { syncFolder } from '../sync-folder.ts';
 import type { SqlDatabase } from './database.ts';
-import type { DatabaseOptions } from './open.ts';
+import type { DatabaseOptions } from './database-options.ts';
 
 /** By what a database is known from one start to the next. */
 export interface Fingerprints {
@@ -17,7 +18,7 @@ export interface Fingerprints {
 }
 
 /** A file beside the database, by a name that each start draws anew and the database has. */
-const MARK = /^start-[0-9a-f-]{36}$/;
+const MARK = /^start-[0-9a-f]{32}$/;
 
 /**
  * What a database runs on, as far as it tells a copy from the original: of PostgreSQL the cluster, its timeline, which
@@ -55,7 +56,7 @@ export async function renewFingerprint(
   }
   const { folder } = options;
   const [before, marks] = [await folderPrints(folder), await marksIn(folder)];
-  const fresh = `start-${randomUUID()}`;
+  const fresh = `start-${toHex(nodeRandom(16))}`;
   await inRelayTerms(async () => {
     const file = await open(join(folder, fresh), 'wx', 0o600);
     await file.sync();

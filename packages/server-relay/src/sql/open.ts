@@ -2,9 +2,9 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Primitives } from '@keytide/crypto-core';
 import type { RelayStore } from '../store.ts';
-import type { Address } from './address.ts';
 import type { Timeline } from '../timeline.ts';
 import type { SqlDatabase } from './database.ts';
+import type { DatabaseOptions } from './database-options.ts';
 import { renewFingerprint } from './fingerprint.ts';
 import { migrate, readMigrations } from './migrate.ts';
 import { openPglite } from './pglite.ts';
@@ -12,38 +12,6 @@ import { openPostgres, visitPostgres } from './postgres.ts';
 import { sqlRelayStore } from './store.ts';
 import { beginServing, settleTimeline } from './timeline.ts';
 import { watchFailures } from './watch-failures.ts';
-
-/** Where a relay keeps its data (docs/spec/relay-storage.md) and its key (docs/spec/directory-service.md). */
-export type DatabaseOptions =
-  /**
-   * The embedded default: single-node, survives the end of the process, is not safe against a power cut. The
-   * keys are `relay-key` and `data-key` in the folder, blobs in `blobs`.
-   */
-  | { readonly kind: 'pglite'; readonly folder: string }
-  /**
-   * For production. `url` as libpq takes it: postgres://user:password@host:port/name; or a function that answers with it,
-   * so that another password counts for the connections from then on. The keys are in
-   * `keyFile` and `keyFile`.data, which are made at the first start and to be kept like the database;
-   * blobs are in `blobFolder`, by default `blobs` beside it.
-   */
-  | {
-      readonly kind: 'postgres';
-      readonly url: Address;
-      readonly keyFile: string;
-      readonly blobFolder?: string;
-      /** How long PostgreSQL may take for a statement before it counts as failed. Default 15 seconds. */
-      readonly answerMs?: number;
-      /** Other relays serve this database too, each with the same keys, the same public URL and the same blobs. */
-      readonly cluster?: ClusterOptions;
-    }
-  /** Embedded and gone when the process ends, key and all: for tests and demonstrations. */
-  | { readonly kind: 'memory' };
-
-/** How the relays of one database wake each other. What they know they have from the database. */
-export interface ClusterOptions {
-  /** Redis 6 or newer, as redis://user:password@host:6379 or rediss://…; without it, PostgreSQL's own notifications. */
-  readonly redisUrl?: Address;
-}
 
 /** An open store, and how many batches it can usefully work on at once. */
 export interface OpenedStore {

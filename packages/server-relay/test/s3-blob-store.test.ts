@@ -157,7 +157,7 @@ test('doctor tries the bucket of a configuration, with its access key or those o
     }
     return null;
   };
-  process.env['KEYTIDE_TEST_S3'] = secretAccessKey;
+  Object.assign(process.env, { KEYTIDE_TEST_S3: secretAccessKey, KEYTIDE_TEST_NO_S3: 'another-key' });
   try {
     expect(await findingOf()).toMatchObject({ verdict: 'ok' });
     expect(
@@ -170,13 +170,16 @@ test('doctor tries the bucket of a configuration, with its access key or those o
     });
     s3.keepVersions(false);
     const says = expect.stringContaining('SignatureDoesNotMatch') as string;
-    expect(await findingOf({ s3SecretKey: 'env:PATH' })).toMatchObject({ verdict: 'fail', says });
+    expect(await findingOf({ s3SecretKey: 'env:KEYTIDE_TEST_NO_S3' })).toMatchObject({
+      verdict: 'fail',
+      says,
+    });
     expect(await findingOf({ s3SecretKey: 'env:NO_SUCH' })).toMatchObject({ verdict: 'fail' });
     Object.assign(process.env, { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey });
     expect(await findingOf(NO_KEY)).toMatchObject({ verdict: 'ok' });
   } finally {
-    for (const name of ['KEYTIDE_TEST_S3', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'])
-      delete process.env[name];
+    const names = ['KEYTIDE_TEST_S3', 'KEYTIDE_TEST_NO_S3', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'];
+    for (const name of names) delete process.env[name];
   }
 });
 

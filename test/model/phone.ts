@@ -1,4 +1,4 @@
-import { memoryDeviceStore, type DeviceStore, type Ports } from '@keytide/client';
+import { ClientError, type DeviceStore, memoryDeviceStore, type Ports } from '@keytide/client';
 import { nodePorts } from '@keytide/client/node';
 import {
   asciiBytes,
@@ -226,7 +226,9 @@ export class Phone {
     const { wires } = this.#shown;
     await directory.pull({
       readLog: async (from) => ({ entries: wires.slice(from), size: wires.length }),
-      appendLog: () => Promise.reject(new Error('it has everything')),
+      // It lies, and so does not take what it is given back.
+      appendLog: () =>
+        Promise.reject(new ClientError('relay-refused', 'not taken', { relayCode: 'entry-refused' })),
       readCheckpoint: () => Promise.reject(new Error('the policy names no relay')),
       readTile: async () => null,
     });

@@ -3,7 +3,8 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { RelayError } from '@keytide/server-relay';
 import { parseConfig, readConfig, variableOf } from '../src/operate/config.ts';
-import { CONFIG_KEYS, relayOptionsOf } from '../src/operate/config-schema.ts';
+import { relayOptionsOf } from '../src/operate/config-options.ts';
+import { CONFIG_KEYS } from '../src/operate/config-schema.ts';
 import { withAddresses } from '../src/operate/addresses.ts';
 import { REMEDIES } from '../src/operate/remedies.ts';
 

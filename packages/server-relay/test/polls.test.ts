@@ -185,14 +185,15 @@ test('another group, and a longer wait, are refused', async () => {
   expect(await poll(token, 'after=0&wait=26')).toMatchObject({ status: 400, code: 'malformed' });
 });
 
-test('a session that was ended somewhere else is answered with nothing, whatever this relay knows', async () => {
+/** bo, as the gate lets it in. */
+function enteredBo(): EnteredDevice {
   const session = { org, id: new Uint8Array(32), expiresMs: Infinity } as unknown as Session;
-  const caller = {
-    org,
-    device: world.state.devices.get(bo.id),
-    state: world.state,
-    session,
-  } as EnteredDevice;
+  return { org, device: world.state.devices.get(bo.id), state: world.state, session } as EnteredDevice;
+}
+
+test('a session that was ended somewhere else is answered with nothing, whatever this relay knows', async () => {
+  const caller = enteredBo();
+  const { session } = caller;
   let live = [session.id];
   const polls = createPolls({
     feeds: { follow: () => () => undefined, saw: () => undefined },
@@ -251,17 +252,11 @@ test('whoever polls counts as connected, and is lost a moment after the last pol
 
 test('a poll is heard of by whoever tells devices that are away', async () => {
   const heard: string[] = [];
-  const session = { org, id: new Uint8Array(32), expiresMs: Infinity } as unknown as Session;
-  const caller = {
-    org,
-    device: world.state.devices.get(bo.id),
-    state: world.state,
-    session,
-  } as EnteredDevice;
+  const caller = enteredBo();
   const polls = createPolls({
     feeds: { follow: () => () => undefined, saw: () => undefined },
     watch: { follow: () => () => undefined },
-    sessions: { readLiveSessions: async () => ({ generation: 1, ids: [session.id] }) },
+    sessions: { readLiveSessions: async () => ({ generation: 1, ids: [caller.session.id] }) },
     deviceOf: async () => caller,
     readPage: async () => ({ entries: [], headSeq: 0, epoch: 0 }),
     clock,

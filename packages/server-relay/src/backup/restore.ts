@@ -9,7 +9,7 @@ import { openRelayKey } from '../relay-key.ts';
 import type { SqlDatabase, SqlRunner } from '../sql/database.ts';
 import { fingerprintOf } from '../sql/fingerprint.ts';
 import { migrate, readMigrations } from '../sql/migrate.ts';
-import type { DatabaseOptions } from '../sql/database-options.ts';
+import { alone, type DatabaseOptions } from '../sql/database-options.ts';
 import { openDatabase } from '../sql/open.ts';
 import { changeTimeline } from '../sql/timeline.ts';
 import { copyBlobs, dropBlobs, forgetMissingBlobs } from './blob-files.ts';
@@ -60,7 +60,7 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
   if (!equalBytes(head.relayKey, headOfKeys.relayKey)) throw damaged();
   await assertRelayKey(into, head);
   await assertOpens(keys, options);
-  const opened = await openDatabase(aloneIn(into));
+  const opened = await openDatabase(alone(into));
   try {
     await prepare(opened, head, options);
     const fingerprint = await fingerprintOf(into, opened);
@@ -87,13 +87,6 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
   } finally {
     await opened.close();
   }
-}
-
-/** Whoever restores is no node among others: not while one of them serves. */
-function aloneIn(into: RestoreOptions['database']): RestoreOptions['database'] {
-  if (into.kind === 'pglite') return into;
-  const { cluster: _others, ...alone } = into;
-  return alone;
 }
 
 async function assertRelayKey(into: RestoreOptions['database'], { relayKey }: Head): Promise<void> {

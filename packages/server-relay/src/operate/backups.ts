@@ -4,7 +4,8 @@ import { blobFolderOf } from '../blob-store.ts';
 import { dataKeyPath, openDataKeyFile } from '../data-key-file.ts';
 import type { KeyWrapper } from '../key-wrapper.ts';
 import { openWrappingKeys } from '../keys/open-wrapping-keys.ts';
-import { relayOptionsOf, wrappingKeysOf, type Config } from './config-schema.ts';
+import { relayOptionsOf, wrappingKeysOf } from './config-options.ts';
+import type { Config } from './config-schema.ts';
 
 type Print = (line: object) => void;
 

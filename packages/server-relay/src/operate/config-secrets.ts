@@ -2,7 +2,8 @@ import { awsCredentials } from '../keys/aws-credentials.ts';
 import { RelayError } from '../errors.ts';
 import { secretReader, secretText } from '../keys/secrets.ts';
 import { openVault, type Vault } from '../keys/vault.ts';
-import { SECRET_KEYS, vaultOf, type Config } from './config-schema.ts';
+import { vaultOf } from './config-options.ts';
+import { SECRET_KEYS, type Config } from './config-schema.ts';
 
 /** A key of the configuration whose value says where a secret is. */
 export type SecretKey = (typeof SECRET_KEYS)[number];

@@ -4,7 +4,7 @@ import { nodePrimitives } from '@keytide/crypto-core/node';
 import { RelayError } from '../errors.ts';
 import { fingerprintOf } from '../sql/fingerprint.ts';
 import { migrate, readMigrations } from '../sql/migrate.ts';
-import type { DatabaseOptions } from '../sql/database-options.ts';
+import { alone, type DatabaseOptions } from '../sql/database-options.ts';
 import { openDatabase } from '../sql/open.ts';
 import { changeTimeline } from '../sql/timeline.ts';
 
@@ -17,7 +17,7 @@ import { changeTimeline } from '../sql/timeline.ts';
 export async function beginTimeline(options: DatabaseOptions, nowMs: number): Promise<void> {
   if (options.kind === 'pglite' && !existsSync(join(options.folder, 'postgres')))
     throw new RelayError('not-found', 'there is no database yet: serve makes it');
-  const database = await openDatabase(aloneOn(options));
+  const database = await openDatabase(alone(options));
   try {
     // A dump may be of an older version.
     await migrate(database, nodePrimitives, await readMigrations(), nowMs);
@@ -26,11 +26,4 @@ export async function beginTimeline(options: DatabaseOptions, nowMs: number): Pr
   } finally {
     await database.close();
   }
-}
-
-/** Nodes share a database with each other; this shares it with none. */
-function aloneOn(options: DatabaseOptions): DatabaseOptions {
-  if (options.kind !== 'postgres') return options;
-  const { cluster: _, ...alone } = options;
-  return alone;
 }

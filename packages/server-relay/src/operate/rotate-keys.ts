@@ -4,7 +4,8 @@ import { rewrapKeys } from '../keys/rewrap.ts';
 import { shortId } from '../log-event.ts';
 import { visitDatabase } from '../sql/open.ts';
 import { sqlRelayStore } from '../sql/store.ts';
-import { relayOptionsOf, wrappingKeysOf, type Config } from './config-schema.ts';
+import { relayOptionsOf, wrappingKeysOf } from './config-options.ts';
+import type { Config } from './config-schema.ts';
 
 /**
  * Wraps every data key by the first of `wrappingKeys`, and says how far it is, a line each. PostgreSQL while relays serve

@@ -31,3 +31,10 @@ export interface ClusterOptions {
   /** Redis 6 or newer, as redis://user:password@host:6379 or rediss://…; without it, PostgreSQL's own notifications. */
   readonly redisUrl?: Address;
 }
+
+/** The same, as nobody shares it: nodes share a database with each other, and what is put back with none of them. */
+export function alone<Options extends DatabaseOptions>(options: Options): Options {
+  if (options.kind !== 'postgres') return options;
+  const { cluster: _others, ...rest } = options;
+  return rest as Options;
+}

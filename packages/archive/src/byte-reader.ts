@@ -6,6 +6,8 @@ export interface ByteReader {
   read(sizeBytes: number): Promise<Uint8Array>;
   /** Up to and without the next `end`; `null` when none comes within `mostBytes`, or before the bytes end. */
   readUntil(end: number, mostBytes: number): Promise<Uint8Array | null>;
+  /** Whether there are no more bytes. */
+  isAtEnd(): Promise<boolean>;
 }
 
 /** Reads `source` once, piece by piece: never more of it than was asked for, but for the rest of a piece. */
@@ -52,5 +54,6 @@ export function readerOf(source: AsyncIterable<Uint8Array> | Iterable<Uint8Array
       }
       return null;
     },
+    isAtEnd: async () => !(await more()),
   };
 }

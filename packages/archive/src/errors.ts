@@ -6,7 +6,16 @@ export type ArchiveErrorCode =
   | 'bad-key' // a recipient or an identity that is none
   | 'classical-recipient' // also sealed to a key that a quantum computer opens: Keytide writes no such file
   | 'no-identity' // sealed to other keys than those that were given
-  | 'damaged'; // cut short, altered or put together from parts: get another copy
+  | 'damaged' // cut short, altered or put together from parts: get another copy
+  | 'missing-file' // an archive without a file that it is to have
+  | 'unexpected-file' // a file that no archive has, or that this one does not list
+  | 'destination-full' // no room for the next file; what was written stays, and the export goes on from there
+  | 'not-empty' // something else is where the archive is to be
+  | 'other-export' // an export with other options was begun in this place
+  | 'other-log' // the log is not the one that the archive before has
+  | 'no-recipient' // nobody to seal to: set the policy's archive key, or name a recipient
+  | 'not-permitted' // the device is neither an admin's nor an exporter's
+  | 'source-damaged'; // what the archive is made from is not whole
 
 /** The one error class of this package. `code` is stable; the message never holds content or a secret. */
 export class ArchiveError extends Error {

@@ -2,4 +2,28 @@ export { openAge, sealAge, type AgeIdentities, type AgeRecipients } from './age/
 export type { Stanza } from './age/header.ts';
 export { hybridIdentity, type AgeIdentity } from './age/hybrid.ts';
 export { printIdentity, printRecipient, readIdentity, readRecipient } from './age/keys.ts';
+export type { JsonValue } from './container/content.ts';
+export type { ArchiveFiles, ByteStream, Destination, FileDigest } from './container/destination.ts';
+export type { ArchiveFilter } from './container/filter.ts';
+export {
+  parseSignedManifest,
+  type ArchivedGroup,
+  type ArchiveManifest,
+  type ManifestSignature,
+  type SignedManifest,
+} from './container/signed-manifest.ts';
 export { ArchiveError, type ArchiveErrorCode } from './errors.ts';
+export {
+  exportArchive,
+  type ExportedArchive,
+  type ExportOptions,
+  type ExportProgress,
+} from './export/export-archive.ts';
+export type {
+  ArchiveBox,
+  EpochKey,
+  ExportSource,
+  NamedAttachment,
+  SourceEntry,
+  SourceGroup,
+} from './export/source.ts';

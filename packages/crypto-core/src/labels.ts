@@ -47,6 +47,7 @@ const LABELS = {
   unlockVerifier: 'keytide/v1/unlock-verifier',
   wipeReceiptSignature: 'keytide/v1/wipe-receipt-signature',
   exportStatementSignature: 'keytide/v1/export-statement-signature',
+  archiveManifestSignature: 'keytide/v1/archive-manifest-signature',
   deletionStatementSignature: 'keytide/v1/deletion-statement-signature',
   attachmentChunk: 'keytide/v1/attachment-chunk',
   quorumSet: 'keytide/v1/quorum-set',

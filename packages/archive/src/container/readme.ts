@@ -1,0 +1,43 @@
+import { encodeUtf8 } from '@keytide/crypto-core';
+
+/** `data/README-DECRYPT.txt`: for who finds the archive and has nothing of Keytide. */
+export const README_DECRYPT: Uint8Array = encodeUtf8(`HOW TO READ THIS ARCHIVE
+
+This folder was made with Keytide. It holds what an organisation wrote; the files whose names end in
+.age are encrypted. To read them you need the organisation's archive key. It was split among several
+people: enough of them together can put it back, none of them alone. Each has a page with a line that
+begins with KTS1.
+
+1. IS EVERYTHING HERE?
+   The folder is a BagIt bag (RFC 8493). With standard tools, in this folder:
+       sha256sum -c tagmanifest-sha256.txt && sha256sum -c manifest-sha256.txt
+   With Keytide, which also checks that nothing was left out and who signed it:
+       keytide archive verify .
+
+2. PUT THE KEY TOGETHER
+   With Keytide:  keytide archive-key combine
+   Without it: the shares are Shamir's, over GF(2^8) with the polynomial 0x11b, byte by byte. A printed
+   share is Bech32m with the prefix kts; its bytes are: 1, the set's id (16), the share's number x (1),
+   a salt (16), and 32 bytes, each the value at x of the polynomial whose value at 0 is a byte of the key.
+   The 32 bytes are the seed of an X-Wing key. As Bech32 with the prefix AGE-SECRET-KEY-PQ-, in capitals,
+   they are an identity of the program "age" (version 1.3 or later, https://age-encryption.org).
+
+3. DECRYPT
+       age -d -i identity.txt data/groups/.../segments/000000000001-....age > lines.jsonl
+   Every file that ends in .age is opened in this way. Files in data/attachments are what was attached.
+
+4. WHAT IT SAYS
+   Segments are lines of JSON, one for each message, in the order in which they were sent. In each:
+       seq       its place in the log of the group
+       member    who wrote it: an id, whose name is in data/membership.jsonl
+       content   what was written: [1, what was done, collection, item, time, counter, body]
+                 what was done: 0 said, 1 created, 2 changed, 3 removed
+                 time: milliseconds since 1970-01-01 UTC, by the writer's clock
+       envelope  the message as it travelled, signed and encrypted; the keys of these are in keys.age
+       unreadable  in place of the content where there was no key for it: why
+   Bytes are base64url without padding.
+
+5. PROVE IT
+   How everything fits together is specified in docs/spec/archive.md of Keytide: the hashes of all
+   messages are the leaves of a Merkle tree (RFC 9162), whose root members have signed.
+`) as Uint8Array;

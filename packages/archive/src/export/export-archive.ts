@@ -1,0 +1,159 @@
+import { toBase64Url, type DeviceId, type Primitives, type Random, type Signer } from '@keytide/crypto-core';
+import { replay, type DirectoryState } from '@keytide/key-directory';
+import type { Destination } from '../container/destination.ts';
+import type { ArchiveFilter } from '../container/filter.ts';
+import { encodeLines } from '../container/json-lines.ts';
+import { NAMES } from '../container/names.ts';
+import { README_DECRYPT } from '../container/readme.ts';
+import type { ArchivedGroup, SignedManifest } from '../container/signed-manifest.ts';
+import { ArchiveError } from '../errors.ts';
+import { archiveWriter, type ArchiveWriter } from './archive-writer.ts';
+import { exportAttachments } from './export-attachments.ts';
+import { exportGroup } from './export-group.ts';
+import { finishArchive } from './finish.ts';
+import { encodePlan, readPlan, requireSameChoice, type ExportPlan } from './plan.ts';
+import type { ExportSource, NamedAttachment, SourceGroup } from './source.ts';
+
+const ID_BYTES = 16;
+
+/** How far an export is. */
+export interface ExportProgress {
+  /** Entries of a group's log, one group after the other; then attachments. */
+  readonly phase: 'log' | 'attachments';
+  readonly done: number;
+  readonly total: number;
+  /** Bytes written so far, and kept from before a stop. */
+  readonly sizeBytes: number;
+}
+
+/** What an export is made with. */
+export interface ExportOptions {
+  readonly primitives: Primitives;
+  readonly random: Random;
+  readonly now: () => number;
+  readonly source: ExportSource;
+  readonly destination: Destination;
+  /** Who signs it: a device of an admin or exporter. */
+  readonly exporter: { readonly device: DeviceId; readonly signer: Signer };
+  /** X-Wing keys, 1,216 bytes each, besides the archive key of the policy. */
+  readonly recipients?: readonly Uint8Array[];
+  readonly filter?: ArchiveFilter | null;
+  /** The archive to go on from: everything since. */
+  readonly since?: SignedManifest | null;
+  readonly onProgress?: (progress: ExportProgress) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** An archive that is whole. */
+export interface ExportedArchive {
+  /** What it is; `since` of the next export. */
+  readonly signed: SignedManifest;
+  /** Attachments that are not in it: blob ids and codes. */
+  readonly missing: readonly { readonly blob: string; readonly code: string }[];
+}
+
+/**
+ * Writes an archive (docs/spec/archive.md). Stopped at any point, by a crash as well, the same call goes on where
+ * it was. What cannot be read or does not count is in it, counted and with its reason, and stops nothing.
+ * @throws ArchiveError `no-recipient`, `not-permitted`, `not-empty`, `other-export`, `other-log`, `source-damaged`,
+ *   `destination-full`; whatever source and destination throw. All can be tried again.
+ */
+export async function exportArchive(options: ExportOptions): Promise<ExportedArchive> {
+  const { primitives, source, exporter, since = null, signal } = options;
+  const groups = await source.groups();
+  const { plan, wires, state } = await decide(options, groups);
+  requireExporter(state, exporter.device);
+  const recipients = plan.recipients.map((key) => primitives.encapsulator(key));
+  const writer = await archiveWriter({ ...options, recipients });
+  const tell = teller(options, writer);
+
+  await writer.write(
+    NAMES.membership,
+    encodeLines(wires.map((wire, index) => ({ index, wire: toBase64Url(wire) }))),
+  );
+  const [checkpoint, keySet] = [await source.checkpoint(), await source.archiveKeySet()];
+  if (checkpoint !== null) await writer.write(NAMES.checkpoint, [checkpoint]);
+  if (keySet !== null) await writer.write(NAMES.archiveKeySet, [keySet]);
+  await writer.write(NAMES.readme, [README_DECRYPT]);
+
+  const archived: ArchivedGroup[] = [];
+  const attachments = new Map<string, NamedAttachment>();
+  for (const { group: id, throughSeq } of plan.through) {
+    const group = groups.find((found) => found.group === id);
+    if (group === undefined) throw new ArchiveError('source-damaged', 'the source lost a group');
+    const previous = since?.manifest.groups.find((before) => before.group === id) ?? null;
+    const entries = throughSeq - group.before.size;
+    const found = await exportGroup({
+      ...{ primitives, source, writer, group, previous, throughSeq, filter: plan.filter },
+      onSegment: ({ last }) => tell('log', last - group.before.size, entries),
+      checkStop: () => signal?.throwIfAborted(),
+    });
+    archived.push(found.archived);
+    for (const [blob, named] of found.attachments) attachments.set(blob, named);
+  }
+
+  const missing: { blob: string; code: string }[] = [];
+  let done = 0;
+  await exportAttachments(source, writer, attachments, ({ blob, missing: code }) => {
+    signal?.throwIfAborted();
+    if (code !== null) missing.push({ blob, code });
+    done += 1;
+    tell('attachments', done, attachments.size);
+  });
+  const signed = await finishArchive(options, { plan, state, archived, writer });
+  return { signed, missing };
+}
+
+/** What there is to export: as it was decided at the start, where there was one. */
+async function decide(
+  {
+    primitives,
+    random,
+    now,
+    source,
+    destination,
+    recipients = [],
+    filter = null,
+    since = null,
+  }: ExportOptions,
+  groups: readonly SourceGroup[],
+): Promise<{ plan: ExportPlan; wires: readonly Uint8Array[]; state: DirectoryState }> {
+  const begun = await readPlan(destination);
+  const all: Uint8Array[] = [];
+  for await (const wire of source.membership()) all.push(wire);
+  const wires = all.slice(0, begun?.membershipSize);
+  const state = replay(primitives, wires);
+  const { archiveKey } = state.policy;
+  const choice = {
+    ...{ org: source.org, filter },
+    recipients: archiveKey === undefined ? recipients : [archiveKey, ...recipients],
+    previous: since === null ? null : primitives.sha256(since.bytes),
+  };
+  if (state.org !== source.org) throw new ArchiveError('source-damaged', 'a log of another organisation');
+  if (choice.recipients.length === 0)
+    throw new ArchiveError('no-recipient', 'the policy has no archive key, and nobody else is named');
+  if (begun !== null) {
+    requireSameChoice(begun, choice);
+    return { plan: begun, wires, state };
+  }
+  const through = groups.map(({ group, throughSeq }) => ({ group, throughSeq }));
+  const plan = { ...choice, id: random(ID_BYTES), createdMs: now(), membershipSize: wires.length, through };
+  await destination.write(NAMES.plan, [encodePlan(plan)]);
+  return { plan, wires, state };
+}
+
+/** @throws ArchiveError `not-permitted` */
+function requireExporter(state: DirectoryState, device: DeviceId): void {
+  const found = state.devices.get(device);
+  const role = found?.revokedAt === null ? state.members.get(found.member)?.role : undefined;
+  if (role !== 'admin' && role !== 'exporter')
+    throw new ArchiveError('not-permitted', 'only admins and exporters make archives');
+}
+
+function teller({ onProgress }: ExportOptions, writer: ArchiveWriter) {
+  return (phase: ExportProgress['phase'], done: number, total: number): void => {
+    let sizeBytes = 0;
+    for (const file of writer.files.values()) sizeBytes += file.sizeBytes;
+    onProgress?.({ phase, done, total, sizeBytes });
+  };
+}

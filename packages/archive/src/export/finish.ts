@@ -1,0 +1,58 @@
+import type { DirectoryState } from '@keytide/key-directory';
+import { BAGIT, encodeBagInfo, encodeManifestFile, TAG_FILES } from '../container/bag.ts';
+import type { FileDigest } from '../container/destination.ts';
+import { NAMES, PAYLOAD } from '../container/names.ts';
+import {
+  encodeManifest,
+  encodeSignedManifest,
+  signManifest,
+  type ArchivedGroup,
+  type SignedManifest,
+} from '../container/signed-manifest.ts';
+import type { ArchiveWriter } from './archive-writer.ts';
+import type { ExportOptions } from './export-archive.ts';
+import type { ExportPlan } from './plan.ts';
+
+/** What an archive has come to. */
+interface Finished {
+  readonly plan: ExportPlan;
+  readonly state: DirectoryState;
+  readonly archived: readonly ArchivedGroup[];
+  readonly writer: ArchiveWriter;
+}
+
+/** Writes what makes an archive of the files, the plan's end last: without it, all of this is done once more. */
+export async function finishArchive(
+  { primitives, exporter, destination }: Pick<ExportOptions, 'primitives' | 'exporter' | 'destination'>,
+  { plan, state, archived, writer }: Finished,
+): Promise<SignedManifest> {
+  const { org, id, createdMs, previous, filter } = plan;
+  await writer.removeOthers([NAMES.plan]);
+  const payload = filesIn(writer, (name) => name.startsWith(PAYLOAD));
+  const files = { count: payload.size, sizeBytes: sizeOf(payload) };
+  const list = encodeManifestFile(payload);
+  const manifest = {
+    ...{ org, id, createdMs, previous, filter, files, groups: archived, device: exporter.device },
+    membership: { size: state.size, root: state.root },
+    manifestHash: primitives.sha256(list),
+  };
+  const bytes = encodeManifest(manifest);
+  const signature = signManifest(primitives, exporter.signer, bytes);
+  const signatures = [{ device: exporter.device, signature }];
+  await writer.write(NAMES.manifest, [list]);
+  await writer.write(NAMES.signedManifest, [encodeSignedManifest(bytes, signatures)]);
+  await writer.write(NAMES.bagInfo, [encodeBagInfo({ org, createdMs, files })]);
+  await writer.write(NAMES.bagit, [BAGIT]);
+  const tags = filesIn(writer, (name) => TAG_FILES.includes(name));
+  await writer.write(NAMES.tagManifest, [encodeManifestFile(tags)]);
+  await destination.remove(NAMES.plan);
+  return { bytes, manifest, signatures };
+}
+
+function filesIn(writer: ArchiveWriter, isWanted: (name: string) => boolean): Map<string, FileDigest> {
+  return new Map([...writer.files].filter(([name]) => isWanted(name)));
+}
+
+function sizeOf(files: ReadonlyMap<string, FileDigest>): number {
+  return [...files.values()].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+}

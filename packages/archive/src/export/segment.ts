@@ -1,0 +1,116 @@
+import { concatBytes, leafHash, sorted, toBase64Url, type Primitives } from '@keytide/crypto-core';
+import { fits, type ArchiveFilter } from '../container/filter.ts';
+import { encodeLine } from '../container/json-lines.ts';
+import { filteredOf, lineOf } from './lines.ts';
+import type { NamedAttachment, SourceEntry } from './source.ts';
+
+/** How much a segment holds. */
+const MAX_LINES_BYTES = 8 * 1024 * 1024;
+const MAX_ENTRIES = 65_536;
+const STATEMENT = Uint8Array.of(1);
+const ENVELOPE = Uint8Array.of(0);
+
+/** What is in a segment, for who has no key: docs/spec/archive.md. */
+export interface SegmentSummary {
+  readonly first: number;
+  readonly last: number;
+  readonly messages: number;
+  /** Codes and how often: of the messages, those that count for nothing. */
+  readonly invalid: Readonly<Record<string, number>>;
+  readonly unreadable: Readonly<Record<string, number>>;
+  readonly skipped: number;
+  readonly statements: number;
+  /** 64 hex digits each, sorted. */
+  readonly attachments: readonly string[];
+}
+
+/** A stretch of a log on its way into an archive. */
+export interface Segment {
+  readonly isFull: boolean;
+  /** `null` while nothing was added. */
+  readonly summary: SegmentSummary | null;
+  /** The attachments that its messages name. */
+  readonly attachments: ReadonlyMap<string, NamedAttachment>;
+  /** Takes the next entry, and gives its leaf (32 bytes). */
+  add(entry: SourceEntry): Uint8Array;
+  /** What goes into its files. */
+  parts(): {
+    readonly leaves: Uint8Array;
+    readonly statements: Uint8Array;
+    /** To be sealed. */
+    readonly lines: readonly Uint8Array[];
+  };
+}
+
+/** A segment that begins with the entry after this. */
+export function newSegment(primitives: Primitives, filter: ArchiveFilter | null): Segment {
+  const lines: Uint8Array[] = [];
+  const leaves: Uint8Array[] = [];
+  const statements: Uint8Array[] = [];
+  const attachments = new Map<string, NamedAttachment>();
+  const counts = { messages: 0, skipped: 0, statements: 0 };
+  const invalid: Record<string, number> = {};
+  const unreadable: Record<string, number> = {};
+  let sizeBytes = 0;
+  let first = 0;
+
+  function addLine(line: Uint8Array, to: Uint8Array[]): void {
+    to.push(line);
+    sizeBytes += line.length;
+  }
+
+  function addMessage(entry: Extract<SourceEntry, { kind: 'message' }>): void {
+    if (filter !== null && !fits(filter, filteredOf(entry))) {
+      counts.skipped += 1;
+      return;
+    }
+    counts.messages += 1;
+    if (entry.invalid !== null) count(invalid, entry.invalid);
+    for (const named of entry.attachments) attachments.set(named.blob, named);
+    addLine(encodeLine(lineOf(entry)), lines);
+  }
+
+  return {
+    attachments,
+    get isFull() {
+      return sizeBytes > MAX_LINES_BYTES || leaves.length >= MAX_ENTRIES;
+    },
+    get summary() {
+      if (leaves.length === 0) return null;
+      return {
+        ...{ first, last: first + leaves.length - 1, messages: counts.messages },
+        ...{ invalid: inOrder(invalid), unreadable: inOrder(unreadable) },
+        ...{ skipped: counts.skipped, statements: counts.statements },
+        attachments: sorted(attachments.keys()),
+      };
+    },
+    add(entry) {
+      if (leaves.length === 0) first = entry.seq;
+      if (entry.kind === 'statement') {
+        counts.statements += 1;
+        addLine(encodeLine({ seq: entry.seq, statement: toBase64Url(entry.wire) }), statements);
+      } else if (entry.kind === 'unreadable') {
+        count(unreadable, entry.code);
+        addLine(encodeLine(lineOf(entry)), lines);
+      } else addMessage(entry);
+      const leaf = leafOf(primitives, entry);
+      leaves.push(leaf);
+      return leaf;
+    },
+    parts: () => ({ leaves: concatBytes(...leaves), statements: concatBytes(...statements), lines }),
+  };
+}
+
+/** The leaf of an entry in the log's tree, 32 bytes (docs/spec/floor.md). */
+export function leafOf(primitives: Primitives, entry: SourceEntry): Uint8Array {
+  const bytes = entry.kind === 'statement' ? [STATEMENT, entry.wire] : [ENVELOPE, entry.envelope];
+  return leafHash(primitives, concatBytes(...bytes));
+}
+
+function count(codes: Record<string, number>, code: string): void {
+  codes[code] = (codes[code] ?? 0) + 1;
+}
+
+function inOrder(codes: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(sorted(Object.entries(codes)));
+}

@@ -1,0 +1,1 @@
+export { folderDestination } from './node/folder-destination.ts';

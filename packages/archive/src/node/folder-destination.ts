@@ -1,0 +1,173 @@
+import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { mkdir, open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { sha256InPieces } from '@keytide/crypto-core/node';
+import type { ByteStream, Destination, FileDigest } from '../container/destination.ts';
+import { isArchiveName } from '../container/names.ts';
+import { ArchiveError } from '../errors.ts';
+
+/** What the name of a file that is not whole begins with. */
+const UNFINISHED = '.unfinished-';
+const READ_BYTES = 1024 * 1024;
+const OWNER_ONLY = { folder: 0o700, file: 0o600 } as const;
+const FULL: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
+
+/**
+ * A folder as the place of an archive; it is made with the first file. A file is written beside the others, made
+ * durable, and then renamed. Links are not followed: one is a file of no bytes. One writer at a time: what another
+ * has not finished is removed, and its writing fails.
+ */
+export function folderDestination(folder: string): Destination {
+  const draft = join(folder, `${UNFINISHED}${randomBytes(8).toString('hex')}`);
+  let isPrepared = false;
+
+  async function prepare(): Promise<void> {
+    if (isPrepared) return;
+    await mkdir(folder, { recursive: true, mode: OWNER_ONLY.folder });
+    for (const name of await readdir(folder))
+      if (name.startsWith(UNFINISHED)) await rm(join(folder, name), { force: true });
+    isPrepared = true;
+  }
+
+  function pathOf(name: string): string {
+    if (!isArchiveName(name)) throw new ArchiveError('unexpected-file', 'not a name that an archive has');
+    return join(folder, ...name.split('/'));
+  }
+
+  return {
+    list: () => filesIn(folder, ''),
+    async *read(name) {
+      yield* piecesOf(pathOf(name));
+    },
+    async digest(name) {
+      const counting = counter();
+      for await (const piece of piecesOf(pathOf(name))) counting.add(piece);
+      return counting.digest();
+    },
+    async write(name, bytes) {
+      const path = pathOf(name);
+      try {
+        await prepare();
+        const digest = await writeWhole(draft, bytes);
+        await makeFolders(folder, name);
+        await rename(draft, path);
+        await syncFolder(dirname(path));
+        return digest;
+      } catch (error) {
+        await rm(draft, { force: true });
+        if (!FULL.has(codeOf(error))) throw error;
+        throw new ArchiveError('destination-full', 'no room for the next file', { cause: error });
+      }
+    },
+    async remove(name) {
+      const path = pathOf(name);
+      await rm(path, { force: true });
+      await syncFolder(dirname(path)).catch((error: unknown) => {
+        if (codeOf(error) !== 'ENOENT') throw error;
+      });
+    },
+  };
+}
+
+/** Files that no archive has as well: whoever checks it is to see them. */
+async function* filesIn(folder: string, within: string): AsyncGenerator<{ name: string; sizeBytes: number }> {
+  for (const entry of await entriesOf(join(folder, within), within === '')) {
+    const name = within === '' ? entry.name : `${within}/${entry.name}`;
+    if (entry.isDirectory()) yield* filesIn(folder, name);
+    else if (within !== '' || !name.startsWith(UNFINISHED))
+      yield { name, sizeBytes: entry.isFile() ? (await stat(join(folder, name))).size : 0 };
+  }
+}
+
+async function entriesOf(path: string, mayBeMissing: boolean) {
+  try {
+    return await readdir(path, { withFileTypes: true });
+  } catch (error) {
+    if (mayBeMissing && codeOf(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+async function* piecesOf(path: string): AsyncGenerator<Uint8Array, void, undefined> {
+  const file = await openFile(path);
+  try {
+    for (;;) {
+      const piece = new Uint8Array(READ_BYTES);
+      const { bytesRead } = await file.read(piece, 0, READ_BYTES);
+      if (bytesRead === 0) return;
+      yield piece.subarray(0, bytesRead);
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+async function openFile(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT' && codeOf(error) !== 'ELOOP') throw error;
+    throw new ArchiveError('missing-file', 'a file of the archive is not there', { cause: error });
+  }
+}
+
+async function writeWhole(path: string, bytes: ByteStream): Promise<FileDigest> {
+  const counting = counter();
+  const file = await open(path, 'wx', OWNER_ONLY.file);
+  try {
+    for await (const piece of bytes) {
+      counting.add(piece);
+      for (let offset = 0; offset < piece.length;)
+        offset += (await file.write(piece, offset, piece.length - offset)).bytesWritten;
+    }
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  return counting.digest();
+}
+
+/** Makes the folders of a name, and each of them durable in the one that it is in. */
+async function makeFolders(folder: string, name: string): Promise<void> {
+  let path = folder;
+  for (const part of name.split('/').slice(0, -1)) {
+    const within = path;
+    path = join(path, part);
+    const isNew = await mkdir(path, { mode: OWNER_ONLY.folder }).then(
+      () => true,
+      (error: unknown) => {
+        if (codeOf(error) !== 'EEXIST') throw error;
+        return false;
+      },
+    );
+    if (isNew) await syncFolder(within);
+  }
+}
+
+/** A name is durable only with its folder. Windows has no such call, and needs none. */
+async function syncFolder(path: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+function counter(): { add(piece: Uint8Array): void; digest(): FileDigest } {
+  const hashing = sha256InPieces();
+  let sizeBytes = 0;
+  return {
+    add(piece) {
+      hashing.add(piece);
+      sizeBytes += piece.length;
+    },
+    digest: () => ({ sizeBytes, sha256: hashing.digest() }),
+  };
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
+}

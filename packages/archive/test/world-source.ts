@@ -1,0 +1,181 @@
+import {
+  appendLeaf,
+  createEpoch,
+  EMPTY_FRONTIER,
+  encodeCbor,
+  openEpoch,
+  parseEpochStatement,
+  rootOf,
+  sealMessage,
+  Secret,
+  sealAttachment,
+  toHex,
+  encodeAttachmentDescriptor,
+  type CborValue,
+  type EpochKeys,
+  type EpochStatement,
+  type MerkleFrontier,
+} from '@keytide/crypto-core';
+import { recipientsOf } from '@keytide/key-directory';
+import { seededWorld, type SeededWorld } from '@keytide/testkit';
+import type { EpochKey, ExportSource, NamedAttachment, SourceEntry } from '../src/index.ts';
+import { leafOf } from '../src/export/segment.ts';
+
+/** What somebody says, and with what. */
+export interface Said {
+  /** Index of the member in the world. */
+  readonly by: number;
+  readonly content: CborValue;
+  readonly attachments?: readonly Uint8Array[];
+  readonly invalid?: string;
+  /** Shown to the source without a key. */
+  readonly unreadable?: string;
+}
+
+/** An organisation with a log, and the log as a source for archives. */
+export interface WorldSource extends ExportSource {
+  readonly world: SeededWorld;
+  readonly log: readonly SourceEntry[];
+  /** The log's tree after so many entries. */
+  treeAt(size: number): MerkleFrontier;
+  /** A day goes by, in which this is said. */
+  day(said: readonly Said[]): Promise<void>;
+  /** What an attachment says from now on in place of its content. */
+  lose(blob: string): void;
+}
+
+const DAY_MS = 86_400_000;
+
+/** A world's log that has no entry yet. */
+export function worldSource(seed: string, members = 3): WorldSource {
+  const world = seededWorld({ seed, members, admins: 2 });
+  const { primitives, random, clock } = world;
+  const group = world.state.everyone;
+  const log: SourceEntry[] = [];
+  const trees: MerkleFrontier[] = [EMPTY_FRONTIER];
+  const heads = new Map<number, { counter: number; link: Uint8Array }>();
+  const keysOf: EpochKey[] = [];
+  const contents = new Map<string, Uint8Array | null>();
+  let statement: EpochStatement | null = null;
+
+  const treeAt = (size: number): MerkleFrontier => trees[size] as MerkleFrontier;
+  function append(entry: SourceEntry): void {
+    log.push(entry);
+    trees.push(appendLeaf(primitives, treeAt(trees.length - 1), leafOf(primitives, entry)));
+  }
+  function deviceOf(by: number) {
+    const member = world.members[by];
+    if (member === undefined) throw new RangeError('no such member');
+    return { member, device: member.devices[0] };
+  }
+
+  async function startEpoch(): Promise<EpochKeys> {
+    const [founder] = world.members;
+    const recipients = recipientsOf(world.state, group);
+    const start = Math.floor(clock.now() / DAY_MS) * DAY_MS;
+    const created = await createEpoch({
+      ...{ primitives, random, org: world.org, group, previous: statement, createdMs: clock.now() },
+      ...{
+        blockStartMs: start,
+        blockEndMs: start + DAY_MS,
+        reason: statement === null ? 'first' : 'block-boundary',
+      },
+      checkpoint: { size: world.state.size, root: world.state.root },
+      closing: {
+        group: { size: log.length, root: rootOf(primitives, treeAt(log.length)) },
+        senders: [...heads]
+          .map(([by, head]) => ({ device: deviceOf(by).device.id, ...head }))
+          .toSorted((a, b) => (a.device < b.device ? -1 : 1)),
+      },
+      author: founder.devices[0].id,
+      signer: founder.devices[0].signer,
+      recipients: recipients.map(({ device, sealingPublicKey }) => {
+        return { device, encapsulator: primitives.encapsulator(sealingPublicKey) };
+      }),
+    });
+    statement = parseEpochStatement(primitives, created.statement);
+    keysOf.push({ epoch: statement.epoch, statement: created.hash, key: created.key });
+    append({ kind: 'statement', seq: log.length + 1, wire: created.statement });
+    const devices = recipients.map(({ device, signingPublicKey }) => {
+      return { device, verifier: primitives.verifier(signingPublicKey) };
+    });
+    return openEpoch({
+      primitives,
+      statement,
+      key: Secret.own(created.key.use((key) => key.slice())),
+      devices,
+    });
+  }
+
+  function attach(content: Uint8Array): NamedAttachment {
+    const sealer = sealAttachment({ primitives, random });
+    sealer.push(content);
+    for (const rest of sealer.end()) void rest;
+    const blob = toHex(random(32));
+    contents.set(blob, content);
+    return { blob, descriptor: encodeAttachmentDescriptor(sealer.descriptor()), sizeBytes: content.length };
+  }
+
+  function say(keys: EpochKeys, { by, content, attachments = [], invalid, unreadable }: Said): void {
+    const { member, device } = deviceOf(by);
+    const head = heads.get(by) ?? { counter: -1, link: new Uint8Array(32) };
+    const counter = head.counter + 1;
+    const channel = new Uint8Array(16).fill(7);
+    const named = attachments.map(attach);
+    const payload = encodeCbor(content);
+    const { envelope, link } = sealMessage(keys, {
+      ...{ signer: device.signer, sender: device.id, channel, counter, random, payload },
+      previousLink: head.link,
+      heads: {
+        directory: { size: world.state.size, root: world.state.root },
+        group: { size: log.length, root: rootOf(primitives, treeAt(log.length)) },
+      },
+    });
+    heads.set(by, { counter, link });
+    const seq = log.length + 1;
+    const { epoch } = keys;
+    if (unreadable !== undefined) {
+      append({ kind: 'unreadable', seq, envelope, epoch, code: unreadable });
+      return;
+    }
+    const role = world.state.members.get(member.id)?.role ?? 'member';
+    append({
+      ...{ kind: 'message', seq, envelope, epoch, sender: device.id, member: member.id, role, counter },
+      ...{ channel, payload, invalid: invalid ?? null, attachments: named },
+    });
+  }
+
+  return {
+    world,
+    log,
+    treeAt,
+    org: world.org,
+    async day(said) {
+      const keys = await startEpoch();
+      for (const each of said) say(keys, each);
+      clock.advance(DAY_MS);
+    },
+    lose: (blob) => void contents.set(blob, null),
+    async *membership() {
+      yield* world.wires;
+    },
+    checkpoint: async () => null,
+    archiveKeySet: async () => null,
+    groups: async () => [{ group, before: EMPTY_FRONTIER, statementBefore: null, throughSeq: log.length }],
+    async *entries(_group, fromSeq, throughSeq) {
+      yield* log.slice(fromSeq - 1, throughSeq);
+    },
+    async *epochKeys() {
+      yield* keysOf;
+    },
+    async *archiveBoxes() {},
+    async *attachment({ blob }) {
+      const content = contents.get(blob);
+      if (content === null || content === undefined) throw new AttachmentGone();
+      for (let at = 0; at < content.length; at += 65_536) yield content.subarray(at, at + 65_536);
+    },
+    missingCodeOf: (error) => (error instanceof AttachmentGone ? 'attachment-gone' : null),
+  };
+}
+
+class AttachmentGone extends Error {}

@@ -45,10 +45,12 @@ export interface WorldSource extends ExportSource {
 }
 
 const DAY_MS = 86_400_000;
+const POLICY = { blockSeconds: 86_400, retentionSeconds: 7 * 86_400, exportSeconds: 30 * 86_400 };
 
 /** A world's log that has no entry yet. */
-export function worldSource(seed: string, members = 3): WorldSource {
-  const world = seededWorld({ seed, members, admins: 2 });
+export function worldSource(seed: string, members = 3, archiveKey?: Uint8Array): WorldSource {
+  const policy = archiveKey && { ...POLICY, archiveKey };
+  const world = seededWorld({ seed, members, admins: 2, ...(policy && { policy }) });
   const { primitives, random, clock } = world;
   const group = world.state.everyone;
   const log: SourceEntry[] = [];

@@ -1,4 +1,5 @@
 export { blobStoreConformance } from './blob-store-conformance.ts';
+export { destinationConformance, type DestinationUnderTest } from './destination-conformance.ts';
 export { fakeClock, type FakeClock } from './fake-clock.ts';
 export type { Attack, Forward, HostileAnswer, HostileCall, HostileLink, Instead } from './hostile/attack.ts';
 export { holdTable, type HeldTable } from './hold-table.ts';

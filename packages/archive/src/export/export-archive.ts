@@ -59,10 +59,9 @@ export interface ExportedArchive {
  *   `destination-full`; whatever source and destination throw. All can be tried again.
  */
 export async function exportArchive(options: ExportOptions): Promise<ExportedArchive> {
-  const { primitives, source, exporter, since = null, signal } = options;
+  const { primitives, source, since = null, signal } = options;
   const groups = await source.groups();
   const { plan, wires, state } = await decide(options, groups);
-  requireExporter(state, exporter.device);
   const recipients = plan.recipients.map((key) => primitives.encapsulator(key));
   const writer = await archiveWriter({ ...options, recipients });
   const tell = teller(options, writer);
@@ -106,23 +105,17 @@ export async function exportArchive(options: ExportOptions): Promise<ExportedArc
 
 /** What there is to export: as it was decided at the start, where there was one. */
 async function decide(
-  {
-    primitives,
-    random,
-    now,
-    source,
-    destination,
-    recipients = [],
-    filter = null,
-    since = null,
-  }: ExportOptions,
+  options: ExportOptions,
   groups: readonly SourceGroup[],
 ): Promise<{ plan: ExportPlan; wires: readonly Uint8Array[]; state: DirectoryState }> {
+  const { primitives, random, now, source, destination, exporter } = options;
+  const { recipients = [], filter = null, since = null } = options;
   const begun = await readPlan(destination);
   const all: Uint8Array[] = [];
   for await (const wire of source.membership()) all.push(wire);
   const wires = all.slice(0, begun?.membershipSize);
   const state = replay(primitives, wires);
+  requireExporter(state, exporter.device);
   const { archiveKey } = state.policy;
   const choice = {
     ...{ org: source.org, filter },

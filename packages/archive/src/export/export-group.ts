@@ -4,6 +4,7 @@ import {
   rootOf,
   toBase64Url,
   toHex,
+  type GroupId,
   type MerkleFrontier,
   type Primitives,
 } from '@keytide/crypto-core';
@@ -45,6 +46,7 @@ interface ExportedGroup {
 export async function exportGroup(options: GroupExport): Promise<ExportedGroup> {
   const { primitives, source, writer, filter, group, previous, throughSeq } = options;
   const attachments = new Map<string, NamedAttachment>();
+  const epochs = new Set<number>();
   const totals = { messages: 0, invalid: 0, unreadable: 0, skipped: 0 };
   const first = Math.max(group.before.size, previous?.throughSeq ?? 0) + 1;
   let statementBefore = group.statementBefore;
@@ -56,6 +58,7 @@ export async function exportGroup(options: GroupExport): Promise<ExportedGroup> 
     const { summary } = segment;
     if (summary === null) return;
     await writeSegment(writer, group, segment, summary);
+    for (const epoch of segment.epochs) epochs.add(epoch);
     for (const [blob, named] of segment.attachments) attachments.set(blob, named);
     totals.messages += summary.messages;
     totals.invalid += total(summary.invalid);
@@ -88,7 +91,7 @@ export async function exportGroup(options: GroupExport): Promise<ExportedGroup> 
   if (!isSame) throw new ArchiveError('other-log', 'not the log that the archive before has');
   if (statementBefore !== null)
     await writer.write(groupFile(group.group, 'statement-before'), [statementBefore]);
-  await writeKeys(source, writer, group);
+  await writeKeys(source, writer, group.group, epochs);
   const root = rootOf(primitives, tree);
   return { archived: { group: group.group, before, throughSeq, root, ...totals }, attachments };
 }
@@ -114,18 +117,23 @@ async function writeSegment(
   await writer.write(segmentFile(group, summary, 'json'), [json]);
 }
 
-async function writeKeys(source: ExportSource, writer: ArchiveWriter, { group }: SourceGroup): Promise<void> {
-  await writer.seal(groupFile(group, 'keys.age'), encodeLines(keyLines(source, group)));
-  await writer.write(groupFile(group, 'boxes.jsonl'), encodeLines(boxLines(source, group)));
-}
-
-async function* keyLines(source: ExportSource, group: SourceGroup['group']): AsyncGenerator<unknown> {
-  for await (const { epoch, statement, key } of source.epochKeys(group))
-    yield { epoch, statement: toHex(statement), key: key.use(toHex) };
-}
-
-async function* boxLines(source: ExportSource, group: SourceGroup['group']): AsyncGenerator<unknown> {
-  for await (const { epoch, box } of source.archiveBoxes(group)) yield { epoch, box: toBase64Url(box) };
+/** Of these epochs alone: what the source has beyond the log's end is for the next archive. */
+async function writeKeys(
+  source: ExportSource,
+  writer: ArchiveWriter,
+  group: GroupId,
+  epochs: ReadonlySet<number>,
+): Promise<void> {
+  async function* keys(): AsyncGenerator<unknown> {
+    for await (const { epoch, statement, key } of source.epochKeys(group))
+      if (epochs.has(epoch)) yield { epoch, statement: toHex(statement), key: key.use(toHex) };
+  }
+  async function* boxes(): AsyncGenerator<unknown> {
+    for await (const { epoch, box } of source.archiveBoxes(group))
+      if (epochs.has(epoch)) yield { epoch, box: toBase64Url(box) };
+  }
+  await writer.seal(groupFile(group, 'keys.age'), encodeLines(keys()));
+  await writer.write(groupFile(group, 'boxes.jsonl'), encodeLines(boxes()));
 }
 
 function total(codes: Readonly<Record<string, number>>): number {

@@ -1,4 +1,11 @@
-import { concatBytes, leafHash, sorted, toBase64Url, type Primitives } from '@keytide/crypto-core';
+import {
+  concatBytes,
+  leafHash,
+  parseEpochStatement,
+  sorted,
+  toBase64Url,
+  type Primitives,
+} from '@keytide/crypto-core';
 import { fits, type ArchiveFilter } from '../container/filter.ts';
 import { encodeLine } from '../container/json-lines.ts';
 import { filteredOf, lineOf } from './lines.ts';
@@ -29,6 +36,8 @@ export interface Segment {
   readonly isFull: boolean;
   /** `null` while nothing was added. */
   readonly summary: SegmentSummary | null;
+  /** The epochs that its statements start and its envelopes name. */
+  readonly epochs: ReadonlySet<number>;
   /** The attachments that its messages name. */
   readonly attachments: ReadonlyMap<string, NamedAttachment>;
   /** Takes the next entry, and gives its leaf (32 bytes). */
@@ -48,6 +57,7 @@ export function newSegment(primitives: Primitives, filter: ArchiveFilter | null)
   const leaves: Uint8Array[] = [];
   const statements: Uint8Array[] = [];
   const attachments = new Map<string, NamedAttachment>();
+  const epochs = new Set<number>();
   const counts = { messages: 0, skipped: 0, statements: 0 };
   const invalid: Record<string, number> = {};
   const unreadable: Record<string, number> = {};
@@ -65,12 +75,14 @@ export function newSegment(primitives: Primitives, filter: ArchiveFilter | null)
       return;
     }
     counts.messages += 1;
+    epochs.add(entry.epoch);
     if (entry.invalid !== null) count(invalid, entry.invalid);
     for (const named of entry.attachments) attachments.set(named.blob, named);
     addLine(encodeLine(lineOf(entry)), lines);
   }
 
   return {
+    epochs,
     attachments,
     get isFull() {
       return sizeBytes > MAX_LINES_BYTES || leaves.length >= MAX_ENTRIES;
@@ -88,9 +100,11 @@ export function newSegment(primitives: Primitives, filter: ArchiveFilter | null)
       if (leaves.length === 0) first = entry.seq;
       if (entry.kind === 'statement') {
         counts.statements += 1;
+        epochs.add(parseEpochStatement(primitives, entry.wire).epoch);
         addLine(encodeLine({ seq: entry.seq, statement: toBase64Url(entry.wire) }), statements);
       } else if (entry.kind === 'unreadable') {
         count(unreadable, entry.code);
+        if (entry.epoch !== null) epochs.add(entry.epoch);
         addLine(encodeLine(lineOf(entry)), lines);
       } else addMessage(entry);
       const leaf = leafOf(primitives, entry);

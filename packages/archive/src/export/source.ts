@@ -82,7 +82,7 @@ export interface ExportSource {
   groups(): Promise<readonly SourceGroup[]>;
   /** The entries from `fromSeq` up to `throughSeq`, every one of them, in order. */
   entries(group: GroupId, fromSeq: number, throughSeq: number): AsyncIterable<SourceEntry>;
-  /** The epoch keys that it has of the epochs in force between these seqs, the oldest first. */
+  /** The epoch keys that it has, the oldest first. */
   epochKeys(group: GroupId): AsyncIterable<EpochKey>;
   /** The archive key's boxes that it has, the oldest epoch first. */
   archiveBoxes(group: GroupId): AsyncIterable<ArchiveBox>;

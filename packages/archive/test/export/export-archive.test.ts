@@ -1,81 +1,120 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { nodePrimitives as primitives, nodeRandom as random } from '@keytide/crypto-core/node';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import {
-  exportArchive,
-  hybridIdentity,
-  openAge,
-  type Destination,
-  type ExportOptions,
-} from '../../src/index.ts';
-import { readLines } from '../../src/container/json-lines.ts';
-import { folderDestination } from '../../src/node.ts';
-import { worldSource, type WorldSource } from '../world-source.ts';
-
-const NOW_MS = Date.UTC(2030, 5, 1);
-const key = primitives.decapsulator(new Uint8Array(32).fill(0x5e));
-
-let folder: string;
-
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'keytide-archive-'));
-});
-afterEach(() => rm(folder, { recursive: true, force: true }));
+import { equalBytes, rootOf } from '@keytide/crypto-core';
+import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
+import { describe, expect, it } from 'vitest';
+import { exportArchive, parseSignedManifest } from '../../src/index.ts';
+import { archiveKey, contentOf, optionsFor, said, segmentLines, someDays } from '../exporting.ts';
+import { memoryDestination } from '../memory-destination.ts';
+import { worldSource } from '../world-source.ts';
 
 describe('an export', () => {
   it('has every entry in the order of the log, with what it says', async () => {
     const source = await someDays();
-    const destination = folderDestination(join(folder, 'a'));
+    const destination = memoryDestination();
     const { signed, missing } = await exportArchive(optionsFor(source, destination));
     expect(missing).toEqual([]);
     expect(signed.manifest.groups[0]).toMatchObject({
-      throughSeq: 8,
-      messages: 4,
-      invalid: 1,
-      unreadable: 1,
-      skipped: 0,
+      ...{ throughSeq: 8, messages: 4, invalid: 1, unreadable: 1, skipped: 0 },
+      root: rootOf(primitives, source.treeAt(8)),
     });
-    const names: string[] = [];
-    for await (const { name } of destination.list()) names.push(name);
-    const segment = names.find((name) => name.endsWith('-000000000008.age')) as string;
-    const identities = [hybridIdentity(primitives, key)];
-    const lines: unknown[] = [];
-    for await (const line of readLines(openAge(destination.read(segment), { primitives, identities })))
-      lines.push(line);
-    expect(lines).toMatchObject([
+    expect(await segmentLines(destination)).toMatchObject([
       { seq: 2, content: [1, 0, 'chat', '', 1, 0, { text: 'hello' }] },
       { seq: 3, content: [1, 0, 'chat', '', 2, 0, { text: 'hi' }] },
       { seq: 5, invalid: 'schema' },
       { seq: 6, unreadable: 'ask-an-admin' },
       { seq: 8, content: [1, 0, 'chat', '', 5, 0, { photo: { $bytes: 'AQI' } }] },
     ]);
-    expect(names).not.toContain('plan.json');
+    expect(destination.files.has('plan.json')).toBe(false);
+    const file = destination.files.get('signed-manifest') as Uint8Array;
+    expect(parseSignedManifest(file)).toEqual(signed);
+  });
+
+  it('has attachments, and lists those that are gone', async () => {
+    const source = await someDays();
+    await source.day([{ ...said(1, 6, {}), attachments: [Uint8Array.of(7)] }]);
+    const blob = attachmentsOf(source, 10);
+    source.lose(blob);
+    const destination = memoryDestination();
+    const { missing } = await exportArchive(optionsFor(source, destination));
+    expect(missing).toEqual([{ blob, code: 'attachment-gone' }]);
+    const kept = attachmentsOf(source, 8);
+    const content = await contentOf(destination);
+    expect((content.get(`data/attachments/${kept}.age`) as Uint8Array).length).toBe(70_000);
+    expect(content.has(`data/attachments/${blob}.age`)).toBe(false);
+  });
+
+  it('leaves out what a filter does not take, and keeps the leaves of all', async () => {
+    const source = await someDays();
+    const [, bo] = source.world.members;
+    const destination = memoryDestination();
+    const options = { ...optionsFor(source, destination), filter: { members: [bo?.id as string] } };
+    const { signed } = await exportArchive(options);
+    // What cannot be read may be theirs.
+    expect(await segmentLines(destination)).toMatchObject([{ seq: 3 }, { seq: 6 }]);
+    expect(signed.manifest.groups[0]).toMatchObject({ messages: 1, unreadable: 1, skipped: 3 });
+    const [leaves] = [...destination.files].filter(([name]) => name.endsWith('.leaves'));
+    expect(leaves?.[1].length).toBe(8 * 32);
+  });
+
+  it('goes on from an archive, and notices another log', async () => {
+    const source = await someDays();
+    const { signed: since } = await exportArchive(optionsFor(source, memoryDestination()));
+    await source.day([said(1, 9, { text: 'since then' })]);
+    const destination = memoryDestination();
+    const { signed } = await exportArchive({ ...optionsFor(source, destination), since });
+    expect(signed.manifest.groups[0]).toMatchObject({
+      before: source.treeAt(8),
+      throughSeq: 10,
+      messages: 1,
+    });
+    expect(signed.manifest.previous).toEqual(primitives.sha256(since.bytes));
+    expect(await segmentLines(destination)).toMatchObject([{ seq: 10 }]);
+    const [, group] = Object.keys(Object.fromEntries(destination.files)).flatMap((name) =>
+      name.endsWith('statement-before') ? [name, destination.files.get(name) as Uint8Array] : [],
+    );
+    const statement = source.log[6];
+    expect(statement?.kind === 'statement' && equalBytes(statement.wire, group as Uint8Array)).toBe(true);
+
+    const other = worldSource('some days');
+    await other.day([said(0, 1, { text: 'another' })]);
+    for (let day = 0; day < 5; day += 1) await other.day([said(1, day, { text: 'log' })]);
+    const failing = exportArchive({ ...optionsFor(other, memoryDestination()), since });
+    await expect(failing).rejects.toMatchObject({ code: 'other-log' });
+  });
+
+  it('is sealed to the archive key of the policy', async () => {
+    const source = worldSource('a policy with an archive key', 3, archiveKey.publicKey);
+    await source.day([said(0, 1, { text: 'hello' })]);
+    const destination = memoryDestination();
+    await exportArchive({ ...optionsFor(source, destination), recipients: [] });
+    expect(await segmentLines(destination)).toMatchObject([{ seq: 2 }]);
+  });
+
+  it('is refused without anybody to seal to, and to who may not', async () => {
+    const source = await someDays();
+    const destination = memoryDestination();
+    await expect(exportArchive({ ...optionsFor(source, destination), recipients: [] })).rejects.toMatchObject(
+      {
+        code: 'no-recipient',
+      },
+    );
+    const device = source.world.members[2]?.devices[0];
+    const exporter = { device: device?.id as never, signer: device?.signer as never };
+    await expect(exportArchive({ ...optionsFor(source, destination), exporter })).rejects.toMatchObject({
+      code: 'not-permitted',
+    });
+    expect(destination.files.size).toBe(0);
+  });
+
+  it('does not begin where something else is', async () => {
+    const source = await someDays();
+    const destination = memoryDestination();
+    await exportArchive(optionsFor(source, destination));
+    await expect(exportArchive(optionsFor(source, destination))).rejects.toMatchObject({ code: 'not-empty' });
   });
 });
 
-async function someDays(): Promise<WorldSource> {
-  const source = worldSource('some days');
-  await source.day([said(0, 1, { text: 'hello' }), said(1, 2, { text: 'hi' })]);
-  await source.day([
-    { ...said(2, 3, { text: 4 }), invalid: 'schema' },
-    { ...said(2, 4, { text: 'gone' }), unreadable: 'ask-an-admin' },
-  ]);
-  await source.day([said(0, 5, { photo: Uint8Array.of(1, 2) })]);
-  return source;
-}
-
-function said(by: number, ms: number, body: { [name: string]: string | number | Uint8Array }) {
-  return { by, content: [1, 0, 'chat', '', ms, 0, body] };
-}
-
-function optionsFor(source: WorldSource, destination: Destination): ExportOptions {
-  const [founder] = source.world.members;
-  const device = founder.devices[0];
-  return {
-    ...{ primitives, random, source, destination, now: () => NOW_MS },
-    exporter: { device: device.id, signer: device.signer },
-    recipients: [key.publicKey],
-  };
+function attachmentsOf(source: Awaited<ReturnType<typeof someDays>>, seq: number): string {
+  const entry = source.log[seq - 1];
+  if (entry?.kind !== 'message') throw new Error('not a message');
+  return entry.attachments[0]?.blob as string;
 }

@@ -1,0 +1,55 @@
+import { mkdtemp, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { destinationConformance } from '@keytide/testkit';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { folderDestination } from '../../src/node.ts';
+
+const README = 'data/README-DECRYPT.txt';
+let home: string;
+beforeAll(async () => {
+  home = await mkdtemp(join(tmpdir(), 'keytide destination '));
+});
+afterAll(() => rm(home, { recursive: true, force: true }));
+
+let places = 0;
+const newFolder = (): string => {
+  places += 1;
+  return join(home, String(places));
+};
+
+destinationConformance(
+  'a folder',
+  async () => {
+    const folder = newFolder();
+    return { open: async () => folderDestination(folder) };
+  },
+  { describe, it },
+);
+
+describe('a folder', () => {
+  it('keeps what a killed process has not finished out of sight, and removes it at the next writing', async () => {
+    const folder = newFolder();
+    await mkdir(folder);
+    await writeFile(join(folder, '.unfinished-0011223344556677'), 'half');
+    const names: string[] = [];
+    const destination = folderDestination(folder);
+    for await (const { name } of destination.list()) names.push(name);
+    expect(names).toEqual([]);
+    await destination.write(README, [Uint8Array.of(1)]);
+    expect(await readdir(folder)).toEqual(['data']);
+  });
+
+  it('follows no link out of itself', async () => {
+    const folder = newFolder();
+    await mkdir(join(folder, 'data'), { recursive: true });
+    const secret = join(home, 'secret');
+    await writeFile(secret, 'not of the archive');
+    await symlink(secret, join(folder, README));
+    const destination = folderDestination(folder);
+    await expect(destination.digest(README)).rejects.toMatchObject({ code: 'missing-file' });
+    await destination.write(README, [Uint8Array.of(1)]);
+    expect(await readFile(secret, 'utf8')).toBe('not of the archive');
+    expect(await destination.digest(README)).toMatchObject({ sizeBytes: 1 });
+  });
+});

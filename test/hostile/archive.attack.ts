@@ -79,6 +79,7 @@ export function forgedArchives(stage: () => Stage): void {
       await until(() => bo.client.epoch > before, 'an epoch without the archive');
       await says(ada, 'not for an archive');
       expect(await ada.client.archiveBox(bo.client.epoch)).toBeNull();
+      expect(await ada.client.archiveBox(before)).toHaveLength(1_168);
     });
   });
 }

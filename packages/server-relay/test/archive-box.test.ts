@@ -67,7 +67,7 @@ test('an epoch is for the archive of the log, with a box for it: not for none, n
   expect(await refusalOf({ ...good, boxes: [...good.boxes, foreign] })).toBe('not-a-recipient');
 });
 
-test('API5: admins and exporters read the archive’s box, and of nobody else one; members do not', async () => {
+test('admins and exporters read the archive’s box, and of nobody else one; members do not', async () => {
   const announce = await announceFor([archiveKey.publicKey]);
   line.send(announce);
   expect(await line.next('appended')).toMatchObject({ seqs: [1] });

@@ -16,7 +16,7 @@ import {
   type Signer,
 } from '@keytide/crypto-core';
 import { nodePrimitives as primitives, nodeRandom as random } from '@keytide/crypto-core/node';
-import { recipientsOf, replay, type DirectoryState } from '@keytide/key-directory';
+import { archiveOf, recipientsOf, replay, type DirectoryState } from '@keytide/key-directory';
 import type { GroupEntry } from '@keytide/relay-protocol';
 import { seedsIn } from './seeds.ts';
 import type { Person } from './stage.ts';
@@ -153,7 +153,9 @@ export async function forgeEpoch(
 export function encapsulatorsOf(
   directory: DirectoryState,
 ): { device: DeviceId; encapsulator: ReturnType<typeof primitives.encapsulator> }[] {
-  return recipientsOf(directory, directory.everyone).map(({ device, sealingPublicKey }) => ({
+  const archive = archiveOf(primitives, directory);
+  const recipients = [...recipientsOf(directory, directory.everyone), ...(archive === null ? [] : [archive])];
+  return recipients.map(({ device, sealingPublicKey }) => ({
     device,
     encapsulator: primitives.encapsulator(sealingPublicKey),
   }));

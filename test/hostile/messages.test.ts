@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe } from 'vitest';
 import { alteredMessages } from './altered-message.attack.ts';
+import { forgedArchives } from './archive.attack.ts';
 import { swappedBoxes } from './boxes.attack.ts';
 import { reorderedMessages } from './order.attack.ts';
 import { secrecy } from './secrecy.attack.ts';
@@ -21,5 +22,6 @@ describe('a relay that lies about messages', () => {
   uninvitedSenders(() => stage);
   forgedStatements(() => stage);
   swappedBoxes(() => stage);
+  forgedArchives(() => stage);
   secrecy(() => stage);
 });

@@ -13,7 +13,7 @@ import {
   type Missing,
   type Ports,
 } from '@keytide/client';
-import { parseEntry } from '@keytide/key-directory';
+import { archiveOf, parseEntry } from '@keytide/key-directory';
 import { nodePrimitives, nodeRandom } from '@keytide/crypto-core/node';
 import { startRelay, type Relay } from '@keytide/server-relay';
 import { hostileRelay, type HostileRelay, type RelayKey } from '@keytide/testkit';
@@ -62,8 +62,8 @@ export interface Stage {
   reopen(person: Person, ports?: Ports): Promise<Person>;
   /**
    * Ends all attacks and closes every client.
-   * @throws when a key was sealed to a device that neither is one of these people's nor came in at the real relay:
-   *   whatever a victim was made to believe counts for nothing
+   * @throws when a key was sealed to a device that neither is one of these people's nor came in at the real relay, or
+   *   to an archive that was never the policy's there: whatever a victim was made to believe counts for nothing
    */
   clear(): Promise<void>;
   close(): Promise<void>;
@@ -164,7 +164,10 @@ export async function openStage(clock: { now(): number } = { now }): Promise<Sta
       watchBoxes();
       const known = new Set(people.map(({ client }) => client.device));
       for (const wire of await trueLogs(people, stage.relay.url, hostile.url)) {
-        known.add(parseEntry(nodePrimitives, wire).author);
+        const { author, body } = parseEntry(nodePrimitives, wire);
+        known.add(author);
+        const archive = 'policy' in body ? archiveOf(nodePrimitives, body) : null;
+        if (archive !== null) known.add(archive.device);
       }
       for (const { client } of people.splice(0)) await client.close();
       const strangers = [...boxed].filter((device) => !known.has(device));

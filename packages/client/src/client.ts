@@ -34,7 +34,7 @@ export class Client<D extends Declarations> extends Membership {
   #unreadable: readonly Unreadable[] = [];
 
   private constructor(definition: D, core: ClientCore) {
-    super(core.identity, { ...core.parts, ports: core.log.ports, log: core.log });
+    super(core.identity, { ...core.parts, ports: core.log.ports, log: core.log, epochs: core.epochs });
     this.#definition = definition;
     this.#core = core;
     this.collections = Object.fromEntries(core.collections) as unknown as Collections<D>;

@@ -20,7 +20,15 @@ import {
   type Signer,
   type Verifier,
 } from '@keytide/crypto-core';
-import { isActive, recipientsOf, type DirectoryState, type Member, type Role } from '@keytide/key-directory';
+import {
+  archiveOf,
+  epochRecipientsOf,
+  isActive,
+  recipientsOf,
+  type DirectoryState,
+  type Member,
+  type Role,
+} from '@keytide/key-directory';
 import type { DirectoryReplica } from './directory-replica.ts';
 import type { EpochKeyStore } from './epoch-key-store.ts';
 import { ClientError } from './errors.ts';
@@ -63,6 +71,8 @@ interface KnownEpoch {
   readonly statement: EpochStatement;
   /** The devices it is for, each with its member's role at the statement's checkpoint. */
   readonly recipients: ReadonlyMap<DeviceId, Role>;
+  /** The archive that its key was sealed to, by the same checkpoint; `null` for none. */
+  readonly archive: DeviceId | null;
   keys: EpochKeys | KeylessReason;
   /** Whether the relay was asked for the box. */
   wasAsked: boolean;
@@ -278,15 +288,19 @@ export class EpochRing {
     return current === null ? 0 : 2 * current.blockEndMs - current.blockStartMs;
   }
 
-  /** Whether a device that was removed since holds the newest epoch's key. */
+  /** Whether a device that was removed since holds the newest epoch's key, or an archive that is no longer the policy's. */
   get isExposed(): boolean {
     return this.exposes(this.current?.epoch ?? 0);
   }
 
-  /** Whether a device that was removed since holds the key of this epoch. */
+  /** Whether a device that was removed since holds the key of this epoch, or an archive that is no longer the policy's. */
   exposes(epoch: number): boolean {
-    const { state } = this.#options.directory;
-    return [...(this.#epochs.get(epoch)?.recipients.keys() ?? [])].some((device) => !isActive(state, device));
+    const { primitives, directory } = this.#options;
+    const { state } = directory;
+    const known = this.#epochs.get(epoch);
+    if (known === undefined) return false;
+    if ([...known.recipients.keys()].some((device) => !isActive(state, device))) return true;
+    return known.archive !== null && known.archive !== archiveOf(primitives, state)?.device;
   }
 
   /** Whether what was written in this epoch would reach nobody new if it were written now. */
@@ -305,7 +319,7 @@ export class EpochRing {
     });
   }
 
-  /** Whether the next message should wait for a new epoch: none yet, its time over, or the members or their roles changed. */
+  /** Whether the next message should wait for a new epoch: none yet, its time over, or the members, their roles or the archive changed. */
   needsRotation(nowMs: number): boolean {
     const { primitives, directory, group } = this.#options;
     const { current, currentKeys } = this;
@@ -313,13 +327,16 @@ export class EpochRing {
     if (this.hasOldRoles) return true;
     const { state } = directory;
     if (this.#recipients?.state !== state)
-      this.#recipients = { state, hash: recipientsHash(primitives, recipientsOf(state, group)) };
+      this.#recipients = {
+        state,
+        hash: recipientsHash(primitives, epochRecipientsOf(primitives, state, group)),
+      };
     return !equalBytes(current.recipientsHash, this.#recipients.hash);
   }
 
   /**
    * Checks a statement against this device's own log: it must follow the newest epoch, be signed by a member
-   * device, and be addressed to exactly the devices that the log names at its checkpoint.
+   * device, and be addressed to exactly the devices, and the archive, that the log names at its checkpoint.
    * @throws CryptoError for a statement to be refused, ClientError `offline`, `relay-forked`
    */
   async verify(wire: Uint8Array): Promise<EpochStatement> {
@@ -363,8 +380,7 @@ export class EpochRing {
     await this.#assertSigned(statement);
     await this.assertDirectoryClaim(author, checkpoint, wire);
     const state = directory.stateAt(checkpoint.size);
-    const recipients = recipientsOf(state, group);
-    const device = recipients.find((recipient) => recipient.device === author);
+    const device = recipientsOf(state, group).find((recipient) => recipient.device === author);
     if (device === undefined) throw new CryptoError('not-a-recipient', 'the author is not a member device');
     verifyEpochStatement(primitives, statement, {
       authorVerifier: primitives.verifier(device.signingPublicKey),
@@ -372,7 +388,7 @@ export class EpochRing {
       group,
       previous,
       blockMs: state.policy.blockSeconds * 1000,
-      recipients,
+      recipients: epochRecipientsOf(primitives, state, group),
     });
     return statement;
   }
@@ -397,14 +413,15 @@ export class EpochRing {
     statement: EpochStatement,
     keysFor: (recipients: ReadonlyMap<DeviceId, Role>) => Promise<Pick<KnownEpoch, 'keys' | 'wasAsked'>>,
   ): Promise<void> {
-    const { directory, group } = this.#options;
+    const { primitives, directory, group } = this.#options;
     let known = this.#before.get(statement.epoch);
     if (known === undefined || !equalBytes(known.statement.hash, statement.hash)) {
       const state = directory.stateAt(statement.checkpoint.size);
       const recipients = new Map<DeviceId, Role>();
       for (const { device, member } of recipientsOf(state, group))
         recipients.set(device, (state.members.get(member) as Member).role);
-      known = { statement, recipients, ...(await keysFor(recipients)) };
+      const archive = archiveOf(primitives, state)?.device ?? null;
+      known = { statement, recipients, archive, ...(await keysFor(recipients)) };
     }
     this.#epochs.set(statement.epoch, known);
     this.#newest = known;

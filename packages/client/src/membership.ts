@@ -19,9 +19,10 @@ import {
 import { unlockAttemptsResponse } from '@keytide/relay-protocol';
 import { writeAct, writeInvite, type Act } from './acts.ts';
 import { appendEntry, type MembershipLog } from './append-entry.ts';
+import { readArchiveBox } from './archive-box.ts';
 import { auditEntries, type AuditReport } from './audit.ts';
 import type { DirectoryReplica } from './directory-replica.ts';
-import type { Self } from './epoch-ring.ts';
+import type { EpochRing, Self } from './epoch-ring.ts';
 import type { Identity } from './identity.ts';
 import type { IdentityWatch } from './identity-watch.ts';
 import { devicesIn, invitesIn, type DeviceView, type InviteView } from './people.ts';
@@ -52,6 +53,7 @@ interface MembershipParts {
   readonly self: Self;
   readonly api: RelayApi;
   readonly directory: DirectoryReplica;
+  readonly epochs: Pick<EpochRing, 'statementOf'>;
   readonly identities: IdentityWatch;
   readonly signed: SignedEntries;
   /** The log, and what it takes to write to it. */
@@ -211,6 +213,17 @@ export class Membership {
    */
   async acknowledgeExport(exported: Exported): Promise<void> {
     await sayExported({ ...this.#parts, group: this.#parts.directory.state.everyone }, exported);
+  }
+
+  /**
+   * The sealed key of an epoch that only the organisation's archive key opens, as an export carries it: 1168 bytes, for
+   * `openEpochBox`. `null` where the policy named no archive key then, and when the relay has it no more. Nobody but
+   * who opens it can tell whether it is the right one. For admins and exporters.
+   * @throws ClientError `not-ready` for an epoch that this device has not verified; `offline`, `relay-refused`
+   *   (`not-a-member` for others)
+   */
+  archiveBox(epoch: number): Promise<Uint8Array | null> {
+    return readArchiveBox(this.#parts, epoch);
   }
 
   /**

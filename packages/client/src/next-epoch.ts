@@ -6,7 +6,7 @@ import {
   type GroupId,
   type Primitives,
 } from '@keytide/crypto-core';
-import { recipientsOf, type Device } from '@keytide/key-directory';
+import { archiveOf, recipientsOf, type Device } from '@keytide/key-directory';
 import type { DirectoryReplica } from './directory-replica.ts';
 import type { EpochRing, Self } from './epoch-ring.ts';
 import type { GroupReplica } from './group-replica.ts';
@@ -25,7 +25,7 @@ interface NextEpochContext {
   readonly sealingRecords: Pick<SealingRecords, 'choiceAt'>;
 }
 
-/** The epoch after the newest one, for the devices that this device's membership log names now. */
+/** The epoch after the newest one, for the devices, and the archive, that this device's membership log names now. */
 export function createNextEpoch(context: NextEpochContext): Promise<CreatedEpoch> {
   const { ports, self, group, directory, epochs, replica, sealing } = context;
   const { primitives, random, clock } = ports;
@@ -35,6 +35,12 @@ export function createNextEpoch(context: NextEpochContext): Promise<CreatedEpoch
   const blockStartMs = Math.floor(nowMs / blockMs) * blockMs;
   const reason =
     previous === null ? 'first' : nowMs >= previous.blockEndMs ? 'block-boundary' : 'membership-changed';
+  const archive = archiveOf(primitives, directory.state);
+  const devices = recipientsOf(directory.state, group).map(({ device }) => {
+    const publicKey =
+      device === self.device ? sealing.ownAt(nowMs)?.publicKey : othersKeyAt(context, device, nowMs);
+    return { device, encapsulator: publicKey === undefined ? null : readLater(primitives, publicKey) };
+  });
   return createEpoch({
     primitives,
     random,
@@ -53,11 +59,13 @@ export function createNextEpoch(context: NextEpochContext): Promise<CreatedEpoch
       group: { size: replica.size, root: replica.rootAt(replica.size) as Uint8Array },
       senders: previous === null ? [] : replica.senderHeads(),
     },
-    recipients: recipientsOf(directory.state, group).map(({ device }) => {
-      const publicKey =
-        device === self.device ? sealing.ownAt(nowMs)?.publicKey : othersKeyAt(context, device, nowMs);
-      return { device, encapsulator: publicKey === undefined ? null : readLater(primitives, publicKey) };
-    }),
+    recipients:
+      archive === null
+        ? devices
+        : [
+            ...devices,
+            { device: archive.device, encapsulator: readLater(primitives, archive.sealingPublicKey) },
+          ],
   });
 }
 

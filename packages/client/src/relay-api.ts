@@ -1,4 +1,11 @@
-import { concatBytes, decodeUtf8, toBase64Url, type GroupId, type OrgId } from '@keytide/crypto-core';
+import {
+  concatBytes,
+  decodeUtf8,
+  toBase64Url,
+  type DeviceId,
+  type GroupId,
+  type OrgId,
+} from '@keytide/crypto-core';
 import { tilePath, type HeadName, type TileName } from '@keytide/key-directory';
 import {
   boxResponse,
@@ -108,10 +115,11 @@ export class RelayApi {
     return (await this.call('POST', '/log', logAppendResponse, body)).index;
   }
 
-  /** This device's sealed epoch key, or `null` when the relay has none for it. */
-  async box(group: GroupId, epoch: number): Promise<Uint8Array | null> {
+  /** The sealed epoch key of this device, or of an archive; `null` when the relay has none for it. */
+  async box(group: GroupId, epoch: number, archive?: DeviceId): Promise<Uint8Array | null> {
+    const path = `/groups/${group}/boxes/${epoch}${archive === undefined ? '' : `/${archive}`}`;
     try {
-      return (await this.call('GET', `/groups/${group}/boxes/${epoch}`, boxResponse)).box;
+      return (await this.call('GET', path, boxResponse)).box;
     } catch (error) {
       if (error instanceof ClientError && error.relayCode === 'no-box') return null;
       throw error;

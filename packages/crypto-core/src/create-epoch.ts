@@ -33,8 +33,9 @@ export interface CreateEpochInput extends Pick<
   /** `null` makes epoch 1. */
   readonly previous: PreviousEpoch | null;
   /**
-   * The devices of the verified log, the author among them; any order, none twice. A device that has no sealing
-   * key in force (`null`, see `sealingRecordAt`) is named like the others and gets no box.
+   * The devices of the verified log, the author among them, and the archive where the policy has one
+   * (`archiveRecipient`); any order, none twice. A device that has no sealing key in force (`null`, see
+   * `sealingRecordAt`) is named like the others and gets no box.
    */
   readonly recipients: readonly { readonly device: DeviceId; readonly encapsulator: Encapsulator | null }[];
   /**

@@ -7,7 +7,7 @@ import { EPOCH_KEY_BYTES, verifyCommitment } from './key-commitment.ts';
 import type { Decapsulator, Encapsulator, Primitives } from './primitives.ts';
 import { Secret } from './secret.ts';
 
-/** The sealed epoch key for one device: 1168 bytes, fit to be seen by the relay. */
+/** The sealed epoch key for one device, or for the archive: 1168 bytes, fit to be seen by the relay. */
 export interface EpochBox {
   readonly device: DeviceId;
   readonly box: Uint8Array;
@@ -26,8 +26,9 @@ export function sealEpochBox(
 }
 
 /**
- * Opens this device's box and checks the key against the statement, which must have been verified.
- * @param decapsulators the sealing keys that it can be sealed to, the likeliest first; see `boxRecordsAt`
+ * Opens a recipient's box and checks the key against the statement, which must have been verified.
+ * @param decapsulators the sealing keys that it can be sealed to, the likeliest first: see `boxRecordsAt`; of the
+ *   archive (`device` is its `archiveRecipient`) the one whose seed was recombined
  * @throws CryptoError `decryption-failed` (with none of them), `commitment-mismatch`, `malformed`, `too-large`;
  *   a retry does not help
  */

@@ -176,7 +176,7 @@ export {
   type QuorumSetExpectation,
   type QuorumSetFields,
 } from './quorum/set.ts';
-export { recipientsHash, type Recipient } from './recipients.ts';
+export { archiveRecipient, recipientsHash, type Recipient } from './recipients.ts';
 export {
   settleRun,
   verifyRuns,

@@ -24,6 +24,7 @@ const LABELS = {
   epochStatementSignature: 'keytide/v1/epoch-statement-signature',
   keyCommitment: 'keytide/v1/key-commitment',
   recipients: 'keytide/v1/recipients',
+  archiveRecipient: 'keytide/v1/archive-recipient',
   senderSlot: 'keytide/v1/sender-slot',
   routing: 'keytide/v1/routing',
   channelKey: 'keytide/v1/channel-key',

@@ -1,12 +1,12 @@
 import { CryptoError } from './errors.ts';
 import { labelledHash } from './hash.ts';
-import { idBytes, type DeviceId } from './ids.ts';
+import { deviceId, idBytes, type DeviceId } from './ids.ts';
 import type { Primitives } from './primitives.ts';
 import { sorted } from './sorted.ts';
 
 const ID_BYTES = 32;
 
-/** A device that an epoch is for. Which of its sealing keys its box is sealed to is for author and recipient alone. */
+/** A device that an epoch is for, or the archive under its own id (`archiveRecipient`). Which of its sealing keys its box is sealed to is for author and recipient alone. */
 export interface Recipient {
   readonly device: DeviceId;
 }
@@ -20,6 +20,14 @@ export function recipientsHash(primitives: Primitives, recipients: readonly Reci
   const ids = new Uint8Array(ordered.length * ID_BYTES);
   for (const [index, { device }] of ordered.entries()) ids.set(idBytes(device), index * ID_BYTES);
   return labelledHash(primitives, 'recipients', ids);
+}
+
+/**
+ * The id under which an archive key (X-Wing, 1216 bytes) is a recipient: 32 public bytes that stand where a device's id
+ * stands. A hash under a label of its own, so no device has it, and another key has another.
+ */
+export function archiveRecipient(primitives: Primitives, archiveKey: Uint8Array): DeviceId {
+  return deviceId(labelledHash(primitives, 'archiveRecipient', archiveKey));
 }
 
 /** A copy sorted by device id. @throws CryptoError `recipients-mismatch` for a device that is there twice, or an empty set */

@@ -25,7 +25,7 @@ export interface EpochExpectation {
   readonly authorVerifier: Verifier;
   /** How long a block lasts by the organisation's policy; blocks start at multiples of it since 1970. */
   readonly blockMs: number;
-  /** The set computed from the log at the statement's checkpoint; any order. */
+  /** The set computed from the log at the statement's checkpoint, the archive in it where the policy has one; any order. */
   readonly recipients: readonly Recipient[];
 }
 

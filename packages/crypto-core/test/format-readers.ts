@@ -1,4 +1,5 @@
 import {
+  archiveRecipient,
   asciiBytes,
   decodeCbor,
   deviceId,
@@ -66,6 +67,8 @@ export function formatReaders(
   const alice = device(primitives, 0x01, 0x02);
   const bob = device(primitives, 0x03, 0x04);
   const devices = [alice, bob];
+  const archiveKey = primitives.decapsulator(filled(0x06, 32));
+  const archive = { id: archiveRecipient(primitives, archiveKey.publicKey), decapsulator: archiveKey };
   const statement = parseEpochStatement(primitives, statementWire);
   const key = Secret.own(filled(0xe1, 32));
   const epoch = openEpoch({
@@ -108,6 +111,17 @@ export function formatReaders(
     },
     epochBox: (vector) =>
       openEpochBox(primitives, [bob.decapsulator], statement, bob.id, bytes(vector, 'bytes')).use(toHex),
+    archiveRecipient: (vector) => archiveRecipient(primitives, bytes(vector, 'bytes')),
+    archivedStatement: (vector) => {
+      const read = parseEpochStatement(primitives, bytes(vector, 'bytes'));
+      const recipients = [...expected.recipients, { device: archive.id }];
+      verifyEpochStatement(primitives, read, { ...expected, recipients });
+      return `${read.epoch} ${read.reason} ${toHex(read.hash)}`;
+    },
+    archiveBox: (vector) =>
+      openEpochBox(primitives, [archive.decapsulator], statement, archive.id, bytes(vector, 'bytes')).use(
+        toHex,
+      ),
     envelopeHeader: (vector) => {
       const header = parseEnvelopeHeader(bytes(vector, 'bytes'));
       return `${header.group} ${header.epoch} ${toHex(header.slot)} ${toHex(header.salt)}`;

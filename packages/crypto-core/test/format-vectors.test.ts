@@ -44,5 +44,5 @@ describe('vectors of our own formats', () => {
   }
 });
 
-/** What is never refused: a hash of anything, and a run, which has a verdict for each of its messages. */
-const ALWAYS_GIVE = ['labelledHash', 'run'];
+/** What is never refused: hashes of anything, and a run, which has a verdict for each of its messages. */
+const ALWAYS_GIVE = ['labelledHash', 'archiveRecipient', 'run'];

@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import {
+  archiveRecipient,
   appendLeaf,
   asciiBytes,
   concatBytes,
@@ -108,6 +109,14 @@ describe('docs/spec/epoch-statement.md', () => {
       blockMs: world.BLOCK_END_MS - world.BLOCK_START_MS,
       recipients,
     });
+  });
+  test('the archive as a recipient', () => {
+    const { publicKey } = primitives.decapsulator(filled(0x06, 32));
+    const archive = archiveRecipient(primitives, publicKey);
+    expect(archive).toBe(toHex(example('archive-recipient')));
+    expect(recipientsHash(primitives, [...recipients, { device: archive }])).toEqual(
+      example('archived-recipients-hash'),
+    );
   });
   test('epoch box: opens', () => {
     const key = openEpochBox(primitives, [bob.decapsulator], world.statement, bob.id, example('box'));

@@ -1,4 +1,11 @@
-import type { DeviceId, GroupId, MemberId } from '@keytide/crypto-core';
+import {
+  archiveRecipient,
+  type DeviceId,
+  type GroupId,
+  type MemberId,
+  type Primitives,
+  type Recipient,
+} from '@keytide/crypto-core';
 import { DirectoryError } from './errors.ts';
 import type { DirectoryFacts } from './state.ts';
 
@@ -26,4 +33,33 @@ export function recipientsOf(state: DirectoryFacts, group: GroupId): GroupDevice
   }
   // In order already, as the devices of a state are.
   return recipients;
+}
+
+/** The organisation's archive: who it is as a recipient of epoch keys, and what they are sealed to. */
+export interface ArchiveOf extends Recipient {
+  /** X-Wing, 1216 bytes. */
+  readonly sealingPublicKey: Uint8Array;
+}
+
+/** The archive that the policy names, as a recipient; `null` where it names none. */
+export function archiveOf(
+  primitives: Primitives,
+  { policy }: Pick<DirectoryFacts, 'policy'>,
+): ArchiveOf | null {
+  const { archiveKey } = policy;
+  if (archiveKey === undefined) return null;
+  return { device: archiveRecipient(primitives, archiveKey), sealingPublicKey: archiveKey };
+}
+
+/**
+ * All that epoch keys of a group are for, as a statement names them: the devices, and the archive.
+ * @throws DirectoryError `unknown-group`
+ */
+export function epochRecipientsOf(
+  primitives: Primitives,
+  state: DirectoryFacts,
+  group: GroupId,
+): Recipient[] {
+  const archive = archiveOf(primitives, state);
+  return [...recipientsOf(state, group), ...(archive === null ? [] : [archive])];
 }

@@ -51,7 +51,13 @@ export { assembleNote, MAX_NOTE_BYTES, parseNote, type NoteSignature, type Signe
 export { verifyNote, type VerifiedNote, type VerifiedSignature } from './note/verify-note.ts';
 export { witnessesOf, type Witness, type WitnessPolicy, type WitnessVerdict } from './note/witnesses.ts';
 export { adminsNeeded, type ApprovalAct, type Policy } from './policy.ts';
-export { recipientsOf, type GroupDevice } from './recipients.ts';
+export {
+  archiveOf,
+  epochRecipientsOf,
+  recipientsOf,
+  type ArchiveOf,
+  type GroupDevice,
+} from './recipients.ts';
 export { replayKnown } from './replay-known.ts';
 export { applyEntry, everyoneGroup, replay } from './replay.ts';
 export { ROLES, type Role } from './role.ts';

@@ -9,7 +9,12 @@ import {
   type GroupId,
   type Primitives,
 } from '@keytide/crypto-core';
-import { MAX_AHEAD_MS, recipientsOf, type DirectoryState } from '@keytide/key-directory/verify';
+import {
+  epochRecipientsOf,
+  MAX_AHEAD_MS,
+  recipientsOf,
+  type DirectoryState,
+} from '@keytide/key-directory/verify';
 import type { AddressedBox, AppendItem } from '@keytide/relay-protocol';
 import { RelayError } from './errors.ts';
 
@@ -60,7 +65,7 @@ export interface Standing {
 /**
  * Refuses a statement that every receiver would refuse: stored, it would take the epoch's number and leave
  * the group without a key for good. It must rest on the relay's newest membership log and sealing records, and
- * have one box for each recipient who has a key to seal to.
+ * have one box for each recipient who has a key to seal to, the archive among them.
  * @param previousWire the statement of the epoch before, `null` for the first
  * @throws RelayError `stale-directory`, `statement-refused`, `not-a-recipient`, `malformed`
  */
@@ -75,8 +80,8 @@ export function checkStatement(
   if (size !== state.size || !equalBytes(root, state.root))
     throw new RelayError('stale-directory', 'the statement rests on another membership log than the newest');
   const previous = previousWire === null ? null : parseEpochStatement(primitives, previousWire);
-  const recipients = recipientsOf(state, group);
-  const author = recipients.find(({ device }) => device === statement.author);
+  const author = recipientsOf(state, group).find(({ device }) => device === statement.author);
+  const recipients = epochRecipientsOf(primitives, state, group);
   const latestMs = Math.max(nowMs + MAX_AHEAD_MS, state.timeMs, previous?.createdMs ?? 0);
   try {
     if (author === undefined || statement.createdMs > latestMs)
@@ -95,7 +100,7 @@ export function checkStatement(
   const boxed = new Set(boxes.map(({ device }) => device));
   const expected = new Set(recipients.map(({ device }) => device));
   if (boxes.some(({ device }) => !expected.has(device)))
-    throw new RelayError('not-a-recipient', 'a box for a device that is not active');
+    throw new RelayError('not-a-recipient', 'a box for who is not a recipient');
   if (boxed.size !== boxes.length) throw new RelayError('malformed', 'two boxes for one recipient');
   for (const device of expected) {
     if (!boxed.has(device) && !silent.has(device))

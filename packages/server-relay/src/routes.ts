@@ -1,4 +1,4 @@
-import { groupId, toBase64Url } from '@keytide/crypto-core';
+import { deviceId, groupId, toBase64Url } from '@keytide/crypto-core';
 import {
   boxResponse,
   enrolmentResponse,
@@ -45,6 +45,8 @@ const boxParams = z.object({
     .regex(/^[1-9][0-9]{0,9}$/)
     .transform(Number),
 });
+
+const archiveBoxParams = boxParams.extend({ recipient: hex32 });
 
 /** Organisations, their membership logs, and boxes (docs/spec/sessions.md). */
 export function addRoutes(routes: Routes, options: LogRoutesOptions): void {
@@ -136,6 +138,26 @@ export function addRoutes(routes: Routes, options: LogRoutesOptions): void {
     async ({ caller: { org, device }, params: { group, epoch } }) => {
       const box = await logs.readBox({ org, group: groupId(group), epoch, device: device.id });
       if (box === null) throw new RelayError('no-box', 'no box for this device in this epoch');
+      return { box: toBase64Url(box) };
+    },
+  );
+
+  routes.add(
+    {
+      method: 'get',
+      path: '/v1/organisations/:org/groups/:group/boxes/:epoch/:recipient',
+      who: 'exporter',
+      summary: "The archive's box of an epoch",
+      params: archiveBoxParams,
+      answer: boxResponse,
+      refusals: ['no-box'],
+    },
+    async ({ caller: { org, state }, params: { group, epoch, recipient } }) => {
+      // What was sealed to a device is for nobody else, and who is no device is the archive.
+      const id = deviceId(recipient);
+      const place = { org, group: groupId(group), epoch, device: id };
+      const box = state.devices.has(id) ? null : await logs.readBox(place);
+      if (box === null) throw new RelayError('no-box', 'no box for this archive in this epoch');
       return { box: toBase64Url(box) };
     },
   );

@@ -12,7 +12,7 @@ import { filteredOf, lineOf } from './lines.ts';
 import type { NamedAttachment, SourceEntry } from './source.ts';
 
 /** How much a segment holds. */
-const MAX_LINES_BYTES = 8 * 1024 * 1024;
+const MAX_LINES_BYTES = 4 * 1024 * 1024;
 const MAX_ENTRIES = 65_536;
 const STATEMENT = Uint8Array.of(1);
 const ENVELOPE = Uint8Array.of(0);

@@ -2,16 +2,15 @@ import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { sha256InPieces } from '@keytide/crypto-core/node';
-import type { ByteStream, Destination, FileDigest } from '../container/destination.ts';
+import type { Destination } from '../container/destination.ts';
 import { isArchiveName } from '../container/names.ts';
 import { ArchiveError } from '../errors.ts';
+import { codeOf, counter, inArchiveTerms, syncFolder, writeWhole } from './whole-file.ts';
 
 /** What the name of a file that is not whole begins with. */
 const UNFINISHED = '.unfinished-';
 const READ_BYTES = 1024 * 1024;
-const OWNER_ONLY = { folder: 0o700, file: 0o600 } as const;
-const FULL: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
+const OWNER_ONLY = 0o700;
 
 /**
  * A folder as the place of an archive; it is made with the first file. A file is written beside the others, made
@@ -24,7 +23,7 @@ export function folderDestination(folder: string): Destination {
 
   async function prepare(): Promise<void> {
     if (isPrepared) return;
-    await mkdir(folder, { recursive: true, mode: OWNER_ONLY.folder });
+    await mkdir(folder, { recursive: true, mode: OWNER_ONLY });
     for (const name of await readdir(folder))
       if (name.startsWith(UNFINISHED)) await rm(join(folder, name), { force: true });
     isPrepared = true;
@@ -56,8 +55,7 @@ export function folderDestination(folder: string): Destination {
         return digest;
       } catch (error) {
         await rm(draft, { force: true });
-        if (!FULL.has(codeOf(error))) throw error;
-        throw new ArchiveError('destination-full', 'no room for the next file', { cause: error });
+        throw inArchiveTerms(error);
       }
     },
     async remove(name) {
@@ -112,29 +110,13 @@ async function openFile(path: string): Promise<FileHandle> {
   }
 }
 
-async function writeWhole(path: string, bytes: ByteStream): Promise<FileDigest> {
-  const counting = counter();
-  const file = await open(path, 'wx', OWNER_ONLY.file);
-  try {
-    for await (const piece of bytes) {
-      counting.add(piece);
-      for (let offset = 0; offset < piece.length;)
-        offset += (await file.write(piece, offset, piece.length - offset)).bytesWritten;
-    }
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  return counting.digest();
-}
-
 /** Makes the folders of a name, and each of them durable in the one that it is in. */
 async function makeFolders(folder: string, name: string): Promise<void> {
   let path = folder;
   for (const part of name.split('/').slice(0, -1)) {
     const within = path;
     path = join(path, part);
-    const isNew = await mkdir(path, { mode: OWNER_ONLY.folder }).then(
+    const isNew = await mkdir(path, { mode: OWNER_ONLY }).then(
       () => true,
       (error: unknown) => {
         if (codeOf(error) !== 'EEXIST') throw error;
@@ -143,31 +125,4 @@ async function makeFolders(folder: string, name: string): Promise<void> {
     );
     if (isNew) await syncFolder(within);
   }
-}
-
-/** A name is durable only with its folder. Windows has no such call, and needs none. */
-async function syncFolder(path: string): Promise<void> {
-  if (process.platform === 'win32') return;
-  const folder = await open(path, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
-}
-
-function counter(): { add(piece: Uint8Array): void; digest(): FileDigest } {
-  const hashing = sha256InPieces();
-  let sizeBytes = 0;
-  return {
-    add(piece) {
-      hashing.add(piece);
-      sizeBytes += piece.length;
-    },
-    digest: () => ({ sizeBytes, sha256: hashing.digest() }),
-  };
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined;
 }

@@ -1,0 +1,143 @@
+import { randomBytes } from 'node:crypto';
+import { rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { Readable } from 'node:stream';
+import { sorted } from '@keytide/crypto-core';
+import { openPromise, type Entry, type ZipFile } from 'yauzl';
+import { ZipFile as ZipWriter } from 'yazl';
+import type { ArchiveFiles, FileDigest } from '../container/destination.ts';
+import { ArchiveError } from '../errors.ts';
+import { counter, inArchiveTerms, syncFolder, writeWhole } from './whole-file.ts';
+
+/** One time for all files, so that the same archive gives the same ZIP file. */
+const MTIME = new Date(Date.UTC(1980, 0, 1));
+
+/**
+ * Writes an archive as one ZIP file, uncompressed, in the order of the names: the same archive gives the same bytes.
+ * Whole or not at all; stopped, it is begun anew, and the archive that it is made of is not touched.
+ * @throws ArchiveError `destination-full`; whatever `files` throws, also when `signal` is aborted
+ */
+export async function writeZip(
+  files: ArchiveFiles,
+  path: string,
+  { signal, onFile }: { readonly signal?: AbortSignal; readonly onFile?: (name: string) => void } = {},
+): Promise<FileDigest> {
+  const draft = join(dirname(path), `.unfinished-${randomBytes(8).toString('hex')}`);
+  try {
+    const digest = await writeWhole(draft, await zipOf(files, { signal, onFile }));
+    await rename(draft, path);
+    await syncFolder(dirname(path));
+    return digest;
+  } catch (error) {
+    await rm(draft, { force: true });
+    throw inArchiveTerms(error);
+  }
+}
+
+async function zipOf(
+  files: ArchiveFiles,
+  {
+    signal,
+    onFile,
+  }: { readonly signal?: AbortSignal | undefined; readonly onFile?: ((name: string) => void) | undefined },
+): Promise<Readable> {
+  const sizes = new Map<string, number>();
+  for await (const { name, sizeBytes } of files.list()) sizes.set(name, sizeBytes);
+  const zip = new ZipWriter();
+  const output = zip.outputStream as Readable;
+  // Whoever reads it is told; it can fail before anybody does.
+  output.on('error', () => {});
+  zip.on('error', (error: Error) => output.destroy(error));
+  for (const name of sorted(sizes.keys()))
+    zip.addReadStreamLazy(
+      name,
+      {
+        compress: false,
+        mtime: MTIME,
+        mode: 0o100_644,
+        forceDosTimestamp: true,
+        size: sizes.get(name) as number,
+      },
+      (callback) => {
+        onFile?.(name);
+        const content = Readable.from(stoppable(files.read(name), signal), { objectMode: false });
+        content.on('error', (error) => output.destroy(error));
+        callback(null, content);
+      },
+    );
+  zip.end();
+  return output;
+}
+
+async function* stoppable(
+  bytes: AsyncIterable<Uint8Array>,
+  signal?: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  for await (const piece of bytes) {
+    signal?.throwIfAborted();
+    yield piece;
+  }
+}
+
+/** An archive in a ZIP file. `close` it. */
+export interface ZippedArchive extends ArchiveFiles {
+  close(): void;
+}
+
+/** Opens a ZIP file as an archive. @throws ArchiveError `malformed` for what is none, `missing-file` where there is none */
+export async function openZip(path: string): Promise<ZippedArchive> {
+  const zip = await opened(path);
+  const entries = await entriesOf(zip).catch((error: unknown) => {
+    zip.close();
+    throw error;
+  });
+
+  async function* read(name: string): AsyncGenerator<Uint8Array, void, undefined> {
+    const entry = entries.get(name);
+    if (entry === undefined) throw new ArchiveError('missing-file', 'a file of the archive is not there');
+    try {
+      yield* await zip.openReadStreamPromise(entry);
+    } catch (cause) {
+      throw new ArchiveError('damaged', 'a file in the ZIP file cannot be read', { cause });
+    }
+  }
+
+  return {
+    async *list() {
+      for (const [name, { uncompressedSize }] of entries)
+        if (!name.endsWith('/')) yield { name, sizeBytes: uncompressedSize };
+    },
+    read,
+    async digest(name) {
+      const counting = counter();
+      for await (const piece of read(name)) counting.add(piece);
+      return counting.digest();
+    },
+    close: () => zip.close(),
+  };
+}
+
+async function opened(path: string): Promise<ZipFile> {
+  try {
+    return await openPromise(path, { autoClose: false });
+  } catch (cause) {
+    const isMissing = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT';
+    throw isMissing
+      ? new ArchiveError('missing-file', 'there is no such ZIP file', { cause })
+      : new ArchiveError('malformed', 'not a ZIP file', { cause });
+  }
+}
+
+/** @throws ArchiveError `malformed`, also for a name that is there twice: which of them is read would be up to the program */
+async function entriesOf(zip: ZipFile): Promise<ReadonlyMap<string, Entry>> {
+  const entries = new Map<string, Entry>();
+  try {
+    for await (const entry of zip.eachEntry()) {
+      if (entries.has(entry.fileName)) throw new Error('a name that is there twice');
+      entries.set(entry.fileName, entry);
+    }
+  } catch (cause) {
+    throw new ArchiveError('malformed', 'not a ZIP file of an archive', { cause });
+  }
+  return entries;
+}

@@ -1,6 +1,7 @@
 /** `npm run bench -- NAME [--json] [--quick] [--processor-time]` */
 import { parseArgs } from 'node:util';
 import { processorClock, wallClock } from './src/clock.ts';
+import { benchArchive } from './src/archive.ts';
 import { benchCrypto } from './src/crypto.ts';
 import { benchDirectory } from './src/directory.ts';
 import { benchLifecycle } from './src/lifecycle.ts';
@@ -15,6 +16,7 @@ const BENCHES: Record<string, (options: BenchOptions) => AsyncIterable<Row[]>> =
   directory: benchDirectory,
   lifecycle: benchLifecycle,
   relay: benchRelay,
+  archive: benchArchive,
 };
 
 const { values, positionals } = parseArgs({

@@ -1,20 +1,18 @@
-import type { DeviceId, MemberId, Primitives } from '@keytide/crypto-core';
+import type { DeviceId } from '@keytide/crypto-core';
 import type { ClientEvents, Unreadable } from './client-events.ts';
 import type { AnyCollection } from './collection.ts';
 import type { CollectionWindows } from './collection-windows.ts';
-import type { DirectoryReplica } from './directory-replica.ts';
 import type { Emitter } from './emitter.ts';
 import type { Divergence, Missing, Outcome, UnreadableCode } from './group-replica.ts';
 import type { HybridClock } from './hybrid-clock.ts';
-import { channelOf, parseOperation, type Operation } from './operation.ts';
-import type { Origin } from './origin.ts';
-import type { Rejected, RejectionCode } from './rejection.ts';
+import type { Judge } from './judge-message.ts';
+import { parseOperation } from './operation.ts';
+import type { Rejected } from './rejection.ts';
 
 /** Where what arrives goes. */
 interface ArrivalsOptions {
-  readonly primitives: Primitives;
   readonly device: DeviceId;
-  readonly directory: DirectoryReplica;
+  readonly judge: Judge;
   readonly collections: ReadonlyMap<string, AnyCollection>;
   readonly clock: HybridClock;
   readonly events: Emitter<ClientEvents>;
@@ -59,8 +57,6 @@ export class Arrivals {
   readonly #divergences = new Map<DeviceId, Divergence>();
   /** Whether anything of this device has waited since the start. */
   #hasWaited = false;
-  /** Of what was read last: a backlog is mostly of one room. */
-  #channel: { readonly collection: string; readonly item: string; readonly bytes: Uint8Array } | null = null;
 
   constructor(options: ArrivalsOptions) {
     this.#options = options;
@@ -110,17 +106,13 @@ export class Arrivals {
     }
     this.report(outcome);
     if (outcome.kind === 'epoch') return void this.#unreadable.delete(seq);
-    const { message, endMs } = outcome;
+    const { message } = outcome;
     if (this.#hasWaited && message.sender === this.#options.device) this.#arrived(message.payload);
-    if (this.#options.isExpired(outcome.epoch))
-      return this.#addUnreadable({ seq, epoch, code: 'expired-by-policy' });
-    const operation = parseOperation(message.payload, endMs);
-    const isOne = typeof operation !== 'string';
-    const { collection, item } = isOne ? operation : { collection: null, item: null };
-    if (collection !== null && this.#options.windows.isOver(collection, outcome.epoch))
-      return this.#addUnreadable({ seq, epoch, code: 'expired-by-policy' });
-    const origin = this.#origin(message.sender, isOne ? operation.time.ms : 0, outcome);
-    const code = isOne ? this.#accept(operation, message.channel, origin) : operation;
+    const judged = this.#options.judge(outcome, 'accept');
+    if (judged === null) return this.#addUnreadable({ seq, epoch, code: 'expired-by-policy' });
+    const { origin, operation, code } = judged;
+    const { collection, item } = operation ?? { collection: null, item: null };
+    if (code === null && operation !== null) this.#options.clock.saw(operation.time);
     this.#read.set(seq, { epoch: origin.epoch, collection });
     // A message that was refused can come again: once its sender has vouched for it, or with its key.
     if (code === null) return void this.#unreadable.delete(seq);
@@ -193,33 +185,6 @@ export class Arrivals {
     if (this.#divergences.has(divergence.device)) return;
     this.#divergences.set(divergence.device, divergence);
     this.#options.events.emit('divergence', divergence);
-  }
-
-  #accept(operation: Operation, channel: Uint8Array, origin: Origin): RejectionCode | null {
-    const { collections, clock } = this.#options;
-    const expected = this.#channelOf(operation);
-    if (!expected.every((byte, i) => channel[i] === byte)) return 'malformed';
-    const collection = collections.get(operation.collection);
-    if (collection?.accept === undefined) return 'unknown-collection';
-    const code = collection.accept(operation, origin);
-    if (code === null) clock.saw(operation.time);
-    return code;
-  }
-
-  #channelOf({ collection, item }: Operation): Uint8Array {
-    if (this.#channel?.collection !== collection || this.#channel.item !== item)
-      this.#channel = { collection, item, bytes: channelOf(this.#options.primitives, collection, item) };
-    return this.#channel.bytes;
-  }
-
-  #origin(
-    device: DeviceId,
-    timeMs: number,
-    { seq, epoch, role }: Pick<Origin, 'seq' | 'epoch' | 'role'>,
-  ): Origin {
-    const { devices, members } = this.#options.directory.state;
-    const member = members.get(devices.get(device)?.member as MemberId);
-    return { seq, epoch, role, device, member: member?.id ?? '', handle: member?.handle ?? '', timeMs };
   }
 
   #addUnreadable(told: Told): void {

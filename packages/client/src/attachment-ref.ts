@@ -98,8 +98,15 @@ function isPlainName(name: string): boolean {
 
 /** Whether there is an attachment anywhere in a value. */
 export function holdsAttachment(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return false;
-  return schema.safeParse(value).success || Object.values(value).some(holdsAttachment);
+  return attachmentsIn(value).next().done === false;
+}
+
+/** The attachments that there are anywhere in a value. */
+export function* attachmentsIn(value: unknown): Generator<AttachmentRef, void> {
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return;
+  const parsed = attachment().safeParse(value);
+  if (parsed.success) yield parsed.data;
+  else for (const item of Object.values(value)) yield* attachmentsIn(item);
 }
 
 /** `true` for a type that has an attachment anywhere. */

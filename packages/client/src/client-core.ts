@@ -21,9 +21,11 @@ import { GroupReplica } from './group-replica.ts';
 import { Heartbeats } from './heartbeats.ts';
 import { HybridClock } from './hybrid-clock.ts';
 import type { Identity } from './identity.ts';
+import { messageJudge, type Judge } from './judge-message.ts';
 import { Live, type LiveConnection } from './live.ts';
 import { channelOf, encodeOperation } from './operation.ts';
 import type { Origin } from './origin.ts';
+import type { DeviceStore } from './ports.ts';
 import { RelayData } from './relay-data.ts';
 import { mayExport, readDue } from './release.ts';
 import { Removals } from './removals.ts';
@@ -44,6 +46,9 @@ export class ClientCore {
   readonly attachments: Attachments;
   readonly direct: Direct;
   readonly epochs: EpochRing;
+  readonly store: DeviceStore;
+  readonly replica: GroupReplica;
+  readonly judge: Judge;
   readonly arrivals: Arrivals;
   readonly live: Live;
   readonly heartbeats: Heartbeats;
@@ -52,6 +57,8 @@ export class ClientCore {
   readonly events: Emitter<ClientEvents> = new Emitter<ClientEvents>(KEPT_EVENTS);
   /** Of what the client shows besides its collections. */
   readonly changes: Changes = new Changes();
+  /** How often the relay has lost entries that this device had. */
+  lostTimes = 0;
   readonly #retention: Retention;
   readonly #removals: Removals;
   /** What the relay is about to forget. */
@@ -63,6 +70,7 @@ export class ClientCore {
     const { ports } = options;
     this.identity = identity;
     this.device = parts.self.device;
+    this.store = options.store;
     this.parts = parts;
     this.log = {
       ...parts,
@@ -118,6 +126,7 @@ export class ClientCore {
       onRefused: (refused) => this.events.emit('refused-document', refused),
     });
     const replica = new GroupReplica(ports.primitives, group, this.epochs);
+    this.replica = replica;
     const sync = (): Sync => this.sync;
     const connection: LiveConnection & Pick<Sync, 'judge'> = {
       get online() {
@@ -162,15 +171,18 @@ export class ClientCore {
       now: () => parts.time.now(),
       isAdmin: () => isAdmin(this.parts.directory.state, this.identity.member),
     });
+    const isExpired = (epoch: number): boolean => this.epochs.isExpired(epoch);
+    const { collections } = this;
+    const { primitives } = ports;
+    this.judge = messageJudge({ ...parts, primitives, collections, windows, isExpired });
     this.arrivals = new Arrivals({
-      primitives: ports.primitives,
       device: this.device,
-      directory: parts.directory,
-      collections: this.collections,
+      judge: this.judge,
+      collections,
       clock,
       events: this.events,
       windows,
-      isExpired: (epoch) => this.epochs.isExpired(epoch),
+      isExpired,
     });
     this.dueSoon = new DueSoon({
       mayAsk: () => mayExport(parts.directory, identity.member),
@@ -265,6 +277,7 @@ export class ClientCore {
       onChanged: () => this.tell(),
       onWaiting: (payload, epoch) => this.arrivals.wait(payload, epoch),
       onLost: (lost) => {
+        this.lostTimes += 1;
         this.arrivals.rewind(lost.seq - 1);
         this.changes.changed('unreadable');
         this.events.emit('lost', lost);

@@ -18,6 +18,13 @@ import type { RetentionDue } from './release.ts';
 import { shortenedBy, type ShortenedRetention } from './retained.ts';
 import type { Witnesses } from './witness-demand.ts';
 
+const cores = new WeakMap<Membership, ClientCore>();
+
+/** What a client is made of. For the subpaths of this package. */
+export function coreOf<D extends Declarations>(client: Client<D>): ClientCore {
+  return cores.get(client) as ClientCore;
+}
+
 /** One device of one organisation: typed collections, kept in step with the relay. */
 export class Client<D extends Declarations> extends Membership {
   readonly collections: Collections<D>;
@@ -37,6 +44,7 @@ export class Client<D extends Declarations> extends Membership {
     super(core.identity, { ...core.parts, ports: core.log.ports, log: core.log, epochs: core.epochs });
     this.#definition = definition;
     this.#core = core;
+    cores.set(this, core);
     this.collections = Object.fromEntries(core.collections) as unknown as Collections<D>;
     this.access = core.access;
     this.attachments = core.attachments;

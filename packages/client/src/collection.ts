@@ -9,6 +9,8 @@ import type { RejectionCode } from './rejection.ts';
 export interface AnyCollection {
   /** Takes an authenticated operation of the group's log in; answers why it changes nothing, or `null`. */
   accept?(operation: Operation, origin: Origin): RejectionCode | null;
+  /** What `accept` would answer, without taking anything in. */
+  judge?(operation: Operation, origin: Origin): RejectionCode | null;
   /** Takes in what was written here under this epoch, and waits for the log to show it: `accept` follows. */
   wait?(operation: Operation, epoch: number): void;
   /** What waited is in the log. */

@@ -117,9 +117,12 @@ export class EpochRing {
     this.#before = before;
   }
 
-  /** A ring without an epoch yet, for deciding the log anew. It knows what this one has found out of each. */
-  fresh(): EpochRing {
-    return new EpochRing(this.#options, this.#epochs);
+  /**
+   * A ring without an epoch yet, for deciding the log anew. It knows what this one has found out of each, and asks
+   * `source` for what this one has not.
+   */
+  fresh(source: EpochSource = this.#options.source): EpochRing {
+    return new EpochRing({ ...this.#options, source }, this.#epochs);
   }
 
   /** Takes the place of this ring's epochs: those of one that has decided as much of the log, or of what is left of it. */
@@ -169,6 +172,11 @@ export class EpochRing {
   /** Whether an epoch's statement was forgotten before this device was given it. */
   isForgotten(epoch: number): boolean {
     return epoch < this.#floorEpoch && !this.#epochs.has(epoch);
+  }
+
+  /** The statements that were verified here, the oldest first. */
+  get statements(): readonly EpochStatement[] {
+    return [...this.#epochs.values()].map(({ statement }) => statement);
   }
 
   /** The statement of an epoch that was verified here, or `null`. */

@@ -27,7 +27,7 @@ import {
 } from '@keytide/crypto-core';
 import type { Role } from '@keytide/key-directory';
 import { encodeGroupEntry, type GroupEntry } from '@keytide/relay-protocol';
-import type { EpochRing } from './epoch-ring.ts';
+import type { EpochRing, EpochSource } from './epoch-ring.ts';
 import type { LogFloor, LogRecord } from './entry.ts';
 import { examineEnvelopes, type Examined } from './examine.ts';
 import { frontierOf } from './log-floor.ts';
@@ -119,6 +119,7 @@ export class GroupReplica {
   readonly #group: GroupId;
   readonly #epochs: EpochRing;
   #heads = new Map<DeviceId, SenderHead>();
+  #floor: LogFloor | null = null;
   #frontiers: { first: number; list: MerkleFrontier[] } = { first: 0, list: [EMPTY_FRONTIER] };
   /** How many records of the journal were decided. */
   #records = 0;
@@ -138,15 +139,19 @@ export class GroupReplica {
     this.#epochs = epochs;
   }
 
-  /** A replica that has decided nothing yet, of the same group: to decide the log anew where keys have come. */
-  fresh(): GroupReplica {
-    return new GroupReplica(this.#primitives, this.#group, this.#epochs.fresh());
+  /**
+   * A replica that has decided nothing yet, of the same group: to decide the log anew, as where keys have come. It asks
+   * `source`, where that is given, in place of the relay.
+   */
+  fresh(source?: EpochSource): GroupReplica {
+    return new GroupReplica(this.#primitives, this.#group, this.#epochs.fresh(source));
   }
 
   /** Takes the place of what was decided here: that of a fresh replica that has processed as much. */
   become(fresh: GroupReplica): void {
     this.#epochs.become(fresh.#epochs);
     this.#heads = fresh.#heads;
+    this.#floor = fresh.#floor;
     this.#frontiers = fresh.#frontiers;
     this.#records = fresh.#records;
     this.#keyless = fresh.#keyless;
@@ -164,6 +169,11 @@ export class GroupReplica {
   /** How many records of the journal have been processed: entries, and floors. */
   get records(): number {
     return this.#records;
+  }
+
+  /** Where what there is of the log begins, or goes on after what was forgotten last; `null`: at its beginning. */
+  get floor(): LogFloor | null {
+    return this.#floor;
   }
 
   /** The seq of the last entry that was processed, or forgotten. */
@@ -248,11 +258,13 @@ export class GroupReplica {
    * Goes on after what was forgotten. Anybody may have sent what is gone, so no gap in a sender's chain that it can
    * explain is held against the relay; what the next closing names is, from there on.
    */
-  async #processFloor({ firstSeq, statement: wire, frontier }: LogFloor): Promise<Outcome> {
+  async #processFloor(floor: LogFloor): Promise<Outcome> {
+    const { firstSeq, statement: wire, frontier } = floor;
     const { size } = this;
     const statement = await this.#epochs.verifyFloor(wire);
     const isOther = isOtherLog({ ...this.compare(statement.closing), missingEntries: null });
     await this.#epochs.adoptFloor(statement);
+    this.#floor = floor;
     this.#frontiers = { first: firstSeq - 1, list: [frontierOf(firstSeq, frontier)] };
     this.#keyless += firstSeq - 1 - size;
     this.#closed = new Map();

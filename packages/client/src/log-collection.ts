@@ -83,14 +83,19 @@ export class LogCollection<T extends Body> implements AnyCollection {
 
   /** Takes an authenticated operation in; answers why it shows nothing, or `null`. For the client only. */
   accept(operation: Operation, origin: Origin): RejectionCode | null {
-    if (operation.act !== 'append') return 'unknown-act';
-    const body = accepted(this.#declaration.schema, operation.body);
-    if (body === null) return 'schema';
+    const body = this.#read(operation);
+    if (typeof body === 'string') return body;
     if (this.#seen.has(origin.seq)) return null;
     this.#seen.add(origin.seq);
     this.#feed.push({ ...origin, room: operation.item, body });
     this.#changes.changed(ALL, inRoom(operation.item));
     return null;
+  }
+
+  /** What `accept` would answer. For the client only. */
+  judge(operation: Operation): RejectionCode | null {
+    const body = this.#read(operation);
+    return typeof body === 'string' ? body : null;
   }
 
   /** Lets go of what was written in this epoch or before. For the client only. */
@@ -111,6 +116,10 @@ export class LogCollection<T extends Body> implements AnyCollection {
   /** Ends every `follow`. For the client only. */
   end(): void {
     this.#feed.end();
+  }
+
+  #read({ act, body }: Operation): T | RejectionCode {
+    return act === 'append' ? (accepted(this.#declaration.schema, body) ?? 'schema') : 'unknown-act';
   }
 
   #drop(test: (item: Origin) => boolean): void {

@@ -194,29 +194,32 @@ export class RecordCollection<T extends Body> implements AnyCollection {
    * its author and the author's role, so that every replica decides alike. For the client only.
    */
   accept(operation: Operation, origin: Origin): RejectionCode | null {
-    const { act, item: id, time } = operation;
+    const { act, item: id } = operation;
     if (act === 'append') return 'unknown-act';
     if (ownerOf(id) === null) return 'malformed';
-    const body = this.#read(act, operation.body);
-    const write =
-      body === null ? 'schema' : this.#judge({ act, time, device: origin.device, body }, id, origin);
-    const rejected = typeof write === 'string' ? write : null;
-    const changed = rejected === null ? (body as Body) : operation.body;
-    const isNew = this.#ledger.add(
-      { ...origin, id, act, changed, rejected },
-      typeof write === 'string' ? null : write,
-    );
+    const judged = this.#judge(operation, act, origin);
+    const [write, rejected] = typeof judged === 'string' ? [null, judged] : [judged, null];
+    const changed = (write ?? operation).body;
+    const isNew = this.#ledger.add({ ...origin, id, act, changed, rejected }, write);
     if (isNew) this.#changed(id);
     if (isNew && rejected === null) this.#feed.push({ ...origin, id, act, changed: changed as Partial<T> });
     return rejected;
   }
 
+  /** What `accept` would answer. For the client only. */
+  judge(operation: Operation, origin: Origin): RejectionCode | null {
+    const { act, item: id } = operation;
+    if (act === 'append') return 'unknown-act';
+    if (ownerOf(id) === null) return 'malformed';
+    const judged = this.#judge(operation, act, origin);
+    return typeof judged === 'string' ? judged : null;
+  }
+
   /** Shows what was written here and is on its way. For the client only. */
-  wait({ act, item: id, time, body }: Operation, epoch: number): void {
+  wait(operation: Operation, epoch: number): void {
+    const { act, item: id } = operation;
     if (act === 'append') return;
-    const { device, ...author } = this.#context.author();
-    const parsed = this.#read(act, body);
-    const write = parsed === null ? 'schema' : this.#judge({ act, time, device, body: parsed }, id, author);
+    const write = this.#judge(operation, act, this.#context.author());
     // What the others will refuse is shown nowhere: it comes back as rejected.
     if (typeof write === 'string') return;
     this.#ledger.wait(id, write, epoch);
@@ -308,11 +311,14 @@ export class RecordCollection<T extends Body> implements AnyCollection {
 
   /** The write, or why its author may not do it. */
   #judge(
-    write: Omit<RecordWrite, 'initial'>,
-    id: string,
-    { member, role }: Pick<Origin, 'member' | 'role'>,
+    { item: id, time, body: given }: Operation,
+    act: RecordOperation['act'],
+    { device, member, role }: Pick<Origin, 'device' | 'member' | 'role'>,
   ): RecordWrite | RejectionCode {
     const { rules } = this.#declaration;
+    const body = this.#read(act, given);
+    if (body === null) return 'schema';
+    const write = { act, time, device, body };
     const author = { member, role, id };
     const closed = closedFields(rules, author, Object.keys(write.body));
     if (write.act === 'edit') return closed.length > 0 ? 'field' : { ...write, initial: [] };

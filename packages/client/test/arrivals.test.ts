@@ -9,6 +9,7 @@ import { CollectionWindows } from '../src/collection-windows.ts';
 import { Emitter } from '../src/emitter.ts';
 import { HybridClock } from '../src/hybrid-clock.ts';
 import { defineOrganisation, sensitive, type LogCollection } from '../src/index.ts';
+import { messageJudge } from '../src/judge-message.ts';
 import { channelOf, encodeOperation, type Operation } from '../src/operation.ts';
 import { groupWorld } from './group-world.ts';
 
@@ -43,15 +44,15 @@ async function arrive(sent: Operation, { channelOfItem = sent.item, afterDays = 
   });
   const collections = makeCollections(definition, {} as CollectionContext);
   const clock = new HybridClock();
+  const isExpired = (): boolean => false;
   const arrivals = new Arrivals({
-    primitives,
     device: world.device,
-    directory,
+    judge: messageJudge({ primitives, directory, collections, windows, isExpired }),
     collections,
     clock,
     events,
     windows,
-    isExpired: () => false,
+    isExpired,
   });
   const message = {
     sender: world.device,

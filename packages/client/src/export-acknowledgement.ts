@@ -1,0 +1,48 @@
+import type { SignedManifest } from '@keytide/archive';
+import { decodeCbor, encodeCbor, equalBytes } from '@keytide/crypto-core';
+import type { ClientCore } from './client-core.ts';
+import { coreOf, type Client } from './client.ts';
+import type { Declarations } from './collection.ts';
+
+/** What became of it: said, or why the relay may not forget by this archive. */
+export type Acknowledgement =
+  | 'acknowledged'
+  | 'filtered' // it has not everything
+  | 'begins-later' // nobody has said that what comes before it was exported
+  | 'other-log'; // it is not of the log that this device has
+
+/**
+ * Says, signed, that the log is exported up to the end of an archive: from then on the relay may forget it at its time.
+ * Call it when the archive is durable, and verified. It is said only of an archive that leaves nothing out, from where
+ * this device has said it before, or from where the relay's log begins.
+ * @throws ClientError `offline`, `relay-refused`, `relay-misbehaved`
+ */
+export async function acknowledgeArchive<D extends Declarations>(
+  client: Client<D>,
+  { manifest }: Pick<SignedManifest, 'manifest'>,
+): Promise<Acknowledgement> {
+  const core = coreOf(client);
+  const { everyone } = core.parts.directory.state;
+  const archived = manifest.groups.find(({ group }) => group === everyone);
+  if (manifest.org !== core.identity.org || archived === undefined) return 'other-log';
+  const { before, throughSeq, root } = archived;
+  const own = core.replica.rootAt(throughSeq);
+  if (own !== null && !equalBytes(own, root)) return 'other-log';
+  if (manifest.filter !== null) return 'filtered';
+  if (before.size > (await acknowledgedThrough(core))) return 'begins-later';
+  await client.acknowledgeExport({ throughSeq, root });
+  await core.store.keys.write([{ name: nameOf(core), value: encodeCbor(throughSeq) }]);
+  return 'acknowledged';
+}
+
+/** Up to where this device has said that the log is exported, or the relay has forgotten it. */
+async function acknowledgedThrough(core: ClientCore): Promise<number> {
+  const stored = await core.store.keys.get(nameOf(core));
+  const said = stored === null ? 0 : (decodeCbor(stored, 16) as number);
+  return Math.max(said, (core.replica.floor?.firstSeq ?? 1) - 1);
+}
+
+/** `exported/GROUP` in the key store: CBOR, through which seq. */
+function nameOf(core: ClientCore): string {
+  return `exported/${core.parts.directory.state.everyone}`;
+}

@@ -1,0 +1,94 @@
+import {
+  exportArchive,
+  type EpochKey,
+  type ExportedArchive,
+  type ExportOptions,
+  type ExportSource,
+  type NamedAttachment,
+  type SourceGroup,
+} from '@keytide/archive';
+import { CryptoError, EMPTY_FRONTIER, toBase64Url } from '@keytide/crypto-core';
+import { everyoneGroup } from '@keytide/key-directory';
+import type { AttachmentRef } from './attachment-ref.ts';
+import type { ClientCore } from './client-core.ts';
+import { coreOf, type Client } from './client.ts';
+import type { Declarations } from './collection.ts';
+import { ClientError } from './errors.ts';
+import { exportedEntries } from './export-entries.ts';
+import { frontierOf } from './log-floor.ts';
+
+/** What an export leaves to choose. */
+export type OrganisationExport = Omit<ExportOptions, 'primitives' | 'random' | 'now' | 'source' | 'exporter'>;
+
+/**
+ * Writes an archive of everything that this device has (docs/spec/archive.md), signed by it. Wait for `client.online()`
+ * before, for everything that the relay has; without a connection it is what was there when it was lost. Called again
+ * after a stop, with the same options and place, it goes on where it was.
+ * @throws ArchiveError as `exportArchive`; ClientError `offline` when an attachment has to be had first, `closed`,
+ *   `source-changed` when the relay lost entries meanwhile; all can be tried again
+ */
+export function exportOrganisation<D extends Declarations>(
+  client: Client<D>,
+  options: OrganisationExport,
+): Promise<ExportedArchive> {
+  const core = coreOf(client);
+  const { self } = core.parts;
+  const { primitives, random, clock } = core.log.ports;
+  return exportArchive({
+    ...options,
+    ...{ primitives, random, now: () => clock.now(), source: sourceOf(core) },
+    exporter: { device: self.device, signer: self.signer },
+  });
+}
+
+/** What this device has, as the source of an archive. It can be read while the client runs, and changes nothing in it. */
+export function exportSource<D extends Declarations>(client: Client<D>): ExportSource {
+  return sourceOf(coreOf(client));
+}
+
+function sourceOf(core: ClientCore): ExportSource {
+  const { parts, epochs, replica, attachments } = core;
+  const { directory, journal } = parts;
+  const { org } = core.identity;
+  const group = everyoneGroup(core.log.ports.primitives, org);
+
+  return {
+    org,
+    async *membership() {
+      yield* directory.wires(0);
+    },
+    checkpoint: async () => directory.checkpoint?.note ?? null,
+    archiveKeySet: async () => null,
+    async groups(): Promise<readonly SourceGroup[]> {
+      core.sync.assertNotOver();
+      // After a crash this device still has what the export is to have.
+      await journal.flush();
+      const { floor, size: throughSeq } = replica;
+      if (floor === null) return [{ group, before: EMPTY_FRONTIER, statementBefore: null, throughSeq }];
+      const before = frontierOf(floor.firstSeq, floor.frontier);
+      return [{ group, before, statementBefore: floor.statement, throughSeq }];
+    },
+    entries: (_group, fromSeq, throughSeq) => exportedEntries(core, { fromSeq, throughSeq }),
+    async *epochKeys(): AsyncGenerator<EpochKey> {
+      for (const { epoch, hash } of epochs.statements) {
+        const key = await epochs.keyOf(epoch);
+        if (key === null) continue;
+        yield { epoch, statement: hash, key };
+        key.dispose();
+      }
+    },
+    async *archiveBoxes() {},
+    attachment: (named) => attachments.download(refOf(named)),
+    missingCodeOf,
+  };
+}
+
+/** What is gone at the relay, and what its sender did not describe, is gone for good. */
+function missingCodeOf(error: unknown): string | null {
+  if (error instanceof CryptoError) return 'tampered';
+  return error instanceof ClientError && error.code === 'attachment-gone' ? error.code : null;
+}
+
+function refOf({ blob, descriptor, sizeBytes }: NamedAttachment): AttachmentRef {
+  return { blob, descriptor: toBase64Url(descriptor), sizeBytes } as AttachmentRef;
+}

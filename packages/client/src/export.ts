@@ -1,0 +1,2 @@
+export { acknowledgeArchive, type Acknowledgement } from './export-acknowledgement.ts';
+export { exportOrganisation, exportSource, type OrganisationExport } from './export-source.ts';

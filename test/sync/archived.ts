@@ -33,12 +33,22 @@ export async function linesOf(folder: string): Promise<Line[]> {
   return lines;
 }
 
+/** The archive key's boxes in it. */
+export async function boxesIn(folder: string): Promise<unknown[]> {
+  const place = folderDestination(folder);
+  const name = (await namesIn(place)).find((found) => found.endsWith('/boxes.jsonl')) as string;
+  const pieces: Uint8Array[] = [];
+  for await (const piece of place.read(name)) pieces.push(piece);
+  const lines = Buffer.concat(pieces).toString().split('\n');
+  return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as unknown);
+}
+
 /** The content of an attachment in it. */
 export async function attachmentIn(folder: string, blob: string): Promise<Buffer> {
   return opened(folderDestination(folder), `data/attachments/${blob}.age`);
 }
 
-export async function namesIn(place: Destination): Promise<string[]> {
+async function namesIn(place: Destination): Promise<string[]> {
   const names: string[] = [];
   for await (const { name } of place.list()) names.push(name);
   return names.toSorted();

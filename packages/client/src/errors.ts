@@ -19,7 +19,7 @@ export type ClientErrorCode =
   | 'invalid-value' // the value does not fit the collection's schema
   | 'attachment-gone' // the relay does not have this attachment, or not any more
   | 'cancelled' // by the signal that the application gave
-  | 'source-changed' // the content of an attachment is not what it was when its upload began
+  | 'source-changed' // the content of an attachment is not what it was when its upload began, or the log while it was exported
   | 'version-conflict' // somebody else has written this document since
   | 'unknown-record' // no record with this id, or no longer
   | 'unknown-member' // no current member with this id

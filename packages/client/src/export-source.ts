@@ -1,5 +1,6 @@
 import {
   exportArchive,
+  type ArchiveBox,
   type EpochKey,
   type ExportedArchive,
   type ExportOptions,
@@ -9,6 +10,7 @@ import {
 } from '@keytide/archive';
 import { CryptoError, EMPTY_FRONTIER, toBase64Url } from '@keytide/crypto-core';
 import { everyoneGroup } from '@keytide/key-directory';
+import { readArchiveBox } from './archive-box.ts';
 import type { AttachmentRef } from './attachment-ref.ts';
 import type { ClientCore } from './client-core.ts';
 import { coreOf, type Client } from './client.ts';
@@ -77,7 +79,15 @@ function sourceOf(core: ClientCore): ExportSource {
         key.dispose();
       }
     },
-    async *archiveBoxes() {},
+    async *archiveBoxes(_group, wanted): AsyncGenerator<ArchiveBox> {
+      // Without a connection there are none here: what they open, the epoch keys open as well.
+      if (core.sync.online === null) return;
+      const context = { ports: core.log.ports, api: parts.api, directory, epochs };
+      for (const { epoch } of epochs.statements) {
+        const box = wanted.has(epoch) ? await readArchiveBox(context, epoch) : null;
+        if (box !== null) yield { epoch, box };
+      }
+    },
     attachment: (named) => attachments.download(refOf(named)),
     missingCodeOf,
   };

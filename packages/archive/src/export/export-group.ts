@@ -129,7 +129,7 @@ async function writeKeys(
       if (epochs.has(epoch)) yield { epoch, statement: toHex(statement), key: key.use(toHex) };
   }
   async function* boxes(): AsyncGenerator<unknown> {
-    for await (const { epoch, box } of source.archiveBoxes(group))
+    for await (const { epoch, box } of source.archiveBoxes(group, epochs))
       if (epochs.has(epoch)) yield { epoch, box: toBase64Url(box) };
   }
   await writer.seal(groupFile(group, 'keys.age'), encodeLines(keys()));

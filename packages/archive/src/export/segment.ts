@@ -1,5 +1,6 @@
 import {
   concatBytes,
+  CryptoError,
   leafHash,
   parseEpochStatement,
   sorted,
@@ -100,7 +101,8 @@ export function newSegment(primitives: Primitives, filter: ArchiveFilter | null)
       if (leaves.length === 0) first = entry.seq;
       if (entry.kind === 'statement') {
         counts.statements += 1;
-        epochs.add(parseEpochStatement(primitives, entry.wire).epoch);
+        const epoch = epochOf(primitives, entry.wire);
+        if (epoch !== null) epochs.add(epoch);
         addLine(encodeLine({ seq: entry.seq, statement: toBase64Url(entry.wire) }), statements);
       } else if (entry.kind === 'unreadable') {
         count(unreadable, entry.code);
@@ -119,6 +121,16 @@ export function newSegment(primitives: Primitives, filter: ArchiveFilter | null)
 export function leafOf(primitives: Primitives, entry: SourceEntry): Uint8Array {
   const bytes = entry.kind === 'statement' ? [STATEMENT, entry.wire] : [ENVELOPE, entry.envelope];
   return leafHash(primitives, concatBytes(...bytes));
+}
+
+/** `null` for a statement that is none: it is in the log, and starts nothing. */
+function epochOf(primitives: Primitives, wire: Uint8Array): number | null {
+  try {
+    return parseEpochStatement(primitives, wire).epoch;
+  } catch (error) {
+    if (!(error instanceof CryptoError)) throw error;
+    return null;
+  }
 }
 
 function count(codes: Record<string, number>, code: string): void {

@@ -84,8 +84,8 @@ export interface ExportSource {
   entries(group: GroupId, fromSeq: number, throughSeq: number): AsyncIterable<SourceEntry>;
   /** The epoch keys that it has, the oldest first. */
   epochKeys(group: GroupId): AsyncIterable<EpochKey>;
-  /** The archive key's boxes that it has, the oldest epoch first. */
-  archiveBoxes(group: GroupId): AsyncIterable<ArchiveBox>;
+  /** The archive key's boxes that it has of these epochs, the oldest first. */
+  archiveBoxes(group: GroupId, epochs: ReadonlySet<number>): AsyncIterable<ArchiveBox>;
   /**
    * An attachment's content, checked as docs/spec/attachment.md says before its end.
    * @throws whatever the source throws; `missingCodeOf` says whether it is gone for good

@@ -188,7 +188,7 @@ export interface DayTree {
 }
 
 /** A log's tree after its first entries (RFC 9162). */
-export interface StoredTree {
+interface StoredTree {
   readonly size: number;
   /** 32 bytes a hash, the largest subtree first. */
   readonly frontier: Uint8Array;

@@ -7,15 +7,19 @@ import {
   type OrgId,
   type Primitives,
 } from '@keytide/crypto-core';
-import { encodeGroupEntry } from '@keytide/relay-protocol';
+import { encodeGroupEntry, type GroupEntry } from '@keytide/relay-protocol';
 import type { EntryStore } from './entry-store.ts';
 import { RelayError } from './errors.ts';
-import type { GroupLogs } from './group-logs.ts';
 
 /** What the trees of logs are made from (docs/spec/floor.md). */
 export interface TreeSource {
   readonly store: Pick<EntryStore, 'readTree'>;
-  readonly readEntries: GroupLogs['readEntries'];
+  /** A page of a log after a seq, as it came. */
+  readonly readEntries: (
+    org: OrgId,
+    group: GroupId,
+    afterSeq: number,
+  ) => Promise<{ readonly entries: readonly (GroupEntry & { readonly seq: number })[] }>;
   readonly primitives: Primitives;
 }
 

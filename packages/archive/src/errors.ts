@@ -6,7 +6,13 @@ export type ArchiveErrorCode =
   | 'bad-key' // a recipient or an identity that is none
   | 'classical-recipient' // also sealed to a key that a quantum computer opens: Keytide writes no such file
   | 'no-identity' // sealed to other keys than those that were given
-  | 'damaged'; // cut short, altered or put together from parts: get another copy
+  | 'damaged' // cut short, altered or put together from parts: get another copy
+  | 'bad-plan' // a plan of aggregates that contradicts itself or promises too little
+  | 'undeclared-value' // a record with a value that the plan does not declare
+  | 'period-open' // aggregates of a time that is not over
+  | 'already-published' // aggregates of a time of which there are some
+  | 'budget-spent' // noise that the privacy budget does not allow
+  | 'bad-query'; // a table of what the release does not have
 
 /** The one error class of this package. `code` is stable; the message never holds content or a secret. */
 export class ArchiveError extends Error {

@@ -10,12 +10,14 @@ export interface Equation {
 /** What a table says of the cells of its view, by the query alone; what is withheld says nothing. */
 export function equationsOf(sizes: readonly number[], query: TableQuery, table: AggregateTable): Equation[] {
   const asked = table.cells.map(({ labels }) => cellsAsked(sizes, query, labels));
-  const own = table.cells.map(({ numbers }, cell) => ({ cells: asked[cell], count: numbers?.count }));
+  const own = table.cells.map(({ numbers }, cell) => ({ cells: asked[cell] ?? new Set(), numbers }));
   const together = table.together.map(({ cells, numbers }) => ({
     cells: new Set(cells.flatMap((cell) => [...(asked[cell] ?? [])])),
-    count: numbers.count,
+    numbers,
   }));
-  return [...own, ...together].filter((found): found is Equation => found.count !== undefined);
+  return [...own, ...together].flatMap(({ cells, numbers }) =>
+    numbers === null ? [] : [{ cells, count: numbers.count }],
+  );
 }
 
 /** The cells that a query means by a cell of its table. */

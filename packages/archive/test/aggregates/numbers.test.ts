@@ -67,6 +67,37 @@ describe('noise', () => {
   });
 });
 
+test('noise is as large as what one contributor can change', () => {
+  const records = recordsOf(
+    [8],
+    Array.from({ length: 8 }, () => 20),
+  ).map((record, who) => ({ ...record, who }));
+  const largest = (atMost: number): number => {
+    const plan = planOf([8], { epsilonMilli: 1000, contributor: { field: 'who', atMost } });
+    return Math.max(...(release(plan, records).atoms[0] ?? []).map(({ count }) => count));
+  };
+  expect(largest(1)).toBeLessThan(40);
+  expect(largest(100_000)).toBeGreaterThan(10_000);
+});
+
+describe('the p% rule', () => {
+  test('lets nothing be published that one contributor makes up, nor by what is left at the end', () => {
+    const amounts = [...Array.from({ length: 24 }, () => 10), 400];
+    const records = amounts.map((minutes, index) => ({ at: 1, a: `a${Math.floor(index / 12)}`, minutes }));
+    const boxes = (dominancePercent: number) =>
+      release(
+        planOf([3], { measures: [{ field: 'minutes', max: 500 }], dominancePercent }),
+        records,
+      ).atoms[0]?.map(({ box, sums }) => [box[0], sums[0]]);
+    expect(boxes(10)).toEqual([
+      [[0, 1], 120],
+      [[1, 3], 520],
+    ]);
+    expect(boxes(50)).toEqual([[[0, 3], 640]]);
+    expect(boxes(60)).toEqual([]);
+  });
+});
+
 describe('a percentile', () => {
   const cuts = [10, 20, 30, 40];
 
@@ -109,6 +140,15 @@ describe('a percentile', () => {
     const made = release(planOf([1], { views: [view] }), records);
     expect(percentile(made, { view: 'all', field: 'minutes', percent: 50 })).toEqual({ from: 20, to: 30 });
     expect(percentile(made, { view: 'all', field: 'minutes', percent: 100 })).toEqual({ from: 40, to: null });
+    const places = { field: 'a', categories: ['a0', 'a1'] };
+    const crossed = { name: 'all', dimensions: [places, ...view.dimensions] };
+    const byPlace = release(
+      planOf([1], { views: [crossed] }),
+      records.map((record) => ({ ...record, a: record.minutes < 45 ? 'a0' : 'a1' })),
+    );
+    const median = { view: 'all', field: 'minutes', percent: 50 };
+    expect(percentile(byPlace, median)).toEqual({ from: 20, to: 30 });
+    expect(percentile(byPlace, { ...median, where: [{ field: 'a', labels: ['a1'] }] })).toBeNull();
     const few = release(planOf([1], { views: [view] }), records.slice(0, 9));
     expect(percentile(few, { view: 'all', field: 'minutes', percent: 50 })).toBeNull();
   });

@@ -5,6 +5,8 @@ import {
   settle,
   type RelayUnderTest,
 } from '../../packages/server-relay/test/relay-under-test.ts';
+import { announceOf, appendOf } from '../../packages/server-relay/test/group.ts';
+import { greet } from '../../packages/server-relay/test/line.ts';
 import { ask } from './ask.ts';
 
 const OF_AN_ADDRESS = 5;
@@ -50,5 +52,35 @@ describe('API4: Unrestricted resource consumption', () => {
       codes.push((await ask(relay.url, { method: 'GET', path, token })).code);
     expect(codes[0]).toBe(null);
     expect(codes.at(-1)).toBe('rate-limited');
+  });
+
+  test('appends over sockets are calls as well: what is too much is refused, the socket stays, nothing is lost', async () => {
+    world.clock.advance(OF_AN_ORGANISATION * 1000);
+    const line = await greet(relay, token);
+    line.send(await announceOf(world, world.members[0].devices[0], 1));
+    await line.next('appended');
+    const appends = Array.from({ length: OF_AN_ORGANISATION + 2 }, (_, at) => appendOf(world, at + 2));
+    for (const append of appends) line.send(append);
+    line.send({ type: 'ping', nonce: 1 });
+    await line.next('pong');
+    const answers = () => line.frames.filter(({ type }) => type === 'appended' || type === 'refused');
+    await expect.poll(() => answers().length).toBe(1 + appends.length);
+    const refused = line.frames.filter((frame) => frame.type === 'refused');
+    expect(refused).toEqual([
+      { type: 'refused', requestId: appends.length, code: 'rate-limited' },
+      { type: 'refused', requestId: appends.length + 1, code: 'rate-limited' },
+    ]);
+    // One allowance for both ways in, whoever of them has used it up.
+    const path = `/v1/organisations/${world.org}/mail?after=0`;
+    expect(await ask(relay.url, { method: 'GET', path, token })).toMatchObject({ code: 'rate-limited' });
+    world.clock.advance(2_000);
+    for (const append of appends.slice(-2)) line.send(append);
+    await expect.poll(() => answers().length).toBe(3 + appends.length);
+    expect(answers().slice(-2)).toEqual([
+      { type: 'appended', requestId: appends.length, seqs: [appends.length] },
+      { type: 'appended', requestId: appends.length + 1, seqs: [appends.length + 1] },
+    ]);
+    expect(await relay.metrics()).toMatch(/refus\w*\{code="rate-limited"\} \d/u);
+    line.socket.close();
   });
 });

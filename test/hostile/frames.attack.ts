@@ -120,6 +120,34 @@ export function nonsenseFrames(stage: () => Stage): void {
       },
     );
 
+    test('a welcome of another version: somebody has to update', async () => {
+      const { bo } = await stage().pair();
+      (await linkOf(bo)).toClient(encodeCbor([16, 2, 0, 0]));
+      expect(await stops(bo)).toMatchObject({
+        code: 'relay-refused',
+        relayCode: 'unsupported-version',
+      });
+    });
+
+    test('a newer relay of the same version: a longer welcome and an unknown hint change nothing', async () => {
+      const { ada, bo } = await stage().pair();
+      let isLonger = false;
+      stage().hostile.attack({
+        victim: bo.client.device,
+        toClient(frame) {
+          if (frame.type !== 'welcome') return [frame];
+          isLonger = true;
+          const { relayTimeMs, directorySize, timeline } = frame;
+          return [encodeCbor([16, 1, relayTimeMs, directorySize, timeline, 'more', 7])];
+        },
+      });
+      (await linkOf(bo)).cut();
+      await until(() => isLonger, 'the longer welcome');
+      (await linkOf(bo)).toClient(encodeCbor([24, 5]));
+      await goesOn(ada, bo);
+      expect(failureCodes(bo)).toEqual(['offline']);
+    });
+
     test('anything before welcome', async () => {
       const { ada, bo } = await stage().pair();
       const { group, entries } = await burgle(bo);
@@ -170,7 +198,6 @@ export function nonsenseFrames(stage: () => Stage): void {
 
     test.each<[string, Uint8Array]>([
       ['of an unknown type', encodeCbor([99, 1, 2])],
-      ['a welcome of another version', encodeCbor([16, 2, 0, 0])],
       ['entries of an unknown kind', encodeCbor([18, new Uint8Array(32), 1, [[7, new Uint8Array(200)]]])],
       ['no entries at all', encodeCbor([18, new Uint8Array(32), 1, []])],
       ['nested without end', new Uint8Array(500_000).fill(0x81)],

@@ -1,4 +1,12 @@
-import { decodeUtf8, toBase64Url } from '@keytide/crypto-core';
+import {
+  concatBytes,
+  decodeCbor,
+  decodeUtf8,
+  encodeCbor,
+  toBase64Url,
+  uint32Bytes,
+  type CborValue,
+} from '@keytide/crypto-core';
 import * as protocol from '@keytide/relay-protocol';
 import { FRAME_EXAMPLES } from '../../packages/relay-protocol/test/examples.ts';
 import { through, type Decoder } from './decoder.ts';
@@ -7,6 +15,26 @@ import { bytesOf, textOf } from './text-input.ts';
 const { decodeClientFrame, decodeRelayFrame, encodeClientFrame, encodeRelayFrame, ProtocolError } = protocol;
 const CODES: readonly protocol.ProtocolErrorCode[] = ['malformed', 'too-large', 'unsupported-version'];
 const isClientFrame = (frame: Uint8Array): boolean => (frame[1] as number) < 16;
+
+/** Not a hint of a newer relay, which this version reads and does not write. */
+const isKnown = (frame: protocol.RelayFrame): boolean => frame.type !== 'hint' || frame.topic !== null;
+
+/** A frame without what a newer relay says at the end of its welcome. */
+function known(frame: Uint8Array): Uint8Array {
+  const fields = decodeCbor(frame, frame.length) as readonly CborValue[];
+  return fields[0] === 16 ? encodeCbor(fields.slice(0, 5)) : frame;
+}
+
+/** The frames of a list that was accepted. */
+function framesOf(list: Uint8Array): Uint8Array[] {
+  const frames: Uint8Array[] = [];
+  for (let at = 0; at < list.length;) {
+    const size = new DataView(list.buffer, list.byteOffset + at, 4).getUint32(0);
+    frames.push(list.subarray(at + 4, at + 4 + size));
+    at += 4 + size;
+  }
+  return frames;
+}
 
 /** A schema of bodies.ts, as far as it is used here. */
 interface Schema {
@@ -48,7 +76,8 @@ export const protocolDecoders: readonly Decoder[] = [
     error: ProtocolError,
     codes: CODES,
     corpus: () => Object.values(FRAME_EXAMPLES).filter((frame) => !isClientFrame(frame)),
-    rewrite: through(decodeRelayFrame, encodeRelayFrame),
+    rewrite: through(decodeRelayFrame, (frame) => (isKnown(frame) ? encodeRelayFrame(frame) : null)),
+    normal: known,
   },
   {
     name: 'list of frames of a relay',
@@ -60,7 +89,16 @@ export const protocolDecoders: readonly Decoder[] = [
         protocol.encodeFrameList(frames.slice(0, count).map((each) => decodeRelayFrame(each))),
       );
     },
-    rewrite: through(protocol.decodeFrameList, protocol.encodeFrameList),
+    rewrite: through(protocol.decodeFrameList, (frames) =>
+      frames.every(isKnown) ? protocol.encodeFrameList(frames) : null,
+    ),
+    normal: (list) =>
+      concatBytes(
+        ...framesOf(list).flatMap((each) => {
+          const frame = known(each);
+          return [uint32Bytes(frame.length), frame];
+        }),
+      ),
   },
   body('healthResponse', protocol.healthResponse, {
     status: 'ok',

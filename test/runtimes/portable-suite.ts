@@ -1,6 +1,7 @@
 import { fromHex, memoryKeyStore, type Primitives, type Random } from '@keytide/crypto-core';
 import { keyStoreChecks } from '@keytide/testkit/key-store';
 import { formatReaders, type FormatCases } from '../../packages/crypto-core/test/format-readers.ts';
+import { checkAggregates } from './aggregate-checks.ts';
 import { checkAttachments, type AttachmentVectors } from './attachment-checks.ts';
 import { checkChannels } from './channel-checks.ts';
 import { Checks, expectEqual, outcomeOf, type SuiteReport } from './checks.ts';
@@ -48,6 +49,7 @@ export async function portableSuite(
   await checkRuns(checks, primitives, repeatable(3), statement);
   await checkChannels(checks, primitives, repeatable(4), statement);
   await checkKeyStore(checks);
+  await checkAggregates(checks, repeatable(5));
   return { provider: primitives.name, passed: checks.passed, failed: checks.failed, made };
 }
 

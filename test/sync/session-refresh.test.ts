@@ -1,15 +1,38 @@
 import type { Ports } from '@keytide/client';
-import { nodePorts } from '@keytide/client/node';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { leapingClock } from '../stories/leaping-clock.ts';
 import { countedPorts, openStand, texts, type Device, type Stand } from './stand.ts';
 
-const ACCESS_MS = 1_600;
+const ACCESS_MS = 300_000;
+/** Above the time between two pings, under the silence after which a socket is given up. */
+const STEP_MS = 30_000;
+const PATIENCE = { timeout: 20_000 };
+const clock = leapingClock(Date.now());
+/** What the relay's clock alone is ahead. */
 let aheadMs = 0;
 let stand: Stand;
 beforeAll(async () => {
-  stand = await openStand({ now: () => Date.now() + aheadMs }, ACCESS_MS);
+  stand = await openStand(
+    { now: () => clock.now() + aheadMs },
+    {
+      ...{ accessMs: ACCESS_MS, organisationBurst: 150, organisationPerSecond: 0.5 },
+    },
+  );
 });
 afterAll(() => stand.close());
+
+/** Lets time pass, after which the device asks the relay for a sign of life, and has it. */
+async function pass(asked: { readonly received: number }): Promise<void> {
+  const { received } = asked;
+  clock.leap(STEP_MS);
+  await expect.poll(() => asked.received, PATIENCE).toBeGreaterThan(received);
+}
+
+/** Lets time pass until this holds, which is soon. */
+async function passUntil(asked: { readonly received: number }, holds: () => boolean): Promise<void> {
+  for (let steps = 0; steps < 60 && !holds(); steps += 1) await pass(asked);
+  expect(holds()).toBe(true);
+}
 
 /** How often refresh tokens of this device's organisation came a second time. */
 const alarms = ({ org }: Device): number =>
@@ -18,10 +41,11 @@ const alarms = ({ org }: Device): number =>
 /** What happens to the refreshes that a device sends; `shown` are the tokens in them. */
 function refreshing(after: (response: Response) => Promise<Response>): { ports: Ports; shown: string[] } {
   const shown: string[] = [];
+  const own = clock.ports();
   const ports: Ports = {
-    ...nodePorts,
+    ...own,
     async fetch(input, init) {
-      const response = await nodePorts.fetch(input, init);
+      const response = await own.fetch(input, init);
       if (!String(input).endsWith('/sessions/refresh')) return response;
       shown.push((JSON.parse(String(init?.body)) as { refreshToken: string }).refreshToken);
       return after(response);
@@ -36,16 +60,19 @@ async function says(device: Device, text: string): Promise<void> {
 }
 
 test('an open socket outlives its access tokens', async () => {
-  const { ports, asked } = countedPorts(nodePorts);
+  const { ports, asked } = countedPorts(clock.ports());
   const ada = await stand.found(ports);
   const states: string[] = [];
   ada.on('state', ({ kind }) => states.push(kind));
   await says(ada, 'one');
   const logins = () => asked.calls.filter((url) => url.endsWith('/challenges')).length;
   const before = logins();
-  await expect
-    .poll(() => asked.frames.filter((type) => type === 'hello').length, { timeout: 15_000 })
-    .toBeGreaterThanOrEqual(4);
+  const hellos = () => asked.frames.filter((type) => type === 'hello').length;
+  for (let renewals = 1; renewals <= 3; renewals += 1) {
+    // A token is renewed when a quarter of its time is left.
+    for (let passedMs = 0; passedMs < ACCESS_MS * 0.75; passedMs += STEP_MS) await pass(asked);
+    await expect.poll(hellos, PATIENCE).toBe(1 + renewals);
+  }
   await says(ada, 'two');
   expect(states).toEqual([]);
   expect(logins()).toBe(before);
@@ -57,8 +84,9 @@ test('a lost answer to a refresh locks nobody out, and is no false alarm', async
     lost += 1;
     return lost > 2 ? Promise.resolve(response) : Promise.reject(new TypeError('the connection was cut'));
   });
-  const ada = await stand.found(ports);
-  await expect.poll(() => lost, { timeout: 20_000 }).toBeGreaterThan(2);
+  const { ports: counted, asked } = countedPorts(ports);
+  const ada = await stand.found(counted);
+  await passUntil(asked, () => lost > 2);
   await ada.online();
   await says(ada, 'still here');
   // No token was ever shown twice, so a second use is always somebody else's.
@@ -78,10 +106,11 @@ test('who stole a refresh token is out when the device refreshes, and the device
     });
     return answer.status === 200 ? ((await answer.json()) as { token: string }) : null;
   };
+  const { ports: own, asked } = countedPorts(clock.ports());
   const ports: Ports = {
-    ...nodePorts,
+    ...own,
     async fetch(input, init) {
-      const response = await nodePorts.fetch(input, init);
+      const response = await own.fetch(input, init);
       if (stolen !== null || !String(input).endsWith('/sessions')) return response;
       const body = (await response.clone().json()) as { refreshToken: string };
       stolen = { url: String(input), refreshToken: body.refreshToken };
@@ -97,7 +126,8 @@ test('who stole a refresh token is out when the device refreshes, and the device
     return (await fetch(url.replace(/sessions$/, 'log?from=0'), { headers })).status;
   };
   expect(await read()).toBe(200);
-  await expect.poll(() => alarms(ada), { timeout: 15_000 }).toBe(1);
+  await passUntil(asked, () => alarms(ada) > 0);
+  expect(alarms(ada)).toBe(1);
   expect(await read()).toBe(401);
   await ada.online();
   await says(ada, 'mine');
@@ -105,8 +135,8 @@ test('who stole a refresh token is out when the device refreshes, and the device
 });
 
 test('an admin logs out a device, which comes back by its key; a member may not', async () => {
-  const ada = await stand.found();
-  const bo = await stand.admit(ada, 'bo');
+  const ada = await stand.found(clock.ports());
+  const bo = await stand.admit(ada, 'bo', clock.ports());
   await says(ada, 'hello');
   const reasons: (string | null)[] = [];
   bo.on('state', (state) => state.kind === 'offline' && reasons.push(state.reason?.relayCode ?? null));
@@ -119,8 +149,34 @@ test('an admin logs out a device, which comes back by its key; a member may not'
   expect(bo.state.kind).toBe('online');
 });
 
+test('an organisation that writes too often waits on its open socket, and nothing is lost or said twice', async () => {
+  const { ports, asked } = countedPorts(clock.ports());
+  const ada = await stand.found(ports);
+  const bo = await stand.admit(ada, 'bo', clock.ports());
+  await says(ada, 'first');
+  const said = ['first'];
+  const states: string[] = [];
+  for (const device of [ada, bo]) device.on('state', ({ kind }) => states.push(kind));
+  const isRefused = async () => /refus\w*\{code="rate-limited"\} [1-9]/u.test(await stand.relay.metrics());
+  expect(await isRefused()).toBe(false);
+  while (said.length < 300 && !(await isRefused())) {
+    said.push(`message ${said.length}`);
+    await ada.collections.chat.append({ text: said.at(-1) as string });
+    await expect.poll(async () => ada.waiting === 0 || (await isRefused()), PATIENCE).toBe(true);
+  }
+  said.push('meanwhile');
+  await ada.collections.chat.append({ text: 'meanwhile' });
+  const hellos = asked.frames.filter((type) => type === 'hello').length;
+  await pass(asked);
+  await ada.settled();
+  expect(texts(ada)).toEqual(said);
+  await expect.poll(() => texts(bo), PATIENCE).toEqual(said);
+  expect(states).toEqual([]);
+  expect(asked.frames.filter((type) => type === 'hello').length).toBe(hellos);
+});
+
 test('a session that is over altogether begins anew with a challenge', async () => {
-  const { ports, asked } = countedPorts(nodePorts);
+  const { ports, asked } = countedPorts(clock.ports());
   const ada = await stand.found(ports);
   const before = asked.calls.length;
   aheadMs = 31 * 24 * 3_600_000;

@@ -10,7 +10,7 @@ import {
 } from '@keytide/client';
 import { nodePorts } from '@keytide/client/node';
 import { decodeClientFrame } from '@keytide/relay-protocol';
-import { startRelay, type LogEvent, type Relay } from '@keytide/server-relay';
+import { startRelay, type LogEvent, type Relay, type RelayOptions } from '@keytide/server-relay';
 import { z } from 'zod';
 import { crashingStore } from './crashing-store.ts';
 
@@ -32,10 +32,10 @@ export interface Stand {
   close(): Promise<void>;
 }
 
-/** Starts a relay in memory, by this clock, whose access tokens last so long. */
+/** Starts a relay in memory, by this clock, with these limits. */
 export async function openStand(
   clock: { now(): number } = { now: () => Date.now() },
-  accessMs = 6 * 3_600_000,
+  limits: NonNullable<RelayOptions['limits']> = {},
 ): Promise<Stand> {
   const events: LogEvent[] = [];
   const log = (event: LogEvent): void => void events.push(event);
@@ -44,7 +44,7 @@ export async function openStand(
     port: 0,
     clock,
     log,
-    limits: { accessMs },
+    limits: { accessMs: 6 * 3_600_000, ...limits },
     // Fails the run, whoever asked.
     undeclared: (what) => void Promise.reject(new Error(what)),
   });

@@ -15,7 +15,13 @@ export type ArchiveErrorCode =
   | 'other-log' // the log is not the one that the archive before has
   | 'no-recipient' // nobody to seal to: set the policy's archive key, or name a recipient
   | 'not-permitted' // the device is neither an admin's nor an exporter's
-  | 'source-damaged'; // what the archive is made from is not whole
+  | 'source-damaged' // what the archive is made from is not whole
+  | 'bad-plan' // a plan of aggregates that contradicts itself or promises too little
+  | 'undeclared-value' // a record with a value that the plan does not declare
+  | 'period-open' // aggregates of a time that is not over
+  | 'already-published' // aggregates of a time of which there are some
+  | 'budget-spent' // noise that the privacy budget does not allow
+  | 'bad-query'; // a table of what the release does not have
 
 /** The one error class of this package. `code` is stable; the message never holds content or a secret. */
 export class ArchiveError extends Error {

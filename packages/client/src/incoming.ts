@@ -83,7 +83,10 @@ export class Incoming {
   receive(frame: RelayFrame, socket: RelaySocket): void {
     if ('group' in frame && frame.group !== this.#options.group) return;
     if (frame.type === 'ephemeral') return this.#options.onEphemeral(frame.frame, socket);
-    if (frame.type === 'hint') return this.#options.onHint(frame.topic);
+    if (frame.type === 'hint') {
+      if (frame.topic !== null) this.#options.onHint(frame.topic);
+      return;
+    }
     const entries = frame.type === 'entries' ? frame.entries : [];
     const sizeBytes = entries.reduce((sum, { bytes }) => sum + bytes.length, FRAME_BYTES);
     if (this.#queuedBytes + sizeBytes > QUEUE_BYTES) return this.#leave(socket);

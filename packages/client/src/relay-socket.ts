@@ -1,5 +1,5 @@
 import type { GroupId } from '@keytide/crypto-core';
-import type { ClientFrame, RelayFrame } from '@keytide/relay-protocol';
+import { ProtocolError, type ClientFrame, type RelayFrame } from '@keytide/relay-protocol';
 import { ClientError } from './errors.ts';
 import type { Dial, Line } from './line.ts';
 import type { Ports } from './ports.ts';
@@ -162,8 +162,11 @@ export class RelaySocket {
     this.#isQuiet = false;
     if (this.#ended !== null) return;
     if (frame === null) {
+      const isOtherVersion = cause instanceof ProtocolError && cause.code === 'unsupported-version';
       this.close(
-        new ClientError('relay-misbehaved', 'the relay sent something that is not a frame', { cause }),
+        isOtherVersion
+          ? refused(cause.code)
+          : new ClientError('relay-misbehaved', 'the relay sent something that is not a frame', { cause }),
       );
       return;
     }

@@ -3,11 +3,13 @@ import type { Connection } from './connection.ts';
 import type { DirectoryReplica } from './directory-replica.ts';
 import { draftsAgain, sealDrafts, type Draft } from './draft.ts';
 import type { EpochRing, Self } from './epoch-ring.ts';
+import { ClientError } from './errors.ts';
 import type { EpochRotation } from './epoch-rotation.ts';
 import type { GroupReplica } from './group-replica.ts';
 import type { Outbox } from './outbox.ts';
 import type { OwnHead } from './own-head.ts';
 import type { Ports } from './ports.ts';
+import type { RelaySocket } from './relay-socket.ts';
 import type { Serial } from './serial.ts';
 import type { Unsealed } from './unsealed.ts';
 
@@ -31,8 +33,12 @@ interface SenderOptions {
   onWaiting(payload: Uint8Array, epoch: number): void;
 }
 
+type Append = Parameters<RelaySocket['request']>[0];
+
 const BATCH_MESSAGES = 500;
 const BATCH_BYTES = 512 * 1024;
+/** Between two attempts where the relay takes no more for now. */
+const REST_MS = { first: 1_000, most: 30_000 };
 
 /** What this device writes: sealed into the outbox, then to the relay, one batch in flight. */
 export class Sender {
@@ -126,13 +132,21 @@ export class Sender {
     this.#isFlushing = true;
     const { connection, outbox, group, replica, self } = this.#options;
     const { socket } = connection;
+    let restMs = REST_MS.first;
     this.#passOverExposed();
     try {
       while (socket !== null && socket === connection.socket && connection.state.kind === 'online') {
         const batch = outbox.after(this.#ackedCounter, BATCH_MESSAGES, BATCH_BYTES);
         const last = batch[batch.length - 1];
         if (last === undefined) break;
-        await socket.request({ type: 'append', group, items: batch });
+        const isTaken = await this.#handIn(socket, { type: 'append', group, items: batch });
+        if (!isTaken) {
+          await this.#rest(socket, restMs);
+          restMs = Math.min(2 * restMs, REST_MS.most);
+          this.#passOverExposed();
+          continue;
+        }
+        restMs = REST_MS.first;
         this.#ackedCounter = last.counter;
         const isShown = (): boolean => (replica.headOf(self.device)?.counter ?? -1) >= last.counter;
         void connection.shows(socket, isShown).catch(() => {});
@@ -143,6 +157,26 @@ export class Sender {
       this.#isFlushing = false;
       connection.changed();
     }
+  }
+
+  /** False where the relay took nothing of it, and will: its organisation calls too often. */
+  async #handIn(socket: RelaySocket, append: Append): Promise<boolean> {
+    try {
+      await socket.request(append);
+      return true;
+    } catch (error) {
+      if (!(error instanceof ClientError) || error.relayCode !== 'rate-limited') throw error;
+      return false;
+    }
+  }
+
+  /** Waits about so long, with a share of chance for who was refused together; not longer than the connection lives. */
+  async #rest(socket: RelaySocket, ms: number): Promise<void> {
+    const { clock, random } = this.#options.ports;
+    const ended = new AbortController();
+    void socket.closed.then(() => ended.abort());
+    const share = (random(1)[0] as number) / 255;
+    await clock.wait(ms * (0.5 + share / 2), ended.signal);
   }
 
   /**

@@ -33,8 +33,8 @@ export type RelayFrame =
   | { readonly type: 'pong'; readonly nonce: number }
   /** Entries before `firstAvailableSeq` have expired. */
   | { readonly type: 'gap'; readonly group: GroupId; readonly firstAvailableSeq: number }
-  /** Something outside the logs has changed for this device: look there again. */
-  | { readonly type: 'hint'; readonly topic: HintTopic }
+  /** Something outside the logs has changed for this device: look there again. `null`: a topic of a newer relay, to pass over. */
+  | { readonly type: 'hint'; readonly topic: HintTopic | null }
   /** What another device says only to those who are connected (docs/spec/ephemeral.md). */
   | { readonly type: 'ephemeral'; readonly group: GroupId; readonly frame: Uint8Array }
   /** Answers a subscribe that has something to catch up on: the group's log goes on to `headSeq`. Before the entries. */
@@ -74,7 +74,7 @@ const TYPE = {
   head: 26,
 } as const;
 
-/** The frame's bytes. */
+/** The frame's bytes. @throws ProtocolError `malformed` for a hint without a topic, which nobody sends */
 export function encodeRelayFrame(frame: RelayFrame): Uint8Array {
   return encodeCbor(relayFrameValue(frame));
 }
@@ -119,11 +119,8 @@ export function decodeRelayFrame(bytes: Uint8Array): RelayFrame {
       const [, group, firstAvailableSeq] = readTuple(fields, 3);
       return { type: 'gap', group: readGroup(group), firstAvailableSeq: readUint(firstAvailableSeq) };
     }
-    case TYPE.hint: {
-      const topic = TOPICS[readUint(readTuple(fields, 2)[1])];
-      if (topic === undefined) throw new ProtocolError('malformed', 'not a topic of a hint');
-      return { type: 'hint', topic };
-    }
+    case TYPE.hint:
+      return { type: 'hint', topic: TOPICS[readUint(readTuple(fields, 2)[1])] ?? null };
     case TYPE.ephemeral: {
       const [, group, frame] = readTuple(fields, 3);
       return { type: 'ephemeral', group: readGroup(group), frame: readBytes(frame, LIMITS.ephemeralBytes) };
@@ -158,6 +155,7 @@ function relayFrameValue(frame: RelayFrame): CborValue {
     case 'gap':
       return [TYPE.gap, idBytes(frame.group), frame.firstAvailableSeq];
     case 'hint':
+      if (frame.topic === null) throw new ProtocolError('malformed', 'a hint without a topic');
       return [TYPE.hint, TOPICS.indexOf(frame.topic)];
     case 'ephemeral':
       return [TYPE.ephemeral, idBytes(frame.group), frame.frame];
@@ -169,7 +167,8 @@ function relayFrameValue(frame: RelayFrame): CborValue {
 function decodeWelcome(fields: readonly CborValue[]): RelayFrame {
   if (readUint(fields[1]) !== PROTOCOL_VERSION)
     throw new ProtocolError('unsupported-version', `this client speaks version ${PROTOCOL_VERSION}`);
-  const [, , relayTimeMs, directorySize, timeline] = readTuple(fields, 5);
+  // A later relay of this version may say more behind what is read here.
+  const [, , relayTimeMs, directorySize, timeline] = fields;
   return {
     type: 'welcome',
     relayTimeMs: readUint(relayTimeMs),

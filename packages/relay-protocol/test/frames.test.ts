@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { deviceId, encodeCbor, groupId, toHex, type CborValue } from '@keytide/crypto-core';
+import { decodeCbor, deviceId, encodeCbor, groupId, toHex, type CborValue } from '@keytide/crypto-core';
 import {
   decodeClientFrame,
   decodeRelayFrame,
@@ -73,11 +73,23 @@ const relayFrame: fc.Arbitrary<RelayFrame> = fc.oneof(
   fc.record({ type: fc.constant('gap' as const), group, firstAvailableSeq: uint }),
   fc.record({
     type: fc.constant('hint' as const),
-    topic: fc.constantFrom('access' as const, 'mail' as const, 'data' as const, 'wipe' as const),
+    topic: fc.constantFrom('access', 'mail', 'data', 'wipe', 'retention'),
   }),
   fc.record({ type: fc.constant('ephemeral' as const), group, frame: bytes(0, 300) }),
   fc.record({ type: fc.constant('head' as const), group, headSeq: uint }),
 );
+
+const id = new Uint8Array(16);
+const g = new Uint8Array(32);
+const many = (count: number, value: CborValue): CborValue[] => Array.from({ length: count }, () => value);
+const codeOf = (decode: (bytes: Uint8Array) => unknown, value: CborValue | Uint8Array): string => {
+  try {
+    decode(value instanceof Uint8Array ? value : encodeCbor(value));
+    return 'accepted';
+  } catch (error) {
+    return error instanceof ProtocolError ? error.code : String(error);
+  }
+};
 
 describe('frames', () => {
   test('come back as they went', () => {
@@ -113,6 +125,8 @@ describe('frames', () => {
         ] as const) {
           try {
             const frame = decode(input);
+            // Of a newer relay; nobody here writes one.
+            if (frame.type === 'hint' && frame.topic === null) continue;
             expect(toHex((encode as (frame: unknown) => Uint8Array)(frame))).toBe(toHex(input));
           } catch (error) {
             if (!(error instanceof ProtocolError)) throw error;
@@ -124,17 +138,51 @@ describe('frames', () => {
   });
 });
 
-const id = new Uint8Array(16);
-const g = new Uint8Array(32);
-const many = (count: number, value: CborValue): CborValue[] => Array.from({ length: count }, () => value);
-const codeOf = (decode: (bytes: Uint8Array) => unknown, value: CborValue | Uint8Array): string => {
-  try {
-    decode(value instanceof Uint8Array ? value : encodeCbor(value));
-    return 'accepted';
-  } catch (error) {
-    return error instanceof ProtocolError ? error.code : String(error);
-  }
-};
+describe('what a client reads of a newer relay', () => {
+  const value: fc.Arbitrary<CborValue> = fc.oneof(
+    uint,
+    bytes(0, 40),
+    fc.string({ maxLength: 9 }),
+    fc.constant(null),
+  );
+  const welcome = [16, 1, 1_893_456_000_000, 3, id] as const;
+
+  test('a welcome that says more at its end, whatever that is', () => {
+    fc.assert(
+      fc.property(fc.array(value, { maxLength: 5 }), (more) => {
+        expect(decodeRelayFrame(encodeCbor([...welcome, ...more]))).toEqual({
+          type: 'welcome',
+          relayTimeMs: 1_893_456_000_000,
+          directorySize: 3,
+          timeline: id,
+        });
+      }),
+    );
+  });
+  test('a hint about something that it does not know', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 5, max: Number.MAX_SAFE_INTEGER }), (topic) => {
+        expect(decodeRelayFrame(encodeCbor([24, topic]))).toEqual({ type: 'hint', topic: null });
+      }),
+    );
+    expect(codeOf(() => encodeRelayFrame({ type: 'hint', topic: null }), null)).toBe('malformed');
+  });
+  test('and nothing else: every other frame has its own length, and so has every frame of a client', () => {
+    const others = fc.oneof(
+      relayFrame.filter(({ type }) => type !== 'welcome').map(encodeRelayFrame),
+      clientFrame.map(encodeClientFrame),
+    );
+    fc.assert(
+      fc.property(others, value, (frame, more) => {
+        const fields = decodeCbor(frame, frame.length) as CborValue[];
+        // A subscription from the beginning may name a timeline.
+        fc.pre(fields[0] !== 4 || fields.length === 4);
+        const decode = (fields[0] as number) < 16 ? decodeClientFrame : decodeRelayFrame;
+        expect(codeOf(decode, [...fields, more])).toBe('malformed');
+      }),
+    );
+  });
+});
 
 describe('what a relay refuses to read', () => {
   test.each<[string, string, CborValue]>([
@@ -191,9 +239,12 @@ describe('what a client refuses to read', () => {
     ['entries of nothing', 'malformed', [18, g, 1, []]],
     ['501 entries', 'malformed', [18, g, 1, many(501, [0, id])]],
     ['an unknown kind of entry', 'malformed', [18, g, 1, [[2, id]]]],
+    ['a welcome without a timeline', 'malformed', [16, 1, 1, 1]],
+    ['a welcome with another timeline', 'malformed', [16, 1, 1, 1, id.subarray(1)]],
+    ['a topic that is no number', 'malformed', [24, 'mail']],
     ['a long code', 'malformed', [20, null, 'x'.repeat(65)]],
     ['a long ephemeral frame', 'too-large', [25, g, new Uint8Array(LIMITS.ephemeralBytes + 1)]],
-    ['a time that is not one', 'malformed', [16, 1, -5, 1]],
+    ['a time that is not one', 'malformed', [16, 1, -5, 1, id]],
   ])('%s: %s', (_name, code, value) => {
     expect(codeOf(decodeRelayFrame, value)).toBe(code);
   });

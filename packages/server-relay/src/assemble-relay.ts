@@ -19,7 +19,7 @@ import { createGate } from './gate.ts';
 import { createGroupLogs } from './group-logs.ts';
 import { createHub } from './hub.ts';
 import { createIdentityCheck, NO_IDENTITY } from './identity-check.ts';
-import { createIntake } from './intake.ts';
+import { createIntake, createShares } from './intake.ts';
 import type { KeyWrapper } from './key-wrapper.ts';
 import type { RelayLimits } from './limits.ts';
 import { createPeerLending } from './lend-peer.ts';
@@ -242,11 +242,14 @@ export function assembleRelay(options: AssembleOptions): Parts {
     polls: waiting,
     withPeer: createPeerLending({ watch, organisations, shared }),
   });
+  const sharedIntake = createIntake(limits.intakeBytes);
   const served = serveSockets(app.server, {
     ...shared,
     ...{ logins, watch, organisations, limits, log },
     presence: push,
-    sharedIntake: createIntake(limits.intakeBytes),
+    sharedIntake,
+    intakeOf: createShares(limits.intakeBytesOfOrganisation, sharedIntake),
+    admitOrganisation: callerRates.admitOrganisation,
     origins: options.origins,
   });
   sockets = served;

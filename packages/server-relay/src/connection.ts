@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { deviceId } from '@keytide/crypto-core';
+import { deviceId, type OrgId } from '@keytide/crypto-core';
 import { isActive } from '@keytide/key-directory/verify';
 import {
   decodeClientFrame,
@@ -54,6 +54,10 @@ export interface ConnectionOptions extends Pick<
   readonly presence: Pick<PushDispatcher, 'came' | 'left'>;
   /** What all sockets together have sent and not yet been answered. */
   readonly sharedIntake: Intake;
+  /** What those of one organisation have, which counts in what all have. */
+  readonly intakeOf: (organisation: Organisation) => Intake;
+  /** Takes one append of a device of this organisation. @throws RelayError `rate-limited` */
+  readonly admitOrganisation: (org: OrgId) => void;
   /** A device of this organisation said hello and was let in. */
   readonly greeted: (connection: Connection, organisation: Organisation) => void;
   /** Runs once, at the end; `organisation` is null when nobody was let in. */
@@ -65,6 +69,8 @@ interface Guest {
   readonly peer: Peer;
   readonly organisation: Organisation;
   readonly session: Session;
+  /** What it counts in: the socket's own, and its organisation's. */
+  readonly intakes: readonly Intake[];
 }
 
 /** Why a relay goes away: nothing is wrong, and the client goes on elsewhere, or here again, from its cursors. */
@@ -78,7 +84,6 @@ export function createConnection(socket: WebSocket, tcp: Socket, options: Connec
   const { clock, limits, sharedIntake, timeline, watch } = options;
   const outlet = createSocketOutlet(socket, limits.lagBytes);
   const gate = createReadingGate(socket);
-  const intake = createIntake(limits.socketIntakeBytes);
   const isAlive = createLiveness(tcp, outlet);
   /** Frames that came before the welcome; `null` before hello. */
   let early: Uint8Array[] | null = null;
@@ -139,7 +144,8 @@ export function createConnection(socket: WebSocket, tcp: Socket, options: Connec
     const { session, organisation } = entered;
     if (session.subject.kind !== 'device' || !isActive(organisation.state, deviceId(session.subject.id)))
       throw new RelayError('not-a-member', 'not an active device');
-    guest = { peer: peerOf(session, organisation), organisation, session };
+    const intakes = [createIntake(limits.socketIntakeBytes), options.intakeOf(organisation)];
+    guest = { peer: peerOf(session, organisation), organisation, session, intakes };
     hold(session);
     clearTimeout(helloTimer);
     tcp.off('data', countHello);
@@ -204,7 +210,11 @@ export function createConnection(socket: WebSocket, tcp: Socket, options: Connec
     };
     const upToDate = (): Promise<void> => watch.check(organisation.org);
     const shared = { primitives, store, logs, queue, feeds, clock, ephemeralRates, metrics, timeline };
-    return createPeer({ ...shared, organisation, device, outlet: guarded, upToDate, failed: fail });
+    const admitAppend = (): void => options.admitOrganisation(organisation.org);
+    return createPeer({
+      ...shared,
+      ...{ organisation, device, outlet: guarded, upToDate, admitAppend, failed: fail },
+    });
   }
 
   /** A node that may be behind the others looks before it does anything for anybody. */
@@ -223,20 +233,18 @@ export function createConnection(socket: WebSocket, tcp: Socket, options: Connec
   function serve(from: Guest, bytes: Uint8Array): void {
     const frame: ClientFrame = decodeClientFrame(bytes);
     assertInTime();
-    intake.take(bytes.length);
-    sharedIntake.take(bytes.length);
+    const { intakes } = from;
+    for (const intake of intakes) intake.take(bytes.length);
     underWay += 1;
     handle(from, frame)
       .catch(fail)
       .finally(() => {
-        intake.give(bytes.length);
-        sharedIntake.give(bytes.length);
+        for (const intake of intakes) intake.give(bytes.length);
         underWay -= 1;
         if (underWay === 0) whenAnswered();
       });
     if (gate.isHeld()) return;
-    if (intake.isFull()) intake.whenHalfEmpty(gate.hold());
-    if (sharedIntake.isFull()) sharedIntake.whenHalfEmpty(gate.hold());
+    for (const intake of [...intakes, sharedIntake]) if (intake.isFull()) intake.whenHalfEmpty(gate.hold());
     // Who does not read the answers may not ask for more of them.
     if (outlet.isLagging()) outlet.drained().then(gate.hold(), fail);
   }
@@ -265,7 +273,8 @@ export function createConnection(socket: WebSocket, tcp: Socket, options: Connec
       if (endReason !== null) return;
       if (guest !== null && clock.now() >= expiresMs) return fail(sessionEnded());
       // A socket that we do not read cannot show life.
-      if (isAlive() || intake.isFull() || sharedIntake.isFull()) return socket.ping();
+      if (isAlive() || sharedIntake.isFull() || guest?.intakes.some((intake) => intake.isFull()) === true)
+        return socket.ping();
       stop('half-open');
       socket.terminate();
     },

@@ -1,3 +1,4 @@
+import type { OrgId } from '@keytide/crypto-core';
 import { isRefusalCode, LIMITS } from '@keytide/relay-protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { CallerRates } from './caller-rates.ts';
@@ -30,8 +31,8 @@ export interface RoutesOptions {
   /** Takes one call of somebody who is not logged in. @throws RelayError `rate-limited` */
   readonly admitStranger: () => void;
   readonly callerRates: CallerRates;
-  /** What large bodies that are under way may have together, in bytes. */
-  readonly bodiesBytes: number;
+  /** What large bodies that are under way may have together, and those of one organisation, in bytes. */
+  readonly bodiesBytes: { readonly ofAll: number; readonly ofOrganisation: number };
   /** Gets each answer and refusal that its route does not declare; without it nobody looks. */
   readonly undeclared: ((what: string) => void) | null;
 }
@@ -41,6 +42,7 @@ export function createRoutes(app: FastifyInstance, options: RoutesOptions): Rout
   const { gate, admitStranger, callerRates, bodiesBytes, undeclared } = options;
   const routes: Route[] = [];
   let underWayBytes = 0;
+  const sharesBytes = new Map<OrgId | null, number>();
   const isDeclared = Symbol('declared');
   app.addHook('onRoute', ({ config, method, path }) => {
     if (config === undefined || !(isDeclared in config))
@@ -51,14 +53,19 @@ export function createRoutes(app: FastifyInstance, options: RoutesOptions): Rout
   );
 
   /** Counts a large body from before it is read until it is answered. @throws RelayError `unavailable` */
-  function takeIn(request: FastifyRequest, reply: FastifyReply, mostBytes: number): void {
+  function takeIn(org: OrgId | null, request: FastifyRequest, reply: FastifyReply, mostBytes: number): void {
     const sizeBytes = Math.min(Number(request.headers['content-length'] ?? mostBytes), mostBytes);
     if (sizeBytes <= LIMITS.blobPieceBytes) return;
-    if (underWayBytes + sizeBytes > bodiesBytes)
+    const shareBytes = (sharesBytes.get(org) ?? 0) + sizeBytes;
+    if (underWayBytes + sizeBytes > bodiesBytes.ofAll || shareBytes > bodiesBytes.ofOrganisation)
       throw new RelayError('unavailable', 'too much is being handed in at once');
     underWayBytes += sizeBytes;
+    sharesBytes.set(org, shareBytes);
     reply.raw.once('close', () => {
       underWayBytes -= sizeBytes;
+      const leftBytes = (sharesBytes.get(org) ?? 0) - sizeBytes;
+      if (leftBytes > 0) sharesBytes.set(org, leftBytes);
+      else sharesBytes.delete(org);
     });
   }
 
@@ -107,8 +114,8 @@ export function createRoutes(app: FastifyInstance, options: RoutesOptions): Rout
           : {
               bodyLimit: bodyBytes,
               onRequest: async (request, reply) => {
-                await callerOf(route.who, request);
-                takeIn(request, reply, bodyBytes);
+                const caller = await callerOf(route.who, request);
+                takeIn(caller?.org ?? null, request, reply, bodyBytes);
               },
             }),
         handler: async (request, reply) => {

@@ -52,6 +52,15 @@ export interface EntryStore {
   /** The floor that a group's log has now; `null` for a log that has everything. */
   readFloor(org: OrgId, group: GroupId): Promise<FiledFloor | null>;
   /**
+   * The days of an organisation before this one whose trees are not kept to their ends, by group and seq, after that one:
+   * as many as a page holds.
+   */
+  listDayTrees(org: OrgId, beforeDay: number, after: DayTree | null): Promise<readonly DayTree[]>;
+  /** Keeps a tree with the day that its last entry is of, unless a larger one is there, or the day is forgotten. */
+  keepTree(org: OrgId, group: GroupId, firstSeq: number, tree: StoredTree): Promise<void>;
+  /** The largest tree of a log that is kept, of no more than `size` entries; `null` for none. */
+  readTree(org: OrgId, group: GroupId, size: number): Promise<StoredTree | null>;
+  /**
    * Forgets the days of an organisation up to this one: their keys first, and with them everything that they sealed. All
    * or nothing. What each group lost by it.
    */
@@ -169,6 +178,20 @@ export interface StoredDeletion {
   readonly group: GroupId;
   readonly lastSeq: number;
   readonly wire: Uint8Array;
+}
+
+/** A day of a group's log, on the way to its tree: the first seq and the last. */
+export interface DayTree {
+  readonly group: GroupId;
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+}
+
+/** A log's tree after its first entries (RFC 9162). */
+interface StoredTree {
+  readonly size: number;
+  /** 32 bytes a hash, the largest subtree first. */
+  readonly frontier: Uint8Array;
 }
 
 /** A group's floor, and what it will be. */

@@ -1,15 +1,12 @@
 import {
-  appendLeaf,
   concatBytes,
-  leafHash,
   type DeviceId,
   type GroupId,
-  type MerkleFrontier,
   type OrgId,
   type Primitives,
   type Random,
 } from '@keytide/crypto-core';
-import { encodeGroupEntry, type AddressedBox, type EntryKind } from '@keytide/relay-protocol';
+import type { AddressedBox, EntryKind } from '@keytide/relay-protocol';
 import type { Clock } from './clock.ts';
 import type { DayKeys } from './day-keys.ts';
 import { createDaySeal, type SealPlace } from './day-seal.ts';
@@ -26,6 +23,7 @@ import type {
 } from './entry-store.ts';
 import { RelayError } from './errors.ts';
 import { lastUseMs } from './last-use.ts';
+import { growTree, keptTree, type TreeSource } from './log-tree.ts';
 import { dayOf, filingAt, type RetentionOf } from './retention.ts';
 
 /**
@@ -258,22 +256,11 @@ export function createGroupLogs(options: GroupLogsOptions): GroupLogs {
     return day === null ? bytes : await seal.open({ org, group, day, kind: 'statement', id }, bytes);
   }
 
-  /** The frontier of the log's tree before `nextFirstSeq`, from that before `firstSeq` and what is between. */
-  async function treeBefore(org: OrgId, group: GroupId, move: FloorMove): Promise<Uint8Array> {
-    const { firstSeq, nextFirstSeq } = move;
-    const before = firstSeq === 1 ? new Uint8Array(0) : (await store.readFloor(org, group))?.frontier;
-    if (before === undefined || before === null)
-      throw new RelayError('data-damaged', 'what a log had before its floor could not be read');
-    let frontier = frontierOf({ firstSeq, frontier: before });
-    while (frontier.size < nextFirstSeq - 1) {
-      const { entries } = await readEntries(org, group, frontier.size);
-      for (const entry of entries.slice(0, nextFirstSeq - 1 - frontier.size)) {
-        if (entry.seq !== frontier.size + 1) throw new RelayError('data-damaged', 'a log has a hole');
-        frontier = appendLeaf(primitives, frontier, leafHash(primitives, encodeGroupEntry(entry)));
-      }
-      if (entries.length === 0) throw new RelayError('data-damaged', 'a log ends before its head');
-    }
-    return concatBytes(...frontier.hashes);
+  /** The log's tree before a seq: from the largest that is kept, and what came after it. */
+  async function treeBefore(org: OrgId, group: GroupId, seq: number): Promise<Uint8Array> {
+    const source: TreeSource = { store, readEntries, primitives };
+    const kept = await keptTree(source, { org, group }, seq - 1);
+    return concatBytes(...(await growTree(source, { org, group }, kept, seq - 1)).hashes);
   }
 
   async function makeFloor(org: OrgId, move: FloorMove): Promise<void> {
@@ -289,7 +276,7 @@ export function createGroupLogs(options: GroupLogsOptions): GroupLogs {
     const keep = (frontier: Uint8Array | null): Promise<void> =>
       store.keepFloor({ org, group, firstSeq, epoch, messageId, day, bytes, frontier });
     try {
-      await keep(await treeBefore(org, group, move));
+      await keep(await treeBefore(org, group, firstSeq));
     } catch (error) {
       // The group goes on: the next statement has to name this one.
       if (error instanceof RelayError && error.code === 'data-damaged') await keep(null);
@@ -347,12 +334,6 @@ export function createGroupLogs(options: GroupLogsOptions): GroupLogs {
 /** How long before midnight an organisation's next key is made: one to three hours, so that not all come at once. */
 function aheadMs(org: OrgId): number {
   return (1 + Number.parseInt(org.slice(0, 4), 16) / 32_768) * HOUR_MS;
-}
-
-/** The frontier of a log's tree before its first seq. */
-export function frontierOf({ firstSeq, frontier }: Omit<LogFloor, 'statement'>): MerkleFrontier {
-  const hashes = Array.from({ length: frontier.length / 32 }, (_, i) => frontier.slice(32 * i, 32 * i + 32));
-  return { size: firstSeq - 1, hashes };
 }
 
 function placeOfBox(

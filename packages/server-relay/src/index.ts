@@ -33,6 +33,7 @@ export type {
   Announcement,
   AppendVerdict,
   BoxPlace,
+  DayTree,
   EntryStore,
   EnvelopeAppend,
   Filed,

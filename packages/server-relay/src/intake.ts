@@ -30,3 +30,38 @@ export function createIntake(limitBytes: number): Intake {
     },
   };
 }
+
+/**
+ * An intake of `limitBytes` for each of what is in memory together, gone when that is. What they hold counts in `all`
+ * as well, and of each no more than `limitBytes`: one that is over fills nothing for the others.
+ */
+export function createShares(limitBytes: number, all: Intake): (of: object) => Intake {
+  const shares = new WeakMap<object, Intake>();
+
+  function createShare(): Intake {
+    const share = createIntake(limitBytes);
+    let held = 0;
+    const counted = (): number => Math.min(held, limitBytes);
+    return {
+      ...share,
+      take(sizeBytes) {
+        const before = counted();
+        held += sizeBytes;
+        all.take(counted() - before);
+        share.take(sizeBytes);
+      },
+      give(sizeBytes) {
+        const before = counted();
+        held -= sizeBytes;
+        all.give(before - counted());
+        share.give(sizeBytes);
+      },
+    };
+  }
+
+  return (of) => {
+    const share = shares.get(of) ?? createShare();
+    shares.set(of, share);
+    return share;
+  };
+}

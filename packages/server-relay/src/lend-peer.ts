@@ -9,7 +9,10 @@ export interface PeerLendingOptions {
   readonly watch: Pick<SessionWatch, 'check' | 'isCurrent' | 'look'>;
   readonly organisations: Pick<Organisations, 'pin'>;
   /** What all peers of a relay share. */
-  readonly shared: Omit<PeerOptions, 'organisation' | 'device' | 'outlet' | 'upToDate' | 'failed'>;
+  readonly shared: Omit<
+    PeerOptions,
+    'organisation' | 'device' | 'outlet' | 'upToDate' | 'admitAppend' | 'failed'
+  >;
 }
 
 /** Lends a device that has no socket a peer for one request. */
@@ -25,7 +28,9 @@ export function createPeerLending({
     if (pinned === null) throw sessionEnded();
     const { organisation, release } = pinned;
     const upToDate = (): Promise<void> => watch.check(org);
-    const mine = { organisation, device: device.id, outlet, upToDate, failed: () => undefined };
+    const none = (): void => undefined;
+    // The request has been counted.
+    const mine = { organisation, device: device.id, outlet, upToDate, admitAppend: none, failed: none };
     await use(createPeer({ ...shared, ...mine })).finally(release);
   };
 }

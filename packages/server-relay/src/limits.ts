@@ -28,6 +28,8 @@ export interface RelayLimits {
   readonly socketIntakeBytes: number;
   /** The same over all sockets; and over all requests with more than 1 MiB. */
   readonly intakeBytes: number;
+  /** What of either one organisation may have: waiting for its key, it fills nothing for the others. */
+  readonly intakeBytesOfOrganisation: number;
   /** Pages of group logs that are read at once for sockets that catch up. */
   readonly catchUpReads: number;
   /** Logins and new organisations: a burst of so many, then so many a second. */
@@ -36,7 +38,7 @@ export interface RelayLimits {
   /** Calls without a session from one address: a burst of so many, then so many a second. */
   readonly addressBurst: number;
   readonly addressPerSecond: number;
-  /** HTTP calls of one organisation's devices: a burst of so many, then so many a second. */
+  /** Calls of one organisation's devices, over HTTP, and appends over sockets: a burst of so many, then so many a second. */
   readonly organisationBurst: number;
   readonly organisationPerSecond: number;
   readonly challengeMs: number;
@@ -104,6 +106,7 @@ export const DEFAULT_LIMITS: RelayLimits = {
   preKeysPerSecond: 1,
   socketIntakeBytes: 2_097_152,
   intakeBytes: 67_108_864,
+  intakeBytesOfOrganisation: 16_777_216,
   catchUpReads: 2,
   strangerBurst: 10_000,
   strangersPerSecond: 500,

@@ -3,10 +3,12 @@ import { signDeletionStatement } from '@keytide/key-directory/verify';
 import type { EntryStore } from './entry-store.ts';
 import { RelayError } from './errors.ts';
 import { forgetOver, type ForgetOverOptions } from './expiry.ts';
-import { frontierOf, type GroupLogs } from './group-logs.ts';
+import type { GroupLogs } from './group-logs.ts';
+import { keepTrees, type KeepTreesOptions } from './keep-trees.ts';
 import { shortId, type Log } from './log-event.ts';
+import { frontierOf } from './log-tree.ts';
 
-/** Forgets what is over of group logs, again and again. */
+/** Forgets what is over of group logs, again and again; in between it keeps the trees of days that are over. */
 export interface LogForgetting {
   /** Does at once what is due; a call while one is under way is that one. Resolves to whether nothing was left. */
   round(): Promise<boolean>;
@@ -18,8 +20,10 @@ export interface LogForgetting {
 
 /** What `startLogForgetting` works with. */
 export interface LogForgettingOptions extends Omit<ForgetOverOptions, 'failed' | 'isStopped'> {
-  readonly store: ForgetOverOptions['store'] & Pick<EntryStore, 'putDeletion' | 'listDeletions'>;
-  readonly logs: ForgetOverOptions['logs'] & Pick<GroupLogs, 'readFloor'>;
+  readonly store: ForgetOverOptions['store'] &
+    KeepTreesOptions['store'] &
+    Pick<EntryStore, 'putDeletion' | 'listDeletions'>;
+  readonly logs: ForgetOverOptions['logs'] & KeepTreesOptions['logs'] & Pick<GroupLogs, 'readFloor'>;
   readonly primitives: Primitives;
   /** With the relay's key, which signs what was forgotten. */
   readonly signer: Signer;
@@ -36,14 +40,19 @@ const EVERY_MS = 3_600_000;
 export function startLogForgetting(options: LogForgettingOptions): LogForgetting {
   const { log, store, logs, primitives, signer, clock, mayForget } = options;
   let running: Promise<boolean> | null = null;
+  let keeping: Promise<void> | null = null;
   let isBehind = false;
   let isStopped = false;
+
+  function told(where: string, error: unknown): void {
+    log({ event: 'failed', where, code: error instanceof RelayError ? error.code : 'bug' });
+  }
 
   async function forget(): Promise<boolean> {
     isBehind = false;
     const failed = (error: unknown): void => {
       isBehind = true;
-      log({ event: 'failed', where: 'forget-logs', code: error instanceof RelayError ? error.code : 'bug' });
+      told('forget-logs', error);
     };
     try {
       if (!(await mayForget())) {
@@ -62,10 +71,8 @@ export function startLogForgetting(options: LogForgettingOptions): LogForgetting
       }
       await options
         .warn(() => isStopped)
-        .catch((error: unknown) => {
-          // The next round looks again; nothing stays longer because of it.
-          log({ event: 'failed', where: 'warn', code: error instanceof RelayError ? error.code : 'bug' });
-        });
+        // The next round looks again; nothing stays longer because of it.
+        .catch((error: unknown) => told('warn', error));
     } catch (error) {
       failed(error);
     }
@@ -80,7 +87,7 @@ export function startLogForgetting(options: LogForgettingOptions): LogForgetting
     const said = (await store.listDeletions(org)).find((deletion) => deletion.group === group);
     const [firstSeq, lastSeq] = [(said?.lastSeq ?? 0) + 1, next - 1];
     if (firstSeq > lastSeq) return;
-    const root = rootOf(primitives, frontierOf(floor));
+    const root = rootOf(primitives, frontierOf({ size: lastSeq, frontier: floor.frontier }));
     const statement = { org, group, firstSeq, lastSeq, root, deletedMs: clock.now() };
     await store.putDeletion(org, group, lastSeq, signDeletionStatement(primitives, signer, statement));
   }
@@ -92,8 +99,19 @@ export function startLogForgetting(options: LogForgettingOptions): LogForgetting
     return running;
   }
 
-  void round();
-  const timer = setInterval(() => void round(), EVERY_MS);
+  /** Forgetting comes first, and waits for no tree: what is not kept by then, it reads itself. */
+  async function tick(): Promise<void> {
+    await round();
+    const failed = (error: unknown): void => told('keep-trees', error);
+    keeping ??= keepTrees({ ...options, failed: (_org, error) => failed(error), isStopped: () => isStopped })
+      .catch(failed)
+      .finally(() => {
+        keeping = null;
+      });
+  }
+
+  void tick();
+  const timer = setInterval(() => void tick(), EVERY_MS);
   return {
     round,
     get isBehind() {
@@ -103,6 +121,7 @@ export function startLogForgetting(options: LogForgettingOptions): LogForgetting
       clearInterval(timer);
       isStopped = true;
       await running;
+      await keeping;
     },
   };
 }

@@ -54,6 +54,8 @@ export interface PeerOptions {
   readonly timeline: Uint8Array;
   /** Resolves when this node knows of every entry of the membership log that is stored now. */
   readonly upToDate: () => Promise<void>;
+  /** Takes one append from what the organisation may do. @throws RelayError `rate-limited`, which answers it */
+  readonly admitAppend: () => void;
   /** A subscription broke down. */
   readonly failed: (error: unknown) => void;
 }
@@ -79,6 +81,7 @@ export function createPeer(options: PeerOptions): Peer {
   }
 
   async function append({ group, items }: Append): Promise<readonly AppendVerdict[]> {
+    options.admitAppend();
     assertGroup(group);
     const epochs = checkEnvelopes(group, items);
     if (announcing !== null) await announcing;

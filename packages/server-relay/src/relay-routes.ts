@@ -51,7 +51,7 @@ export function addRelayRoutes(app: FastifyInstance, options: RelayRoutesOptions
       ofMember: sharing.named(`${name} of member`),
     });
   const { admitStranger, callerRates, undeclared } = options;
-  const bodiesBytes = limits.intakeBytes;
+  const bodiesBytes = { ofAll: limits.intakeBytes, ofOrganisation: limits.intakeBytesOfOrganisation };
   const routes = createRoutes(app, { gate, admitStranger, callerRates, bodiesBytes, undeclared });
   addOpenApiRoute(routes, version);
   addRoutes(routes, options);

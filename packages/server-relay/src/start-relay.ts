@@ -85,7 +85,12 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     // Whoever gives the time answers for it.
     mayForget:
       options.clock === undefined
-        ? watchClock({ clock, upMs: () => uptime() * 1000, newestDay: opened.store.newestDay })
+        ? watchClock({
+            clock,
+            upMs: () => uptime() * 1000,
+            newestDay: opened.store.newestDay,
+            doubt: opened.clockDoubt,
+          })
         : () => Promise.resolve(true),
   });
   try {

@@ -20,13 +20,25 @@ const TODAY = Math.floor(START_MS / DAY_MS);
 /** A machine with two clocks, and a relay on it that filed something that day last. */
 function machine(newest: number | null = TODAY) {
   let [wallMs, up] = [START_MS, 5 * DAY_MS];
-  const mayForget = watchClock({
-    clock: { now: () => wallMs },
-    upMs: () => up,
-    newestDay: () => Promise.resolve(newest),
-  });
+  let doubtMs = 0;
+  let isDown = false;
+  const started = () =>
+    watchClock({
+      clock: { now: () => wallMs },
+      upMs: () => up,
+      newestDay: () => Promise.resolve(newest),
+      doubt: {
+        read: () => Promise.resolve(doubtMs),
+        write: (leftMs) =>
+          isDown ? Promise.reject(new Error('down')) : Promise.resolve(void (doubtMs = leftMs)),
+      },
+    });
+  let mayForget = started();
   return {
-    mayForget,
+    mayForget: () => mayForget(),
+    restart: () => void (mayForget = started()),
+    reboot: () => void (up = 0),
+    breakDatabase: (broken: boolean) => void (isDown = broken),
     wait: (ms: number) => void ([wallMs, up] = [wallMs + ms, up + ms]),
     set: (ms: number) => void (wallMs += ms),
   };
@@ -61,6 +73,56 @@ test('a clock that is put right by less than an hour, or back, is good', async (
   expect(await mayForget()).toBe(true);
 });
 
+test('a restart within the day does not end the doubt, and neither does another start of the machine', async () => {
+  const { mayForget, wait, set, restart, reboot } = machine();
+  expect(await mayForget()).toBe(true);
+  set(2 * DAY_MS);
+  expect(await mayForget()).toBe(false);
+  for (let hours = 0; hours < 24; hours += 6) {
+    restart();
+    // Nobody knows for how long the relay was away.
+    set(DAY_MS / 2);
+    if (hours === 12) reboot();
+    expect(await mayForget()).toBe(false);
+    wait(6 * HOUR_MS - 1);
+    expect(await mayForget()).toBe(false);
+    wait(1);
+    expect(await mayForget()).toBe(hours === 18);
+  }
+  restart();
+  expect(await mayForget()).toBe(true);
+});
+
+test('a doubt that could not be written down is found again', async () => {
+  const { mayForget, wait, set, breakDatabase } = machine();
+  expect(await mayForget()).toBe(true);
+  set(DAY_MS);
+  breakDatabase(true);
+  await expect(mayForget()).rejects.toThrow('down');
+  breakDatabase(false);
+  expect(await mayForget()).toBe(false);
+  wait(DAY_MS - 1);
+  expect(await mayForget()).toBe(false);
+});
+
+test('of two nodes that doubt, the longer doubt is the one that a restart finds', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'keytide-clock-'));
+  const database = { kind: 'pglite', folder } as const;
+  const opened = await openStore(database, primitives, 0);
+  const { clockDoubt: doubt } = opened;
+  expect(await doubt.read()).toBe(0);
+  await doubt.write(DAY_MS, 0);
+  // One that heard of a shorter one before, and goes on with that.
+  await doubt.write(HOUR_MS, 2 * HOUR_MS);
+  expect(await doubt.read()).toBe(DAY_MS);
+  await doubt.write(DAY_MS - 1, DAY_MS);
+  await opened.store.close();
+  const again = await openStore(database, primitives, 0);
+  expect(await again.clockDoubt.read()).toBe(DAY_MS - 1);
+  await again.store.close();
+  await rm(folder, { recursive: true });
+});
+
 test('a relay that is given no clock watches that of the machine', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'keytide-clock-'));
   const database = { kind: 'pglite', folder } as const;
@@ -79,6 +141,10 @@ test('a relay that is given no clock watches that of the machine', async () => {
   expect(await relay.forget()).toBe(false);
   expect(relay.events).toContainEqual({ event: 'failed', where: 'forget-logs', code: 'clock-ahead' });
   await relay.close();
+  // So that the next start knows of it.
+  const between = await openStore(database, primitives, 0);
+  expect(await between.clockDoubt.read()).toBe(DAY_MS);
+  await between.store.close();
   await rm(folder, { recursive: true });
 });
 

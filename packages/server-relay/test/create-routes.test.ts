@@ -28,7 +28,13 @@ function routesUnderTest(): { add(route: Route, handle: () => unknown): void; to
   const told: string[] = [];
   const undeclared = (what: string): void => void told.push(what);
   const callerRates = { admitAddress() {}, admitOrganisation() {} };
-  const routes = createRoutes(app, { gate, admitStranger() {}, callerRates, bodiesBytes: 0, undeclared });
+  const routes = createRoutes(app, {
+    gate,
+    admitStranger() {},
+    callerRates,
+    bodiesBytes: { ofAll: 0, ofOrganisation: 0 },
+    undeclared,
+  });
   return { add: routes.add, told };
 }
 

@@ -11,6 +11,7 @@ import {
   type OrgId,
 } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
+import { decodeRelayFrame, type RelayFrame } from '@keytide/relay-protocol';
 import { createExportStatement } from '@keytide/key-directory';
 import { fakeClock, seededRandom, seededWorld } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -28,6 +29,7 @@ import { migrate, readMigrations } from '../src/sql/migrate.ts';
 import { openDatabase } from '../src/sql/open.ts';
 import { sqlRelayStore } from '../src/sql/store.ts';
 import type { RelayStore } from '../src/store.ts';
+import { createSubscription } from '../src/subscription.ts';
 import { announceOf } from './group.ts';
 
 const DAY_MS = 86_400_000;
@@ -426,6 +428,46 @@ test('a day that is forgotten while somebody reads it is a gap, and nothing wors
   };
   const page = await nodeOf(NOON, slow).logs.readEntries(org, group, 0);
   expect(page.entries.map(({ seq, bytes }) => ({ seq, bytes }))).toEqual([{ seq: 2, bytes: later.envelope }]);
+});
+
+test('a day whose table somebody dropped is a gap, and the log goes on with the next one', async () => {
+  const alone = NOON + 2_000 * DAY_MS;
+  const node = nodeOf(alone);
+  const at = await startedGroup(node);
+  const { org, group } = at;
+  const written: Uint8Array[] = [];
+  for (let days = 0; days < 4; days += 1) {
+    const items = [at.item(), at.item()];
+    await node.logs.appendEnvelopes(items);
+    written.push(...items.map(({ envelope }) => envelope));
+    node.clock.advance(DAY_MS);
+  }
+  for (const days of [1, 2]) await database.query(`drop table entries_5_${alone / DAY_MS - 0.5 + days}`);
+  expect(await bytesOf(nodeOf(alone), at)).toEqual([
+    at.first.statement,
+    ...written.slice(0, 2),
+    ...written.slice(6),
+  ]);
+  const frames: RelayFrame[] = [];
+  const send = (bytes: Uint8Array): void => void frames.push(decodeRelayFrame(bytes));
+  const none = { isLagging: () => false, isBehind: () => false, drained: () => Promise.resolve() };
+  const caughtUp = new Promise<void>((resolve, failed) => {
+    createSubscription({
+      ...{ group, afterSeq: 0, delivered: () => undefined, failed },
+      outlet: { ...none, send: (bytes) => (send(bytes), frames.at(-1)?.type === 'caught-up' && resolve()) },
+      readPage: (after) => node.logs.readEntries(org, group, after),
+    }).start();
+  });
+  await caughtUp;
+  expect(frames).toMatchObject([
+    { type: 'head', headSeq: 9 },
+    { type: 'entries', firstSeq: 1 },
+    { type: 'gap', firstAvailableSeq: 8 },
+    { type: 'entries', firstSeq: 8 },
+    { type: 'caught-up', headSeq: 9 },
+  ]);
+  await database.query(`drop table entries_5_${alone / DAY_MS - 0.5 + 3}`);
+  expect(await node.logs.readEntries(org, group, 3)).toMatchObject({ entries: [], headSeq: 9 });
 });
 
 test('of nodes that forget at once, the slower one takes nothing from the floor', async () => {

@@ -34,6 +34,7 @@ async function answersTo(code: RelayErrorCode): Promise<RelayFrame[]> {
     clock,
     metrics: createMetrics(clock, '0'),
     ephemeralRates: createDeviceRates(clock, 1, 1),
+    admitAppend: () => undefined,
     failed: () => undefined,
   });
   await peer.handle(appendOf(world, 7));

@@ -1,4 +1,4 @@
-import { request } from 'node:http';
+import { request, type ClientRequest } from 'node:http';
 import { toBase64Url, toHex } from '@keytide/crypto-core';
 import { createRevokeDevice } from '@keytide/key-directory';
 import {
@@ -8,7 +8,7 @@ import {
   type ClientFrame,
   type RelayFrame,
 } from '@keytide/relay-protocol';
-import { seededWorld, type SeededDevice } from '@keytide/testkit';
+import { seededWorld, type SeededDevice, type SeededWorld } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { RelayError } from '../src/errors.ts';
 import type { EnteredDevice } from '../src/gate.ts';
@@ -33,7 +33,10 @@ const ENTRIES = `/organisations/${org}/groups/${group}/entries`;
 let relay: RelayUnderTest;
 let founder: string;
 beforeAll(async () => {
-  relay = await relayUnderTest({ clock, limits: { intakeBytes: 17_000_000 } });
+  relay = await relayUnderTest({
+    clock,
+    limits: { intakeBytes: 34_000_000, intakeBytesOfOrganisation: 17_000_000 },
+  });
   founder = await settle(relay, world);
   const announced = await handIn(founder, await announceOf(world, ada, 1));
   expect(announced).toEqual({ type: 'appended', requestId: 1, seqs: [1] });
@@ -310,25 +313,41 @@ test('no answer is kept by caches, polls least of all', async () => {
   }
 });
 
-test('large frames that are handed in are counted before they are read, and let go of', async () => {
-  const token = await tokenOf(relay, org, bo);
-  const headers = {
-    authorization: `Bearer ${token}`,
-    'content-type': 'application/octet-stream',
-    'content-length': '16777216',
-  };
-  const slow = request(`${relay.url}/v1${ENTRIES}`, { method: 'POST', headers });
-  const ended = new Promise<void>((resolve) => {
-    slow.on('error', () => resolve());
+test('large frames that are handed in are counted before they are read, and let go of; one organisation fills its share', async () => {
+  const [other, third] = ['another', 'a third'].map((seed) => seededWorld({ seed, members: 1 })) as [
+    SeededWorld,
+    SeededWorld,
+  ];
+  for (const one of [other, third]) await settle(relay, one);
+  const held: ClientRequest[] = [];
+  const asked = async (of: SeededWorld) => ({
+    path: `${relay.url}/v1/organisations/${of.org}/groups/${of.state.everyone}/entries`,
+    headers: {
+      authorization: `Bearer ${await tokenOf(relay, of.org, of.members[0].devices[0])}`,
+      'content-type': 'application/octet-stream',
+    },
   });
-  await new Promise<void>((resolve) => void slow.write(new Uint8Array(65_536), () => resolve()));
-  // It is given time to begin.
-  await new Promise((resolve) => setTimeout(resolve, 300));
-  const large = new Uint8Array(1_100_000).fill(0xff);
-  const statusOf = async (body: Uint8Array): Promise<number> => (await post(token, body)).status;
-  expect(await statusOf(large)).toBe(503);
-  expect(await statusOf(large.subarray(0, 1000))).toBe(400);
-  slow.destroy();
-  await ended;
-  await expect.poll(() => statusOf(large)).toBe(413);
+  /** Begins to hand in as much as a frame may have, and stays at that. */
+  async function hold(of: SeededWorld): Promise<void> {
+    const { path, headers } = await asked(of);
+    const slow = request(path, { method: 'POST', headers: { ...headers, 'content-length': '16777216' } });
+    slow.on('error', () => undefined);
+    held.push(slow);
+    await new Promise<void>((resolve) => void slow.write(new Uint8Array(65_536), () => resolve()));
+    // It is given time to begin.
+    await new Promise((resolve) => setTimeout(resolve, 300));
+  }
+  async function statusIn(of: SeededWorld, sizeBytes = 1_100_000): Promise<number> {
+    const { path, headers } = await asked(of);
+    const body = new Uint8Array(sizeBytes).fill(0xff);
+    return (await fetch(path, { method: 'POST', headers, body })).status;
+  }
+  await hold(world);
+  expect([await statusIn(world), await statusIn(world, 1_000), await statusIn(other)]).toEqual([
+    503, 400, 413,
+  ]);
+  await hold(other);
+  expect(await statusIn(third)).toBe(503);
+  for (const slow of held) slow.destroy();
+  for (const one of [world, third]) await expect.poll(() => statusIn(one)).toBe(413);
 });

@@ -25,7 +25,7 @@ test('a device that loses its place while it registers leaves nothing behind', a
   const gate = { session: async () => ({ org, id }), deviceOf: async () => ({ org, device }) };
   const webhook = { url: 'https://hook.example/', secret: new Uint8Array(32) };
   const routes = createRoutes(app, {
-    bodiesBytes: 0,
+    bodiesBytes: { ofAll: 0, ofOrganisation: 0 },
     gate: gate as unknown as Gate,
     admitStranger: () => undefined,
     callerRates: { admitAddress: () => undefined, admitOrganisation: () => undefined },

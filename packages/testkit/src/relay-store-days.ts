@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { deviceId, toHex, type DeviceId } from '@keytide/crypto-core';
-import type { EnvelopeAppend, Filed, RelayStore } from '@keytide/server-relay';
+import type { DayTree, EnvelopeAppend, Filed, RelayStore } from '@keytide/server-relay';
 import type { StoreCheck } from './relay-store-check.ts';
 import {
   addDayKey,
@@ -318,6 +318,71 @@ export const dayChecks: readonly StoreCheck[] = [
         await store.forgetDays(org, day);
         assert.equal((await store.readFloor(org, group))?.firstSeq, firstSeq);
       }
+    },
+  },
+  {
+    name: 'keeps the tree of each day of a log, the largest one, and lists the days that are over and have not all of it',
+    async check({ store }) {
+      const place = await placeOn(store, 'trees', [TODAY - 9, TODAY - 8, TODAY]);
+      const { org, group, random } = place;
+      await addDayKey(store, place, TODAY - 8);
+      const boxed = announcement({ ...placeOf('a later group'), org }, 1, TODAY - 8);
+      await store.announceEpoch(boxed);
+      const listed = async (beforeDay: number, after: DayTree | null = null) =>
+        (await store.listDayTrees(org, beforeDay, after)).map(({ firstSeq, lastSeq, group: of }) => [
+          of === group ? 'this' : 'other',
+          firstSeq,
+          lastSeq,
+        ]);
+      const [first, second, third, other] = [
+        ['this', 1, 2],
+        ['this', 3, 3],
+        ['this', 4, 4],
+        ['other', 1, 1],
+      ];
+      const inOrder = (...days: unknown[]) => (group < boxed.group ? [...days, other] : [other, ...days]);
+      assert.deepEqual(await listed(TODAY + 1), inOrder(first, second, third));
+      assert.deepEqual(await listed(TODAY), inOrder(first, second));
+      assert.deepEqual(await listed(TODAY - 8), [first]);
+      const after = { group, firstSeq: 1, lastSeq: 2 };
+      assert.deepEqual(
+        await listed(TODAY, after),
+        inOrder(second).filter((day) => day !== other || group < boxed.group),
+      );
+      assert.deepEqual(await store.listDayTrees(placeOf('no trees').org, TODAY, null), []);
+
+      const tree = (size: number) => ({ size, frontier: random(32) });
+      const [one, two, three] = [tree(1), tree(2), tree(3)];
+      assert.equal(await store.readTree(org, group, 9), null);
+      await store.keepTree(org, group, 1, one);
+      assert.deepEqual(await listed(TODAY), inOrder(first, second));
+      await store.keepTree(org, group, 1, two);
+      await store.keepTree(org, group, 1, tree(1));
+      await store.keepTree(org, group, 3, three);
+      await store.keepTree(org, group, 2, tree(2));
+      assert.deepEqual(await listed(TODAY), inOrder());
+      for (const [size, kept] of [
+        [1, null],
+        [2, two],
+        [3, three],
+        [9, three],
+      ] as const)
+        assert.deepEqual(await store.readTree(org, group, size), kept, `${size}`);
+      assert.equal(await store.readTree(placeOf('no trees').org, group, 9), null);
+      // What is forgotten is known by the floor.
+      const { epoch, messageId, bytes } = (await store.readNewestStatement(org, group))!;
+      const floor = { org, group, firstSeq: 4, epoch, messageId, day: TODAY, bytes };
+      await store.keepFloor({ ...floor, frontier: null });
+      await store.forgetDays(org, TODAY - 8);
+      await store.keepTree(org, group, 3, three);
+      assert.equal(await store.readTree(org, group, 9), null);
+      await store.keepFloor({ ...floor, frontier: three.frontier });
+      for (const [size, kept] of [
+        [2, null],
+        [3, three],
+        [9, three],
+      ] as const)
+        assert.deepEqual(await store.readTree(org, group, size), kept, `${size}`);
     },
   },
   {

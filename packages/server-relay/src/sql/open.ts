@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import type { Primitives } from '@keytide/crypto-core';
 import type { RelayStore } from '../store.ts';
 import type { Timeline } from '../timeline.ts';
+import type { ClockDoubt } from '../clock-watch.ts';
+import { sqlClockDoubt } from './clock-doubt.ts';
 import type { SqlDatabase } from './database.ts';
 import type { DatabaseOptions } from './database-options.ts';
 import { renewFingerprint } from './fingerprint.ts';
@@ -18,6 +20,7 @@ export interface OpenedStore {
   readonly store: RelayStore;
   readonly lanes: number;
   readonly timeline: Timeline;
+  readonly clockDoubt: ClockDoubt;
   /** To be called once the relay listens: what a changed timeline makes wait, waits from the first time on. */
   beginServing(nowMs: number): Promise<void>;
 }
@@ -45,6 +48,7 @@ export async function openStore(
       store: sqlRelayStore(database),
       lanes,
       timeline,
+      clockDoubt: sqlClockDoubt(database),
       async beginServing(ms) {
         timeline.changedMs = await beginServing(database, ms);
       },

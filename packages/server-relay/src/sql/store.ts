@@ -17,6 +17,7 @@ import { forgetDevice, sqlWipe } from './wipe.ts';
 import { sqlMail } from './mail.ts';
 import { sqlPreKeys } from './pre-keys.ts';
 import { sqlPush } from './push.ts';
+import { sqlTrees } from './trees.ts';
 
 /** The one implementation of `RelayStore`, over a database that `migrate` has prepared. */
 export function sqlRelayStore(database: SqlDatabase): RelayStore {
@@ -27,6 +28,7 @@ export function sqlRelayStore(database: SqlDatabase): RelayStore {
     ...sqlAppends(database),
     ...sqlEntries(database),
     ...sqlForgetting(database),
+    ...sqlTrees(database),
     ...sqlData(database),
     ...sqlWipe(database),
     ...sqlAccess(database),

@@ -1,0 +1,33 @@
+import type { AggregateTable, TableNumbers } from './table.ts';
+
+/**
+ * A table as CSV (RFC 4180, with a header, lines end with CR LF). A cell without a number says why in `withheld`.
+ * Cells that have one together carry its number in `together`, as does the row that follows for them, without labels.
+ * Text that a spreadsheet would take for a formula gets an apostrophe in front.
+ */
+export function tableCsv(table: AggregateTable): string {
+  const { by, measures, cells, together } = table;
+  const numbers = (found: TableNumbers | null): string[] =>
+    (found === null ? ['', ...measures.map(() => '')] : [found.count, ...found.sums]).map(String);
+  const rows = [
+    [...by.map(text), 'count', ...measures.map(text), 'withheld', 'together'],
+    ...cells.map((cell) => [
+      ...cell.labels.map(text),
+      ...numbers(cell.numbers),
+      cell.withheld ?? '',
+      cell.together === null ? '' : String(cell.together + 1),
+    ]),
+    ...together.map((union, place) => [
+      ...by.map(() => ''),
+      ...numbers(union.numbers),
+      '',
+      String(place + 1),
+    ]),
+  ];
+  return rows.map((row) => `${row.join(',')}\r\n`).join('');
+}
+
+function text(field: string): string {
+  const inert = /^[=+\-@\t\r]/.test(field) ? `'${field}` : field;
+  return /[",\r\n]/.test(inert) ? `"${inert.replace(/"/g, '""')}"` : inert;
+}

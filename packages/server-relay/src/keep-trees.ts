@@ -1,0 +1,84 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { concatBytes, type OrgId, type Primitives } from '@keytide/crypto-core';
+import type { Clock } from './clock.ts';
+import type { DayTree, EntryStore } from './entry-store.ts';
+import { RelayError } from './errors.ts';
+import type { GroupLogs } from './group-logs.ts';
+import { growTree, keptTree, type TreeSource } from './log-tree.ts';
+import { dayOf } from './retention.ts';
+
+/** What `keepTrees` works with. */
+export interface KeepTreesOptions {
+  readonly store: Pick<EntryStore, 'listLogOrgs' | 'listDayTrees' | 'readTree' | 'keepTree'>;
+  readonly logs: Pick<GroupLogs, 'readEntries'>;
+  readonly primitives: Primitives;
+  readonly clock: Clock;
+  /** Some trees of an organisation could not be kept; the others go on. */
+  readonly failed: (org: OrgId, error: unknown) => void;
+  /** Asked before each step: the rest is left for the next time. */
+  readonly isStopped: () => boolean;
+  /** Entries after which a tree is kept in the middle of a day: whoever ends there loses no more. Default: 2,000. */
+  readonly step?: number;
+}
+
+const STEP = 2000;
+/** For each part of its time in which it reads, as many in which it does not. */
+const RESTS = 3;
+const MOST_REST_MS = 1000;
+
+/**
+ * Reads every day of group logs that is over, and keeps its tree: so that nothing has to be read when it is forgotten
+ * (docs/spec/floor.md). A page is in memory at a time; nothing is lost where this ends at any point, or runs twice.
+ * @throws RelayError `database-failed` where the organisations cannot be listed
+ */
+export async function keepTrees(options: KeepTreesOptions): Promise<void> {
+  const { store, failed, isStopped } = options;
+  for (const org of await store.listLogOrgs()) {
+    if (isStopped()) return;
+    await keepTreesOf(options, org).catch((error: unknown) => failed(org, error));
+  }
+}
+
+async function keepTreesOf(options: KeepTreesOptions, org: OrgId): Promise<void> {
+  const { store, clock, isStopped } = options;
+  const today = dayOf(clock.now());
+  const damaged: RelayError[] = [];
+  let after: DayTree | null = null;
+  do {
+    const days: readonly DayTree[] = await store.listDayTrees(org, today, after);
+    for (const day of days) {
+      if (isStopped()) return;
+      await keepTree(options, org, day).catch((error: unknown) => {
+        // It may be forgotten by now. What is damaged is no reason for the trees of other groups to wait.
+        if (!(error instanceof RelayError) || error.code !== 'data-damaged') throw error;
+        damaged.push(error);
+      });
+    }
+    after = days.at(-1) ?? null;
+  } while (after !== null);
+  if (damaged[0] !== undefined) throw damaged[0];
+}
+
+async function keepTree(
+  { store, logs, primitives, isStopped, step = STEP }: KeepTreesOptions,
+  org: OrgId,
+  { group, firstSeq, lastSeq }: DayTree,
+): Promise<void> {
+  const source: TreeSource = { store, primitives, readEntries: (...at) => unhurried(logs, at) };
+  let tree = await keptTree(source, { org, group }, lastSeq);
+  while (tree.size < lastSeq && !isStopped()) {
+    tree = await growTree(source, { org, group }, tree, Math.min(lastSeq, tree.size + step));
+    const { size, hashes } = tree;
+    await store.keepTree(org, group, firstSeq, { size, frontier: concatBytes(...hashes) });
+  }
+}
+
+async function unhurried(
+  logs: KeepTreesOptions['logs'],
+  at: Parameters<GroupLogs['readEntries']>,
+): ReturnType<GroupLogs['readEntries']> {
+  const startMs = performance.now();
+  const page = await logs.readEntries(...at);
+  await wait(Math.min(RESTS * (performance.now() - startMs), MOST_REST_MS));
+  return page;
+}

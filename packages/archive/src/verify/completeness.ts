@@ -38,7 +38,7 @@ export interface CheckedGroup {
 }
 
 /** A segment that is there, with what it says of itself. */
-export interface CheckedSegment {
+interface CheckedSegment {
   readonly stretch: Stretch;
   readonly summary: SegmentSummary;
   /** The seqs of its statements and their sizes in bytes. */
@@ -46,7 +46,7 @@ export interface CheckedSegment {
 }
 
 /** A device's signed word for the log's root at a size. */
-export interface Word {
+interface Word {
   readonly device: DeviceId;
   readonly seq: number;
   readonly size: number;

@@ -56,7 +56,7 @@ export interface Finding {
 }
 
 /** Where something was found. */
-export type FindingPlace = Partial<Pick<Finding, 'file' | 'group' | 'seq' | 'detail'>>;
+type FindingPlace = Partial<Pick<Finding, 'file' | 'group' | 'seq' | 'detail'>>;
 
 /** What was found so far. */
 export interface Findings {

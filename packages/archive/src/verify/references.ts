@@ -8,7 +8,7 @@ import { withFile, type Check } from './check.ts';
 export type ListedAttachments = ReadonlyMap<string, ListedAttachment>;
 
 /** A line of `attachments.jsonl`. */
-export interface ListedAttachment {
+interface ListedAttachment {
   readonly sizeBytes: number;
   /** Why it is not here; `null` for one that is. */
   readonly missing: string | null;

@@ -27,3 +27,12 @@ export type {
   SourceEntry,
   SourceGroup,
 } from './export/source.ts';
+export type { VerifyProgress } from './verify/check.ts';
+export type { Proven } from './verify/completeness.ts';
+export type { Finding, FindingCode, VerifyLevel } from './verify/finding.ts';
+export {
+  verifyArchive,
+  type ArchiveReport,
+  type GroupReport,
+  type VerifyOptions,
+} from './verify/verify-archive.ts';

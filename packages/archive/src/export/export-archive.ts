@@ -1,5 +1,6 @@
 import { toBase64Url, type DeviceId, type Primitives, type Random, type Signer } from '@keytide/crypto-core';
 import { replay, type DirectoryState } from '@keytide/key-directory';
+import { checkpointIn } from '../container/checkpoint.ts';
 import type { Destination } from '../container/destination.ts';
 import type { ArchiveFilter } from '../container/filter.ts';
 import { encodeLines } from '../container/json-lines.ts';
@@ -71,7 +72,9 @@ export async function exportArchive(options: ExportOptions): Promise<ExportedArc
     encodeLines(wires.map((wire, index) => ({ index, wire: toBase64Url(wire) }))),
   );
   const [checkpoint, keySet] = [await source.checkpoint(), await source.archiveKeySet()];
-  if (checkpoint !== null) await writer.write(NAMES.checkpoint, [checkpoint]);
+  // The source goes on while this is made: a newer note is for the next archive.
+  if (checkpoint !== null && checkpointIn(checkpoint).size <= state.size)
+    await writer.write(NAMES.checkpoint, [checkpoint]);
   if (keySet !== null) await writer.write(NAMES.archiveKeySet, [keySet]);
   await writer.write(NAMES.readme, [README_DECRYPT]);
 

@@ -1,0 +1,221 @@
+import {
+  concatBytes,
+  equalBytes,
+  fromBase64Url,
+  leafHash,
+  MAX_STATEMENT_BYTES,
+  type DeviceId,
+  type GroupId,
+  type MemberId,
+} from '@keytide/crypto-core';
+import type { DirectoryState } from '@keytide/key-directory';
+import { z } from 'zod';
+import { readLines } from '../container/json-lines.ts';
+import { groupFile, type Stretch } from '../container/names.ts';
+import { readFile } from '../container/read-file.ts';
+import type { ArchivedGroup, ArchiveManifest } from '../container/signed-manifest.ts';
+import { ArchiveError } from '../errors.ts';
+import type { SegmentSummary } from '../export/segment.ts';
+import { withFile, type Check } from './check.ts';
+import { logTree, type LogTree } from './log-tree.ts';
+import { partsOf, readSummary, sumOf } from './segments.ts';
+import { isRefusal, statementRing, type RingEpoch, type StatementRing } from './statement-ring.ts';
+
+/** What the log of a group has come to, as far as its segments follow each other. */
+export interface CheckedGroup {
+  readonly archived: ArchivedGroup;
+  readonly segments: readonly CheckedSegment[];
+  readonly tree: LogTree;
+  readonly ring: StatementRing;
+  /** The epochs of the statements that count, in order, and where each begins: 0 for the one before the archive. */
+  readonly epochs: readonly (RingEpoch & { readonly seq: number })[];
+  /** Up to where each device has said which log it is, in what is signed and in the archive. */
+  readonly said: ReadonlyMap<DeviceId, number>;
+  /** Takes another device's word for the log's root at a size, said at `seq`. */
+  hear(word: Word): void;
+  /** Compares all that was heard since. */
+  compare(): Promise<void>;
+}
+
+/** A segment that is there, with what it says of itself. */
+interface CheckedSegment {
+  readonly stretch: Stretch;
+  readonly summary: SegmentSummary;
+  /** The seqs of its statements and their sizes in bytes. */
+  readonly statements: ReadonlyMap<number, number>;
+}
+
+/** A device's signed word for the log's root at a size. */
+interface Word {
+  readonly device: DeviceId;
+  readonly seq: number;
+  readonly size: number;
+  readonly root: Uint8Array;
+}
+
+/** Up to which seq how many have signed that this is the log. */
+export interface Proven {
+  readonly seq: number;
+  readonly members: number;
+  readonly devices: number;
+}
+
+const level = 'completeness';
+const STATEMENT = Uint8Array.of(1);
+const lineSchema = z.object({ seq: z.int().min(1), statement: z.string() });
+
+/** Whether a group's log is whole: its segments, its leaves, its statements, and what members have signed of it. */
+export async function checkGroup(
+  check: Check,
+  { archived, filter }: { readonly archived: ArchivedGroup; readonly filter: ArchiveManifest['filter'] },
+  {
+    states,
+    stretches,
+  }: { readonly states: readonly DirectoryState[]; readonly stretches: readonly Stretch[] },
+  hasFile: (name: string) => boolean,
+): Promise<CheckedGroup> {
+  const { primitives, files, findings } = check;
+  const { group, before, throughSeq } = archived;
+  const tree = logTree(primitives, files, archived);
+  const ring = statementRing(primitives, states, group);
+  const segments: CheckedSegment[] = [];
+  const epochs: (RingEpoch & { seq: number })[] = [];
+  const said = new Map<DeviceId, number>();
+  let words: Word[] = [];
+  const found = (
+    code: Parameters<typeof findings.add>[1],
+    place: { seq?: number; detail?: string; file?: string },
+  ) => findings.add(level, code, { group, ...place });
+
+  async function compare(): Promise<void> {
+    const heard = words;
+    words = [];
+    const roots = await tree.rootsAt(new Set(heard.map(({ size }) => size)));
+    for (const { device, seq, size, root } of heard) {
+      const own = roots.get(size);
+      // What lies before the archive, or behind a gap, cannot be compared.
+      if (size >= seq || (own !== undefined && !equalBytes(own, root)))
+        found('forked', { seq, detail: device });
+      else if (own !== undefined) said.set(device, Math.max(said.get(device) ?? 0, size));
+    }
+  }
+
+  function takeStatement(seq: number, wire: Uint8Array): void {
+    const result = seq === 0 ? ring.begin(wire) : ring.take(wire);
+    if (isRefusal(result)) {
+      const file = seq === 0 ? groupFile(group, 'statement-before') : undefined;
+      found(result.code, { seq, detail: result.detail, ...(file !== undefined && { file }) });
+      return;
+    }
+    epochs.push({ ...result, seq });
+    if (seq > 0) words.push({ ...result.statement.closing.group, device: result.statement.author, seq });
+  }
+
+  async function takeSegment(stretch: Stretch): Promise<void> {
+    const parts = partsOf(group, stretch);
+    const missing = Object.values(parts).filter((file) => !hasFile(file));
+    for (const file of missing) found('missing-file', { file });
+    if (missing.length > 0) return;
+    const wires = await statementsOf(check, group, stretch);
+    const wanted = new Map(
+      [...(wires ?? [])].map(([seq, wire]) => [seq, leafHash(primitives, concatBytes(STATEMENT, wire))]),
+    );
+    const isWhole = await withFile(check, { level, file: parts.leaves }, async () => {
+      await tree.add(stretch, (seq, leaf) => {
+        const expected = wanted.get(seq);
+        if (expected !== undefined && !equalBytes(expected, leaf))
+          found('statement-mismatch', { seq, file: parts['statements.jsonl'] });
+      });
+      return true;
+    });
+    for (const [seq, wire] of wires ?? []) takeStatement(seq, wire);
+    const summary = await withFile(check, { level, file: parts.json }, () =>
+      readSummary(files, group, stretch),
+    );
+    if (summary === null || wires === null || isWhole === null) return;
+    if (!addsUp(summary, stretch) || summary.statements !== wires.size)
+      found('count-mismatch', { file: parts.json });
+    const statements = new Map([...wires].map(([seq, wire]) => [seq, wire.length]));
+    segments.push({ stretch, summary, statements });
+  }
+
+  const file = groupFile(group, 'statement-before');
+  if (hasFile(file)) {
+    if (before.size === 0) found('unexpected-file', { file });
+    const wire = await withFile(check, { level, file }, () => readFile(files, file, MAX_STATEMENT_BYTES));
+    if (wire !== null) takeStatement(0, wire);
+  }
+  let next = before.size + 1;
+  for (const stretch of stretches) {
+    check.tell(level, next - before.size - 1, throughSeq - before.size);
+    if (stretch.first < next || stretch.last > throughSeq) {
+      found('segment-overlap', { seq: stretch.first, file: partsOf(group, stretch).leaves });
+      continue;
+    }
+    if (stretch.first > next) found('segment-gap', { seq: next, detail: `${next}-${stretch.first - 1}` });
+    // Behind a gap the tree cannot go on; what it says of itself is looked at all the same.
+    await takeSegment(stretch);
+    next = stretch.last + 1;
+  }
+  if (next <= throughSeq) found('segment-gap', { seq: next, detail: `${next}-${throughSeq}` });
+  if (tree.size !== throughSeq || !equalBytes(tree.root, archived.root))
+    found('root-mismatch', { detail: `${tree.size}/${throughSeq}` });
+  await compare();
+  if (!sameTotals(archived, segments) || (filter === null && archived.skipped > 0))
+    found('count-mismatch', {});
+  check.tell(level, throughSeq - before.size, throughSeq - before.size);
+  return { archived, segments, tree, ring, epochs, said, hear: (word) => void words.push(word), compare };
+}
+
+/** The statements of a segment by seq, `null` where the file cannot be read. */
+async function statementsOf(
+  check: Check,
+  group: GroupId,
+  stretch: Stretch,
+): Promise<Map<number, Uint8Array> | null> {
+  const file = partsOf(group, stretch)['statements.jsonl'];
+  return withFile(check, { level, file }, async () => {
+    const wires = new Map<number, Uint8Array>();
+    let before = stretch.first - 1;
+    for await (const value of readLines(check.files.read(file))) {
+      const line = lineSchema.safeParse(value).data;
+      const wire = line === undefined ? null : fromBase64Url(line.statement);
+      if (line === undefined || wire === null || line.seq <= before || line.seq > stretch.last)
+        throw new ArchiveError('malformed', 'not a line of a statement');
+      before = line.seq;
+      wires.set(line.seq, wire);
+    }
+    return wires;
+  });
+}
+
+/** Who has signed that this is the log, up to where: the furthest first. */
+export function provenThrough(said: ReadonlyMap<DeviceId, number>, state: DirectoryState): Proven[] {
+  const seqs = [...new Set(said.values())].filter((seq) => seq > 0).toSorted((a, b) => b - a);
+  return seqs.map((seq) => {
+    const devices = [...said].filter(([, size]) => size >= seq).map(([device]) => device);
+    const members = new Set<MemberId | undefined>(devices.map((device) => state.devices.get(device)?.member));
+    return { seq, members: members.size, devices: devices.length };
+  });
+}
+
+function addsUp({ first, last, ...summary }: SegmentSummary, stretch: Stretch): boolean {
+  const { messages, invalid, unreadable, skipped, statements } = summary;
+  return (
+    first === stretch.first &&
+    last === stretch.last &&
+    sumOf(invalid) <= messages &&
+    messages + sumOf(unreadable) + skipped + statements === last - first + 1
+  );
+}
+
+function sameTotals(archived: ArchivedGroup, segments: readonly CheckedSegment[]): boolean {
+  const total = (of: (summary: SegmentSummary) => number): number =>
+    segments.reduce((sum, { summary }) => sum + of(summary), 0);
+  return (
+    total(({ messages }) => messages) === archived.messages &&
+    total(({ invalid }) => sumOf(invalid)) === archived.invalid &&
+    total(({ unreadable }) => sumOf(unreadable)) === archived.unreadable &&
+    total(({ skipped }) => skipped) === archived.skipped
+  );
+}

@@ -1,0 +1,177 @@
+import type { DeviceId, GroupId, MemberId, OrgId, Primitives } from '@keytide/crypto-core';
+import type { DirectoryState } from '@keytide/key-directory';
+import type { ArchiveFiles } from '../container/destination.ts';
+import { NAMES } from '../container/names.ts';
+import type { SignedManifest } from '../container/signed-manifest.ts';
+import type { Check, VerifyProgress } from './check.ts';
+import { checkGroup, provenThrough, type CheckedGroup, type Proven } from './completeness.ts';
+import { newFindings, type Finding, type VerifyLevel } from './finding.ts';
+import { checkHashes } from './hashes.ts';
+import { checkAuthority, checkMembership, checkNote } from './membership.ts';
+import { checkPrevious } from './previous.ts';
+import { checkReferences, type ListedAttachments } from './references.ts';
+import { segmentsIn } from './segments.ts';
+import { checkStructure, type Structure } from './structure.ts';
+
+/** What a verification looks at, and how closely. */
+export interface VerifyOptions {
+  readonly primitives: Primitives;
+  readonly files: ArchiveFiles;
+  /** The organisation that it is to be of. Without it, the archive's own word is taken. */
+  readonly org?: OrgId;
+  /** Stops after the structure: reads no large file. */
+  readonly quick?: boolean;
+  /** The archive before, verified: this one is to go on from it. */
+  readonly previous?: SignedManifest;
+  readonly onProgress?: (progress: VerifyProgress) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** What an archive's log of a group is, and who says so. */
+export interface GroupReport {
+  readonly group: GroupId;
+  readonly firstSeq: number;
+  readonly throughSeq: number;
+  readonly messages: number;
+  readonly invalid: number;
+  readonly unreadable: number;
+  readonly skipped: number;
+  /**
+   * Up to which seq how many members, with how many devices, have signed that this is the log: the furthest first.
+   * What comes after rests on the exporter's word. Empty for a quick verification.
+   */
+  readonly provenThrough: readonly Proven[];
+}
+
+/** What a verification has come to. */
+export interface ArchiveReport {
+  /** Whether nothing is wrong with the archive, as far as it was looked at; notes are no faults. */
+  readonly verdict: 'sound' | 'unsound';
+  /** What was looked at. */
+  readonly levels: readonly VerifyLevel[];
+  /** The first thousand. */
+  readonly findings: readonly Finding[];
+  readonly findingCount: number;
+  /** By its own word, that of the exporter; `null` where that cannot be read. */
+  readonly archive: {
+    readonly org: OrgId;
+    /** Whether the caller named the organisation: else it is the archive's own claim whose it is. */
+    readonly isOrgExpected: boolean;
+    /** 32 hex digits. */
+    readonly id: Uint8Array;
+    readonly createdMs: number;
+    readonly exporter: DeviceId;
+    readonly exporterMember: MemberId | null;
+    readonly hasPrevious: boolean;
+    readonly filter: SignedManifest['manifest']['filter'];
+  } | null;
+  readonly groups: readonly GroupReport[];
+  readonly attachments: { readonly present: number; readonly missing: number };
+  readonly files: { readonly count: number; readonly sizeBytes: number };
+}
+
+/**
+ * Verifies an archive (docs/spec/archive.md, "Verifying"), without a relay and, for every level but the last,
+ * without a key. Whatever is wrong with it is in the report; memory does not grow with it.
+ * @throws what the place throws when it cannot be read, and the signal's reason
+ */
+export async function verifyArchive(options: VerifyOptions): Promise<ArchiveReport> {
+  const { primitives, files, org, quick = false, previous, onProgress, signal } = options;
+  const findings = newFindings();
+  const check: Check = {
+    ...{ primitives, files, findings },
+    tell(level, done, total) {
+      signal?.throwIfAborted();
+      onProgress?.({ level, done, total });
+    },
+  };
+  signal?.throwIfAborted();
+  const structure = await checkStructure(check);
+  const { sizes, signed } = structure;
+  const states = sizes.has(NAMES.membership) ? await checkMembership(check) : [];
+  const state = states.at(-1) ?? null;
+  if (org !== undefined && signed !== null && signed.manifest.org !== org)
+    findings.add('structure', 'other-org', { file: NAMES.signedManifest });
+  if (signed !== null && state !== null) checkAuthority(check, signed, state);
+  if (sizes.has(NAMES.checkpoint)) await checkNote(check, states);
+
+  const levels: VerifyLevel[] = ['structure'];
+  let groups: readonly CheckedGroup[] = [];
+  let attachments: ListedAttachments = new Map();
+  if (!quick) {
+    await checkHashes(check, structure);
+    groups = signed === null || state === null ? [] : await checkGroups(check, structure, states);
+    if (signed !== null && previous !== undefined) checkPrevious(check, signed.manifest, previous);
+    const named = groups.flatMap(({ segments }) => segments.flatMap(({ summary }) => summary.attachments));
+    if (sizes.has(NAMES.attachments))
+      attachments = await checkReferences(check, new Set(named), new Set(sizes.keys()));
+    levels.push('hashes', 'completeness', 'references');
+  }
+  const missing = [...attachments.values()].filter((listed) => listed.missing !== null).length;
+  return {
+    verdict: findings.faults === 0 ? 'sound' : 'unsound',
+    levels,
+    findings: findings.list,
+    findingCount: findings.total,
+    archive: signed && archiveOf(signed, state, org !== undefined),
+    groups: groupsOf(signed, groups, state),
+    attachments: { present: attachments.size - missing, missing },
+    files: { count: sizes.size, sizeBytes: [...sizes.values()].reduce((sum, size) => sum + size, 0) },
+  };
+}
+
+async function checkGroups(
+  check: Check,
+  { sizes, signed }: Structure,
+  states: readonly DirectoryState[],
+): Promise<CheckedGroup[]> {
+  const { groups, filter } = (signed as SignedManifest).manifest;
+  const { everyone } = states.at(-1) as DirectoryState;
+  const segments = segmentsIn(sizes.keys());
+  const checked: CheckedGroup[] = [];
+  for (const archived of groups) {
+    const { group } = archived;
+    // Who a group is for is said of no other one yet.
+    if (group !== everyone || checked.length > 0)
+      check.findings.add('completeness', 'unknown-group', { group });
+    else {
+      const stretches = segments.get(group) ?? [];
+      const log = { states, stretches };
+      checked.push(await checkGroup(check, { archived, filter }, log, (name) => sizes.has(name)));
+    }
+  }
+  const prefix = 'data/groups/';
+  for (const name of sizes.keys())
+    if (name.startsWith(prefix) && !groups.some(({ group }) => name.startsWith(prefix + group)))
+      check.findings.add('completeness', 'unexpected-file', { file: name });
+  return checked;
+}
+
+function archiveOf(
+  { manifest }: SignedManifest,
+  state: DirectoryState | null,
+  isOrgExpected: boolean,
+): ArchiveReport['archive'] {
+  const { org, id, createdMs, device, previous, filter } = manifest;
+  const exporterMember = state?.devices.get(device)?.member ?? null;
+  return {
+    ...{ org, isOrgExpected, id, createdMs, exporter: device, exporterMember, filter },
+    hasPrevious: previous !== null,
+  };
+}
+
+function groupsOf(
+  signed: SignedManifest | null,
+  checked: readonly CheckedGroup[],
+  state: DirectoryState | null,
+): GroupReport[] {
+  return (signed?.manifest.groups ?? []).map(
+    ({ group, before, throughSeq, messages, invalid, unreadable, skipped }) => {
+      const said = checked.find(({ archived }) => archived.group === group)?.said;
+      return {
+        ...{ group, firstSeq: before.size + 1, throughSeq, messages, invalid, unreadable, skipped },
+        provenThrough: said === undefined || state === null ? [] : provenThrough(said, state),
+      };
+    },
+  );
+}

@@ -13,12 +13,8 @@ export {
   type SignedManifest,
 } from './container/signed-manifest.ts';
 export { ArchiveError, type ArchiveErrorCode } from './errors.ts';
-export {
-  exportArchive,
-  type ExportedArchive,
-  type ExportOptions,
-  type ExportProgress,
-} from './export/export-archive.ts';
+export { exportArchive, type ExportedArchive } from './export/export-archive.ts';
+export type { ExportOptions, ExportProgress } from './export/export-options.ts';
 export type {
   ArchiveBox,
   EpochKey,

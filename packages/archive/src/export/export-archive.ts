@@ -1,8 +1,6 @@
-import { toBase64Url, type DeviceId, type Primitives, type Random, type Signer } from '@keytide/crypto-core';
+import { toBase64Url, type DeviceId } from '@keytide/crypto-core';
 import { replay, type DirectoryState } from '@keytide/key-directory';
 import { checkpointIn } from '../container/checkpoint.ts';
-import type { Destination } from '../container/destination.ts';
-import type { ArchiveFilter } from '../container/filter.ts';
 import { encodeLines } from '../container/json-lines.ts';
 import { NAMES } from '../container/names.ts';
 import { README_DECRYPT } from '../container/readme.ts';
@@ -11,39 +9,12 @@ import { ArchiveError } from '../errors.ts';
 import { archiveWriter, type ArchiveWriter } from './archive-writer.ts';
 import { exportAttachments } from './export-attachments.ts';
 import { exportGroup } from './export-group.ts';
+import type { ExportOptions, ExportProgress } from './export-options.ts';
 import { finishArchive } from './finish.ts';
 import { encodePlan, readPlan, requireSameChoice, type ExportPlan } from './plan.ts';
-import type { ExportSource, NamedAttachment, SourceGroup } from './source.ts';
+import type { NamedAttachment, SourceGroup } from './source.ts';
 
 const ID_BYTES = 16;
-
-/** How far an export is. */
-export interface ExportProgress {
-  /** Entries of a group's log, one group after the other; then attachments. */
-  readonly phase: 'log' | 'attachments';
-  readonly done: number;
-  readonly total: number;
-  /** Bytes written so far, and kept from before a stop. */
-  readonly sizeBytes: number;
-}
-
-/** What an export is made with. */
-export interface ExportOptions {
-  readonly primitives: Primitives;
-  readonly random: Random;
-  readonly now: () => number;
-  readonly source: ExportSource;
-  readonly destination: Destination;
-  /** Who signs it: a device of an admin or exporter. */
-  readonly exporter: { readonly device: DeviceId; readonly signer: Signer };
-  /** X-Wing keys, 1,216 bytes each, besides the archive key of the policy. */
-  readonly recipients?: readonly Uint8Array[];
-  readonly filter?: ArchiveFilter | null;
-  /** The archive to go on from: everything since. */
-  readonly since?: SignedManifest | null;
-  readonly onProgress?: (progress: ExportProgress) => void;
-  readonly signal?: AbortSignal;
-}
 
 /** An archive that is whole. */
 export interface ExportedArchive {

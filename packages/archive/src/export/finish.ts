@@ -10,7 +10,7 @@ import {
   type SignedManifest,
 } from '../container/signed-manifest.ts';
 import type { ArchiveWriter } from './archive-writer.ts';
-import type { ExportOptions } from './export-archive.ts';
+import type { ExportOptions } from './export-options.ts';
 import type { ExportPlan } from './plan.ts';
 
 /** What an archive has come to. */

@@ -1,7 +1,8 @@
-import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { toHex } from '@keytide/crypto-core';
+import { nodeRandom } from '@keytide/crypto-core/node';
 import type { Destination } from '../container/destination.ts';
 import { isArchiveName } from '../container/names.ts';
 import { ArchiveError } from '../errors.ts';
@@ -18,7 +19,7 @@ const OWNER_ONLY = 0o700;
  * has not finished is removed, and its writing fails.
  */
 export function folderDestination(folder: string): Destination {
-  const draft = join(folder, `${UNFINISHED}${randomBytes(8).toString('hex')}`);
+  const draft = join(folder, `${UNFINISHED}${toHex(nodeRandom(8))}`);
   let isPrepared = false;
 
   async function prepare(): Promise<void> {

@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
 import { rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
-import { sorted } from '@keytide/crypto-core';
+import { sorted, toHex } from '@keytide/crypto-core';
+import { nodeRandom } from '@keytide/crypto-core/node';
 import { openPromise, type Entry, type ZipFile } from 'yauzl';
 import { ZipFile as ZipWriter } from 'yazl';
 import type { ArchiveFiles, FileDigest } from '../container/destination.ts';
@@ -22,7 +22,7 @@ export async function writeZip(
   path: string,
   { signal, onFile }: { readonly signal?: AbortSignal; readonly onFile?: (name: string) => void } = {},
 ): Promise<FileDigest> {
-  const draft = join(dirname(path), `.unfinished-${randomBytes(8).toString('hex')}`);
+  const draft = join(dirname(path), `.unfinished-${toHex(nodeRandom(8))}`);
   try {
     const digest = await writeWhole(draft, await zipOf(files, { signal, onFile }));
     await rename(draft, path);

@@ -1,5 +1,5 @@
 import { mkdir, open, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { CliError } from './errors.ts';
 import { EXIT } from './exit-codes.ts';
 
@@ -22,6 +22,7 @@ export async function writeNewFolder(path: string, files: readonly NewFile[]): P
   }
   try {
     for (const { name, bytes } of files) await writeDurably(join(path, name), bytes);
+    for (const folder of [path, dirname(resolve(path))]) await syncFolder(folder);
   } catch (error) {
     await rm(path, { recursive: true, force: true });
     throw error;
@@ -35,5 +36,16 @@ async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
     await file.sync();
   } finally {
     await file.close();
+  }
+}
+
+/** Names are durable only once their folder is; Windows keeps them by itself, and lets nobody open a folder. */
+async function syncFolder(path: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const folder = await open(path);
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
   }
 }

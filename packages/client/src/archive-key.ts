@@ -55,7 +55,13 @@ export function dealArchiveKey(
   among: ArchiveKeyHolders,
 ): Promise<DealtQuorum> {
   const { directory } = context;
-  return dealQuorum({ ...dealerOf(context), ...among, org: directory.state.org, kind: 'x-wing-seed', secret });
+  return dealQuorum({
+    ...dealerOf(context),
+    ...among,
+    org: directory.state.org,
+    kind: 'x-wing-seed',
+    secret,
+  });
 }
 
 /** Splits the key of a set anew. @throws DirectoryError `not-permitted`; CryptoError as `redealQuorum` */

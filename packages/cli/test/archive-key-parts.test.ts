@@ -15,6 +15,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const usage = expect.objectContaining({ code: 'usage' });
+const disposed = expect.objectContaining({ code: 'disposed' });
 
 test.each([
   [['Ana', 'Bram'], '2'],
@@ -69,7 +70,7 @@ test('a sheet says whose share it is, of what, and holds that share alone; its n
     for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
   }
   // What was handed out is not kept.
-  for (const { share } of dealt.shares) expect(() => share.use(() => {})).toThrow();
+  for (const { share } of dealt.shares) expect(() => share.use(() => {})).toThrow(disposed);
 });
 
 test('a folder is new, its owner’s alone, and not there when a file of it could not be written', async () => {

@@ -9,7 +9,6 @@ import {
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import type { Context } from './context.ts';
 import { readFileBytes } from './file-bytes.ts';
-import { hiddenPrompt } from './prompt.ts';
 import { readStdinText } from './stdin-text.ts';
 import { usageError } from './usage.ts';
 
@@ -94,8 +93,8 @@ function shareIn(printed: string): Secret | null {
   }
 }
 
-async function typedShares({ signal, output }: Context): Promise<GivenShare[]> {
-  const ask = hiddenPrompt(signal);
+async function typedShares({ passphrase, output }: Context): Promise<GivenShare[]> {
+  const ask = passphrase.findPrompt();
   if (ask === null)
     throw usageError(
       'there is nobody to ask for shares',

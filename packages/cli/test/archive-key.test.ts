@@ -32,16 +32,17 @@ const failure = (exit: number, code: string) => ({ code: exit, failed: { error: 
 const names = ['--name', 'Ana', '--name', 'Bram', '--name', 'Chidi', '--needed', '2'];
 const make = ['archive-key', 'make', ...names, '--out', inFolder('key')];
 
-/** Runs a command without a process and without a device: its exit code, and what it said, or the code of its error. */
-async function here(work: Work): Promise<unknown[]> {
+/** Runs a command without a process and without a device, by somebody who types these answers: its exit code, and what it said, or the code of its error. */
+async function here(work: Work, types: string[] | null = null): Promise<unknown[]> {
   let [stdout, stderr] = ['', ''];
   const output = createOutput({
     json: true,
     stdout: { write: (text) => (stdout += text) },
     stderr: { write: (text) => (stderr += text) },
   });
-  const passphrase = { fd: null, env: {}, findPrompt: () => null };
+  const passphrase = { fd: null, env: {}, findPrompt: () => ask };
   const { signal } = new AbortController();
+  const ask = types === null ? null : async () => types.shift() ?? '';
   try {
     const code = await work({ home: inFolder('nobody'), timeoutMs: 1, output, passphrase, signal });
     expect(stderr).toBe('');
@@ -159,6 +160,21 @@ test('a drill names what is wrong with each share', async () => {
   expect(await drill([ana])).toMatchObject([EXIT.alarm, { good: 1, needed: 2, gives: 'nothing-yet' }]);
   expect(await drill([ana, bram], 'ab'.repeat(32))).toEqual([EXIT.usage, 'other-key']);
   expect(await drill([ana, bram], 'abc')).toEqual([EXIT.usage, 'usage']);
+  const typing = (answers: string[] | null) =>
+    here((context) => drillArchiveKey(context, { set, device: false }), answers);
+  const [mistyped, fresh] = [typed[3] as string, typed[4] as string];
+  expect(
+    await typing([mistyped, fresh, 'no share', typed[2] as string, '', typed[0] as string]),
+  ).toMatchObject([
+    EXIT.ok,
+    {
+      shares: [
+        { from: 'typed', holder: 'Chidi' },
+        { from: 'typed', holder: 'Ana' },
+      ],
+    },
+  ]);
+  expect(await typing(null)).toEqual([EXIT.usage, 'usage']);
   const withoutHome = { set, share: [ana], device: true };
   expect(await here((context) => drillArchiveKey(context, withoutHome))).toEqual([
     EXIT.usage,

@@ -11,9 +11,11 @@ import { chatPeople, hears, says, textsOf, type Person } from './chat-people.ts'
 import { leapingClock } from './leaping-clock.ts';
 
 const PATIENCE = { timeout: 30_000 };
+const SETTLE_MS = 20_000;
 const people = chatPeople(leapingClock(Date.now()));
 let root: string;
 let relay: Relay;
+let aheadMs = 0;
 
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'keytide-put-back-'));
@@ -28,8 +30,9 @@ async function serve(name: string, port = 0): Promise<void> {
   relay = await startRelay({
     database: { kind: 'pglite', folder: join(root, name) },
     port,
+    clock: { now: () => Date.now() + aheadMs },
     log: () => undefined,
-    limits: { settleMs: 20_000 },
+    limits: { settleMs: SETTLE_MS },
   });
 }
 
@@ -75,6 +78,16 @@ test('a relay is lost and put back from an older copy: everybody goes on, and wh
   await says(cy, 'four');
   await hears(bo, 'four');
   await says(bo, 'five');
+  const dee = await people.enters(
+    (entered) => createOrganisation({ ...entered, relayUrl: relay.url, handle: 'dee' }),
+    ports,
+  );
+  const link = await dee.client.invite();
+  const eve = await people.enters((entered) => enter({ ...entered, link, handle: 'eve' }), ports);
+  await says(dee, 'ours');
+  await says(eve, 'ours too');
+  await hears(dee, 'ours too');
+  const oursSize = dee.client.directorySize;
   for (const one of [ada, bo, cy]) await hears(one, 'five');
   const size = ada.client.directorySize;
   const told = losses(ada, bo, cy);
@@ -102,4 +115,17 @@ test('a relay is lost and put back from an older copy: everybody goes on, and wh
     expect(told.get(one)).toHaveLength(1);
     expect(told.get(one)?.[0]?.again).toBe(1);
   }
+  // What was founded since waits until the relay has settled; then its founder's device gives all of it back.
+  for (const one of [dee, eve]) expect(one.client.state.kind).not.toBe('online');
+  aheadMs += SETTLE_MS;
+  await expect.poll(() => dee.client.state.kind, PATIENCE).toBe('online');
+  // Whoever came before that was refused, and would look again in a minute.
+  eve.client.resume();
+  await expect.poll(() => eve.client.state.kind, PATIENCE).toBe('online');
+  for (const one of [dee, eve]) {
+    for (const text of ['ours', 'ours too']) await hears(one, text);
+    expect(one.client.directorySize).toBe(oursSize);
+  }
+  await says(dee, 'and on');
+  await hears(eve, 'and on');
 }, 120_000);

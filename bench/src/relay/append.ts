@@ -13,7 +13,7 @@ const ORGANISATIONS = 50;
 const GROUPS_OF_EACH = 100;
 /** Rows of one COPY, and messages of one call. */
 const BATCH = 500;
-/** Calls under way: two for each of four lanes. */
+/** Calls under way: more than two lanes can work on. */
 const CALLS = 8;
 const COPY = 'binary COPY';
 

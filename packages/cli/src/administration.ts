@@ -14,6 +14,7 @@ import { verifyMember } from './commands/verify.ts';
 import { wipe, WIPE_TARGETS } from './commands/wipe.ts';
 import { wipeStatus } from './commands/wipe-status.ts';
 import type { Run } from './context.ts';
+import { deciding } from './deciding.ts';
 import { parseDuration } from './duration.ts';
 
 /** Who comes in, with which devices. */
@@ -147,8 +148,4 @@ function sharing(command: Command): Command {
   return command
     .option('--valid <duration>', 'how long the link works', parseDuration, parseDuration('24h'))
     .option('--qr', 'show it as a QR code, too');
-}
-
-function deciding(command: Command): Command {
-  return command.option('--propose <file>', 'do not do it: write it to a file for other admins to approve');
 }

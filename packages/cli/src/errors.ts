@@ -20,6 +20,11 @@ export type CliErrorCode =
   | 'no-checkpoint' // the relay has signed none that this device knows
   | 'proves-nothing' // a file of evidence that does not show what it is said to show
   | 'login-refused' // the relay does not let this recovery key in
+  | 'not-a-set' // a file that is no set of shares
+  | 'altered-set' // its signature is not that of who dealt it
+  | 'foreign-set' // of another organisation, or dealt by nobody of this one
+  | 'other-key' // a set, or shares, of another key than expected
+  | 'too-few-shares' // that are good
   | 'not-confirmed' // nobody to ask, and no --yes
   | 'unreachable' // the relay refuses connections, or did not answer in time
   | 'queued' // written here, not yet at the relay

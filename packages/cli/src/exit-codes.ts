@@ -30,6 +30,9 @@ export const EXIT_MEANINGS: readonly (readonly [ExitCode, string])[] = [
   [EXIT.rowsRefused, 'some rows of the file were not imported; the others were'],
   [EXIT.misbehaved, 'the relay showed something that cannot be true; nothing more was sent'],
   [EXIT.notProved, 'the file of evidence proves nothing'],
-  [EXIT.alarm, 'the audit found what no device of yours has done'],
+  [
+    EXIT.alarm,
+    'the audit found what no device of yours has done, or the drill shares that are not good, or too few',
+  ],
   [EXIT.interrupted, 'ended by Ctrl-C'],
 ];

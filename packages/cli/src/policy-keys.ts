@@ -1,4 +1,6 @@
-import { fromHex, toHex } from '@keytide/crypto-core';
+import { readRecipient } from '@keytide/archive';
+import { fromHex, publicKeyFingerprint, toHex } from '@keytide/crypto-core';
+import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import type { ApprovalAct, Policy } from '@keytide/key-directory';
 import { parseDuration } from './duration.ts';
 import { usageError } from './usage.ts';
@@ -6,9 +8,9 @@ import { usageError } from './usage.ts';
 /** One thing that a policy decides, as people read and write it. */
 interface PolicyKey {
   readonly key: string;
-  /** What `policy set` takes for it; `null`: it is only shown. */
-  readonly takes: string | null;
-  /** As `policy set` takes it; `none` where the policy says nothing. */
+  /** What `policy set` takes for it. */
+  readonly takes: string;
+  /** As `policy set` takes it, but for the archive key; `none` where the policy says nothing. */
   read(policy: Policy): string;
   write(policy: Policy, value: string): Policy;
 }
@@ -52,17 +54,20 @@ export const POLICY_KEYS: readonly PolicyKey[] = [
   signingKey('relay-key', 'relayKey'),
   {
     key: 'archive-key',
-    takes: null,
-    read: ({ archiveKey }) => (archiveKey === undefined ? NONE : `${toHex(archiveKey.subarray(0, 16))}…`),
-    write: (policy) => policy,
+    takes: 'a public key, age1pq… as `keytide archive-key make` writes it to recipient.txt, or none',
+    // By its fingerprint, which is on the sheets of the holders: the key itself has 2,000 characters.
+    read: ({ archiveKey }) =>
+      archiveKey === undefined ? NONE : toHex(publicKeyFingerprint(primitives, 'x-wing-seed', archiveKey)),
+    write: (policy, value) =>
+      value === NONE ? without(policy, 'archiveKey') : { ...policy, archiveKey: readRecipient(value.trim()) },
   },
 ];
 
 /** The policy with another value for one key. @throws CliError `usage` */
 export function changedPolicy(policy: Policy, key: string, value: string): Policy {
-  const found = POLICY_KEYS.find((known) => known.key === key && known.takes !== null);
+  const found = POLICY_KEYS.find((known) => known.key === key);
   if (found === undefined) {
-    const keys = POLICY_KEYS.filter(({ takes }) => takes !== null).map((known) => known.key);
+    const keys = POLICY_KEYS.map((known) => known.key);
     throw usageError('there is no such thing to set', `Give one of ${keys.join(', ')}.`);
   }
   try {

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { addAccess } from './access.ts';
 import { addAdministration, addPeople } from './administration.ts';
+import { addArchiveKey } from './archive-key.ts';
 import { chat } from './commands/chat.ts';
 import { createOrg } from './commands/org-create.ts';
 import { recoverOrg } from './commands/org-recover.ts';
@@ -37,6 +38,7 @@ export function createProgram(signal: AbortSignal, finish: (exitCode: ExitCode) 
   addPeople(program, run);
   addAdministration(program, run);
   addAccess(program, run);
+  addArchiveKey(program, run);
   addConversation(program, run);
   addRequests(program, run);
   program

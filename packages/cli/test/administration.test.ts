@@ -165,6 +165,12 @@ describe('what several admins decide', () => {
 
   test('then takes a proposal, an approval and its submission', async () => {
     expect(await refusal('ada', ['role', 'cy', 'admin'])).toEqual([EXIT.refused, 'approval-needed']);
+    const key = ['archive-key', 'make', '--name', 'A', '--name', 'B', '--needed', '2'];
+    expect(await refusal('ada', [...key, '--out', inFolder('key')])).toEqual([
+      EXIT.refused,
+      'approval-needed',
+    ]);
+    expect(await readdir(folder)).not.toContain('key');
     const proposal = inFolder('cy-admin');
     const approval = inFolder('cy-admin.bo');
     expect(await json('ada', ['role', 'cy', 'admin', '--propose', proposal])).toEqual({

@@ -55,6 +55,7 @@ function comparable(text: string): string {
     .replaceAll(/\b[0-9a-f]{32}\b/g, 'ID32')
     .replaceAll(/\b[0-9a-f]{8}\b/g, 'ID8')
     .replaceAll(/\b\d{5}(?: \d{5}){5}\b/g, 'NUMBER')
+    .replaceAll(/of \d{4}-\d\d-\d\d:/g, 'of DATE:')
     .replaceAll(/until \d{4}-\d\d-\d\d \d\d:\d\d/g, 'until TIME')
     .replaceAll(/^(\d+ +)\d{4}-\d\d-\d\d \d\d:\d\d /gm, '$1TIME ')
     .replaceAll(/at size \d+$/gm, 'at size N')

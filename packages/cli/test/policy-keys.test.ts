@@ -1,3 +1,6 @@
+import { printRecipient } from '@keytide/archive';
+import { publicKeyFingerprint, toHex } from '@keytide/crypto-core';
+import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import type { Policy } from '@keytide/key-directory';
 import { expect, test } from 'vitest';
 import { changedPolicy, policyChanges, POLICY_KEYS } from '../src/policy-keys.ts';
@@ -37,9 +40,19 @@ test('what may be left out is left out by none, and by one admin', () => {
   expect(full.approvals).toEqual({ administration: 3, wipe: 2 });
 });
 
+test('an archive key is taken as age writes it, and shown by its fingerprint', () => {
+  const { publicKey } = primitives.decapsulator(new Uint8Array(32).fill(6));
+  const after = changedPolicy(plain, 'archive-key', printRecipient(publicKey));
+  expect(after).toEqual({ ...plain, archiveKey: publicKey });
+  const fingerprint = toHex(publicKeyFingerprint(primitives, 'x-wing-seed', publicKey));
+  expect(policyChanges(plain, after)).toEqual([`archive-key: none → ${fingerprint}`]);
+  expect(changedPolicy(after, 'archive-key', 'none')).toEqual(plain);
+});
+
 test.each([
   ['colour', '1'],
-  ['archive-key', 'none'],
+  ['archive-key', 'age1pq'],
+  ['archive-key', key],
   ['block', 'none'],
   ['block', 'soon'],
   ['witnesses', '2'],

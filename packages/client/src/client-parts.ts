@@ -64,10 +64,13 @@ export async function openParts(
     journal: await store.journal('membership'),
     keyStore: store.keys,
     org: identity.org,
+    // With a share of chance, for whoever came back at the same moment.
+    rest: (ms) => ports.clock.wait(ms * (0.5 + (ports.random(1)[0] as number) / 510)),
   });
   const api = new RelayApi(ports, identity.relayUrl, identity.org, {
     subject: { kind: 'device', id: device },
     signer,
+    genesis: () => directory.wires(0, 1)[0] ?? null,
   });
   await obeyStored({ ports, api, store, org: identity.org, device, signer }, directory);
   const own = directory.size === 0 ? undefined : directory.state.devices.get(device);

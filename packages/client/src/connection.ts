@@ -17,6 +17,7 @@ export type SyncState =
   | { readonly kind: 'wiped' }
   /** The app has closed the client: the last state there is. */
   | { readonly kind: 'closed' }
+  /** For good; but a login that was refused is tried again, after minutes and at last once a day, and `resume` does so now. */
   | { readonly kind: 'stopped'; readonly error: ClientError };
 
 /** What a connection is made with, and who is told. */
@@ -34,6 +35,8 @@ interface ConnectionOptions {
 }
 
 const BACKOFF_MS = { first: 200, most: 10_000 };
+/** A relay that was put back may be given back later who it does not know now (docs/spec/timeline.md). */
+const LOOK_AGAIN_MS = { first: 60_000, most: 86_400_000 };
 /** How long what the relay acknowledged may take to come back in the log. */
 const SHOW_MS = 30_000;
 
@@ -176,11 +179,13 @@ export class Connection {
   async #keepConnected(): Promise<void> {
     const { ports, open, onOpened } = this.#options;
     let backoffMs = BACKOFF_MS.first;
-    while (!this.signal.aborted && !this.#isStopped) {
+    let lookAgainMs = LOOK_AGAIN_MS.first;
+    while (!this.signal.aborted && (!this.#isStopped || this.#isRefused)) {
       try {
         this.become({ kind: 'connecting' });
         const { socket, directorySize } = await open(this.signal);
         this.#socket = socket;
+        if (this.#isRefused && this.#ended === null) this.#show({ kind: 'connecting' });
         if (this.#isStopped || this.#isPaused) socket.close();
         onOpened(socket, directorySize);
         const reason = await socket.closed;
@@ -189,8 +194,14 @@ export class Connection {
       } catch (error) {
         this.#fail(reasonOf(error));
       }
-      if (this.signal.aborted || this.#isStopped) break;
+      if (this.signal.aborted || (this.#isStopped && !this.#isRefused)) break;
       const spread = (ports.random(1)[0] as number) / 255;
+      if (this.#isRefused) {
+        await this.#restFor(lookAgainMs * (0.5 + spread / 2));
+        lookAgainMs = Math.min(2 * lookAgainMs, LOOK_AGAIN_MS.most);
+        continue;
+      }
+      lookAgainMs = LOOK_AGAIN_MS.first;
       const isHurried = await this.#restFor(backoffMs * (0.5 + spread / 2));
       backoffMs = isHurried ? BACKOFF_MS.first : Math.min(2 * backoffMs, BACKOFF_MS.most);
     }
@@ -216,13 +227,24 @@ export class Connection {
     return this.#state.kind === 'stopped';
   }
 
+  /** Stopped because the relay does not let this device in. */
+  get #isRefused(): boolean {
+    return this.#state.kind === 'stopped' && isLoginRefused(this.#state.error);
+  }
+
   /** Most failures pass; a proof of misbehaviour or a lost right does not. */
   #fail(reason: ClientError): void {
     this.#socket?.close(reason);
     this.#socket = null;
     this.#options.onFailure(reason);
+    if (this.#isRefused && this.#ended === null && !passes(reason) && !isLoginRefused(reason))
+      this.#show({ kind: 'stopped', error: reason });
     const offline = { kind: 'offline', reason: this.#isPaused ? null : reason } as const;
     this.become(passes(reason) ? offline : { kind: 'stopped', error: reason });
     this.changed();
   }
+}
+
+function isLoginRefused({ relayCode }: ClientError): boolean {
+  return relayCode === 'login-refused';
 }

@@ -32,6 +32,8 @@ interface DirectoryReplicaOptions {
   readonly keyStore: KeyStore;
   /** The organisation whose log this must be. */
   readonly org: OrgId;
+  /** Waits about so long before the next attempt to give back what the relay has lost. Default: not at all. */
+  readonly rest?: (ms: number) => Promise<void>;
 }
 
 /** Entries that continue the log, and what it is with them. */
@@ -45,6 +47,8 @@ interface Judged {
 const CHECKPOINT = 'checkpoint';
 /** How often a log may grow between reading it and reading its checkpoint. */
 const ATTEMPTS = 8;
+/** How often what a relay has lost is given back to it, where others are first each time, and the pauses between. */
+const GIVE_BACK = { attempts: 12, firstMs: 100, mostMs: 2_000 };
 
 /**
  * The change that makes a log pass through `checkpoint` before it is believed: for a join, in one write with the
@@ -65,6 +69,7 @@ export class DirectoryReplica {
   readonly #keyStore: KeyStore;
   readonly #org: OrgId;
   readonly #keeper: CheckpointKeeper;
+  readonly #rest: (ms: number) => Promise<void>;
   /** The newest checkpoint that this device knows to be true. */
   #anchor: Checkpoint | null = null;
   readonly #wires: Uint8Array[] = [];
@@ -77,7 +82,7 @@ export class DirectoryReplica {
   onGrown: () => void = () => {};
 
   private constructor(
-    { primitives, journal, keyStore, org }: DirectoryReplicaOptions,
+    { primitives, journal, keyStore, org, rest = async () => {} }: DirectoryReplicaOptions,
     keeper: CheckpointKeeper,
   ) {
     this.#primitives = primitives;
@@ -85,6 +90,7 @@ export class DirectoryReplica {
     this.#keyStore = keyStore;
     this.#org = org;
     this.#keeper = keeper;
+    this.#rest = rest;
     this.#roots = [rootOf(primitives, this.#frontier)];
   }
 
@@ -217,12 +223,18 @@ export class DirectoryReplica {
   }
 
   async #read(source: LogSource): Promise<void> {
-    for (let givenFrom = -1; ;) {
+    let givenFrom = -1;
+    let attempts = 0;
+    for (;;) {
       const { entries, size } = await source.readLog(this.size);
-      // Others may give back the same: as long as the log grows by it, it is gone on with.
+      // Others may give back the same: as long as the log grows by it, it is gone on with, so often.
       if (size < this.size && size > givenFrom) {
-        await this.#giveBack(source, size);
+        if (attempts === GIVE_BACK.attempts)
+          throw new ClientError('relay-misbehaved', 'the relay does not come to have back what it has lost');
+        const isTaken = await this.#giveBack(source, size);
+        if (!isTaken) await this.#rest(Math.min(GIVE_BACK.firstMs * 2 ** attempts, GIVE_BACK.mostMs));
         givenFrom = size;
+        attempts += 1;
         continue;
       }
       try {
@@ -241,17 +253,19 @@ export class DirectoryReplica {
 
   /**
    * Hands in again what the relay shows no more: one that was put back from a backup has it afterwards, as it was,
-   * for entries prove themselves. What it does not take, it has not; what then follows is as ever.
+   * for entries prove themselves. What it does not take, it has not; what then follows is as ever. Answers whether it
+   * has taken all of it.
    */
-  async #giveBack(source: LogSource, from: number): Promise<void> {
+  async #giveBack(source: LogSource, from: number): Promise<boolean> {
     for (const wire of this.#wires.slice(from)) {
       try {
         await source.appendLog(wire);
       } catch (error) {
-        if (error instanceof ClientError && error.code === 'relay-refused' && !passes(error)) return;
+        if (error instanceof ClientError && error.code === 'relay-refused' && !passes(error)) return false;
         throw error;
       }
     }
+    return true;
   }
 
   get #asLog(): OwnLog {

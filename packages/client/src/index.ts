@@ -1,6 +1,7 @@
 export type { Access } from './access.ts';
 export type { AccessEvent, AccessRange, AccessRequestView, OwnRequestView } from './access-view.ts';
 export type { Act } from './acts.ts';
+export type { ArchiveKeyHolders, ArchiveKeySet } from './archive-key.ts';
 export { attachment, type AttachmentRef } from './attachment-ref.ts';
 export type { AttachmentSource } from './attachment-source.ts';
 export type { Attachments, DownloadOptions, UploadOptions } from './attachments.ts';

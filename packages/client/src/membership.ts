@@ -1,10 +1,13 @@
 import {
   deviceId,
   safetyNumber,
+  type DealtQuorum,
   type DeviceId,
   type MemberId,
   type OrgId,
+  type RefusedShare,
   type SafetyNumber,
+  type Secret,
 } from '@keytide/crypto-core';
 import {
   checkpointOf,
@@ -20,6 +23,13 @@ import { unlockAttemptsResponse } from '@keytide/relay-protocol';
 import { writeAct, writeInvite, type Act } from './acts.ts';
 import { appendEntry, type MembershipLog } from './append-entry.ts';
 import { readArchiveBox } from './archive-box.ts';
+import {
+  dealArchiveKey,
+  readArchiveKeySet,
+  redealArchiveKey,
+  type ArchiveKeyHolders,
+  type ArchiveKeySet,
+} from './archive-key.ts';
 import { auditEntries, type AuditReport } from './audit.ts';
 import type { DirectoryReplica } from './directory-replica.ts';
 import type { EpochRing, Self } from './epoch-ring.ts';
@@ -224,6 +234,39 @@ export class Membership {
    */
   archiveBox(epoch: number): Promise<Uint8Array | null> {
     return readArchiveBox(this.#parts, epoch);
+  }
+
+  /**
+   * Splits the seed of an archive key (32 bytes, uniformly random; stays the caller's to dispose) among holders: a set
+   * that this device signs, and a share for each of them. Name the public key in the policy once the shares are safe.
+   * For admins. Needs no relay.
+   * @throws DirectoryError `not-permitted`; CryptoError `malformed` for numbers and names that cannot be, `bad-key`
+   */
+  async dealArchiveKey(seed: Secret, among: ArchiveKeyHolders): Promise<DealtQuorum> {
+    return await dealArchiveKey(this.#parts, seed, among);
+  }
+
+  /**
+   * Splits the key of a set anew, by enough of its shares, among other holders or with another threshold. The key stays
+   * as it is, and old shares count until they are destroyed. For admins. Needs no relay.
+   * @throws as `dealArchiveKey`; CryptoError `too-few-shares`, `commitment-mismatch`
+   */
+  async redealArchiveKey(
+    previous: ArchiveKeySet,
+    shares: readonly Secret[],
+    among: ArchiveKeyHolders,
+  ): Promise<DealtQuorum & { refused: readonly RefusedShare[] }> {
+    return await redealArchiveKey(this.#parts, previous, shares, among);
+  }
+
+  /**
+   * Checks a set of shares of an archive key against this device's verified log: who dealt it, and that it is of a key
+   * that the policy has, or had. Needs no relay.
+   * @throws CryptoError `wrong-context` (another organisation, or a dealer who never was in the log), `bad-signature`,
+   *   `commitment-mismatch` (a key that the policy never had), `malformed`, `too-large`, `unsupported-version`
+   */
+  readArchiveKeySet(wire: Uint8Array): ArchiveKeySet {
+    return readArchiveKeySet(this.#parts, wire);
   }
 
   /**

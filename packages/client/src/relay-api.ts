@@ -56,6 +56,7 @@ export class RelayApi {
       origin: this.#origin,
       org,
       post: (path, answer, body) => this.#call('POST', path, answer, body),
+      found: (genesis) => registerOrganisation(ports, relayUrl, genesis),
     });
   }
 

@@ -8,6 +8,7 @@ import {
 } from '@keytide/relay-protocol';
 import type { z } from 'zod';
 import { ClientError } from './errors.ts';
+import { passes } from './failure.ts';
 
 /** Who logs in, and the key that proves it. */
 export interface Login {
@@ -15,6 +16,8 @@ export interface Login {
   readonly signer: Signer;
   /** Of who vouches for it, where the relay asks. */
   readonly idToken?: string;
+  /** The organisation's first entry, for a relay that has lost it; `null` where it is not here. */
+  readonly genesis?: () => Uint8Array | null;
 }
 
 interface RelaySessionOptions extends Login {
@@ -24,6 +27,8 @@ interface RelaySessionOptions extends Login {
   readonly org: OrgId;
   /** Posts to a route of the organisation, without a session. */
   readonly post: <T>(path: string, answer: z.ZodType<T>, body: unknown) => Promise<T>;
+  /** Hands the organisation's first entry in. */
+  readonly found: (genesis: Uint8Array) => Promise<unknown>;
 }
 
 /** A session with the relay, begun, refreshed and begun again as it is needed (docs/spec/sessions.md, "Tokens"). */
@@ -66,12 +71,32 @@ export class RelaySession {
   async #refresh(): Promise<SessionBody> {
     const refreshToken = this.#refreshToken;
     this.#refreshToken = null;
-    if (refreshToken === null) return this.#logIn();
+    if (refreshToken === null) return this.#begin();
     try {
       return this.#keep(await this.#options.post('/sessions/refresh', sessionResponse, { refreshToken }));
     } catch (error) {
-      if (error instanceof ClientError && error.code === 'relay-refused') return this.#logIn();
+      if (error instanceof ClientError && error.code === 'relay-refused') return this.#begin();
       throw error;
+    }
+  }
+
+  /**
+   * Logs in; where that is refused, once more after the organisation was given back: a relay that was put back from a
+   * backup of before it was founded does not know it (docs/spec/timeline.md). One that has it changes nothing.
+   */
+  async #begin(): Promise<SessionBody> {
+    try {
+      return await this.#logIn();
+    } catch (error) {
+      const genesis = this.#options.genesis?.() ?? null;
+      if (genesis === null || !(error instanceof ClientError) || error.relayCode !== 'login-refused')
+        throw error;
+      try {
+        await this.#options.found(genesis);
+      } catch (failure) {
+        throw failure instanceof ClientError && passes(failure) ? failure : error;
+      }
+      return await this.#logIn();
     }
   }
 

@@ -94,13 +94,15 @@ test.each([0, 1])('a stored entry %i whose signature was altered is damage', asy
 });
 
 test('others give back the same at once: it goes on for as long as the log grows by it, and no longer', async () => {
-  const world = seededWorld({ seed: 'given back by many', members: 3 });
+  const waited: number[] = [];
+  const world = seededWorld({ seed: 'given back by many', members: 30 });
   const { wires, org } = world;
   const directory = await DirectoryReplica.open({
     primitives,
     journal: memoryJournal(),
     keyStore: memoryKeyStore(),
     org,
+    rest: async (ms) => void waited.push(ms),
   });
   await directory.append(wires);
   let has = 1;
@@ -119,6 +121,14 @@ test('others give back the same at once: it goes on for as long as the log grows
   await expect(directory.pull(source(3))).rejects.toMatchObject({ code: 'relay-forked' });
   // Two that brought the log further, and one that did not.
   expect([has, attempts]).toEqual([3, 3]);
+  // Somebody is always first, and the log has much to go: that ends, and the next connection goes on.
+  for (const reached of [15, 27]) {
+    waited.length = 0;
+    await expect(directory.pull(source(wires.length))).rejects.toMatchObject({ code: 'relay-misbehaved' });
+    expect(has).toBe(reached);
+    expect(waited).toEqual([100, 200, 400, 800, 1600, ...Array.from({ length: 7 }, () => 2000)]);
+  }
+  has = wires.length - 5;
   await directory.pull(source(wires.length));
   expect(has).toBe(wires.length);
 });

@@ -130,6 +130,6 @@ export function readUint64(bytes: Uint8Array, offset: number): number | null {
 /** Four bytes, big-endian, of an integer below 2^32. */
 export function uint32Bytes(value: number): Uint8Array {
   const bytes = new Uint8Array(4);
-  new DataView(bytes.buffer).setUint32(0, value);
+  writeUint32(bytes, 0, value);
   return bytes;
 }

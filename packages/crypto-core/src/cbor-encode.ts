@@ -1,4 +1,4 @@
-import { compareBytes } from './bytes.ts';
+import { compareBytes, writeUint32, writeUint64 } from './bytes.ts';
 import { floatWidth, halfBits } from './cbor-float.ts';
 import { CryptoError } from './errors.ts';
 import { sorted } from './sorted.ts';
@@ -80,7 +80,6 @@ function writeNumber(output: Output, value: number): void {
 /** The first byte and the shortest argument (RFC 8949 §3). */
 function writeHead(output: Output, major: number, argument: number): void {
   const bytes = reserve(output, 9);
-  const view = new DataView(bytes.buffer);
   const at = output.used;
   const first = major << 5;
   if (argument < 24) {
@@ -92,16 +91,16 @@ function writeHead(output: Output, major: number, argument: number): void {
     output.used += 2;
   } else if (argument < 0x10000) {
     bytes[at] = first | 25;
-    view.setUint16(at + 1, argument);
+    bytes[at + 1] = argument >>> 8;
+    bytes[at + 2] = argument;
     output.used += 3;
   } else if (argument < 2 ** 32) {
     bytes[at] = first | 26;
-    view.setUint32(at + 1, argument);
+    writeUint32(bytes, at + 1, argument);
     output.used += 5;
   } else {
     bytes[at] = first | 27;
-    view.setUint32(at + 1, Math.floor(argument / 2 ** 32));
-    view.setUint32(at + 5, argument >>> 0);
+    writeUint64(bytes, at + 1, argument);
     output.used += 9;
   }
 }

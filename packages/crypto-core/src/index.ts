@@ -170,6 +170,7 @@ export { publicKeyFingerprint, secretFingerprint, type QuorumSecretKind } from '
 export { printShare, readPrintedShare } from './quorum/printed-share.ts';
 export {
   MAX_QUORUM_SET_BYTES,
+  parseQuorumSet,
   verifyQuorumSet,
   type QuorumHolder,
   type QuorumSet,

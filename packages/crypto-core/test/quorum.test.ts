@@ -5,6 +5,7 @@ import {
   CryptoError,
   dealQuorum,
   examineShares,
+  parseQuorumSet,
   redealQuorum,
   Secret,
   verifyQuorumSet,
@@ -183,6 +184,28 @@ describe('the set', () => {
     expect(codeOf(() => verifyQuorumSet(primitives, dealt.set, { ...expected, publicKey: xwing }))).toBe(
       'commitment-mismatch',
     );
+  });
+  test('whose predecessor nobody has is believed by its public key, and only where that is asked for', async () => {
+    const first = await quorum({ kind: 'x-wing-seed' });
+    const random = seededRandom('alone');
+    const shares = first.shares;
+    const previous = first.set;
+    const holders = ['Ana', 'Farid'];
+    const anew = await redealQuorum({
+      ...{ primitives, random, signer: dealer, threshold: 2, holders, createdMs: 1, previous, shares },
+    });
+    const check = (change: Partial<Parameters<typeof verifyQuorumSet>[2]>) =>
+      codeOf(() => verifyQuorumSet(primitives, anew.set, { ...expected, ...change }));
+    expect(check({ publicKey: xwing, previous: 'any' })).toBeNull();
+    expect(check({ publicKey: xwing })).toBe('wrong-context');
+    expect(check({ publicKey: ed25519, previous: 'any' })).toBe('commitment-mismatch');
+  });
+  test('is read without its dealer’s key as it is, whoever signed it', async () => {
+    const { dealt, set } = await quorum();
+    const wrong = dealt.set.map((byte, at) => (at === dealt.set.length - 1 ? byte ^ 1 : byte));
+    expect(parseQuorumSet(primitives, wrong)).toEqual(set);
+    expect(codeOf(() => parseQuorumSet(primitives, wrong.slice(1)))).toBe('malformed');
+    expect(codeOf(() => parseQuorumSet(primitives, new Uint8Array(32 * 1024 + 1)))).toBe('too-large');
   });
   test('any flipped bit is refused', async () => {
     const { dealt } = await quorum();

@@ -19,7 +19,7 @@ import { createGate } from './gate.ts';
 import { createGroupLogs } from './group-logs.ts';
 import { createHub } from './hub.ts';
 import { createIdentityCheck, NO_IDENTITY } from './identity-check.ts';
-import { createIntake, createShares } from './intake.ts';
+import { createShares, Intake } from './intake.ts';
 import type { KeyWrapper } from './key-wrapper.ts';
 import type { RelayLimits } from './limits.ts';
 import { createPeerLending } from './lend-peer.ts';
@@ -242,10 +242,9 @@ export function assembleRelay(options: AssembleOptions): Parts {
     polls: waiting,
     withPeer: createPeerLending({ watch, organisations, shared }),
   });
-  const sharedIntake = createIntake(limits.intakeBytes);
+  const sharedIntake = new Intake(limits.intakeBytes);
   const served = serveSockets(app.server, {
-    ...shared,
-    ...{ logins, watch, organisations, limits, log },
+    ...{ shared, logins, watch, organisations, limits, log },
     presence: push,
     sharedIntake,
     intakeOf: createShares(limits.intakeBytesOfOrganisation, sharedIntake),

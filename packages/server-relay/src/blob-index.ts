@@ -24,6 +24,10 @@ export interface BlobIndex {
   ): Promise<readonly BlobName[]>;
   /** Forgets a blob, so that its room is free. */
   forgetBlob(blob: BlobName): Promise<void>;
+  /** Whether a restore has left bytes behind that this index does not have. */
+  isDropDue(): Promise<boolean>;
+  /** They are gone. */
+  dropDone(): Promise<void>;
 }
 
 /** A blob that is to be uploaded. */

@@ -1,5 +1,6 @@
 import { mkdir, open, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { dropBlobs } from './backup/blob-files.ts';
 import type { BlobName } from './blob-index.ts';
 import { RelayError } from './errors.ts';
 import type { DatabaseOptions } from './sql/database-options.ts';
@@ -16,6 +17,8 @@ export interface BlobStore {
   read(blob: BlobName, offset: number, sizeBytes: number): Promise<Uint8Array>;
   /** Removes a blob; without one, nothing. @throws RelayError `blobs-failed` */
   remove(blob: BlobName): Promise<void>;
+  /** Removes everything that is not known, where a restore may leave such: how much could not be. Never throws. */
+  dropUnknown?(isKnown: (blob: BlobName) => Promise<boolean>): Promise<number>;
 }
 
 /** Blobs as files of a folder, which is made at the first write: ORG/BLOB, for the owner alone. */
@@ -50,6 +53,7 @@ export function folderBlobStore(folder: string): BlobStore {
         return bytes;
       }),
     remove: (blob) => inRelayTerms(() => rm(pathOf(blob), { force: true })),
+    dropUnknown: (isKnown) => dropBlobs(folder, isKnown),
   };
 }
 

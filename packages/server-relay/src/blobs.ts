@@ -20,7 +20,7 @@ export interface Blobs {
   write(blob: BlobName, device: DeviceId, offset: number, bytes: Uint8Array): Promise<number>;
   /** What there is of a stretch of a whole blob. @throws RelayError `no-blob`, also when its time is over */
   read(blob: BlobName, policy: Policy, offset: number, sizeBytes: number): Promise<Uint8Array>;
-  /** Deletes what is over: whole blobs the policy's `exportSeconds` after the upload, others that take too long. */
+  /** Deletes what a restore has left behind, and what is over: whole blobs the policy's `exportSeconds` after the upload, others that take too long. */
   forgetOld(policyOf: (org: OrgId) => Promise<Policy | null>): Promise<void>;
 }
 
@@ -47,6 +47,15 @@ export function createBlobs({ index, bytes: store, clock, limits }: BlobsOptions
     } finally {
       if (turns.get(key) === settled) turns.delete(key);
     }
+  }
+
+  /** Finishes what a restore has begun: only it knows that what the index does not have is nobody's. */
+  async function dropUnknown(): Promise<void> {
+    if (!(await index.isDropDue())) return;
+    const isKnown = async (blob: BlobName): Promise<boolean> => (await index.readBlob(blob)) !== null;
+    if (((await store.dropUnknown?.(isKnown)) ?? 0) > 0)
+      throw new RelayError('blobs-failed', 'what a restore has left behind cannot be removed');
+    await index.dropDone();
   }
 
   async function uploadOf(blob: BlobName, device: DeviceId): Promise<StoredBlob> {
@@ -108,6 +117,7 @@ export function createBlobs({ index, bytes: store, clock, limits }: BlobsOptions
           });
         }
       }
+      await dropUnknown();
     },
   };
 }

@@ -8,20 +8,19 @@ import {
   type HintTopic,
 } from '@keytide/relay-protocol';
 import type { RawData, WebSocket } from 'ws';
-import type { Clock } from './clock.ts';
 import { endingOf } from './ending.ts';
 import { enter } from './enter.ts';
 import { RelayError, sessionEnded } from './errors.ts';
-import { createIntake, type Intake } from './intake.ts';
+import { Intake } from './intake.ts';
 import type { RelayLimits } from './limits.ts';
 import { createLiveness } from './liveness.ts';
 import type { Log } from './log-event.ts';
 import type { Logins, Session } from './logins.ts';
 import type { Organisation, Organisations } from './organisations.ts';
 import type { PushDispatcher } from './push/dispatcher.ts';
-import { createPeer, type Peer, type PeerOptions } from './peer.ts';
+import { createPeer, type Peer, type PeerShared } from './peer.ts';
 import type { Recipients } from './recipients.ts';
-import { createReadingGate } from './reading-gate.ts';
+import { ReadingGate } from './reading-gate.ts';
 import type { SessionWatch } from './session-watch.ts';
 import { createSocketOutlet } from './socket-outlet.ts';
 
@@ -40,14 +39,11 @@ export interface Connection {
 }
 
 /** What all connections of a relay share. */
-export interface ConnectionOptions extends Pick<
-  PeerOptions,
-  'primitives' | 'store' | 'logs' | 'queue' | 'feeds' | 'ephemeralRates' | 'metrics' | 'timeline'
-> {
+export interface ConnectionOptions {
+  readonly shared: PeerShared;
   readonly logins: Logins;
   readonly watch: SessionWatch;
   readonly organisations: Organisations;
-  readonly clock: Clock;
   readonly limits: RelayLimits;
   readonly log: Log;
   /** Hears which devices are connected. */
@@ -79,23 +75,30 @@ export const RESUME = 'resume';
 /** Time for the other side to answer a close before the socket is destroyed. */
 const CLOSE_MS = 1_000;
 
+/** One for all sockets. */
+function nothing(): void {}
+
 /** Takes over a fresh WebSocket and the TCP socket below it. */
 export function createConnection(socket: WebSocket, tcp: Socket, options: ConnectionOptions): Connection {
-  const { clock, limits, sharedIntake, timeline, watch } = options;
+  const { shared, limits, sharedIntake, watch } = options;
+  const { clock, timeline } = shared;
   const outlet = createSocketOutlet(socket, limits.lagBytes);
-  const gate = createReadingGate(socket);
+  const gate = new ReadingGate(socket);
   const isAlive = createLiveness(tcp, outlet);
   /** Frames that came before the welcome; `null` before hello. */
   let early: Uint8Array[] | null = null;
   let guest: Guest | null = null;
-  let release: () => void = () => undefined;
-  let unfollow: () => void = () => undefined;
+  let release = nothing;
+  let unfollow = nothing;
   let expiresMs = 0;
   let endReason: string | null = null;
   let behind: Promise<void> | null = null;
   let underWay = 0;
-  let whenAnswered: () => void = () => undefined;
-  const helloTimer = setTimeout(() => fail(new RelayError('hello-timeout', 'no hello')), limits.helloMs);
+  let whenAnswered = nothing;
+  let helloTimer: NodeJS.Timeout | undefined = setTimeout(
+    () => fail(new RelayError('hello-timeout', 'no hello')),
+    limits.helloMs,
+  );
 
   /** From here on nothing is listened to and nothing but the refusal is sent. */
   function stop(reason: string): void {
@@ -116,7 +119,7 @@ export function createConnection(socket: WebSocket, tcp: Socket, options: Connec
   function fail(error: unknown): void {
     const { code, status, cause } = endingOf(error);
     if (cause !== null && endReason === null) options.log({ event: 'failed', where: 'socket', code: cause });
-    if (endReason === null) options.metrics.refused(code);
+    if (endReason === null) shared.metrics.refused(code);
     end(status, code, code);
   }
 
@@ -144,10 +147,11 @@ export function createConnection(socket: WebSocket, tcp: Socket, options: Connec
     const { session, organisation } = entered;
     if (session.subject.kind !== 'device' || !isActive(organisation.state, deviceId(session.subject.id)))
       throw new RelayError('not-a-member', 'not an active device');
-    const intakes = [createIntake(limits.socketIntakeBytes), options.intakeOf(organisation)];
+    const intakes = [new Intake(limits.socketIntakeBytes), options.intakeOf(organisation)];
     guest = { peer: peerOf(session, organisation), organisation, session, intakes };
     hold(session);
     clearTimeout(helloTimer);
+    helloTimer = undefined;
     tcp.off('data', countHello);
     options.greeted(connection, organisation);
     options.presence.came(session.org, deviceId(session.subject.id));
@@ -190,7 +194,6 @@ export function createConnection(socket: WebSocket, tcp: Socket, options: Connec
   }
 
   function peerOf(session: Session, organisation: Organisation): Peer {
-    const { primitives, store, logs, queue, feeds, ephemeralRates, metrics } = options;
     const device = deviceId(session.subject.id);
     const guarded = {
       ...outlet,
@@ -209,12 +212,9 @@ export function createConnection(socket: WebSocket, tcp: Socket, options: Connec
       },
     };
     const upToDate = (): Promise<void> => watch.check(organisation.org);
-    const shared = { primitives, store, logs, queue, feeds, clock, ephemeralRates, metrics, timeline };
     const admitAppend = (): void => options.admitOrganisation(organisation.org);
-    return createPeer({
-      ...shared,
-      ...{ organisation, device, outlet: guarded, upToDate, admitAppend, failed: fail },
-    });
+    const mine = { organisation, device, outlet: guarded, upToDate, admitAppend, failed: fail };
+    return createPeer({ shared, ...mine });
   }
 
   /** A node that may be behind the others looks before it does anything for anybody. */

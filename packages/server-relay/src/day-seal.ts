@@ -63,10 +63,10 @@ export function createDaySeal(options: {
  * org [32] ‖ group [32] ‖ day [4] ‖ kind [1] ‖ message id [16], or for a box epoch [4] ‖ device [32]. Each kind has
  * one length.
  */
-function associatedOf({ org, group, day, ...what }: SealPlace): Uint8Array {
-  const id = what.kind === 'box' ? [uint32Bytes(what.id[0]), idBytes(what.id[1])] : [what.id];
-  const head = [idBytes(org), idBytes(group), uint32Bytes(day), Uint8Array.of(KINDS.indexOf(what.kind))];
-  return labelled('dayAtRest', ...head, ...id);
+function associatedOf(place: SealPlace): Uint8Array {
+  const id = place.kind === 'box' ? concatBytes(uint32Bytes(place.id[0]), idBytes(place.id[1])) : place.id;
+  const kind = Uint8Array.of(KINDS.indexOf(place.kind));
+  return labelled('dayAtRest', idBytes(place.org), idBytes(place.group), uint32Bytes(place.day), kind, id);
 }
 
 function inRelayTerms<T>(work: () => T): T {

@@ -51,7 +51,7 @@ export function createHub(): Hub {
       followers.set(key, mates.add(follower));
       return () => {
         mates.delete(follower);
-        if (mates.size === 0 && followers.get(key) === mates) followers.delete(key);
+        if (mates.size === 0 && followers.get(org + group) === mates) followers.delete(org + group);
       };
     },
   };

@@ -1,34 +1,39 @@
-/** Counts what was read and not yet answered, and says when to stop and when to go on reading. */
-export interface Intake {
-  /** Counts `sizeBytes`; `isFull` may be true afterwards. */
-  take(sizeBytes: number): void;
-  give(sizeBytes: number): void;
-  isFull(): boolean;
-  /** Calls once when it is at most half full again. */
-  whenHalfEmpty(call: () => void): void;
-}
+/**
+ * Counts what was read and not yet answered, and says when to stop and when to go on reading. A class, since each
+ * socket has one: four functions for each would be a third of a kilobyte of an idle one.
+ */
+export class Intake {
+  readonly #limitBytes: number;
+  #held = 0;
+  #waiting: (() => void)[] = [];
 
-/** An empty intake for `limitBytes`. */
-export function createIntake(limitBytes: number): Intake {
-  let held = 0;
-  let waiting: (() => void)[] = [];
-  return {
-    take(sizeBytes) {
-      held += sizeBytes;
-    },
-    give(sizeBytes) {
-      held -= sizeBytes;
-      if (held > limitBytes / 2 || waiting.length === 0) return;
-      const calls = waiting;
-      waiting = [];
-      for (const call of calls) call();
-    },
-    isFull: () => held > limitBytes,
-    whenHalfEmpty(call) {
-      if (held <= limitBytes / 2) call();
-      else waiting.push(call);
-    },
-  };
+  /** An empty one. */
+  constructor(limitBytes: number) {
+    this.#limitBytes = limitBytes;
+  }
+
+  /** Counts `sizeBytes`; `isFull` may be true afterwards. */
+  take(sizeBytes: number): void {
+    this.#held += sizeBytes;
+  }
+
+  give(sizeBytes: number): void {
+    this.#held -= sizeBytes;
+    if (this.#held > this.#limitBytes / 2 || this.#waiting.length === 0) return;
+    const calls = this.#waiting;
+    this.#waiting = [];
+    for (const call of calls) call();
+  }
+
+  isFull(): boolean {
+    return this.#held > this.#limitBytes;
+  }
+
+  /** Calls once when it is at most half full again. */
+  whenHalfEmpty(call: () => void): void {
+    if (this.#held <= this.#limitBytes / 2) call();
+    else this.#waiting.push(call);
+  }
 }
 
 /**
@@ -37,31 +42,39 @@ export function createIntake(limitBytes: number): Intake {
  */
 export function createShares(limitBytes: number, all: Intake): (of: object) => Intake {
   const shares = new WeakMap<object, Intake>();
-
-  function createShare(): Intake {
-    const share = createIntake(limitBytes);
-    let held = 0;
-    const counted = (): number => Math.min(held, limitBytes);
-    return {
-      ...share,
-      take(sizeBytes) {
-        const before = counted();
-        held += sizeBytes;
-        all.take(counted() - before);
-        share.take(sizeBytes);
-      },
-      give(sizeBytes) {
-        const before = counted();
-        held -= sizeBytes;
-        all.give(before - counted());
-        share.give(sizeBytes);
-      },
-    };
-  }
-
   return (of) => {
-    const share = shares.get(of) ?? createShare();
+    const share = shares.get(of) ?? new Share(limitBytes, all);
     shares.set(of, share);
     return share;
   };
+}
+
+class Share extends Intake {
+  readonly #mostBytes: number;
+  readonly #all: Intake;
+  #held = 0;
+
+  constructor(limitBytes: number, all: Intake) {
+    super(limitBytes);
+    this.#mostBytes = limitBytes;
+    this.#all = all;
+  }
+
+  override take(sizeBytes: number): void {
+    const before = this.#counted();
+    this.#held += sizeBytes;
+    this.#all.take(this.#counted() - before);
+    super.take(sizeBytes);
+  }
+
+  override give(sizeBytes: number): void {
+    const before = this.#counted();
+    this.#held -= sizeBytes;
+    this.#all.give(before - this.#counted());
+    super.give(sizeBytes);
+  }
+
+  #counted(): number {
+    return Math.min(this.#held, this.#mostBytes);
+  }
 }

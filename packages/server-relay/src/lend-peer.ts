@@ -1,18 +1,14 @@
 import type { EntryRoutesOptions } from './entry-routes.ts';
 import { sessionEnded } from './errors.ts';
 import type { Organisations } from './organisations.ts';
-import { createPeer, type PeerOptions } from './peer.ts';
+import { createPeer, type PeerShared } from './peer.ts';
 import type { SessionWatch } from './session-watch.ts';
 
 /** What `createPeerLending` works with. */
 export interface PeerLendingOptions {
   readonly watch: Pick<SessionWatch, 'check' | 'isCurrent' | 'look'>;
   readonly organisations: Pick<Organisations, 'pin'>;
-  /** What all peers of a relay share. */
-  readonly shared: Omit<
-    PeerOptions,
-    'organisation' | 'device' | 'outlet' | 'upToDate' | 'admitAppend' | 'failed'
-  >;
+  readonly shared: PeerShared;
 }
 
 /** Lends a device that has no socket a peer for one request. */
@@ -31,6 +27,6 @@ export function createPeerLending({
     const none = (): void => undefined;
     // The request has been counted.
     const mine = { organisation, device: device.id, outlet, upToDate, admitAppend: none, failed: none };
-    await use(createPeer({ ...shared, ...mine })).finally(release);
+    await use(createPeer({ shared, ...mine })).finally(release);
   };
 }

@@ -90,13 +90,14 @@ export function createOrganisations(options: OrganisationsOptions): Organisation
       const fresh = await coming;
       if (fresh === null) return null;
       if (!loaded.has(org)) loaded.set(org, fresh);
+      // Only here, and not for each message: of those that nobody may let go, this looks at every one.
+      evict(org);
     }
     const organisation = loaded.get(org) as Held;
     organisation.pins += 1;
     // Newest last, so that the first is the one that was not needed for longest.
     loaded.delete(org);
     loaded.set(org, organisation);
-    evict();
     try {
       if (organisation.stale) await refresh(organisation);
       return organisation;
@@ -106,10 +107,10 @@ export function createOrganisations(options: OrganisationsOptions): Organisation
     }
   }
 
-  function evict(): void {
+  function evict(but: OrgId): void {
     for (const [org, organisation] of loaded) {
       if (loaded.size <= options.idle) return;
-      if (organisation.pins === 0) loaded.delete(org);
+      if (organisation.pins === 0 && org !== but) loaded.delete(org);
     }
   }
 

@@ -37,11 +37,8 @@ export interface Peer {
   stop(): void;
 }
 
-/** What `createPeer` works with. */
-export interface PeerOptions {
-  readonly organisation: Organisation;
-  readonly device: DeviceId;
-  readonly outlet: Outlet;
+/** What all peers of a relay share. */
+export interface PeerShared {
   readonly primitives: Primitives;
   readonly store: Pick<RelayStore, 'readSealingRecords'>;
   readonly logs: Pick<GroupLogs, 'readEntries' | 'readNewestStatement'>;
@@ -52,6 +49,14 @@ export interface PeerOptions {
   readonly metrics: Pick<Metrics, 'refused' | 'delivered'>;
   /** Which past this relay's logs have: 16 bytes. */
   readonly timeline: Uint8Array;
+}
+
+/** What `createPeer` works with. */
+export interface PeerOptions {
+  readonly shared: PeerShared;
+  readonly organisation: Organisation;
+  readonly device: DeviceId;
+  readonly outlet: Outlet;
   /** Resolves when this node knows of every entry of the membership log that is stored now. */
   readonly upToDate: () => Promise<void>;
   /** Takes one append from what the organisation may do. @throws RelayError `rate-limited`, which answers it */
@@ -67,7 +72,8 @@ type Ephemeral = Extract<ClientFrame, { type: 'ephemeral' }>;
 
 /** A peer without subscriptions. */
 export function createPeer(options: PeerOptions): Peer {
-  const { organisation, device, outlet, store, logs, queue, feeds } = options;
+  const { shared, organisation, device, outlet } = options;
+  const { logs, queue, feeds } = shared;
   const { org } = organisation;
   const subscriptions = new Map<GroupId, { readonly subscription: Subscription; end(): void }>();
   let announcing: Promise<void> | null = null;
@@ -76,13 +82,9 @@ export function createPeer(options: PeerOptions): Peer {
     outlet.send(encodeRelayFrame(frame));
   }
 
-  function assertGroup(group: GroupId): void {
-    if (group !== organisation.state.everyone) throw new RelayError('unknown-group', 'no such group');
-  }
-
   async function append({ group, items }: Append): Promise<readonly AppendVerdict[]> {
     options.admitAppend();
-    assertGroup(group);
+    assertGroup(organisation, group);
     const epochs = checkEnvelopes(group, items);
     if (announcing !== null) await announcing;
     return queue.append(
@@ -90,47 +92,10 @@ export function createPeer(options: PeerOptions): Peer {
     );
   }
 
-  async function announce(frame: Announce): Promise<readonly AppendVerdict[]> {
-    assertGroup(frame.group);
-    const { primitives, clock } = options;
-    const { group, messageId, boxes } = frame;
-    await options.upToDate();
-    const statement = readAnnouncement(primitives, organisation.state, device, frame);
-    const previous = await logs.readNewestStatement(org, group);
-    const newest = previous === null ? 0 : parseEpochStatement(primitives, previous).epoch;
-    // The store takes the epoch after its newest, which may be newer by then: only a checked one may wait for it.
-    if (statement.epoch > newest + 1)
-      throw new RelayError('epoch-taken', 'not the epoch that follows the newest');
-    if (statement.epoch === newest + 1) {
-      const silent = await silentWithoutBox(frame, statement.createdMs);
-      // Nothing may come between this check and the queue: the log could grow meanwhile.
-      const standing = { state: organisation.state, nowMs: clock.now(), silent };
-      checkStatement(primitives, standing, statement, frame, previous);
-    }
-    // Any other number is either a repetition, which the store knows, or too late.
-    return [
-      await queue.announce({
-        org,
-        group,
-        epoch: statement.epoch,
-        messageId,
-        statement: frame.statement,
-        boxes,
-      }),
-    ];
-  }
-
-  function silentWithoutBox({ group, boxes }: Announce, atMs: number): Promise<ReadonlySet<DeviceId>> {
-    const { state } = organisation;
-    const boxed = new Set(boxes.map((box) => box.device));
-    const missing = recipientsOf(state, group).flatMap((to) => (boxed.has(to.device) ? [] : [to.device]));
-    return silentAmong(store, state, missing, atMs);
-  }
-
   /** What follows an announcement may be of its epoch, so it waits until the announcement is decided. */
   function announceInTurn(frame: Announce): Promise<readonly AppendVerdict[]> {
     const before = announcing ?? Promise.resolve();
-    const verdicts = before.then(() => announce(frame));
+    const verdicts = before.then(() => announce(options, frame));
     const decided = verdicts.then(
       () => {},
       () => {},
@@ -154,14 +119,14 @@ export function createPeer(options: PeerOptions): Peer {
     } catch (error) {
       // A failure of our own is no answer to the request: the outcome is unknown, so the connection ends.
       if (!(error instanceof RelayError) || !isRefusalCode(error.code)) throw error;
-      options.metrics.refused(error.code);
+      shared.metrics.refused(error.code);
       send({ type: 'refused', requestId, code: error.code });
     }
   }
 
   function subscribe({ group, afterSeq, timeline }: Subscribe): void {
-    assertGroup(group);
-    assertSameTimeline(options.timeline, afterSeq, timeline);
+    assertGroup(organisation, group);
+    assertSameTimeline(shared.timeline, afterSeq, timeline);
     subscriptions.get(group)?.end();
     const subscription: Subscription = createSubscription({
       group,
@@ -172,7 +137,7 @@ export function createPeer(options: PeerOptions): Peer {
         feeds.saw(org, group, page.headSeq);
         return page;
       },
-      delivered: (count) => options.metrics.delivered(count),
+      delivered: shared.metrics.delivered,
       failed: options.failed,
     });
     const unfollow = feeds.follow(org, group, subscription);
@@ -185,9 +150,9 @@ export function createPeer(options: PeerOptions): Peer {
   }
 
   function passOn({ group, frame }: Ephemeral): void {
-    assertGroup(group);
+    assertGroup(organisation, group);
     // Neither stored nor logged; whoever sends too much learns nothing, as nobody waits for an answer.
-    if (!options.ephemeralRates.admits(device)) return;
+    if (!shared.ephemeralRates.admits(device)) return;
     feeds.pass({ org, group }, frame, subscriptions.get(group)?.subscription ?? null);
   }
 
@@ -217,4 +182,50 @@ export function createPeer(options: PeerOptions): Peer {
       subscriptions.clear();
     },
   };
+}
+
+function assertGroup({ state }: Organisation, group: GroupId): void {
+  if (group !== state.everyone) throw new RelayError('unknown-group', 'no such group');
+}
+
+async function announce(options: PeerOptions, frame: Announce): Promise<readonly AppendVerdict[]> {
+  const { organisation, device, shared } = options;
+  const { primitives, logs, queue, clock } = shared;
+  const { org } = organisation;
+  assertGroup(organisation, frame.group);
+  const { group, messageId, boxes } = frame;
+  await options.upToDate();
+  const statement = readAnnouncement(primitives, organisation.state, device, frame);
+  const previous = await logs.readNewestStatement(org, group);
+  const newest = previous === null ? 0 : parseEpochStatement(primitives, previous).epoch;
+  // The store takes the epoch after its newest, which may be newer by then: only a checked one may wait for it.
+  if (statement.epoch > newest + 1)
+    throw new RelayError('epoch-taken', 'not the epoch that follows the newest');
+  if (statement.epoch === newest + 1) {
+    const silent = await silentWithoutBox(options, frame, statement.createdMs);
+    // Nothing may come between this check and the queue: the log could grow meanwhile.
+    const standing = { state: organisation.state, nowMs: clock.now(), silent };
+    checkStatement(primitives, standing, statement, frame, previous);
+  }
+  // Any other number is either a repetition, which the store knows, or too late.
+  return [
+    await queue.announce({
+      org,
+      group,
+      epoch: statement.epoch,
+      messageId,
+      statement: frame.statement,
+      boxes,
+    }),
+  ];
+}
+
+function silentWithoutBox(
+  { organisation: { state }, shared: { store } }: PeerOptions,
+  { group, boxes }: Announce,
+  atMs: number,
+): Promise<ReadonlySet<DeviceId>> {
+  const boxed = new Set(boxes.map((box) => box.device));
+  const missing = recipientsOf(state, group).flatMap((to) => (boxed.has(to.device) ? [] : [to.device]));
+  return silentAmong(store, state, missing, atMs);
 }

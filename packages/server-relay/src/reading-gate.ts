@@ -1,27 +1,28 @@
 import type { WebSocket } from 'ws';
 
-/** Stops and resumes reading from a socket. What was already read still arrives. */
-export interface ReadingGate {
-  isHeld(): boolean;
-  /** Reads nothing until `release` is called; with several holds, until all are released. */
-  hold(): () => void;
-}
+/** Stops and resumes reading from a socket; open at first. What was already read still arrives. A class, as `Intake`. */
+export class ReadingGate {
+  readonly #socket: WebSocket;
+  #holds = 0;
 
-/** A gate that is open. */
-export function createReadingGate(socket: WebSocket): ReadingGate {
-  let holds = 0;
-  return {
-    isHeld: () => holds > 0,
-    hold() {
-      holds += 1;
-      socket.pause();
-      let released = false;
-      return () => {
-        if (released) return;
-        released = true;
-        holds -= 1;
-        if (holds === 0) socket.resume();
-      };
-    },
-  };
+  constructor(socket: WebSocket) {
+    this.#socket = socket;
+  }
+
+  isHeld(): boolean {
+    return this.#holds > 0;
+  }
+
+  /** Reads nothing until what it returns is called; with several holds, until all are released. */
+  hold(): () => void {
+    this.#holds += 1;
+    this.#socket.pause();
+    let released = false;
+    return () => {
+      if (released) return;
+      released = true;
+      this.#holds -= 1;
+      if (this.#holds === 0) this.#socket.resume();
+    };
+  }
 }

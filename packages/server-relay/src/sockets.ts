@@ -30,7 +30,7 @@ export interface Sockets {
 /** What the sockets of a relay share, and which web pages may open them. */
 interface SocketsOptions extends Omit<ConnectionOptions, 'greeted' | 'ended'> {
   readonly origins: Origins;
-  readonly metrics: Metrics;
+  readonly shared: ConnectionOptions['shared'] & { readonly metrics: Metrics };
 }
 
 /** Between two handfuls of sockets that are let go. */
@@ -38,7 +38,8 @@ const STEP_MS = 50;
 
 /** Serves WebSockets on `/v1/socket` of an HTTP server. */
 export function serveSockets(http: Server, options: SocketsOptions): Sockets {
-  const { limits, log, metrics } = options;
+  const { limits, log } = options;
+  const { metrics } = options.shared;
   const open = new Set<Connection>();
   const byOrg = new Map<OrgId, Set<Connection>>();
   let accepting = true;
@@ -51,34 +52,36 @@ export function serveSockets(http: Server, options: SocketsOptions): Sockets {
     perMessageDeflate: false,
     maxPayload: LIMITS.announceFrameBytes,
   });
+  // One for all: an idle socket costs what it has of its own.
+  const ofConnections: ConnectionOptions = {
+    ...options,
+    greeted(connection, { org }) {
+      byOrg.set(org, (byOrg.get(org) ?? new Set()).add(connection));
+    },
+    ended(connection, organisation, reason) {
+      open.delete(connection);
+      const mates = organisation === null ? undefined : byOrg.get(organisation.org);
+      mates?.delete(connection);
+      if (organisation !== null && mates?.size === 0) byOrg.delete(organisation.org);
+      metrics.connections(open.size);
+      log({ event: 'socket-closed', reason, sockets: open.size });
+      if (open.size === 0) whenEmpty();
+    },
+  };
   const ticker = setInterval(() => {
     for (const connection of open) connection.tick();
   }, limits.pingMs);
 
   function upgrade(request: IncomingMessage, tcp: Socket, head: Buffer): void {
-    tcp.on('error', () => tcp.destroy());
+    tcp.on('error', destroy);
     const path = request.url?.split('?', 1)[0];
     if (path !== '/v1/socket') return refuse(tcp, '404 Not Found');
     if (!options.origins.allows(request.headers.origin)) return refuse(tcp, '403 Forbidden');
     if (!accepting || open.size >= limits.sockets) return refuse(tcp, '503 Service Unavailable');
     protocol.handleUpgrade(request, tcp, head, (socket) => {
-      open.add(
-        createConnection(socket, tcp, {
-          ...options,
-          greeted(connection, { org }) {
-            byOrg.set(org, (byOrg.get(org) ?? new Set()).add(connection));
-          },
-          ended(connection, organisation, reason) {
-            open.delete(connection);
-            const mates = organisation === null ? undefined : byOrg.get(organisation.org);
-            mates?.delete(connection);
-            if (organisation !== null && mates?.size === 0) byOrg.delete(organisation.org);
-            metrics.connections(open.size);
-            log({ event: 'socket-closed', reason, sockets: open.size });
-            if (open.size === 0) whenEmpty();
-          },
-        }),
-      );
+      // By now `ws` hears of it.
+      tcp.off('error', destroy);
+      open.add(createConnection(socket, tcp, ofConnections));
       metrics.connections(open.size);
       log({ event: 'socket-opened', sockets: open.size });
     });
@@ -122,6 +125,10 @@ export function serveSockets(http: Server, options: SocketsOptions): Sockets {
       await allGone();
     },
   };
+}
+
+function destroy(this: Socket): void {
+  this.destroy();
 }
 
 function refuse(tcp: Socket, status: string): void {

@@ -21,10 +21,14 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { backUp, type BackedUp, type BackUpOptions } from '../src/backup/back-up.ts';
 import { restore, type Restored, type RestoreOptions } from '../src/backup/restore.ts';
 import { rowsOf, tablesIn } from '../src/backup/tables.ts';
+import { folderBlobStore } from '../src/blob-store.ts';
+import { createBlobs } from '../src/blobs.ts';
 import { dataKeyPath, openDataKeyFile } from '../src/data-key-file.ts';
+import { DEFAULT_LIMITS } from '../src/limits.ts';
 import { parseConfig } from '../src/operate/config.ts';
 import { examine } from '../src/operate/doctor.ts';
 import { visitPostgres } from '../src/sql/postgres.ts';
+import { sqlRelayStore } from '../src/sql/store.ts';
 import { announceOf, appendOf } from './group.ts';
 import { greet } from './line.ts';
 import { call, relayUnderTest, settle, tokenOf, type RelayUnderTest } from './relay-under-test.ts';
@@ -337,6 +341,35 @@ test('bytes that came after the backup are removed from the relay, and what is n
   const [stranger, late] = [join(folder, 'lost+found', 'note'), join(folder, org, toHex(random(32)))];
   await mkdir(dirname(stranger), { recursive: true });
   for (const path of [stranger, late]) await writeFile(path, 'bytes');
-  expect(await put('first')).toMatchObject({ isFromFuture: true });
+  expect(await put('first')).toMatchObject({ isFromFuture: true, blobsLeft: 0 });
   expect([existsSync(stranger), existsSync(late)]).toEqual([true, false]);
+});
+
+test('bytes that cannot be removed fail nothing that is done: the rounds of the relay try again, and the next backup', async () => {
+  const folder = join(root, 'first', 'blobs');
+  const name = join(org, toHex(random(32)));
+  // A folder is no file, whoever tries to remove it as one.
+  for (const place of [folder, join(backups(), 'blobs')])
+    await mkdir(join(place, name, 'more'), { recursive: true });
+  expect(await put('first')).toMatchObject({ blobsLeft: 1 });
+  expect(await back()).toMatchObject({ blobsLeft: 1 });
+  const opened = visitPostgres(at('first').url);
+  try {
+    const index = sqlRelayStore(opened);
+    const blobs = createBlobs({ index, bytes: folderBlobStore(folder), clock, limits: DEFAULT_LIMITS });
+    const round = () => blobs.forgetOld(() => Promise.resolve(null));
+    await expect(round()).rejects.toMatchObject({ code: 'blobs-failed' });
+    for (const place of [folder, join(backups(), 'blobs')]) await rm(join(place, name), { recursive: true });
+    await writeFile(join(folder, name), 'bytes');
+    await round();
+    expect(existsSync(join(folder, name))).toBe(false);
+    // From here on what the index does not have may be somebody else's.
+    await writeFile(join(folder, name), 'bytes');
+    await round();
+    expect(existsSync(join(folder, name))).toBe(true);
+  } finally {
+    await opened.close();
+  }
+  await rm(join(folder, name));
+  expect(await back()).toMatchObject({ blobsLeft: 0 });
 });

@@ -566,3 +566,12 @@ test('where only an envelope is damaged, the group goes on from its statement, a
     await expect(late.logs.readFloor(org, group)).rejects.toMatchObject({ code: 'data-damaged' });
   }
 });
+
+test('what appends is planned once, also after the newest migration', async () => {
+  // A function that is replaced loses its settings.
+  const rows = await database.query(
+    "select proname, array_to_string(proconfig, ' ') as settings from pg_proc where proname in ('append_entry', 'append_entries')",
+  );
+  expect(rows.map((row) => row['proname'])).toHaveLength(2);
+  for (const row of rows) expect(row['settings']).toContain('plan_cache_mode=force_generic_plan');
+});

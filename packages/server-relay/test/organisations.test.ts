@@ -1,4 +1,4 @@
-import type { Primitives } from '@keytide/crypto-core';
+import type { OrgId, Primitives } from '@keytide/crypto-core';
 import { createPolicyChange } from '@keytide/key-directory';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { seededWorld, signLog, type SeededWorld } from '@keytide/testkit';
@@ -40,13 +40,14 @@ function organisationsOf(
   pages: RelayStore,
   { clock }: SeededWorld,
   provider: Primitives = primitives,
+  idle: number = 10,
 ): Organisations {
   return createOrganisations({
     store: pages,
     primitives: provider,
     signer,
     clock,
-    idle: 10,
+    idle,
     grown: () => {},
   });
 }
@@ -70,6 +71,25 @@ test('a log of many pages is replayed whole', async () => {
   const found = await organisationsOf(pages, world).find(world.org);
   expect(found?.state).toMatchObject({ size: world.wires.length, root: world.state.root });
   expect(asked).toEqual([0, 3, 6, 9, 12]);
+});
+
+test('whoever is loaded makes room of what nobody holds, the longest not needed first', async () => {
+  const worlds = ['a', 'b', 'c', 'd'].map((seed) => seededWorld({ seed: `room ${seed}`, members: 1 }));
+  const reads: string[] = [];
+  const counted: RelayStore = {
+    ...store,
+    readLog: (org, from) => (reads.push(org), store.readLog(org, from)),
+  };
+  for (const world of worlds) await smallPages(world, world.wires);
+  const organisations = organisationsOf(counted, worlds[0] as SeededWorld, primitives, 2);
+  const [a, b, c, d] = worlds.map(({ org }) => org) as [OrgId, OrgId, OrgId, OrgId];
+  const held = await organisations.pin(a);
+  for (const org of [b, c, c, a, b]) await organisations.find(org);
+  // a is held; c had to go for b, as b for c before.
+  expect(reads).toEqual([a, b, c, b]);
+  held?.release();
+  for (const org of [d, b, a]) await organisations.find(org);
+  expect(reads.slice(4)).toEqual([d, a]);
 });
 
 test('a page is judged before the next is read', async () => {

@@ -44,7 +44,7 @@ export interface QuorumSetFields {
   readonly createdMs: number;
 }
 
-/** A set whose signature was checked, and its hash. */
+/** A set and its hash; of `verifyQuorumSet`, with its signature checked. */
 export interface QuorumSet extends QuorumSetFields {
   readonly hash: Uint8Array;
 }
@@ -54,8 +54,11 @@ export interface QuorumSetExpectation {
   readonly org: OrgId;
   /** The dealer's signing key, from the membership log. */
   readonly dealer: Verifier;
-  /** The set that this one takes the place of: it must be of the same secret. `null` for the first. */
-  readonly previous: QuorumSet | null;
+  /**
+   * The set that this one takes the place of: it must be of the same secret. `null` for the first; `any` where the
+   * public key tells whether it is the right secret.
+   */
+  readonly previous: QuorumSet | null | 'any';
   /** The public key whose seed is shared, when it is known, as that of the archive is. `null` for a `key`. */
   readonly publicKey: Uint8Array | null;
 }
@@ -94,12 +97,27 @@ export function verifyQuorumSet(
   const parts = readArray(decodeCbor(wire, MAX_QUORUM_SET_BYTES), 'quorum set', 2);
   const bytes = readBytes(parts[0], 'quorum set bytes');
   verifyBytes(primitives, expected.dealer, 'quorumSetSignature', bytes, readBytes(parts[1], 'signature', 64));
-  const set = { ...parseSetBytes(bytes), hash: labelledHash(primitives, 'quorumSet', bytes) };
+  const set = withHash(primitives, bytes);
   if (set.org !== expected.org || set.dealer !== deviceIdOf(primitives, expected.dealer.publicKey))
     throw new CryptoError('wrong-context', 'a quorum set of another organisation or dealer');
-  verifyPrevious(set, expected.previous);
+  if (expected.previous !== 'any') verifyPrevious(set, expected.previous);
   verifyPublicKey(primitives, set, expected.publicKey);
   return set;
+}
+
+/**
+ * Reads a set of which nobody here has the dealer's key: nothing in it is proven, not who holds which share. What its
+ * shares give has its fingerprint all the same, which is for the caller to compare with one from elsewhere.
+ * @throws CryptoError `malformed`, `too-large`, `unsupported-version`
+ */
+export function parseQuorumSet(primitives: Primitives, wire: Uint8Array): QuorumSet {
+  const parts = readArray(decodeCbor(wire, MAX_QUORUM_SET_BYTES), 'quorum set', 2);
+  readBytes(parts[1], 'signature', 64);
+  return withHash(primitives, readBytes(parts[0], 'quorum set bytes'));
+}
+
+function withHash(primitives: Primitives, bytes: Uint8Array): QuorumSet {
+  return { ...parseSetBytes(bytes), hash: labelledHash(primitives, 'quorumSet', bytes) };
 }
 
 function verifyPrevious(set: QuorumSet, previous: QuorumSet | null): void {

@@ -10,7 +10,7 @@ import { pendingMigrations, readMigrations } from '../sql/migrate.ts';
 import type { DatabaseOptions } from '../sql/database-options.ts';
 import { visitDatabase } from '../sql/open.ts';
 import { sqlStateOf } from '../sql/sql-state.ts';
-import { copyBlobs, dropBlobs } from './blob-files.ts';
+import { copyBlobs, dropBlobs, knownIn } from './blob-files.ts';
 import {
   dropDrafts,
   generationAt,
@@ -39,6 +39,8 @@ export interface BackedUp {
   readonly generation: string;
   readonly rows: number;
   readonly blobs: number;
+  /** What the relay has forgotten and could not be removed from the folder now: the next backup tries again. */
+  readonly blobsLeft: number;
   readonly sizeBytes: number;
   /** Whether it is the one that a restore takes by itself; not beside one that was made while the clock was ahead. */
   readonly isNewest: boolean;
@@ -96,9 +98,9 @@ export async function backUp(options: BackUpOptions): Promise<BackedUp> {
         generationPath(folder, generation),
         recordsOf(runner, main, headRecord('main', head), told),
       );
-      await dropBlobs(runner, places.blobs);
+      const blobsLeft = await dropBlobs(places.blobs, knownIn(runner));
       const isNewest = (await newestGeneration(folder)) === generation;
-      return { generation, rows, blobs, sizeBytes, isNewest };
+      return { generation, rows, blobs, blobsLeft, sizeBytes, isNewest };
     });
   } finally {
     await opened.close();

@@ -1,6 +1,7 @@
 import { copyFile, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { fromHex, toHex } from '@keytide/crypto-core';
+import { fromHex, idBytes, orgId, toHex } from '@keytide/crypto-core';
+import type { BlobName } from '../blob-index.ts';
 import { RelayError } from '../errors.ts';
 import type { SqlRunner } from '../sql/database.ts';
 import { syncFolder } from '../sync-folder.ts';
@@ -33,18 +34,40 @@ export async function forgetMissingBlobs(runner: SqlRunner, folder: string): Pro
   }
 }
 
-/** Removes the bytes of blobs that the index does not have, and copies that were broken off. */
-export async function dropBlobs(runner: Pick<SqlRunner, 'query'>, folder: string): Promise<void> {
-  for (const org of await namesIn(folder))
-    for (const blob of await namesIn(join(folder, org))) {
-      if (!NAMES.test(`${org}/${blob}`)) continue;
-      const [id, of] = [fromHex(blob), fromHex(org)];
-      const known =
-        id === null || of === null
-          ? []
-          : await runner.query('select 1 as one from blobs where org = $1 and blob = $2', [of, id]);
-      if (known.length === 0) await rm(join(folder, org, blob), { force: true });
+/**
+ * Removes the bytes of blobs that the index does not have, and copies that were broken off. How many were left, as what
+ * cannot be removed now: never throws.
+ */
+export async function dropBlobs(
+  folder: string,
+  isKnown: (blob: BlobName) => Promise<boolean>,
+): Promise<number> {
+  let left = 0;
+  const tried = async <T>(work: () => Promise<T>, otherwise: T): Promise<T> => {
+    try {
+      return await work();
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') left += 1;
+      return otherwise;
     }
+  };
+  for (const org of await tried(() => readdir(folder), []))
+    for (const id of await tried(() => namesIn(join(folder, org)), [])) {
+      if (!NAMES.test(`${org}/${id}`)) continue;
+      await tried(async () => {
+        const isDraft = fromHex(id) === null;
+        if (isDraft || !(await isKnown({ org: orgId(org), id }))) await rm(join(folder, org, id));
+      }, undefined);
+    }
+  return left;
+}
+
+/** Whether an index has a blob, as it is in this database. */
+export function knownIn(runner: Pick<SqlRunner, 'query'>): (blob: BlobName) => Promise<boolean> {
+  return async ({ org, id }) => {
+    const key = [idBytes(org), fromHex(id) as Uint8Array];
+    return (await runner.query('select 1 as one from blobs where org = $1 and blob = $2', key)).length > 0;
+  };
 }
 
 async function* blobsIn(
@@ -84,6 +107,7 @@ async function sizeOf(path: string): Promise<number> {
   return (await stat(path).catch(() => ({ size: -1 }))).size;
 }
 
-async function namesIn(folder: string): Promise<string[]> {
-  return readdir(folder).catch(() => []);
+/** What is in a folder; nothing where it is none. */
+async function namesIn(path: string): Promise<string[]> {
+  return (await stat(path)).isDirectory() ? readdir(path) : [];
 }

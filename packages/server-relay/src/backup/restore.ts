@@ -12,7 +12,7 @@ import { migrate, readMigrations } from '../sql/migrate.ts';
 import { alone, type DatabaseOptions } from '../sql/database-options.ts';
 import { openDatabase } from '../sql/open.ts';
 import { changeTimeline } from '../sql/timeline.ts';
-import { copyBlobs, dropBlobs, forgetMissingBlobs } from './blob-files.ts';
+import { copyBlobs, dropBlobs, forgetMissingBlobs, knownIn } from './blob-files.ts';
 import { FORGET_AGAIN } from './forget-again.ts';
 import { generationAt, generationPath, newestGeneration, placesIn, readHead, type Head } from './place.ts';
 import { checkRecordFile, damaged, readRecordFile } from './record-file.ts';
@@ -38,6 +38,8 @@ export interface RestoreOptions {
 export interface Restored {
   readonly generation: string;
   readonly rows: number;
+  /** Bytes of blobs that are not in it and could not be removed now; `null`: nobody knows. The relay tries again. */
+  readonly blobsLeft: number | null;
   /** Whether it was made while a clock was ahead: the newest by its name may not be the newest. */
   readonly isFromFuture: boolean;
 }
@@ -78,15 +80,24 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
       if (to !== null) {
         await copyBlobs(runner, { from: blobs, to });
         await forgetMissingBlobs(runner, to);
+        await runner.query('insert into blob_drops default values');
       }
       await changeTimeline(runner, fingerprint);
       return count;
     });
-    if (options.blobFolder !== null) await dropBlobs(opened, options.blobFolder);
-    return { generation, rows, isFromFuture: generation > generationAt(options.nowMs) };
+    // All of it is put back by now: what fails is made up for by the rounds of the relay.
+    const blobsLeft = await dropDue(opened, options.blobFolder).catch(() => null);
+    return { generation, rows, blobsLeft, isFromFuture: generation > generationAt(options.nowMs) };
   } finally {
     await opened.close();
   }
+}
+
+/** How much is left of what the restore has to remove. */
+async function dropDue(opened: SqlDatabase, folder: string | null): Promise<number> {
+  const left = folder === null ? 0 : await dropBlobs(folder, knownIn(opened));
+  if (left === 0) await opened.query('delete from blob_drops');
+  return left;
 }
 
 async function assertRelayKey(into: RestoreOptions['database'], { relayKey }: Head): Promise<void> {

@@ -35,6 +35,7 @@ const IN_KEYS: ReadonlySet<string> = new Set([
 /** What is of the moment, or of the database itself. */
 const LEFT_OUT: ReadonlySet<string> = new Set([
   'keytide_migrations',
+  'blob_drops',
   'clock_doubt',
   'relay_state',
   'relay_nodes',

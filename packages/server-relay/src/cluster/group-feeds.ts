@@ -128,7 +128,7 @@ export function createGroupFeeds(options: GroupFeedsOptions): GroupFeeds {
         isOver = true;
         unfollow();
         feed.followers -= 1;
-        if (feed.followers === 0) feeds.delete(key);
+        if (feed.followers === 0) feeds.delete(org + group);
       };
     },
   };

@@ -53,6 +53,12 @@ export function sqlBlobs(database: SqlDatabase): BlobIndex {
       );
       return rows.map((row) => ({ org, id: toHex(row['blob'] as Uint8Array) }));
     },
+    async isDropDue() {
+      return (await database.query('select 1 as one from blob_drops')).length > 0;
+    },
+    async dropDone() {
+      await database.query('delete from blob_drops');
+    },
     async forgetBlob(blob) {
       await database.query('select forget_blob($1, $2)', keyOf(blob));
     },

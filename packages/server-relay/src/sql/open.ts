@@ -15,6 +15,12 @@ import { sqlRelayStore } from './store.ts';
 import { beginServing, settleTimeline } from './timeline.ts';
 import { watchFailures } from './watch-failures.ts';
 
+/**
+ * One is filled while the other's commit is waited for. More of them make more and smaller batches out of the same
+ * messages, and a batch costs the database as much as a dozen messages.
+ */
+const LANES = 2;
+
 /** An open store, and how many batches it can usefully work on at once. */
 export interface OpenedStore {
   readonly store: RelayStore;
@@ -43,7 +49,7 @@ export async function openStore(
     const { id, changedMs } = await settleTimeline(database, fingerprints);
     await fingerprints.forgetBefore();
     const timeline = { id, changedMs };
-    const lanes = Math.max(1, Math.floor(database.connections / 2));
+    const lanes = Math.min(LANES, database.connections);
     return {
       store: sqlRelayStore(database),
       lanes,

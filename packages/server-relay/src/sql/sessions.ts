@@ -160,7 +160,8 @@ export function subjectBytes({ id }: Subject): Uint8Array {
 function sessionIn(row: SqlRow): StoredSession {
   return {
     org: orgId(row['org'] as Uint8Array),
-    id: row['session'] as Uint8Array,
+    // A copy: what comes from the database is a part of something larger, which a socket would hold for as long as it lives.
+    id: (row['session'] as Uint8Array).slice(),
     subject: { kind: row['kind'] as Subject['kind'], id: toHex(row['subject'] as Uint8Array) },
     expiresMs: row['expires_ms'] as number,
     asOf: row['as_of'] as number,

@@ -25,7 +25,9 @@ export type {
 } from './export/source.ts';
 export type { VerifyProgress } from './verify/check.ts';
 export type { Proven } from './verify/completeness.ts';
+export type { DecryptionReport } from './verify/decryption.ts';
 export type { Finding, FindingCode, VerifyLevel } from './verify/finding.ts';
+export type { Sample } from './verify/sample.ts';
 export {
   verifyArchive,
   type ArchiveReport,

@@ -159,7 +159,7 @@ export async function editLines(
 }
 
 /** Seals to the archive key of these tests. */
-function sealed(plain: ByteStream): Promise<Uint8Array> {
+export function sealed(plain: ByteStream): Promise<Uint8Array> {
   const recipients = [primitives.encapsulator(archiveKey.publicKey)];
   return bytesOf(sealAge(plain, { primitives, random: nodeRandom, recipients }));
 }

@@ -9,6 +9,7 @@ import {
   sealMessage,
   Secret,
   sealAttachment,
+  toBase64Url,
   toHex,
   encodeAttachmentDescriptor,
   type CborValue,
@@ -124,7 +125,7 @@ export function worldSource(seed: string, members = 3, archiveKey?: Uint8Array):
     const counter = head.counter + 1;
     const channel = new Uint8Array(16).fill(7);
     const named = attachments.map(attach);
-    const payload = encodeCbor(content);
+    const payload = encodeCbor(named.length === 0 ? content : naming(content, named));
     const { envelope, link } = sealMessage(keys, {
       ...{ signer: device.signer, sender: device.id, channel, counter, random, payload },
       previousLink: head.link,
@@ -178,6 +179,13 @@ export function worldSource(seed: string, members = 3, archiveKey?: Uint8Array):
     },
     missingCodeOf: (error) => (error instanceof AttachmentGone ? 'attachment-gone' : null),
   };
+}
+
+/** An operation whose body names attachments, as the client writes them. */
+function naming(operation: CborValue, named: readonly NamedAttachment[]): CborValue {
+  const fields = operation as readonly CborValue[];
+  const files = named.map(({ descriptor, ...rest }) => ({ ...rest, descriptor: toBase64Url(descriptor) }));
+  return [...fields.slice(0, -1), { ...(fields.at(-1) as object), files }];
 }
 
 class AttachmentGone extends Error {}

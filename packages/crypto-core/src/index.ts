@@ -20,6 +20,7 @@ export {
   type AccessRequestFields,
 } from './access/request.ts';
 export { openAttachmentChunk } from './attachment/chunk.ts';
+export { contentCheck, type ContentCheck } from './attachment/describes.ts';
 export {
   encodeAttachmentDescriptor,
   parseAttachmentDescriptor,

@@ -5,6 +5,7 @@ import {
   chunkCount,
   ciphertextBytes,
   concatBytes,
+  contentCheck,
   decodeCbor,
   encodeAttachmentDescriptor,
   encodeCbor,
@@ -191,6 +192,31 @@ describe('the descriptor', () => {
   test('does not print the key', () => {
     const { descriptor } = sealAll(asciiBytes('x'));
     expect(JSON.stringify(descriptor)).toContain('[secret]');
+  });
+});
+
+describe('content without its ciphertext', () => {
+  test('is what its sender described, however it is cut, and nothing else is', () => {
+    fc.assert(
+      fc.property(sizes, modes, steps, fc.nat(), (size, mode, step, flip) => {
+        const plain = content(size);
+        const { descriptor } = sealAll(plain, mode);
+        const isDescribed = (bytes: Uint8Array): boolean => {
+          const check = contentCheck(primitives, descriptor);
+          for (let i = 0; i < bytes.length; i += step) check.push(bytes.subarray(i, i + step));
+          return check.isDescribed();
+        };
+        expect(isDescribed(plain)).toBe(true);
+        expect(isDescribed(content(size + 1))).toBe(false);
+        if (size === 0) return;
+        expect(isDescribed(content(size - 1))).toBe(false);
+        const other = plain.slice();
+        other[flip % size] = (other[flip % size] as number) ^ 1;
+        // Without a root, whoever has the key could have made it.
+        expect(isDescribed(other)).toBe(!mode.bound);
+      }),
+      RUNS,
+    );
   });
 });
 

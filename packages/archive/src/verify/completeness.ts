@@ -17,6 +17,7 @@ import type { ArchivedGroup, ArchiveManifest } from '../container/signed-manifes
 import { ArchiveError } from '../errors.ts';
 import type { SegmentSummary } from '../export/segment.ts';
 import { withFile, type Check } from './check.ts';
+import type { VerifyLevel } from './finding.ts';
 import { logTree, type LogTree } from './log-tree.ts';
 import { partsOf, readSummary, sumOf } from './segments.ts';
 import { isRefusal, statementRing, type RingEpoch, type StatementRing } from './statement-ring.ts';
@@ -34,11 +35,11 @@ export interface CheckedGroup {
   /** Takes another device's word for the log's root at a size, said at `seq`. */
   hear(word: Word): void;
   /** Compares all that was heard since. */
-  compare(): Promise<void>;
+  compare(level: VerifyLevel): Promise<void>;
 }
 
 /** A segment that is there, with what it says of itself. */
-interface CheckedSegment {
+export interface CheckedSegment {
   readonly stretch: Stretch;
   readonly summary: SegmentSummary;
   /** The seqs of its statements and their sizes in bytes. */
@@ -61,6 +62,7 @@ export interface Proven {
 }
 
 const level = 'completeness';
+const MAX_ENTRIES = 65_536;
 const STATEMENT = Uint8Array.of(1);
 const lineSchema = z.object({ seq: z.int().min(1), statement: z.string() });
 
@@ -87,7 +89,7 @@ export async function checkGroup(
     place: { seq?: number; detail?: string; file?: string },
   ) => findings.add(level, code, { group, ...place });
 
-  async function compare(): Promise<void> {
+  async function compare(at: VerifyLevel): Promise<void> {
     const heard = words;
     words = [];
     const roots = await tree.rootsAt(new Set(heard.map(({ size }) => size)));
@@ -95,7 +97,7 @@ export async function checkGroup(
       const own = roots.get(size);
       // What lies before the archive, or behind a gap, cannot be compared.
       if (size >= seq || (own !== undefined && !equalBytes(own, root)))
-        found('forked', { seq, detail: device });
+        findings.add(at, 'forked', { group, seq, detail: device });
       else if (own !== undefined) said.set(device, Math.max(said.get(device) ?? 0, size));
     }
   }
@@ -113,6 +115,7 @@ export async function checkGroup(
 
   async function takeSegment(stretch: Stretch): Promise<void> {
     const parts = partsOf(group, stretch);
+    if (stretch.last - stretch.first >= MAX_ENTRIES) return found('malformed', { file: parts.leaves });
     const missing = Object.values(parts).filter((file) => !hasFile(file));
     for (const file of missing) found('missing-file', { file });
     if (missing.length > 0) return;
@@ -160,7 +163,7 @@ export async function checkGroup(
   if (next <= throughSeq) found('segment-gap', { seq: next, detail: `${next}-${throughSeq}` });
   if (tree.size !== throughSeq || !equalBytes(tree.root, archived.root))
     found('root-mismatch', { detail: `${tree.size}/${throughSeq}` });
-  await compare();
+  await compare(level);
   if (!sameTotals(archived, segments) || (filter === null && archived.skipped > 0))
     found('count-mismatch', {});
   check.tell(level, throughSeq - before.size, throughSeq - before.size);

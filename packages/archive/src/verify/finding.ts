@@ -39,7 +39,23 @@ export type FindingCode =
   | 'stretch-missing'
   // references
   | 'attachment-unlisted'
-  | 'attachment-unnamed';
+  | 'attachment-unnamed'
+  // decryption
+  | 'not-opened'
+  | 'key-mismatch'
+  | 'key-missing'
+  | 'epoch-before'
+  | 'line-mismatch'
+  | 'message-mismatch'
+  | 'not-authentic'
+  | 'chain-mismatch'
+  | 'readable'
+  | 'filter-mismatch'
+  | 'filter-exceeded'
+  | 'messages-missing'
+  | 'attachments-mismatch'
+  | 'attachment-passed-over'
+  | 'content-mismatch';
 
 /** Something that is wrong with an archive, or with the log that it holds. Holds no content. */
 export interface Finding {
@@ -69,7 +85,9 @@ export interface Findings {
 
 const MAX_LISTED = 1000;
 /** What a true archive of a log can have. */
-const NOTES: ReadonlySet<FindingCode> = new Set();
+const NOTES: ReadonlySet<FindingCode> = new Set([
+  ...(['messages-missing', 'epoch-before', 'readable', 'attachment-passed-over'] as const),
+]);
 
 /** Nothing found yet. */
 export function newFindings(): Findings {

@@ -7,7 +7,7 @@ import { ArchiveError } from '../errors.ts';
 const LEAF_BYTES = 32;
 
 /** A segment's leaves, 32 bytes each. @throws ArchiveError `malformed` for more or fewer than it is to have */
-async function* readLeaves(
+export async function* readLeaves(
   files: ArchiveFiles,
   group: GroupId,
   stretch: Stretch,

@@ -1,15 +1,18 @@
 import type { DeviceId, GroupId, MemberId, OrgId, Primitives } from '@keytide/crypto-core';
 import type { DirectoryState } from '@keytide/key-directory';
+import type { AgeIdentity } from '../age/hybrid.ts';
 import type { ArchiveFiles } from '../container/destination.ts';
 import { NAMES } from '../container/names.ts';
 import type { SignedManifest } from '../container/signed-manifest.ts';
 import type { Check, VerifyProgress } from './check.ts';
 import { checkGroup, provenThrough, type CheckedGroup, type Proven } from './completeness.ts';
+import { checkDecryption, type DecryptionReport } from './decryption.ts';
 import { newFindings, type Finding, type VerifyLevel } from './finding.ts';
 import { checkHashes } from './hashes.ts';
 import { checkAuthority, checkMembership, checkNote } from './membership.ts';
 import { checkPrevious } from './previous.ts';
 import { checkReferences, type ListedAttachments } from './references.ts';
+import type { Sample } from './sample.ts';
 import { segmentsIn } from './segments.ts';
 import { checkStructure, type Structure } from './structure.ts';
 
@@ -21,6 +24,10 @@ export interface VerifyOptions {
   readonly org?: OrgId;
   /** Stops after the structure: reads no large file. */
   readonly quick?: boolean;
+  /** What opens it: then each line and each attachment is looked at as well, if `quick` is not set. */
+  readonly identities?: readonly AgeIdentity[];
+  /** How much of it is opened; all where it is left out. */
+  readonly sample?: Sample;
   /** The archive before, verified: this one is to go on from it. */
   readonly previous?: SignedManifest;
   readonly onProgress?: (progress: VerifyProgress) => void;
@@ -68,6 +75,8 @@ export interface ArchiveReport {
   readonly groups: readonly GroupReport[];
   readonly attachments: { readonly present: number; readonly missing: number };
   readonly files: { readonly count: number; readonly sizeBytes: number };
+  /** How much was opened; `null` where nothing was. */
+  readonly decryption: DecryptionReport | null;
 }
 
 /**
@@ -76,7 +85,7 @@ export interface ArchiveReport {
  * @throws what the place throws when it cannot be read, and the signal's reason
  */
 export async function verifyArchive(options: VerifyOptions): Promise<ArchiveReport> {
-  const { primitives, files, org, quick = false, previous, onProgress, signal } = options;
+  const { primitives, files, org, quick = false, previous, identities, onProgress, signal } = options;
   const findings = newFindings();
   const check: Check = {
     ...{ primitives, files, findings },
@@ -97,17 +106,23 @@ export async function verifyArchive(options: VerifyOptions): Promise<ArchiveRepo
 
   const levels: VerifyLevel[] = ['structure'];
   let groups: readonly CheckedGroup[] = [];
-  let attachments: ListedAttachments = new Map();
+  let listed: ListedAttachments = new Map();
+  let decryption: DecryptionReport | null = null;
   if (!quick) {
     await checkHashes(check, structure);
     groups = signed === null || state === null ? [] : await checkGroups(check, structure, states);
     if (signed !== null && previous !== undefined) checkPrevious(check, signed.manifest, previous);
     const named = groups.flatMap(({ segments }) => segments.flatMap(({ summary }) => summary.attachments));
     if (sizes.has(NAMES.attachments))
-      attachments = await checkReferences(check, new Set(named), new Set(sizes.keys()));
+      listed = await checkReferences(check, new Set(named), new Set(sizes.keys()));
     levels.push('hashes', 'completeness', 'references');
+    if (identities !== undefined && signed !== null) {
+      const { sample = null } = options;
+      decryption = await checkDecryption(check, groups, { identities, sample, signed, states, listed });
+      levels.push('decryption');
+    }
   }
-  const missing = [...attachments.values()].filter((listed) => listed.missing !== null).length;
+  const missing = [...listed.values()].filter((one) => one.missing !== null).length;
   return {
     verdict: findings.faults === 0 ? 'sound' : 'unsound',
     levels,
@@ -115,7 +130,8 @@ export async function verifyArchive(options: VerifyOptions): Promise<ArchiveRepo
     findingCount: findings.total,
     archive: signed && archiveOf(signed, state, org !== undefined),
     groups: groupsOf(signed, groups, state),
-    attachments: { present: attachments.size - missing, missing },
+    decryption,
+    attachments: { present: listed.size - missing, missing },
     files: { count: sizes.size, sizeBytes: [...sizes.values()].reduce((sum, size) => sum + size, 0) },
   };
 }

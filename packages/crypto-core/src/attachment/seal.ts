@@ -71,6 +71,14 @@ export function resumeSealing(primitives: Primitives, checkpoint: Uint8Array): A
   return sealer({ primitives, key, padded, hashes: hashesFromCbor(fields[3]) });
 }
 
+/** Seals anew what a descriptor describes. For `contentCheck` alone: other content under this key would give both away. */
+export function resealAttachment(
+  primitives: Primitives,
+  { key, padded, root }: AttachmentDescriptor,
+): AttachmentSealer {
+  return sealer({ primitives, key, padded, hashes: startHashes(root !== null) });
+}
+
 interface Start {
   readonly primitives: Primitives;
   readonly key: Secret;

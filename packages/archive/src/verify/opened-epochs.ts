@@ -1,0 +1,89 @@
+import {
+  CryptoError,
+  equalBytes,
+  openEpoch,
+  Secret,
+  verifyCommitment,
+  type EpochKeys,
+} from '@keytide/crypto-core';
+import { openAge } from '../age/age-file.ts';
+import type { AgeIdentity } from '../age/hybrid.ts';
+import { readEpochKeys } from '../container/epoch-keys.ts';
+import { groupFile } from '../container/names.ts';
+import { ArchiveError } from '../errors.ts';
+import type { Check } from './check.ts';
+import type { CheckedGroup } from './completeness.ts';
+import type { RingEpoch } from './statement-ring.ts';
+
+/** An opened epoch knows all of its devices: few are kept at a time. */
+const MAX_OPEN = 4;
+
+/** The epochs of a group that an archive has the keys of. */
+export interface OpenedEpochs {
+  /** `'before'` for an epoch whose statement is in an archive before, `null` where there is no key. */
+  keysOf(epoch: number): EpochKeys | 'before' | null;
+  dispose(): void;
+}
+
+/** Reads `keys.age`; keys that are not those of their statements are findings. */
+export async function openEpochs(
+  { primitives, files, findings }: Check,
+  { archived: { group }, epochs, ring }: CheckedGroup,
+  identities: readonly AgeIdentity[],
+): Promise<OpenedEpochs> {
+  const file = groupFile(group, 'keys.age');
+  const known = new Map<number, RingEpoch>(epochs.map((epoch) => [epoch.statement.epoch, epoch]));
+  const firstEpoch = epochs[0]?.statement.epoch ?? 1;
+  const keys = new Map<number, Secret>();
+  const opened = new Map<number, EpochKeys>();
+  const found = (code: 'key-mismatch' | 'not-opened', detail: string): void =>
+    findings.add('decryption', code, { file, group, detail });
+
+  try {
+    for await (const { epoch, statement, key } of readEpochKeys(
+      openAge(files.read(file), { primitives, identities }),
+    )) {
+      const of = known.get(epoch)?.statement;
+      try {
+        if (of === undefined ? epoch >= firstEpoch : !equalBytes(of.hash, statement))
+          throw new CryptoError('wrong-context', 'the key of another epoch');
+        if (of !== undefined) verifyCommitment(primitives, of, key);
+        keys.set(epoch, key);
+      } catch (error) {
+        if (!(error instanceof CryptoError)) throw error;
+        key.dispose();
+        found('key-mismatch', String(epoch));
+      }
+    }
+  } catch (error) {
+    if (!(error instanceof ArchiveError)) throw error;
+    found('not-opened', error.code);
+  }
+
+  return {
+    keysOf(epoch) {
+      const of = known.get(epoch);
+      if (of === undefined) return epoch < firstEpoch ? 'before' : null;
+      const key = keys.get(epoch);
+      if (key === undefined) return null;
+      const ready =
+        opened.get(epoch) ??
+        openEpoch({
+          ...{ primitives, statement: of.statement, devices: ring.devicesOf(of) },
+          key: Secret.own(key.use((bytes) => bytes.slice())),
+        });
+      // The one that was used last goes last.
+      opened.delete(epoch);
+      opened.set(epoch, ready);
+      const [oldest] = opened;
+      if (opened.size > MAX_OPEN && oldest !== undefined) {
+        oldest[1].dispose();
+        opened.delete(oldest[0]);
+      }
+      return ready;
+    },
+    dispose() {
+      for (const key of [...keys.values(), ...opened.values()]) key.dispose();
+    },
+  };
+}

@@ -23,10 +23,17 @@ export type {
   SourceEntry,
   SourceGroup,
 } from './export/source.ts';
+export {
+  readArchive,
+  type ArchivedMember,
+  type OpenedArchive,
+  type ReadOptions,
+} from './open/read-archive.ts';
 export type { VerifyProgress } from './verify/check.ts';
 export type { Proven } from './verify/completeness.ts';
 export type { DecryptionReport } from './verify/decryption.ts';
 export type { Finding, FindingCode, VerifyLevel } from './verify/finding.ts';
+export type { ListedAttachment, ListedAttachments } from './verify/references.ts';
 export type { Sample } from './verify/sample.ts';
 export {
   verifyArchive,

@@ -8,7 +8,7 @@ const LEAF_BYTES = 32;
 
 /** A segment's leaves, 32 bytes each. @throws ArchiveError `malformed` for more or fewer than it is to have */
 export async function* readLeaves(
-  files: ArchiveFiles,
+  files: Pick<ArchiveFiles, 'read'>,
   group: GroupId,
   stretch: Stretch,
 ): AsyncGenerator<Uint8Array, void, undefined> {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { ArchiveFiles } from '../container/destination.ts';
 import { readLines } from '../container/json-lines.ts';
 import { attachmentFile, NAMES } from '../container/names.ts';
 import { ArchiveError } from '../errors.ts';
@@ -8,7 +9,7 @@ import { withFile, type Check } from './check.ts';
 export type ListedAttachments = ReadonlyMap<string, ListedAttachment>;
 
 /** A line of `attachments.jsonl`. */
-interface ListedAttachment {
+export interface ListedAttachment {
   readonly sizeBytes: number;
   /** Why it is not here; `null` for one that is. */
   readonly missing: string | null;
@@ -28,8 +29,10 @@ export async function checkReferences(
   named: ReadonlySet<string>,
   names: ReadonlySet<string>,
 ): Promise<ListedAttachments> {
-  const { findings } = check;
-  const listed = await readAttachments(check);
+  const { files, findings } = check;
+  const place = { level, file: NAMES.attachments } as const;
+  const listed =
+    (await withFile(check, place, () => readAttachments(files))) ?? new Map<string, ListedAttachment>();
   for (const blob of named) {
     const file = attachmentFile(blob);
     const line = listed.get(blob);
@@ -49,19 +52,17 @@ export async function checkReferences(
   return listed;
 }
 
-async function readAttachments(check: Check): Promise<ListedAttachments> {
+/** Reads `attachments.jsonl`. @throws ArchiveError `malformed`, `missing-file` */
+export async function readAttachments(files: Pick<ArchiveFiles, 'read'>): Promise<ListedAttachments> {
   const listed = new Map<string, ListedAttachment>();
   let before = '';
-  const file = NAMES.attachments;
-  await withFile(check, { level, file }, async () => {
-    for await (const value of readLines(check.files.read(file))) {
-      const line = lineSchema.safeParse(value).data;
-      if (line === undefined || line.blob <= before)
-        throw new ArchiveError('malformed', 'not a line of an attachment');
-      const { blob, sizeBytes, missing = null } = line;
-      before = blob;
-      listed.set(blob, { sizeBytes, missing });
-    }
-  });
+  for await (const value of readLines(files.read(NAMES.attachments))) {
+    const line = lineSchema.safeParse(value).data;
+    if (line === undefined || line.blob <= before)
+      throw new ArchiveError('malformed', 'not a line of an attachment');
+    const { blob, sizeBytes, missing = null } = line;
+    before = blob;
+    listed.set(blob, { sizeBytes, missing });
+  }
   return listed;
 }

@@ -9,12 +9,12 @@ import { checkGroup, provenThrough, type CheckedGroup, type Proven } from './com
 import { checkDecryption, type DecryptionReport } from './decryption.ts';
 import { newFindings, type Finding, type VerifyLevel } from './finding.ts';
 import { checkHashes } from './hashes.ts';
-import { checkAuthority, checkMembership, checkNote } from './membership.ts';
 import { checkPrevious } from './previous.ts';
 import { checkReferences, type ListedAttachments } from './references.ts';
 import type { Sample } from './sample.ts';
 import { segmentsIn } from './segments.ts';
-import { checkStructure, type Structure } from './structure.ts';
+import type { Structure } from './structure.ts';
+import { verifyStructure } from './verify-structure.ts';
 
 /** What a verification looks at, and how closely. */
 export interface VerifyOptions {
@@ -95,14 +95,9 @@ export async function verifyArchive(options: VerifyOptions): Promise<ArchiveRepo
     },
   };
   signal?.throwIfAborted();
-  const structure = await checkStructure(check);
+  const { structure, states } = await verifyStructure(check, org);
   const { sizes, signed } = structure;
-  const states = sizes.has(NAMES.membership) ? await checkMembership(check) : [];
   const state = states.at(-1) ?? null;
-  if (org !== undefined && signed !== null && signed.manifest.org !== org)
-    findings.add('structure', 'other-org', { file: NAMES.signedManifest });
-  if (signed !== null && state !== null) checkAuthority(check, signed, state);
-  if (sizes.has(NAMES.checkpoint)) await checkNote(check, states);
 
   const levels: VerifyLevel[] = ['structure'];
   let groups: readonly CheckedGroup[] = [];

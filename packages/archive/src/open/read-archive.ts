@@ -1,0 +1,76 @@
+import type { GroupId, MemberId, OrgId, Primitives } from '@keytide/crypto-core';
+import type { Role } from '@keytide/key-directory';
+import type { AgeIdentity } from '../age/hybrid.ts';
+import type { ArchiveFiles } from '../container/destination.ts';
+import type { ArchivedGroup, SignedManifest } from '../container/signed-manifest.ts';
+import { ArchiveError } from '../errors.ts';
+import type { ExportSource, SourceEntry } from '../export/source.ts';
+import type { Check } from '../verify/check.ts';
+import { newFindings } from '../verify/finding.ts';
+import { readAttachments, type ListedAttachments } from '../verify/references.ts';
+import { verifyStructure } from '../verify/verify-structure.ts';
+import { archiveSource } from './archive-source.ts';
+import { verifiedFiles } from './verified-files.ts';
+
+/** What an archive is opened with. */
+export interface ReadOptions {
+  readonly primitives: Primitives;
+  readonly files: ArchiveFiles;
+  readonly identities: readonly AgeIdentity[];
+  /** The organisation that it is to be of. Without it, the archive's own word is taken. */
+  readonly org?: OrgId;
+}
+
+/** Somebody who is, or was, in the organisation. */
+export interface ArchivedMember {
+  readonly id: MemberId;
+  /** As shown to people; not unique. */
+  readonly handle: string;
+  readonly role: Role;
+  readonly isFormer: boolean;
+}
+
+/** An archive that is read. What was altered is refused when it comes to it, and nothing of it is shown. */
+export interface OpenedArchive {
+  readonly signed: SignedManifest;
+  /** By the end of the membership log that is in it. */
+  readonly members: readonly ArchivedMember[];
+  readonly groups: readonly ArchivedGroup[];
+  /** By blob id. */
+  readonly attachments: ListedAttachments;
+  /** What it has of a group's log, in its order. @throws ArchiveError `damaged`, `malformed`, `no-identity` */
+  entries(group: GroupId): AsyncIterable<SourceEntry>;
+  /** What another archive can be made from. One that a filter was made with lacks entries: `source-damaged`. */
+  readonly source: ExportSource;
+}
+
+/**
+ * Opens an archive. Its structure and signatures are verified before, and each file before it is read; what only
+ * `verifyArchive` finds, that messages are their senders', is for that.
+ * @throws ArchiveError `damaged`, with the code of the first finding as its cause; what the place throws
+ */
+export async function readArchive(options: ReadOptions): Promise<OpenedArchive> {
+  const { primitives, files, identities, org } = options;
+  const findings = newFindings();
+  const check: Check = { primitives, files, findings, tell: () => {} };
+  const { structure, states } = await verifyStructure(check, org);
+  const { signed, listed } = structure;
+  const state = states.at(-1);
+  const [first] = findings.list;
+  if (first !== undefined || signed === null || listed === null || state === undefined)
+    throw new ArchiveError('damaged', 'not an archive as it was written', { cause: first?.code });
+  const verified = verifiedFiles(files, listed);
+  const attachments = await readAttachments(verified);
+  const source = archiveSource({ primitives, identities, files: verified, attachments, signed });
+  return {
+    ...{ signed, groups: signed.manifest.groups, attachments, source },
+    members: [...state.members.values()].map(({ id, handle, role, removedAt }) => {
+      return { id, handle, role, isFormer: removedAt !== null };
+    }),
+    entries(group) {
+      const archived = signed.manifest.groups.find((one) => one.group === group);
+      if (archived === undefined) throw new ArchiveError('missing-file', 'not a group of this archive');
+      return source.entries(group, archived.before.size + 1, archived.throughSeq);
+    },
+  };
+}

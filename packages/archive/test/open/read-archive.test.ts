@@ -74,7 +74,7 @@ describe('an archive that is read', () => {
     // Read by people, by BagIt and by who verifies.
     const others = /README|^tagmanifest|\.json$/;
     for (const [name, bytes] of archive.files) {
-      if (others.test(name)) continue;
+      if (others.test(name) || bytes.length === 0) continue;
       const altered = copyOf(archive);
       (altered.files.get(name) as Uint8Array)[Math.floor(bytes.length / 2)]! ^= 1;
       await expect(everythingIn(altered), name).rejects.toMatchObject({ name: 'ArchiveError' });

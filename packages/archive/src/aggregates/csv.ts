@@ -1,3 +1,4 @@
+import { csvText } from '../csv-field.ts';
 import type { AggregateTable, TableNumbers } from './table.ts';
 
 /**
@@ -10,9 +11,9 @@ export function tableCsv(table: AggregateTable): string {
   const numbers = (found: TableNumbers | null): string[] =>
     (found === null ? ['', ...measures.map(() => '')] : [found.count, ...found.sums]).map(String);
   const rows = [
-    [...by.map(text), 'count', ...measures.map(text), 'withheld', 'together'],
+    [...by.map(csvText), 'count', ...measures.map(csvText), 'withheld', 'together'],
     ...cells.map((cell) => [
-      ...cell.labels.map(text),
+      ...cell.labels.map(csvText),
       ...numbers(cell.numbers),
       cell.withheld ?? '',
       cell.together === null ? '' : String(cell.together + 1),
@@ -25,9 +26,4 @@ export function tableCsv(table: AggregateTable): string {
     ]),
   ];
   return rows.map((row) => `${row.join(',')}\r\n`).join('');
-}
-
-function text(field: string): string {
-  const inert = /^[=+\-@\t\r]/.test(field) ? `'${field}` : field;
-  return /[",\r\n]/.test(inert) ? `"${inert.replace(/"/g, '""')}"` : inert;
 }

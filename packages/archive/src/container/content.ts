@@ -22,7 +22,7 @@ export function contentOf(payload: Uint8Array): { readonly content: JsonValue } 
 }
 
 /** CBOR as JSON: byte strings are `{"$bytes": base64url}`, and a map that looks like one is wrapped in `$map`. */
-function toJson(value: CborValue): JsonValue {
+export function toJson(value: CborValue): JsonValue {
   if (value instanceof Uint8Array) return { [BYTES]: toBase64Url(value) };
   if (Array.isArray(value)) return value.map(toJson);
   if (typeof value !== 'object' || value === null) return value as JsonValue;

@@ -1,0 +1,4 @@
+export { csvTable, type CsvOptions } from './formats/csv.ts';
+export { jsonLines, readJsonLines } from './formats/jsonl.ts';
+export { entriesIn, type OpenedEntries, type OpenedEntry } from './formats/opened-entry.ts';
+export { ArchiveError, type ArchiveErrorCode } from './errors.ts';

@@ -1,0 +1,27 @@
+import type { GroupId } from '@keytide/crypto-core';
+import type { SourceEntry } from '../export/source.ts';
+import type { OpenedArchive } from '../open/read-archive.ts';
+
+/** An entry of an archive that was opened, and who wrote it. Its content is in the clear. */
+export interface OpenedEntry {
+  readonly group: GroupId;
+  readonly entry: SourceEntry;
+  /** The name of the message's member; `null` where there is none. */
+  readonly name: string | null;
+}
+
+/** Gives the entries, each group's together and in the order of its log; from the start each time it is called. */
+export type OpenedEntries = () => AsyncIterable<OpenedEntry> | Iterable<OpenedEntry>;
+
+/** What an archive says, with the names that are in its membership log. The entries end with what `readArchive` throws. */
+export function entriesIn({ groups, members, entries }: OpenedArchive): OpenedEntries {
+  const names = new Map(members.map(({ id, handle }) => [id, handle]));
+  return async function* () {
+    for (const { group } of groups)
+      for await (const entry of entries(group))
+        yield { group, entry, name: entry.kind === 'message' ? (names.get(entry.member) ?? null) : null };
+  };
+}
+
+/** An entry of the log that is a message, in any state. */
+export type MessageEntry = Extract<SourceEntry, { kind: 'message' }>;

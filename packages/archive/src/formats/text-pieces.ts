@@ -19,7 +19,7 @@ export async function* textPieces(
 }
 
 /** @throws ArchiveError `malformed` for lone surrogates */
-export function utf8(text: string): Uint8Array {
+function utf8(text: string): Uint8Array {
   const bytes = encodeUtf8(text);
   if (bytes === null) throw new ArchiveError('malformed', 'text that is no Unicode');
   return bytes;

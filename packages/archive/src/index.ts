@@ -29,6 +29,12 @@ export {
   type OpenedArchive,
   type ReadOptions,
 } from './open/read-archive.ts';
+  readArchiveStats,
+  readSignedManifest,
+  type ArchiveStats,
+  type CodeCounts,
+  type GroupStats,
+} from './stats.ts';
 export type { VerifyProgress } from './verify/check.ts';
 export type { Proven } from './verify/completeness.ts';
 export type { DecryptionReport } from './verify/decryption.ts';

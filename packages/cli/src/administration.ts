@@ -10,7 +10,7 @@ import { approve, submit } from './commands/proposals.ts';
 import { removeMember } from './commands/remove.ts';
 import { changeRole } from './commands/role.ts';
 import { verifyEvidence } from './commands/verify-evidence.ts';
-import { verifyMember } from './commands/verify.ts';
+import { compareMember } from './commands/compare.ts';
 import { wipe, WIPE_TARGETS } from './commands/wipe.ts';
 import { wipeStatus } from './commands/wipe-status.ts';
 import type { Run } from './context.ts';
@@ -47,11 +47,11 @@ export function addPeople(program: Command, run: Run): void {
     .option('--offline', 'what this device knows already')
     .action((options) => run((context) => listMembers(context, options)));
   program
-    .command('verify')
+    .command('compare')
     .description('show the number that two people compare in person')
     .argument('<name>', 'as `keytide members` shows it')
     .option('--same-as <digits>', 'the number that they see: takes note of their devices when it is the same')
-    .action((name, options) => run((context) => verifyMember(context, name, options)));
+    .action((name, options) => run((context) => compareMember(context, name, options)));
   addDevices(program.command('device').description('devices of members'), run);
 }
 

@@ -47,6 +47,7 @@ const DEFAULTS: Readonly<Record<string, Advice>> = {
   CryptoError: unexpected('Run the command again.'),
   DirectoryError: refused('The rules of the organisation do not allow it; ask an admin.'),
   ProtocolError: misbehaved(TELL_ADMIN),
+  ArchiveError: unexpected('Run the command again.'),
   RelayError: unexpected('See the log above; KEYTIDE_DEBUG=1 shows more.'),
 };
 
@@ -115,6 +116,23 @@ const ADVICE: Readonly<Record<string, Readonly<Record<string, Advice>>>> = {
     'unsupported-version': refused('Update keytide: the organisation uses something newer.'),
     forked: misbehaved(TELL_ADMIN),
     'rolled-back': misbehaved(TELL_ADMIN),
+  },
+  ArchiveError: {
+    'no-recipient': usage('Have the policy name an archive key, or name who is to open it with --recipient.'),
+    'bad-key': usage('Give the whole key, from age1pq1 on, or a file with one a line.'),
+    'not-empty': usage('Give a new folder; `keytide stats` says what is in this one, if it is an archive.'),
+    'other-export': usage('Give the options with which it was begun, or another folder.'),
+    'other-log': usage('Give the newest archive of this organisation with --since, or none.'),
+    'not-permitted': refused('Ask an admin for the role of an exporter (`keytide role`).'),
+    'missing-file': usage(
+      'It is no archive, or an export that is not whole: run `keytide export` there again.',
+    ),
+    malformed: usage('It is no archive, or a damaged one: get another copy.'),
+    'too-large': usage('It is no archive, or a damaged one: get another copy.'),
+    'unexpected-file': usage('It is no archive, or a damaged one: get another copy.'),
+    'unsupported-version': usage('Update keytide: it was made by a newer one.'),
+    'destination-full': unexpected('Make room and run the same command again: it goes on from there.'),
+    'source-damaged': unexpected('Run the command again; if it stays, export to another folder.'),
   },
   RelayError: {
     'data-folder-locked': locked('Stop the relay that uses this folder, or give another --data.'),

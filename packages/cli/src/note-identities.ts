@@ -12,7 +12,7 @@ export function noteIdentities({ output }: Context, client: Keytide): void {
       ...(added.length > 0 ? [`${added.length} came`] : []),
       ...(revoked.length > 0 ? [`${revoked.length} ended`] : []),
     ];
-    output.note(`The devices of ${name} have changed: ${changes.join(', ')}. \`keytide verify\` compares.`);
+    output.note(`The devices of ${name} have changed: ${changes.join(', ')}. See \`keytide compare\`.`);
   });
   client.on('stolen-key', ({ index }) => {
     const event = { event: 'stolen-key', index };

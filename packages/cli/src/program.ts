@@ -4,6 +4,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { addAccess } from './access.ts';
 import { addAdministration, addPeople } from './administration.ts';
 import { addArchiveKey } from './archive-key.ts';
+import { addArchives } from './archives.ts';
 import { chat } from './commands/chat.ts';
 import { createOrg } from './commands/org-create.ts';
 import { recoverOrg } from './commands/org-recover.ts';
@@ -41,6 +42,7 @@ export function createProgram(signal: AbortSignal, finish: (exitCode: ExitCode) 
   addArchiveKey(program, run);
   addConversation(program, run);
   addRequests(program, run);
+  addArchives(program, run);
   program
     .command('status')
     .description('where this device stands; also sends what waits')

@@ -5,8 +5,12 @@ export type Progress = (done: number, total: number) => void;
 
 const WIDTH = 30;
 
-/** A bar on a terminal, JSON lines with `--json`, nothing elsewhere. `stage` names what is counted. */
+/**
+ * A bar on a terminal, with how fast it goes and how long it takes; JSON lines with `--json`, nothing elsewhere. `stage`
+ * names what is counted.
+ */
 export function createProgress(output: Output, stage: string, stderr: NodeJS.WriteStream): Progress {
+  const startMs = Date.now();
   let last = -1;
   return (done, total) => {
     if (done === last) return;
@@ -15,6 +19,23 @@ export function createProgress(output: Output, stage: string, stderr: NodeJS.Wri
     if (output.json || !stderr.isTTY) return;
     const filled = total === 0 ? WIDTH : Math.floor((done / total) * WIDTH);
     const bar = '#'.repeat(filled).padEnd(WIDTH, '.');
-    stderr.write(`\r${stage.padEnd(9)} [${bar}] ${done}/${total}${done === total ? '\n' : ''}`);
+    const pace = paceText(done, total, (Date.now() - startMs) / 1000);
+    stderr.write(
+      `\r${stage.padEnd(9)} [${bar}] ${done}/${total}${pace}${ERASE_REST}${done === total ? '\n' : ''}`,
+    );
   };
+}
+
+const ERASE_REST = '\u001b[K';
+
+/** How many a second, and how long the rest takes at that. */
+export function paceText(done: number, total: number, seconds: number): string {
+  if (done === 0 || seconds < 1) return '';
+  const perSecond = done / seconds;
+  const rate = perSecond < 10 ? perSecond.toFixed(1) : String(Math.round(perSecond));
+  if (done >= total) return `, ${rate}/s`;
+  const left = Math.ceil((total - done) / perSecond);
+  const clock =
+    left < 60 ? `${left} s` : left < 3600 ? `${Math.ceil(left / 60)} min` : `${(left / 3600).toFixed(1)} h`;
+  return `, ${rate}/s, ${clock} left`;
 }

@@ -108,12 +108,15 @@ describe('devices', () => {
     const row = async (): Promise<string> =>
       /^cy .*$/m.exec((await on('bo', ['members'])).stdout)?.[0] ?? 'none';
     expect(await row()).toMatch(/changed$/);
-    const { digits } = await json('cy new', ['verify', 'bo']);
-    expect(await json('bo', ['verify', 'cy'])).toMatchObject({ digits, changed: true });
+    const { digits } = await json('cy new', ['compare', 'bo']);
+    expect(await json('bo', ['compare', 'cy'])).toMatchObject({ digits, changed: true });
     const other = String(digits).replace(/\d/, (digit) => String((Number(digit) + 1) % 10));
-    expect(await refusal('bo', ['verify', 'cy', '--same-as', other])).toEqual([EXIT.refused, 'other-number']);
+    expect(await refusal('bo', ['compare', 'cy', '--same-as', other])).toEqual([
+      EXIT.refused,
+      'other-number',
+    ]);
     expect(await row()).toMatch(/changed$/);
-    await json('bo', ['verify', 'cy', '--same-as', String(digits)]);
+    await json('bo', ['compare', 'cy', '--same-as', String(digits)]);
     expect(await row()).not.toMatch(/changed$/);
   });
 

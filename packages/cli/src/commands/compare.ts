@@ -6,10 +6,10 @@ import { findMember } from '../find.ts';
 import { usageError } from '../usage.ts';
 
 /**
- * `keytide verify`: the number that two people compare in person. With the number that the other one sees, takes
+ * `keytide compare`: the number that two people compare in person. With the number that the other one sees, takes
  * note of their devices: those that were compared, and none that came since.
  */
-export async function verifyMember(
+export async function compareMember(
   context: Context,
   name: string,
   options: { sameAs?: string },
@@ -27,7 +27,7 @@ export async function verifyMember(
         ...(changed ? [`the devices of ${name} have changed since this was last compared`] : []),
       ]);
       context.output.note(
-        `${name} sees the same number. With the one they see: \`keytide verify --same-as\`.`,
+        `${name} sees the same number. With the one they see: \`keytide compare --same-as\`.`,
       );
       return;
     }

@@ -1,0 +1,113 @@
+import { sorted, type GroupId } from '@keytide/crypto-core';
+import { z } from 'zod';
+import { readAgeHeader } from './age/header.ts';
+import { readerOf } from './byte-reader.ts';
+import type { ArchiveFiles } from './container/destination.ts';
+import { readLines } from './container/json-lines.ts';
+import { NAMES } from './container/names.ts';
+import { readFile } from './container/read-file.ts';
+import { parseSignedManifest, type ArchivedGroup, type SignedManifest } from './container/signed-manifest.ts';
+import { ArchiveError } from './errors.ts';
+import type { SegmentSummary } from './export/segment.ts';
+import { partsOf, readSummary, segmentsIn } from './verify/segments.ts';
+
+/** How often each code is there. */
+export type CodeCounts = Readonly<Record<string, number>>;
+
+/** What an archive says that is in it. Nothing of it is checked: `verifyArchive` does. */
+export interface ArchiveStats {
+  readonly signed: SignedManifest;
+  readonly groups: readonly GroupStats[];
+  readonly attachments: {
+    readonly present: number;
+    readonly sizeBytes: number;
+    readonly missing: CodeCounts;
+  };
+  /** How many keys open it, of those who share a header; `null` where nothing is sealed. */
+  readonly recipients: number | null;
+  /** Of everything, what proves it included. */
+  readonly files: { readonly count: number; readonly sizeBytes: number };
+}
+
+/** What is in the segments of one group. */
+export interface GroupStats {
+  readonly group: GroupId;
+  readonly firstSeq: number;
+  readonly throughSeq: number;
+  readonly segments: number;
+  readonly messages: number;
+  readonly statements: number;
+  readonly skipped: number;
+  readonly invalid: CodeCounts;
+  readonly unreadable: CodeCounts;
+}
+
+const MAX_MANIFEST_BYTES = 8 * 1024 * 1024;
+const attachmentSchema = z.object({ sizeBytes: z.int().min(0), missing: z.string().optional() });
+
+/**
+ * Reads what an archive is, and what is in it, without a key: its manifest, and the summaries of its segments.
+ * @throws ArchiveError `missing-file` for an export that is not whole, or no archive; `malformed`, `unsupported-version`
+ */
+export async function readArchiveStats(files: ArchiveFiles): Promise<ArchiveStats> {
+  const signed = await readSignedManifest(files);
+  const sizes = new Map<string, number>();
+  for await (const { name, sizeBytes } of files.list()) sizes.set(name, sizeBytes);
+  const segments = segmentsIn(sizes.keys());
+  const groups: GroupStats[] = [];
+  let sealed: string | null = null;
+  for (const archived of signed.manifest.groups) {
+    const stretches = segments.get(archived.group) ?? [];
+    const stats = emptyStats(archived);
+    for (const stretch of stretches) addSummary(stats, await readSummary(files, archived.group, stretch));
+    for (const stretch of stretches.slice(0, 1)) sealed ??= partsOf(archived.group, stretch).age;
+    groups.push(stats);
+  }
+  const recipients =
+    sealed === null ? null : (await readAgeHeader(readerOf(files.read(sealed)))).stanzas.length;
+  const sizeBytes = [...sizes.values()].reduce((sum, size) => sum + size, 0);
+  const attachments = await readAttachments(files);
+  return { signed, groups, attachments, recipients, files: { count: sizes.size, sizeBytes } };
+}
+
+/** Reads the signed manifest of an archive, checking nothing. @throws as `readArchiveStats` */
+export async function readSignedManifest(files: ArchiveFiles): Promise<SignedManifest> {
+  return parseSignedManifest(await readFile(files, NAMES.signedManifest, MAX_MANIFEST_BYTES));
+}
+
+type Counting = { -readonly [Name in keyof GroupStats]: GroupStats[Name] };
+
+function emptyStats({ group, before, throughSeq }: ArchivedGroup): Counting {
+  const counts = { segments: 0, messages: 0, statements: 0, skipped: 0, invalid: {}, unreadable: {} };
+  return { group, firstSeq: before.size + 1, throughSeq, ...counts };
+}
+
+function addSummary(stats: Counting, summary: SegmentSummary): void {
+  stats.segments += 1;
+  stats.messages += summary.messages;
+  stats.statements += summary.statements;
+  stats.skipped += summary.skipped;
+  stats.invalid = sumOf(stats.invalid, summary.invalid);
+  stats.unreadable = sumOf(stats.unreadable, summary.unreadable);
+}
+
+async function readAttachments(files: ArchiveFiles): Promise<ArchiveStats['attachments']> {
+  const found = { present: 0, sizeBytes: 0 };
+  let missing: CodeCounts = {};
+  for await (const line of readLines(files.read(NAMES.attachments))) {
+    const attachment = attachmentSchema.safeParse(line).data;
+    if (attachment === undefined) throw new ArchiveError('malformed', 'not a line of an attachment');
+    if (attachment.missing !== undefined) {
+      missing = sumOf(missing, { [attachment.missing]: 1 });
+      continue;
+    }
+    found.present += 1;
+    found.sizeBytes += attachment.sizeBytes;
+  }
+  return { ...found, missing };
+}
+
+function sumOf(a: CodeCounts, b: CodeCounts): CodeCounts {
+  const names = sorted(new Set([...Object.keys(a), ...Object.keys(b)]));
+  return Object.fromEntries(names.map((name) => [name, (a[name] ?? 0) + (b[name] ?? 0)]));
+}

@@ -1,0 +1,46 @@
+import { InvalidArgumentError, type Command } from 'commander';
+import { exportArchiveTo } from './commands/export.ts';
+import { showArchiveStats } from './commands/stats.ts';
+import type { Run } from './context.ts';
+
+/** Taking everything out, and what was taken out. */
+export function addArchives(program: Command, run: Run): void {
+  program
+    .command('export')
+    .description('write an archive of everything that this device has; run again after a stop, it goes on')
+    .argument('<folder>', 'where it goes; made when missing')
+    .option('--since <folder>', 'the archive before: only what came since')
+    .option(
+      '--recipient <key>',
+      'who can open it besides the archive key: age1pq…, or a file of such lines; again for more',
+      several,
+      [],
+    )
+    .option('--member <name>', 'only what this member wrote; again for more', several, [])
+    .option('--collection <name>', 'only this collection; again for more', several, [])
+    .option('--from <date>', 'only from then on, such as 2026-03-01, UTC', parseTime)
+    .option('--to <date>', 'only before then', parseTime)
+    .option('--offline', 'what this device has, without asking the relay')
+    .option(
+      '--acknowledge',
+      'tell the relay that it may forget, also what could not be read for want of keys',
+    )
+    .option('--no-acknowledge', 'do not tell the relay that it may forget at its time')
+    .action((folder, options) => run((context) => exportArchiveTo(context, folder, options)));
+  program
+    .command('stats')
+    .description('what is in an archive, by its own word; needs no key, no device and no relay')
+    .argument('<folder>', 'the archive, or its ZIP file')
+    .action((folder) => run((context) => showArchiveStats(context, folder)));
+}
+
+function several(value: string, before: readonly string[]): readonly string[] {
+  return [...before, value];
+}
+
+function parseTime(text: string): number {
+  const ms = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(ms))
+    throw new InvalidArgumentError('Use a date such as 2026-03-01, or 2026-03-01T12:00Z.');
+  return ms;
+}

@@ -1,0 +1,120 @@
+import {
+  readArchiveStats,
+  readSignedManifest,
+  type ArchiveFilter,
+  type ArchiveStats,
+  type ExportProgress,
+} from '@keytide/archive';
+import { folderDestination } from '@keytide/archive/node';
+import { acknowledgeArchive, exportOrganisation, type Acknowledgement } from '@keytide/client/export';
+import { withArchive } from '../archive-place.ts';
+import { readRecipients } from '../archive-recipients.ts';
+import { summaryLines, summaryOf } from '../archive-summary.ts';
+import type { Context } from '../context.ts';
+import { untilOnline, withDevice } from '../device.ts';
+import { findMember } from '../find.ts';
+import { organisation, type Keytide } from '../organisation.ts';
+import { createProgress, type Progress } from '../progress.ts';
+import { usageError } from '../usage.ts';
+
+/** What is exported, for whom, and whether the relay is told. */
+export interface ExportChoice {
+  readonly since?: string;
+  readonly recipient: readonly string[];
+  readonly member: readonly string[];
+  readonly collection: readonly string[];
+  readonly from?: number;
+  readonly to?: number;
+  readonly offline?: true;
+  /** Left out: unless something could not be read for want of keys. */
+  readonly acknowledge?: boolean;
+}
+
+/** What the relay was told, or why it was not. */
+type Told = Acknowledgement | 'not-asked' | 'offline' | 'keys-missing';
+
+/** `keytide export`: an archive of everything, or of what is chosen. Stopped, the same command goes on. */
+export async function exportArchiveTo(context: Context, folder: string, choice: ExportChoice): Promise<void> {
+  const { output, signal } = context;
+  const recipients = await readRecipients(choice.recipient);
+  const since = choice.since === undefined ? null : await withArchive(choice.since, readSignedManifest);
+  try {
+    await withDevice(context, async (client) => {
+      if (!choice.offline) await untilOnline(context, client);
+      const destination = folderDestination(folder);
+      const { signed } = await exportOrganisation(client, {
+        ...{ destination, recipients, since, signal, filter: filterOf(client, choice) },
+        onProgress: progressTo(context),
+      });
+      const stats = await readArchiveStats(destination);
+      const told = await tellRelay(client, stats, choice);
+      output.result({ archive: folder, ...summaryOf(stats), relay: told }, [
+        ...summaryLines(stats),
+        `${'relay'.padEnd(12)} ${TOLD[told]}`,
+      ]);
+      if (signed.signatures.length < (client.policy.approvals?.export ?? 1))
+        output.note('The policy asks for more signatures under an archive: with one it does not count yet.');
+    });
+  } catch (error) {
+    if (signal.aborted) output.note(`Stopped. What is whole stays in ${folder}: the same command goes on.`);
+    throw error;
+  }
+}
+
+async function tellRelay(
+  client: Keytide,
+  { signed, groups }: ArchiveStats,
+  { acknowledge, offline }: ExportChoice,
+): Promise<Told> {
+  if (acknowledge === false) return 'not-asked';
+  if (offline) return 'offline';
+  const isShort = groups.some(({ unreadable }) => Object.keys(unreadable).some((code) => KEYLESS.has(code)));
+  if (isShort && acknowledge !== true) return 'keys-missing';
+  return await acknowledgeArchive(client, signed);
+}
+
+/** What another device, or the archive key, may still read. */
+const KEYLESS: ReadonlySet<string> = new Set(['ask-an-admin', 'key-not-yet-arrived', 'sealing-key-expired']);
+
+const TOLD: Readonly<Record<Told, string>> = {
+  acknowledged: 'told: it may forget all this at its time',
+  filtered: 'not told: this is not everything',
+  'begins-later': 'not told: nobody has exported, from this device, what comes before it',
+  'other-log': 'not told: this is not the log that this device has',
+  'not-asked': 'not told, as you said',
+  offline: 'not told: offline',
+  'keys-missing':
+    'not told: keys were missing for a part. Export with a device that has them, or give --acknowledge',
+};
+
+function progressTo({ output }: Context): (progress: ExportProgress) => void {
+  const log = createProgress(output, 'log', process.stderr);
+  let files: Progress | null = null;
+  return ({ phase, done, total }) => {
+    if (phase === 'log') return log(done, total);
+    files ??= createProgress(output, 'files', process.stderr);
+    files(done, total);
+  };
+}
+
+/** @throws CliError `unknown-member`, `usage` */
+function filterOf(client: Keytide, { member, collection, from, to }: ExportChoice): ArchiveFilter | null {
+  const unknown = collection.find((name) => !Object.hasOwn(organisation, name));
+  if (unknown !== undefined)
+    throw usageError(
+      `no collection is called ${unknown}`,
+      `Give one of ${Object.keys(organisation).join(', ')}.`,
+    );
+  const filter = {
+    // Who has left is not in the list of members, and has an id all the same.
+    ...(member.length === 0
+      ? {}
+      : { members: member.map((name) => (ID.test(name) ? name : findMember(client, name).id)) }),
+    ...(collection.length === 0 ? {} : { collections: collection }),
+    ...(from === undefined ? {} : { fromMs: from }),
+    ...(to === undefined ? {} : { toMs: to }),
+  };
+  return Object.keys(filter).length === 0 ? null : filter;
+}
+
+const ID = /^[0-9a-f]{32}$/;

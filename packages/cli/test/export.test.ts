@@ -1,0 +1,93 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { printRecipient } from '@keytide/archive';
+import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
+import { afterAll, expect, test } from 'vitest';
+import { EXIT } from '../src/exit-codes.ts';
+import { paceText } from '../src/progress.ts';
+import { openPeople } from './people.ts';
+
+const { relay, on, folder, close } = await openPeople();
+afterAll(close);
+
+const recipient = printRecipient(primitives.decapsulator(new Uint8Array(32).fill(5)).publicKey);
+const at = (name: string): string => join(folder, name);
+
+test('everything is exported, then what came since, and an archive says what is in it', async () => {
+  await on('ada', ['org', 'create', '--relay', relay.url, '--name', 'ada']);
+  expect(await on('ada', ['export', at('a')])).toMatchObject({
+    code: EXIT.usage,
+    failed: { error: { code: 'no-recipient' } },
+  });
+  const { link } = (await on('ada', ['invite'])).said;
+  await on('bob', ['join', '-', '--name', 'bob'], link);
+  await on('bob', ['send', 'the bridge is closed']);
+  expect(await on('bob', ['export', at('b'), '--recipient', recipient])).toMatchObject({
+    code: EXIT.refused,
+    failed: { error: { code: 'not-permitted' } },
+  });
+
+  await writeFile(at('key.txt'), `# of the board\n${recipient}\n`);
+  const whole = await on('ada', ['export', at('a'), '--recipient', at('key.txt')]);
+  expect(whole).toMatchObject({
+    code: EXIT.ok,
+    said: { relay: 'acknowledged', recipients: 1, groups: [{ firstSeq: 1, messages: 1, unreadable: {} }] },
+  });
+  expect((await on('ada', ['export', at('a'), '--recipient', recipient])).failed.error.code).toBe(
+    'not-empty',
+  );
+
+  await on('ada', ['send', 'we take the upper road']);
+  const since = ['--since', at('a'), '--recipient', recipient];
+  const rest = await on('ada', ['export', at('c'), '--offline', ...since]);
+  expect(rest.said).toMatchObject({
+    relay: 'offline',
+    groups: [{ firstSeq: whole.said.groups[0].throughSeq + 1, messages: 1 }],
+  });
+  // Without a home: it takes no device.
+  const { relay: told, archive, ...stats } = rest.said;
+  expect([told, archive]).toEqual(['offline', at('c')]);
+  expect((await on('nobody', ['stats', at('c')])).said).toEqual(stats);
+  expect(await on('nobody', ['stats', folder])).toMatchObject({
+    code: EXIT.usage,
+    failed: { error: { code: 'missing-file' } },
+  });
+}, 120_000);
+
+test('what is chosen is exported, and the relay is told of nothing', async () => {
+  const chosen = [
+    '--recipient',
+    recipient,
+    '--member',
+    'bob',
+    '--collection',
+    'chat',
+    '--from',
+    '2026-01-01',
+  ];
+  const { said } = await on('ada', ['export', at('d'), ...chosen]);
+  expect(said).toMatchObject({
+    relay: 'filtered',
+    filter: { collections: ['chat'], fromMs: Date.UTC(2026, 0, 1) },
+    groups: [{ messages: 1, skipped: 1 }],
+  });
+  for (const wrong of [
+    ['--collection', 'chats'],
+    ['--member', 'nobody'],
+    ['--to', 'tomorrow'],
+    ['--recipient', 'age1pq1'],
+  ])
+    expect((await on('ada', ['export', at('e'), '--recipient', recipient, ...wrong])).code).toBe(EXIT.usage);
+  expect((await readFile(join(at('d'), 'data/README-DECRYPT.txt'), 'utf8')).length).toBeGreaterThan(100);
+}, 120_000);
+
+test.each([
+  [0, 10, 5, ''],
+  [5, 10, 0.5, ''],
+  [5, 10, 5, ', 1.0/s, 5 s left'],
+  [1000, 100_000, 10, ', 100/s, 17 min left'],
+  [1, 10_000, 2, ', 0.5/s, 5.6 h left'],
+  [10, 10, 5, ', 2.0/s'],
+])('%i of %i after %f seconds: %j', (done, total, seconds, text) => {
+  expect(paceText(done, total, seconds)).toBe(text);
+});

@@ -63,8 +63,7 @@ export async function readArchiveStats(files: ArchiveFiles): Promise<ArchiveStat
     for (const stretch of stretches.slice(0, 1)) sealed ??= partsOf(archived.group, stretch).age;
     groups.push(stats);
   }
-  const recipients =
-    sealed === null ? null : (await readAgeHeader(readerOf(files.read(sealed)))).stanzas.length;
+  const recipients = sealed === null ? null : await countRecipients(files, sealed);
   const sizeBytes = [...sizes.values()].reduce((sum, size) => sum + size, 0);
   const attachments = await readAttachments(files);
   return { signed, groups, attachments, recipients, files: { count: sizes.size, sizeBytes } };
@@ -73,6 +72,16 @@ export async function readArchiveStats(files: ArchiveFiles): Promise<ArchiveStat
 /** Reads the signed manifest of an archive, checking nothing. @throws as `readArchiveStats` */
 export async function readSignedManifest(files: ArchiveFiles): Promise<SignedManifest> {
   return parseSignedManifest(await readFile(files, NAMES.signedManifest, MAX_MANIFEST_BYTES));
+}
+
+/** Of its header alone, however large the file is. */
+async function countRecipients(files: ArchiveFiles, name: string): Promise<number> {
+  const pieces = files.read(name)[Symbol.asyncIterator]();
+  try {
+    return (await readAgeHeader(readerOf({ [Symbol.asyncIterator]: () => pieces }))).stanzas.length;
+  } finally {
+    await pieces.return?.();
+  }
 }
 
 type Counting = { -readonly [Name in keyof GroupStats]: GroupStats[Name] };

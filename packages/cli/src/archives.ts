@@ -1,6 +1,7 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import { exportArchiveTo } from './commands/export.ts';
 import { showArchiveStats } from './commands/stats.ts';
+import { verifyArchiveAt } from './commands/verify.ts';
 import type { Run } from './context.ts';
 
 /** Taking everything out, and what was taken out. */
@@ -27,6 +28,14 @@ export function addArchives(program: Command, run: Run): void {
     )
     .option('--no-acknowledge', 'do not tell the relay that it may forget at its time')
     .action((folder, options) => run((context) => exportArchiveTo(context, folder, options)));
+  program
+    .command('verify')
+    .description('say whether an archive is whole and true; needs no key, no device and no relay')
+    .argument('<folder>', 'the archive, or its ZIP file')
+    .option('--quick', 'only its structure and signatures: reads no large file')
+    .option('--previous <folder>', 'the archive that it is to go on from')
+    .option('--org <id>', 'the organisation that it is to be of, as `keytide status` shows it')
+    .action((folder, options) => run((context) => verifyArchiveAt(context, folder, options)));
   program
     .command('stats')
     .description('what is in an archive, by its own word; needs no key, no device and no relay')

@@ -19,6 +19,7 @@ export type CliErrorCode =
   | 'file-exists' // a file that would be written is there already
   | 'no-checkpoint' // the relay has signed none that this device knows
   | 'proves-nothing' // a file of evidence that does not show what it is said to show
+  | 'previous-unsound' // the archive that another is to go on from is not sound
   | 'login-refused' // the relay does not let this recovery key in
   | 'not-a-set' // a file that is no set of shares
   | 'altered-set' // its signature is not that of who dealt it

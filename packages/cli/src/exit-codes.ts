@@ -10,6 +10,7 @@ export const EXIT = {
   misbehaved: 7,
   notProved: 8,
   alarm: 9,
+  unsound: 10,
   interrupted: 130,
 } as const;
 
@@ -34,5 +35,7 @@ export const EXIT_MEANINGS: readonly (readonly [ExitCode, string])[] = [
     EXIT.alarm,
     'the audit found what no device of yours has done, or the drill shares that are not good, or too few',
   ],
+  [EXIT.alarm, 'the audit found what no device of yours has done'],
+  [EXIT.unsound, 'the archive is not whole, or not what was written'],
   [EXIT.interrupted, 'ended by Ctrl-C'],
 ];

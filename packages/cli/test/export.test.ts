@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { glob, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { printRecipient } from '@keytide/archive';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
@@ -44,9 +44,27 @@ test('everything is exported, then what came since, and an archive says what is 
     relay: 'offline',
     groups: [{ firstSeq: whole.said.groups[0].throughSeq + 1, messages: 1 }],
   });
+  const verify = ['verify', at('c'), '--org', whole.said.org];
+  expect(await on('nobody', [...verify, '--previous', at('a')])).toMatchObject({
+    code: EXIT.ok,
+    said: { verdict: 'sound', findings: [], levels: ['structure', 'hashes', 'completeness', 'references'] },
+  });
+  expect((await on('nobody', [...verify, '--previous', at('c')])).said).toMatchObject({
+    findings: [{ code: 'other-archive' }, { code: 'segment-overlap' }],
+  });
+  let segment = '';
+  for await (segment of glob(join(at('c'), 'data/groups/*/segments/*.age')));
+  const bytes = await readFile(segment);
+  bytes[bytes.length - 1] = (bytes[bytes.length - 1] as number) ^ 1;
+  await writeFile(segment, bytes);
+  expect((await on('nobody', [...verify, '--quick'])).said.levels).toEqual(['structure']);
+  expect(await on('nobody', verify)).toMatchObject({
+    code: EXIT.unsound,
+    said: { verdict: 'unsound', findings: [{ level: 'hashes', code: 'hash-mismatch' }] },
+  });
   // Without a home: it takes no device.
-  const { relay: told, archive, ...stats } = rest.said;
-  expect([told, archive]).toEqual(['offline', at('c')]);
+  const { relay: told, archive, verdict, ...stats } = rest.said;
+  expect([told, archive, verdict]).toEqual(['offline', at('c'), 'sound']);
   expect((await on('nobody', ['stats', at('c')])).said).toEqual(stats);
   expect(await on('nobody', ['stats', folder])).toMatchObject({
     code: EXIT.usage,

@@ -12,10 +12,12 @@ import { readRecipients } from '../archive-recipients.ts';
 import { summaryLines, summaryOf } from '../archive-summary.ts';
 import type { Context } from '../context.ts';
 import { untilOnline, withDevice } from '../device.ts';
+import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { findMember } from '../find.ts';
 import { organisation, type Keytide } from '../organisation.ts';
 import { createProgress, type Progress } from '../progress.ts';
 import { usageError } from '../usage.ts';
+import { checkArchive } from './verify.ts';
 
 /** What is exported, for whom, and whether the relay is told. */
 export interface ExportChoice {
@@ -31,29 +33,38 @@ export interface ExportChoice {
 }
 
 /** What the relay was told, or why it was not. */
-type Told = Acknowledgement | 'not-asked' | 'offline' | 'keys-missing';
+type Told = Acknowledgement | 'not-asked' | 'offline' | 'keys-missing' | 'unsound';
 
 /** `keytide export`: an archive of everything, or of what is chosen. Stopped, the same command goes on. */
-export async function exportArchiveTo(context: Context, folder: string, choice: ExportChoice): Promise<void> {
+export async function exportArchiveTo(
+  context: Context,
+  folder: string,
+  choice: ExportChoice,
+): Promise<ExitCode> {
   const { output, signal } = context;
   const recipients = await readRecipients(choice.recipient);
   const since = choice.since === undefined ? null : await withArchive(choice.since, readSignedManifest);
   try {
-    await withDevice(context, async (client) => {
+    return await withDevice(context, async (client) => {
       if (!choice.offline) await untilOnline(context, client);
       const destination = folderDestination(folder);
-      const { signed } = await exportOrganisation(client, {
+      await exportOrganisation(client, {
         ...{ destination, recipients, since, signal, filter: filterOf(client, choice) },
         onProgress: progressTo(context),
       });
       const stats = await readArchiveStats(destination);
-      const told = await tellRelay(client, stats, choice);
-      output.result({ archive: folder, ...summaryOf(stats), relay: told }, [
+      // Before anybody may forget by it: what is on the disk, read again.
+      const { org } = client;
+      const { verdict } = await checkArchive(context, destination, {
+        ...{ org, ...(since === null ? {} : { previous: since }) },
+      });
+      const told = verdict === 'sound' ? await tellRelay(client, stats, choice) : 'unsound';
+      output.result({ archive: folder, ...summaryOf(stats), verdict, relay: told }, [
         ...summaryLines(stats),
+        `${'verified'.padEnd(12)} ${verdict}`,
         `${'relay'.padEnd(12)} ${TOLD[told]}`,
       ]);
-      if (signed.signatures.length < (client.policy.approvals?.export ?? 1))
-        output.note('The policy asks for more signatures under an archive: with one it does not count yet.');
+      return verdict === 'sound' ? EXIT.ok : EXIT.unsound;
     });
   } catch (error) {
     if (signal.aborted) output.note(`Stopped. What is whole stays in ${folder}: the same command goes on.`);
@@ -83,6 +94,7 @@ const TOLD: Readonly<Record<Told, string>> = {
   'other-log': 'not told: this is not the log that this device has',
   'not-asked': 'not told, as you said',
   offline: 'not told: offline',
+  unsound: 'not told: the archive is not sound. `keytide verify` says what is wrong with it',
   'keys-missing':
     'not told: keys were missing for a part. Export with a device that has them, or give --acknowledge',
 };

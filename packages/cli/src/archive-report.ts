@@ -1,0 +1,71 @@
+import type { ArchiveReport, Finding, GroupReport, VerifyLevel } from '@keytide/archive';
+import { toHex } from '@keytide/crypto-core';
+import { formatTable } from './table.ts';
+import { isoTime } from './timestamps.ts';
+
+const LEVELS: readonly VerifyLevel[] = ['structure', 'hashes', 'completeness', 'references', 'decryption'];
+/** Lines for people; `--json` has them all. */
+const MAX_LINES = 50;
+const MAX_PROVEN = 5;
+
+/** What a verification has come to, for programs. */
+export function reportOf({ archive, ...report }: ArchiveReport): object {
+  if (archive === null) return { ...report, archive };
+  const { id, createdMs, ...rest } = archive;
+  return { ...report, archive: { id: toHex(id), created: isoTime(createdMs), ...rest } };
+}
+
+/** The same for people: each level, what is proved, and what is wrong. */
+export function reportLines(report: ArchiveReport): string[] {
+  const { archive, groups, findings, findingCount, attachments, files, verdict } = report;
+  const levels = LEVELS.map((level) => [level, stateOf(report, level)]);
+  const shown = findings.slice(0, MAX_LINES).map(({ level, code, weight, detail, ...at }) => {
+    return [weight, level, code, placeOf(at), detail ?? ''];
+  });
+  return [
+    ...(archive === null ? [] : [`archive ${toHex(archive.id)}`, `org     ${archive.org}`]),
+    `${files.count} files, ${files.sizeBytes} bytes; attachments: ${attachments.present}, missing: ${attachments.missing}`,
+    ...formatTable(LEVEL_COLUMNS, levels),
+    ...groups.flatMap(provenLines),
+    ...(shown.length === 0 ? [] : formatTable(FINDING_COLUMNS, shown)),
+    ...(findingCount > shown.length
+      ? [`and ${findingCount - shown.length} more: --json lists a thousand`]
+      : []),
+    verdict,
+  ];
+}
+
+function stateOf({ levels, findings }: ArchiveReport, level: VerifyLevel): string {
+  if (!levels.includes(level)) return 'not looked at';
+  const faults = findings.filter((finding) => finding.level === level && finding.weight === 'fault').length;
+  return faults === 0 ? 'good' : `faults: ${faults}`;
+}
+
+function provenLines({ firstSeq, throughSeq, provenThrough }: GroupReport): string[] {
+  const end = throughSeq < firstSeq ? 'no entries' : `entries ${firstSeq} to ${throughSeq}`;
+  const [furthest] = provenThrough;
+  return [
+    `${end}; what comes after ${furthest?.seq ?? firstSeq - 1} rests on the exporter's word`,
+    ...provenThrough
+      .slice(0, MAX_PROVEN)
+      .map(
+        ({ seq, members, devices }) => `  through ${seq} signed by members: ${members}, devices: ${devices}`,
+      ),
+  ];
+}
+
+function placeOf({ file, seq }: Pick<Finding, 'file' | 'seq'>): string {
+  return [file ?? '', seq === null ? '' : `seq ${seq}`].filter((part) => part !== '').join(', ');
+}
+
+const LEVEL_COLUMNS = [
+  { heading: 'LEVEL', maxWidth: 14 },
+  { heading: 'RESULT', maxWidth: 20 },
+];
+const FINDING_COLUMNS = [
+  { heading: 'WEIGHT', maxWidth: 6 },
+  { heading: 'LEVEL', maxWidth: 14 },
+  { heading: 'FINDING', maxWidth: 22 },
+  { heading: 'WHERE', maxWidth: 130 },
+  { heading: 'DETAIL', maxWidth: 64 },
+];

@@ -48,7 +48,7 @@ export async function attachmentIn(folder: string, blob: string): Promise<Buffer
   return opened(folderDestination(folder), `data/attachments/${blob}.age`);
 }
 
-async function namesIn(place: Destination): Promise<string[]> {
+export async function namesIn(place: Destination): Promise<string[]> {
   const names: string[] = [];
   for await (const { name } of place.list()) names.push(name);
   return names.toSorted();

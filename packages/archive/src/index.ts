@@ -29,6 +29,7 @@ export {
   type OpenedArchive,
   type ReadOptions,
 } from './open/read-archive.ts';
+export {
   readArchiveStats,
   readSignedManifest,
   type ArchiveStats,

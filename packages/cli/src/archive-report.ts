@@ -27,6 +27,7 @@ export function reportLines(report: ArchiveReport): string[] {
     `${files.count} files, ${files.sizeBytes} bytes; attachments: ${attachments.present}, missing: ${attachments.missing}`,
     ...formatTable(LEVEL_COLUMNS, levels),
     ...groups.flatMap(provenLines),
+    ...openedLines(report),
     ...(shown.length === 0 ? [] : formatTable(FINDING_COLUMNS, shown)),
     ...(findingCount > shown.length
       ? [`and ${findingCount - shown.length} more: --json lists a thousand`]
@@ -52,6 +53,13 @@ function provenLines({ firstSeq, throughSeq, provenThrough }: GroupReport): stri
         ({ seq, members, devices }) => `  through ${seq} signed by members: ${members}, devices: ${devices}`,
       ),
   ];
+}
+
+function openedLines({ decryption }: ArchiveReport): string[] {
+  if (decryption === null) return [];
+  const { segments, attachments, sample } = decryption;
+  const opened = `opened: ${segments.opened} of ${segments.total} segments, ${attachments.opened} of ${attachments.total} attachments`;
+  return [sample === null ? opened : `${opened}, chosen by ${sample.seed}`];
 }
 
 function placeOf({ file, seq }: Pick<Finding, 'file' | 'seq'>): string {

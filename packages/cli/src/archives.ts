@@ -30,9 +30,15 @@ export function addArchives(program: Command, run: Run): void {
     .action((folder, options) => run((context) => exportArchiveTo(context, folder, options)));
   program
     .command('verify')
-    .description('say whether an archive is whole and true; needs no key, no device and no relay')
+    .description('say whether an archive is whole and true; needs no device and no relay, and no key')
     .argument('<folder>', 'the archive, or its ZIP file')
     .option('--quick', 'only its structure and signatures: reads no large file')
+    .option('--sample <share>', 'with --key: opens so much of what is sealed, such as 5%', parseShare)
+    .option('--full', 'with --key: opens all that is sealed, as it does without --sample')
+    .option(
+      '--key <file>',
+      'the archive key as an identity of age, as `keytide archive-key combine` writes it',
+    )
     .option('--previous <folder>', 'the archive that it is to go on from')
     .option('--org <id>', 'the organisation that it is to be of, as `keytide status` shows it')
     .action((folder, options) => run((context) => verifyArchiveAt(context, folder, options)));
@@ -45,6 +51,12 @@ export function addArchives(program: Command, run: Run): void {
 
 function several(value: string, before: readonly string[]): readonly string[] {
   return [...before, value];
+}
+
+function parseShare(text: string): number {
+  const percent = /^\d{1,3}(\.\d{1,3})?%$/.test(text) ? Number(text.slice(0, -1)) : 0;
+  if (percent <= 0 || percent > 100) throw new InvalidArgumentError('Use a share such as 5%.');
+  return percent / 100;
 }
 
 function parseTime(text: string): number {

@@ -35,7 +35,6 @@ export const EXIT_MEANINGS: readonly (readonly [ExitCode, string])[] = [
     EXIT.alarm,
     'the audit found what no device of yours has done, or the drill shares that are not good, or too few',
   ],
-  [EXIT.alarm, 'the audit found what no device of yours has done'],
   [EXIT.unsound, 'the archive is not whole, or not what was written'],
   [EXIT.interrupted, 'ended by Ctrl-C'],
 ];

@@ -1,6 +1,6 @@
 import { glob, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { printRecipient } from '@keytide/archive';
+import { printIdentity, printRecipient } from '@keytide/archive';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { afterAll, expect, test } from 'vitest';
 import { EXIT } from '../src/exit-codes.ts';
@@ -49,6 +49,14 @@ test('everything is exported, then what came since, and an archive says what is 
     code: EXIT.ok,
     said: { verdict: 'sound', findings: [], levels: ['structure', 'hashes', 'completeness', 'references'] },
   });
+  await writeFile(at('identity.txt'), `# secret\n${printIdentity(new Uint8Array(32).fill(5))}\n`);
+  expect((await on('nobody', [...verify, '--key', at('identity.txt'), '--sample', '5%'])).said).toMatchObject(
+    {
+      verdict: 'sound',
+      decryption: { segments: { opened: 1, total: 1 }, sample: { fraction: 0.05 } },
+    },
+  );
+  expect((await on('nobody', [...verify, '--full'])).code).toBe(EXIT.usage);
   expect((await on('nobody', [...verify, '--previous', at('c')])).said).toMatchObject({
     findings: [{ code: 'other-archive' }, { code: 'segment-overlap' }],
   });

@@ -1,4 +1,6 @@
+import { readFile } from 'node:fs/promises';
 import {
+  readIdentity,
   readSignedManifest,
   verifyArchive,
   type ArchiveFiles,
@@ -7,8 +9,8 @@ import {
   type VerifyLevel,
   type VerifyOptions,
 } from '@keytide/archive';
-import { fromHex, orgId } from '@keytide/crypto-core';
-import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
+import { fromHex, orgId, toHex } from '@keytide/crypto-core';
+import { nodePrimitives as primitives, nodeRandom } from '@keytide/crypto-core/node';
 import { withArchive } from '../archive-place.ts';
 import { reportLines, reportOf } from '../archive-report.ts';
 import type { Context } from '../context.ts';
@@ -20,6 +22,11 @@ import { usageError } from '../usage.ts';
 /** How closely an archive is looked at, and what it is held against. */
 export interface VerifyChoice {
   readonly quick?: true;
+  /** How much is opened, above 0 to 1. */
+  readonly sample?: number;
+  readonly full?: true;
+  /** A file with identities of age. */
+  readonly key?: string;
   readonly previous?: string;
   readonly org?: string;
 }
@@ -34,7 +41,7 @@ export async function verifyArchiveAt(
   const org = choice.org === undefined ? {} : { org: orgOf(choice.org) };
   const previous =
     choice.previous === undefined ? {} : { previous: await soundManifest(context, choice.previous, org) };
-  const options = { ...org, ...previous, quick: choice.quick ?? false };
+  const options = { ...org, ...previous, ...(await opening(choice)), quick: choice.quick ?? false };
   const report = await withArchive(path, (files) => checkArchive(context, files, options));
   output.result(reportOf(report), reportLines(report));
   if (report.archive?.isOrgExpected === false)
@@ -46,7 +53,7 @@ export async function verifyArchiveAt(
 export function checkArchive(
   { output, signal }: Context,
   files: ArchiveFiles,
-  options: Pick<VerifyOptions, 'org' | 'previous' | 'quick'>,
+  options: Omit<VerifyOptions, 'primitives' | 'files' | 'signal' | 'onProgress'>,
 ): Promise<ArchiveReport> {
   const bars = new Map<VerifyLevel, Progress>();
   return verifyArchive({
@@ -57,6 +64,28 @@ export function checkArchive(
       bar(done, total);
     },
   });
+}
+
+/** With what it is opened, and how much of it. @throws CliError `usage`; ArchiveError `bad-key` */
+async function opening({
+  quick,
+  sample,
+  full,
+  key,
+}: VerifyChoice): Promise<Pick<VerifyOptions, 'identities' | 'sample'>> {
+  if ([quick, sample, full].filter((given) => given !== undefined).length > 1)
+    throw usageError('--quick, --sample and --full exclude each other', 'Give one of them.');
+  if (key === undefined) {
+    if (sample === undefined && full === undefined) return {};
+    throw usageError('what is sealed takes a key to look at', 'Give it with --key FILE.');
+  }
+  const lines = (await readFile(key, 'utf8')).split('\n').map((line) => line.trim());
+  const identities = lines
+    .filter((line) => line !== '' && !line.startsWith('#'))
+    .map((line) => readIdentity(primitives, line));
+  // Nobody could foresee it when the archive was written.
+  const seed = toHex(nodeRandom(16));
+  return { identities, ...(sample === undefined ? {} : { sample: { fraction: sample, seed } }) };
 }
 
 /** What an archive that is to be gone on from is. @throws CliError `previous-unsound` */

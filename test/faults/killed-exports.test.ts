@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { verifyArchive } from '@keytide/archive';
+import { hybridIdentity, verifyArchive } from '@keytide/archive';
 import { folderDestination } from '@keytide/archive/node';
 import { createOrganisation } from '@keytide/client';
 import { exportOrganisation } from '@keytide/client/export';
@@ -73,7 +73,11 @@ test.each(steps)('an export that was killed at step %i is what it would have bee
   }
   expect(await archiveIn(name)).toEqual(whole);
   const files = folderDestination(join(folder, name));
-  expect(await verifyArchive({ primitives, files })).toMatchObject({ verdict: 'sound', findings: [] });
+  const identities = [hybridIdentity(primitives, archiveKey)];
+  expect(await verifyArchive({ primitives, files, identities })).toMatchObject({
+    verdict: 'sound',
+    findings: [],
+  });
   await rm(join(folder, name), { recursive: true });
 });
 

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join as pathOf } from 'node:path';
-import type { ExportedArchive } from '@keytide/archive';
+import { hybridIdentity, verifyArchive, type ExportedArchive } from '@keytide/archive';
 import { folderDestination } from '@keytide/archive/node';
 import {
   attachment,
@@ -15,6 +15,7 @@ import {
   type Ports,
 } from '@keytide/client';
 import { acknowledgeArchive, exportOrganisation, type OrganisationExport } from '@keytide/client/export';
+import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { startRelay, type Relay } from '@keytide/server-relay';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
@@ -83,10 +84,25 @@ const admit = async (handle: string): Promise<Device> => {
   const link = await ada.invite({ role: 'exporter' });
   return join({ definition, ports: ports(), store: memoryDeviceStore(), link, handle });
 };
-const exporting = (name: string, by: Device, options: Partial<OrganisationExport> = {}) => {
+/** Exports, and has everything verified, also what is sealed. */
+async function exporting(name: string, by: Device, options: Partial<OrganisationExport> = {}) {
   const destination = folderDestination(pathOf(folder, name));
-  return exportOrganisation(by, { destination, recipients: [archiveKey.publicKey], ...options });
-};
+  const recipients = [archiveKey.publicKey];
+  const exported = await exportOrganisation(by, { destination, recipients, ...options });
+  const { since } = options;
+  const report = await verifyArchive({
+    ...{ primitives, files: destination, org: by.org },
+    ...{ identities: [hybridIdentity(primitives, archiveKey)], ...(since ? { previous: since } : {}) },
+  });
+  expect(report.findings.filter(({ weight }) => weight === 'fault')).toEqual([]);
+  expect(report.verdict).toBe('sound');
+  console.log(
+    name,
+    report.findings.map(({ code, seq, detail }) => `${code} ${seq} ${detail}`),
+  );
+  return exported;
+}
+
 const linesIn = (name: string) => linesOf(pathOf(folder, name));
 
 /** So much later everybody is online again. */

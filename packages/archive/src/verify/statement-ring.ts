@@ -11,7 +11,13 @@ import {
   type Primitives,
   type Verifier,
 } from '@keytide/crypto-core';
-import { isActive, recipientsOf, type DirectoryState, type GroupDevice } from '@keytide/key-directory';
+import {
+  epochRecipientsOf,
+  isActive,
+  recipientsOf,
+  type DirectoryState,
+  type GroupDevice,
+} from '@keytide/key-directory';
 import type { FindingCode } from './finding.ts';
 
 /** An epoch whose statement counts. */
@@ -88,7 +94,8 @@ export function statementRing(
     const device = list.find((recipient) => recipient.device === author);
     if (device === undefined) return refused('not-a-recipient');
     verifyEpochStatement(primitives, statement, {
-      ...{ org, group, previous, recipients: list, authorVerifier: verifierOf(device) },
+      ...{ org, group, previous, authorVerifier: verifierOf(device) },
+      recipients: epochRecipientsOf(primitives, state, group),
       blockMs: state.policy.blockSeconds * 1000,
     });
     current = { statement, state };

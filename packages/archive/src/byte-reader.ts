@@ -50,7 +50,7 @@ export function readerOf(source: AsyncIterable<Uint8Array> | Iterable<Uint8Array
         left -= part.length;
         if (at === -1) continue;
         take(1);
-        return concatBytes(...parts);
+        return parts.length === 1 ? part : concatBytes(...parts);
       }
       return null;
     },

@@ -1,18 +1,18 @@
 import {
   concatBytes,
   equalBytes,
-  fromBase64Url,
   leafHash,
   MAX_STATEMENT_BYTES,
   type DeviceId,
+  type EpochStatement,
   type GroupId,
   type MemberId,
 } from '@keytide/crypto-core';
 import type { DirectoryState } from '@keytide/key-directory';
-import { z } from 'zod';
 import { readLines } from '../container/json-lines.ts';
 import { groupFile, type Stretch } from '../container/names.ts';
 import { readFile } from '../container/read-file.ts';
+import { parseStatementLine } from '../container/statement-line.ts';
 import type { ArchivedGroup, ArchiveManifest } from '../container/signed-manifest.ts';
 import { ArchiveError } from '../errors.ts';
 import type { SegmentSummary } from '../export/segment.ts';
@@ -20,7 +20,7 @@ import { withFile, type Check } from './check.ts';
 import type { VerifyLevel } from './finding.ts';
 import { logTree, type LogTree } from './log-tree.ts';
 import { partsOf, readSummary, sumOf } from './segments.ts';
-import { isRefusal, statementRing, type RingEpoch, type StatementRing } from './statement-ring.ts';
+import { isRefusal, statementRing, type StatementRing } from './statement-ring.ts';
 
 /** What the log of a group has come to, as far as its segments follow each other. */
 export interface CheckedGroup {
@@ -28,8 +28,8 @@ export interface CheckedGroup {
   readonly segments: readonly CheckedSegment[];
   readonly tree: LogTree;
   readonly ring: StatementRing;
-  /** The epochs of the statements that count, in order, and where each begins: 0 for the one before the archive. */
-  readonly epochs: readonly (RingEpoch & { readonly seq: number })[];
+  /** The epochs of the statements that count, in order. */
+  readonly epochs: readonly CheckedEpoch[];
   /** Up to where each device has said which log it is, in what is signed and in the archive. */
   readonly said: ReadonlyMap<DeviceId, number>;
   /** Takes another device's word for the log's root at a size, said at `seq`. */
@@ -38,12 +38,18 @@ export interface CheckedGroup {
   compare(level: VerifyLevel): Promise<void>;
 }
 
+/** An epoch whose statement counts, at its seq; 0 for the one before the archive. */
+export interface CheckedEpoch {
+  readonly seq: number;
+  readonly statement: Pick<EpochStatement, 'org' | 'group' | 'epoch' | 'hash' | 'keyCommitment'>;
+  /** The membership log at its checkpoint. */
+  readonly state: DirectoryState;
+}
+
 /** A segment that is there, with what it says of itself. */
 export interface CheckedSegment {
   readonly stretch: Stretch;
   readonly summary: SegmentSummary;
-  /** The seqs of its statements and their sizes in bytes. */
-  readonly statements: ReadonlyMap<number, number>;
 }
 
 /** A device's signed word for the log's root at a size. */
@@ -64,7 +70,6 @@ export interface Proven {
 const level = 'completeness';
 const MAX_ENTRIES = 65_536;
 const STATEMENT = Uint8Array.of(1);
-const lineSchema = z.object({ seq: z.int().min(1), statement: z.string() });
 
 /** Whether a group's log is whole: its segments, its leaves, its statements, and what members have signed of it. */
 export async function checkGroup(
@@ -81,7 +86,7 @@ export async function checkGroup(
   const tree = logTree(primitives, files, archived);
   const ring = statementRing(primitives, states, group);
   const segments: CheckedSegment[] = [];
-  const epochs: (RingEpoch & { seq: number })[] = [];
+  const epochs: CheckedEpoch[] = [];
   const said = new Map<DeviceId, number>();
   let words: Word[] = [];
   const found = (
@@ -109,7 +114,10 @@ export async function checkGroup(
       found(result.code, { seq, detail: result.detail, ...(file !== undefined && { file }) });
       return;
     }
-    epochs.push({ ...result, seq });
+    const { org, epoch, hash, keyCommitment } = result.statement;
+    // Without the rest of it: there are as many as there were days.
+    const statement = { org, group, epoch, hash, keyCommitment: keyCommitment.slice() };
+    epochs.push({ seq, state: result.state, statement });
     if (seq > 0) words.push({ ...result.statement.closing.group, device: result.statement.author, seq });
   }
 
@@ -138,8 +146,7 @@ export async function checkGroup(
     if (summary === null || wires === null || isWhole === null) return;
     if (!addsUp(summary, stretch) || summary.statements !== wires.size)
       found('count-mismatch', { file: parts.json });
-    const statements = new Map([...wires].map(([seq, wire]) => [seq, wire.length]));
-    segments.push({ stretch, summary, statements });
+    segments.push({ stretch, summary });
   }
 
   const file = groupFile(group, 'statement-before');
@@ -171,7 +178,7 @@ export async function checkGroup(
 }
 
 /** The statements of a segment by seq, `null` where the file cannot be read. */
-async function statementsOf(
+export async function statementsOf(
   check: Check,
   group: GroupId,
   stretch: Stretch,
@@ -181,12 +188,11 @@ async function statementsOf(
     const wires = new Map<number, Uint8Array>();
     let before = stretch.first - 1;
     for await (const value of readLines(check.files.read(file))) {
-      const line = lineSchema.safeParse(value).data;
-      const wire = line === undefined ? null : fromBase64Url(line.statement);
-      if (line === undefined || wire === null || line.seq <= before || line.seq > stretch.last)
-        throw new ArchiveError('malformed', 'not a line of a statement');
-      before = line.seq;
-      wires.set(line.seq, wire);
+      const { seq, wire } = parseStatementLine(value);
+      if (seq <= before || seq > stretch.last)
+        throw new ArchiveError('malformed', 'a statement that is not in its place');
+      before = seq;
+      wires.set(seq, wire);
     }
     return wires;
   });

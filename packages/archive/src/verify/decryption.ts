@@ -9,7 +9,7 @@ import type { SignedManifest } from '../container/signed-manifest.ts';
 import { ArchiveError } from '../errors.ts';
 import type { NamedAttachment } from '../export/source.ts';
 import type { Check } from './check.ts';
-import type { CheckedGroup, CheckedSegment } from './completeness.ts';
+import { statementsOf, type CheckedGroup, type CheckedSegment } from './completeness.ts';
 import { checkContent } from './attachment-content.ts';
 import { lineJudge, type LineJudge } from './line-judge.ts';
 import { readLeaves } from './log-tree.ts';
@@ -113,7 +113,7 @@ const MAX_DESCRIPTIONS = 8;
 async function openSegment(check: Check, opening: SegmentOpening): Promise<void> {
   const { primitives, files, findings } = check;
   const { group, segment, judge, identities, named } = opening;
-  const { stretch, summary, statements } = segment;
+  const { stretch, summary } = segment;
   const id = group.archived.group;
   const file = partsOf(id, stretch).age;
   const blobs = new Set<string>();
@@ -141,13 +141,14 @@ async function openSegment(check: Check, opening: SegmentOpening): Promise<void>
   }
 
   try {
+    const statements = await statementsOf(check, id, stretch);
     const reading = lines();
     let line = (await reading.next()).value;
     let seq = stretch.first - 1;
     for await (const leaf of readLeaves(files, id, stretch)) {
       seq += 1;
-      const statementBytes = statements.get(seq);
-      if (statementBytes !== undefined) judge.pass(seq, statementBytes);
+      const wire = statements?.get(seq);
+      if (wire !== undefined) judge.pass(seq, wire);
       else if (line?.seq === seq) {
         take(line, leaf);
         line = (await reading.next()).value;

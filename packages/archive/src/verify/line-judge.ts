@@ -5,6 +5,7 @@ import {
   equalBytes,
   leafHash,
   nextWindow,
+  parseEpochStatement,
   unsealMessage,
   verifyRuns,
   type OpenedMessage,
@@ -17,18 +18,17 @@ import { partsOf } from './segments.ts';
 import type { SegmentLine } from '../container/segment-line.ts';
 import { filteredOf } from '../export/lines.ts';
 import type { Check } from './check.ts';
-import type { CheckedGroup } from './completeness.ts';
+import type { CheckedEpoch, CheckedGroup } from './completeness.ts';
 import type { FindingCode } from './finding.ts';
 import type { OpenedEpochs } from './opened-epochs.ts';
 import { senderChains, type MissingCounters } from './sender-chains.ts';
-import type { RingEpoch } from './statement-ring.ts';
 
 /** Holds lines against their envelopes, in the order of the log. What is wrong is a finding. */
 export interface LineJudge {
   /** A line, and the leaf at its seq. */
   take(line: SegmentLine, leaf: Uint8Array): void;
-  /** A statement, of so many bytes. */
-  pass(seq: number, sizeBytes: number): void;
+  /** A statement, as it travelled. */
+  pass(seq: number, wire: Uint8Array): void;
   /** An entry that a filter left out. */
   leaveOut(): void;
   /** A stretch that is not opened. */
@@ -55,9 +55,9 @@ type Waiting =
   | {
       readonly line: SegmentLine;
       readonly message: UnverifiedMessage | Fault;
-      readonly epoch: RingEpoch | null;
+      readonly epoch: CheckedEpoch | null;
     }
-  | { readonly closes: RingEpoch; readonly seq: number }
+  | { readonly closes: Uint8Array; readonly seq: number }
   | 'left out';
 
 const level = 'decryption';
@@ -110,8 +110,8 @@ export function lineJudge(check: Check, options: JudgeOptions): LineJudge {
     }
   }
 
-  function close({ statement }: RingEpoch, seq: number): void {
-    const { missing, other } = chains.close(statement.closing);
+  function close(wire: Uint8Array, seq: number): void {
+    const { missing, other } = chains.close(parseEpochStatement(primitives, wire).closing);
     for (const gap of missing) tellMissing(gap, seq);
     for (const device of other) found('forked', seq, device);
   }
@@ -138,7 +138,7 @@ export function lineJudge(check: Check, options: JudgeOptions): LineJudge {
     if (typeof verdict !== 'string' && !isFault(verdict) && KEYLESS.has(code)) found('readable', seq, code);
   }
 
-  function judgeMessage(line: MessageLine, verdict: RunVerdict | Fault, epoch: RingEpoch | null): void {
+  function judgeMessage(line: MessageLine, verdict: RunVerdict | Fault, epoch: CheckedEpoch | null): void {
     const { seq } = line;
     if (typeof verdict === 'string' || isFault(verdict)) {
       chains.lose(line.sender);
@@ -161,7 +161,11 @@ export function lineJudge(check: Check, options: JudgeOptions): LineJudge {
   }
 
   /** What the line says that its envelope does not. */
-  function differenceOf(line: MessageLine, message: OpenedMessage, epoch: RingEpoch | null): string | null {
+  function differenceOf(
+    line: MessageLine,
+    message: OpenedMessage,
+    epoch: CheckedEpoch | null,
+  ): string | null {
     if (line.sender !== message.sender) return 'sender';
     if (line.member !== newest.devices.get(message.sender)?.member) return 'member';
     if (line.counter !== message.counter) return 'counter';
@@ -201,10 +205,10 @@ export function lineJudge(check: Check, options: JudgeOptions): LineJudge {
         found('line-mismatch', line.seq);
       waiting.push({ line, message: unsealed(line), epoch: current });
     },
-    pass(seq, sizeBytes) {
-      enter(sizeBytes);
+    pass(seq, wire) {
+      enter(wire.length);
       advance(seq);
-      if (current?.seq === seq) waiting.push({ closes: current, seq });
+      if (current?.seq === seq) waiting.push({ closes: wire, seq });
     },
     leaveOut() {
       enter(NOTHING.length);

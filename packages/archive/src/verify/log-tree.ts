@@ -86,7 +86,8 @@ export function logTree(
         onLeaf(seq, leaf);
         seq += 1;
       }
-      tree = grown;
+      // Copies: a hash that was read keeps all that was read with it.
+      tree = { size: grown.size, hashes: grown.hashes.map((hash) => hash.slice()) };
       if (follows) passed.push({ stretch, before: start });
     },
     async rootsAt(sizes) {

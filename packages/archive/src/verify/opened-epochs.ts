@@ -12,8 +12,7 @@ import { readEpochKeys } from '../container/epoch-keys.ts';
 import { groupFile } from '../container/names.ts';
 import { ArchiveError } from '../errors.ts';
 import type { Check } from './check.ts';
-import type { CheckedGroup } from './completeness.ts';
-import type { RingEpoch } from './statement-ring.ts';
+import type { CheckedEpoch, CheckedGroup } from './completeness.ts';
 
 /** An opened epoch knows all of its devices: few are kept at a time. */
 const MAX_OPEN = 4;
@@ -32,7 +31,7 @@ export async function openEpochs(
   identities: readonly AgeIdentity[],
 ): Promise<OpenedEpochs> {
   const file = groupFile(group, 'keys.age');
-  const known = new Map<number, RingEpoch>(epochs.map((epoch) => [epoch.statement.epoch, epoch]));
+  const known = new Map<number, CheckedEpoch>(epochs.map((epoch) => [epoch.statement.epoch, epoch]));
   const firstEpoch = epochs[0]?.statement.epoch ?? 1;
   const keys = new Map<number, Secret>();
   const opened = new Map<number, EpochKeys>();

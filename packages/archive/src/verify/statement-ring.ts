@@ -46,7 +46,7 @@ export interface StatementRing {
   /** The next statement of the log. */
   take(wire: Uint8Array): RingEpoch | StatementRefusal;
   /** Those to whom an epoch's key went, and with what they sign. */
-  devicesOf(epoch: RingEpoch): { readonly device: DeviceId; readonly verifier: Verifier }[];
+  devicesOf(epoch: Pick<RingEpoch, 'state'>): { readonly device: DeviceId; readonly verifier: Verifier }[];
 }
 
 /** The ring of a group that has no epoch yet; `states` are those of the membership log, one for each entry. */

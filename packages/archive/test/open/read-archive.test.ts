@@ -4,11 +4,12 @@ import {
   exportArchive,
   readArchive,
   verifyArchive,
+  type NamedAttachment,
   type OpenedArchive,
   type SourceEntry,
 } from '../../src/index.ts';
 import { contentOf, identities, optionsFor, said, someDays } from '../exporting.ts';
-import { copyOf, editLines, forged, nameOf } from '../forging.ts';
+import { copyOf, editLines, forged, nameOf, sealed } from '../forging.ts';
 import { memoryDestination, type MemoryDestination } from '../memory-destination.ts';
 import type { WorldSource } from '../world-source.ts';
 
@@ -85,6 +86,21 @@ describe('an archive that is read', () => {
     await expect(read(archive, 'ab'.repeat(32) as typeof source.org)).rejects.toMatchObject({
       ...{ code: 'damaged', cause: 'other-org' },
     });
+  });
+
+  it('ends no attachment that its sender has not described', async () => {
+    const photo = source.log[7] as Extract<SourceEntry, { kind: 'message' }>;
+    const [named] = photo.attachments as [NamedAttachment];
+    const altered = copyOf(archive);
+    altered.files.set(`data/attachments/${named.blob}.age`, await sealed([new Uint8Array(70_000)]));
+    forged(altered, { signers: [deviceOf(0)] });
+    const { source: from } = await read(altered);
+    let sizeBytes = 0;
+    const reading = (async () => {
+      for await (const piece of from.attachment(named)) sizeBytes += piece.length;
+    })();
+    await expect(reading).rejects.toMatchObject({ code: 'damaged' });
+    expect(sizeBytes).toBeLessThan(70_000);
   });
 
   it('shows no line that is not the entry at its seq, whoever has signed it', async () => {

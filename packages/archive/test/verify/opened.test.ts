@@ -275,6 +275,33 @@ describe('an archive that is opened', () => {
     expect(names).toEqual(new Set(['first', 'second']));
   });
 
+  it('is authentic over the ends of windows, and tells what another archive is needed for', async () => {
+    const long = worldSource('long');
+    await long.day(Array.from({ length: 1_200 }, (_, i) => said(i % 3, i, { text: 'x' })));
+    const first = memoryDestination();
+    const { signed: since } = await exportArchive(optionsFor(long, first));
+    expect(await codes(first)).toEqual([]);
+    // The next archive begins in the middle of an epoch: its last messages are of the one before.
+    const late = long.log.at(-1) as Message;
+    await long.day([said(0, 1, { text: 'y' })]);
+    const what: ExportSource = {
+      ...long,
+      groups: async () => (await long.groups()).map((group) => ({ ...group, throughSeq: 1_204 })),
+      async *entries(group, from, through) {
+        yield* long.entries(group, from, through);
+        yield { ...late, seq: 1_204 };
+      },
+    };
+    // Statement 1,202 is the newest before a third archive, of which the late message is all.
+    const third = memoryDestination();
+    const { signed: again } = await exportArchive({ ...optionsFor(long, third), since });
+    expect(again.manifest.groups[0]?.throughSeq).toBe(1_203);
+    const last = memoryDestination();
+    await exportArchive({ ...optionsFor(long, last), source: what, since: again });
+    expect(await codes(last)).toEqual(['epoch-before 1']);
+    expect((await verify(last)).verdict).toBe('sound');
+  });
+
   it('is not cut at any chunk, or at any byte of the last one', async () => {
     const CHUNK = 65_536 + 16;
     const long = copyOf(archive);

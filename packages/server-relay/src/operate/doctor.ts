@@ -20,6 +20,7 @@ import type { Config } from './config-schema.ts';
 import { openBucket } from './open-blobs.ts';
 import { openPush } from './open-push.ts';
 import { REMEDIES } from './remedies.ts';
+import { storedAttachments } from './stored-attachments.ts';
 
 /** One thing that was looked at. A `warn` is worth a thought; with a `fail` the relay does not run, or not well. */
 export interface Finding {
@@ -103,6 +104,7 @@ async function database(config: Config, now: () => number): Promise<Finding[]> {
       },
       await clocks(visited, now),
       ...(await lostRelayKey(visited, config)),
+      ...(await storedAttachments(visited, config)),
     ];
   } catch (error) {
     if (error instanceof RelayError && error.code === 'data-folder-locked')

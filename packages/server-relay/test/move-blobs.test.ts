@@ -11,7 +11,8 @@ import { folderBlobStore } from '../src/blob-store.ts';
 import { createBlobs } from '../src/blobs.ts';
 import { DEFAULT_LIMITS } from '../src/limits.ts';
 import { parseConfig } from '../src/operate/config.ts';
-import { examine, type Finding } from '../src/operate/doctor.ts';
+import { examine } from '../src/operate/doctor.ts';
+import type { Finding } from '../src/operate/finding.ts';
 import { moveBlobs, runMoveBlobs } from '../src/operate/move-blobs.ts';
 import { openStore, visitDatabase } from '../src/sql/open.ts';
 

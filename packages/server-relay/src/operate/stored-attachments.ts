@@ -8,7 +8,7 @@ import { s3BlobStore } from '../s3-blob-store.ts';
 import type { SqlRunner } from '../sql/database.ts';
 import { relayOptionsOf } from './config-options.ts';
 import type { Config } from './config-schema.ts';
-import type { Finding } from './doctor.ts';
+import type { Finding } from './finding.ts';
 import { openBucket } from './open-blobs.ts';
 
 const OF_AN_ORGANISATION = 3;

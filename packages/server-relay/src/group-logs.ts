@@ -104,11 +104,17 @@ const HOUR_MS = 3_600_000;
 /** Groups whose newest epoch is remembered. */
 const MAX_EPOCHS = 10_000;
 
+interface KnownEpoch {
+  readonly epoch: number;
+  /** Until when it is written in. */
+  readonly usedMs: number;
+}
+
 /** Keeps nothing but the keys that `keys` keeps, and until when the newest epochs are written in. */
 export function createGroupLogs(options: GroupLogsOptions): GroupLogs {
   const { store, keys, primitives, clock, retentionOf, inTurn = (read) => read() } = options;
   const seal = createDaySeal(options);
-  const newest = new Map<string, { readonly epoch: number; readonly usedMs: number }>();
+  const newest = new Map<string, KnownEpoch>();
 
   /** `latestMs`: nothing of it can come later, whatever the clock says. */
   async function filed(
@@ -149,9 +155,16 @@ export function createGroupLogs(options: GroupLogsOptions): GroupLogs {
     const statement = await openStatement(org, group, stored).catch(() => null);
     if (statement === null) return Infinity;
     const read = { epoch: stored.epoch, usedMs: lastUseMs(primitives, statement) };
-    if (newest.size >= MAX_EPOCHS) newest.clear();
-    newest.set(org + group, read);
+    remember(org, group, read);
     return read.usedMs;
+  }
+
+  function remember(org: OrgId, group: GroupId, known: KnownEpoch): void {
+    newest.set(org + group, known);
+    for (const oldest of newest.keys()) {
+      if (newest.size <= MAX_EPOCHS) break;
+      newest.delete(oldest);
+    }
   }
 
   /** Files each item until none has to be sealed again. `days` says for which day, where that is not today. */
@@ -220,7 +233,9 @@ export function createGroupLogs(options: GroupLogsOptions): GroupLogs {
       boxes.push({ device, box: await seal.seal(placeOfBox({ org, group, epoch, device }, day), box) });
     const place: SealPlace = { org, group, day, kind: 'statement', id: messageId };
     const sealed = { ...announcement, boxes, statement: await seal.seal(place, statement) };
-    return store.announceEpoch({ ...sealed, filing, digest });
+    const verdict = await store.announceEpoch({ ...sealed, filing, digest });
+    if ('seq' in verdict && !verdict.repeated) remember(org, group, { epoch, usedMs: latestMs });
+    return verdict;
   }
 
   /** A page; or the day whose key is not here, or not any more. */

@@ -12,6 +12,8 @@ export function createSocketOutlet(socket: WebSocket, lagBytes: number): SocketO
   const drainedBytes = lagBytes / 4;
   let waiting: (() => void)[] = [];
   function settle(): void {
+    // After every frame, and hardly ever for anybody.
+    if (waiting.length === 0) return;
     if (socket.readyState === socket.OPEN && socket.bufferedAmount > drainedBytes) return;
     const calls = waiting;
     waiting = [];

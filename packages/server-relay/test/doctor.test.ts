@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openDatabase } from '../src/sql/open.ts';
 import { parseConfig } from '../src/operate/config.ts';
-import { examine, type Finding } from '../src/operate/doctor.ts';
+import { examine } from '../src/operate/doctor.ts';
+import type { Finding } from '../src/operate/finding.ts';
 import { makeCertificate } from './certificate.ts';
 
 let folder: string;

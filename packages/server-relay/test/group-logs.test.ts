@@ -575,3 +575,30 @@ test('what appends is planned once, also after the newest migration', async () =
   expect(rows.map((row) => row['proname'])).toHaveLength(2);
   for (const row of rows) expect(row['settings']).toContain('plan_cache_mode=force_generic_plan');
 });
+
+test('a statement is read for what is written in its epoch once, and not by the node that stored it', async () => {
+  const reads: string[] = [];
+  const counted: RelayStore = {
+    ...store,
+    readNewestStatement: (org, group) => (reads.push(group), store.readNewestStatement(org, group)),
+  };
+  const first = nodeOf(NOON, counted);
+  const at = await startedGroup(first);
+  for (let count = 0; count < 2; count += 1) await first.logs.appendEnvelopes([at.item(), at.item()]);
+  expect(reads).toEqual([]);
+  const other = nodeOf(NOON, counted);
+  await other.logs.appendEnvelopes([at.item()]);
+  await other.logs.appendEnvelopes([at.item()]);
+  expect(reads).toEqual([at.group]);
+  // Of a newer epoch, or one that is not there, nothing is known yet.
+  await first.logs.announceEpoch({ ...at.first, epoch: 2, messageId: random(16) });
+  const [later, unknown] = [
+    { ...at.item(), epoch: 2 },
+    { ...at.item(), epoch: 3 },
+  ];
+  expect(await first.logs.appendEnvelopes([later])).toMatchObject([{ repeated: false }]);
+  expect(await other.logs.appendEnvelopes([later])).toMatchObject([{ repeated: true }]);
+  expect(reads).toEqual([at.group, at.group]);
+  expect(await first.logs.appendEnvelopes([unknown])).toEqual([{ refused: 'unknown-epoch' }]);
+  expect(reads).toHaveLength(3);
+});

@@ -15,8 +15,9 @@ export async function copyBlobs(
   { from, to }: { readonly from: string; readonly to: string },
 ): Promise<number> {
   let copied = 0;
-  for await (const { path, sizeBytes, isWhole } of blobsIn(runner)) {
-    if (!isWhole || (await sizeOf(join(to, path))) === sizeBytes) continue;
+  for await (const { org, id, sizeBytes, receivedBytes } of blobsIn(runner)) {
+    const path = join(org, id);
+    if (receivedBytes < sizeBytes || (await sizeOf(join(to, path))) === sizeBytes) continue;
     // It may have been forgotten since.
     if ((await sizeOf(join(from, path))) !== sizeBytes) continue;
     await copyWhole(join(from, path), join(to, path));
@@ -27,10 +28,9 @@ export async function copyBlobs(
 
 /** Forgets what the index has of blobs whose bytes are not in the folder. */
 export async function forgetMissingBlobs(runner: SqlRunner, folder: string): Promise<void> {
-  for await (const { path, sizeBytes } of blobsIn(runner)) {
-    if ((await sizeOf(join(folder, path))) === sizeBytes) continue;
-    const [org, blob] = path.split('/').map((part) => fromHex(part) as Uint8Array);
-    await runner.query('select forget_blob($1, $2)', [org as Uint8Array, blob as Uint8Array]);
+  for await (const { org, id, sizeBytes } of blobsIn(runner)) {
+    if ((await sizeOf(join(folder, org, id))) === sizeBytes) continue;
+    await runner.query('select forget_blob($1, $2)', [idBytes(org), fromHex(id) as Uint8Array]);
   }
 }
 
@@ -70,20 +70,32 @@ export function knownIn(runner: Pick<SqlRunner, 'query'>): (blob: BlobName) => P
   };
 }
 
-async function* blobsIn(
-  runner: SqlRunner,
-): AsyncGenerator<{ path: string; sizeBytes: number; isWhole: boolean }, void, undefined> {
+/** A blob as the index has it. */
+export interface IndexedBlob extends BlobName {
+  readonly sizeBytes: number;
+  /** How many of them count. */
+  readonly receivedBytes: number;
+}
+
+/** All that the index has, some at a time. */
+export async function* blobsIn(
+  runner: Pick<SqlRunner, 'query'>,
+): AsyncGenerator<IndexedBlob, void, undefined> {
   let after: Uint8Array[] = [new Uint8Array(), new Uint8Array()];
   for (;;) {
     const rows = await runner.query(
-      `select org, blob, size_bytes, (received_bytes = size_bytes)::text as whole from blobs
+      `select org, blob, size_bytes, received_bytes from blobs
        where (org, blob) > ($1, $2) order by org, blob limit 500`,
       after,
     );
     for (const row of rows) {
       after = [row['org'] as Uint8Array, row['blob'] as Uint8Array];
-      const path = after.map(toHex).join('/');
-      yield { path, sizeBytes: row['size_bytes'] as number, isWhole: row['whole'] === 'true' };
+      yield {
+        org: orgId(row['org'] as Uint8Array),
+        id: toHex(row['blob'] as Uint8Array),
+        sizeBytes: row['size_bytes'] as number,
+        receivedBytes: row['received_bytes'] as number,
+      };
     }
     if (rows.length < 500) return;
   }

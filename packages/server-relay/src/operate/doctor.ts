@@ -17,17 +17,11 @@ import { sqlNodes } from '../sql/nodes.ts';
 import { withAddresses } from './addresses.ts';
 import { relayOptionsOf, wrappingKeysOf } from './config-options.ts';
 import type { Config } from './config-schema.ts';
+import type { Finding } from './finding.ts';
 import { openBucket } from './open-blobs.ts';
 import { openPush } from './open-push.ts';
 import { REMEDIES } from './remedies.ts';
-
-/** One thing that was looked at. A `warn` is worth a thought; with a `fail` the relay does not run, or not well. */
-export interface Finding {
-  readonly verdict: 'ok' | 'warn' | 'fail';
-  readonly check: string;
-  /** What is so, and what to do about it. Never a value of the configuration that may be secret. */
-  readonly says: string;
-}
+import { storedAttachments } from './stored-attachments.ts';
 
 const SKEW_MS = 2_000;
 const SPARE_BYTES = 1_073_741_824;
@@ -103,6 +97,7 @@ async function database(config: Config, now: () => number): Promise<Finding[]> {
       },
       await clocks(visited, now),
       ...(await lostRelayKey(visited, config)),
+      ...(await storedAttachments(visited, config)),
     ];
   } catch (error) {
     if (error instanceof RelayError && error.code === 'data-folder-locked')

@@ -11,6 +11,7 @@ import { relayOptionsOf } from './config-options.ts';
 import type { Config } from './config-schema.ts';
 import { examine } from './doctor.ts';
 import { runBackUp, runRestore, type RestoreChoice } from './backups.ts';
+import { runMoveBlobs } from './move-blobs.ts';
 import { beginTimeline } from './new-timeline.ts';
 import { rotateKeys } from './rotate-keys.ts';
 import { serve } from './serve.ts';
@@ -82,6 +83,13 @@ export function createProgram(finish: (exitCode: number) => void): Command {
     .option('--generation <name>', 'which one; the newest by default')
     .option('--replace', 'also where there are organisations: they are gone then')
     .action((chosen: RestoreChoice) => run((config) => runRestore(config, chosen, print)));
+  program
+    .command('move-blobs')
+    .description(
+      'move attachments from files into s3Bucket, once every relay has it; may be broken off and repeated',
+    )
+    .option('--from <folder>', 'where the files are; by default where this configuration would have them')
+    .action((chosen: { from?: string }) => run((config) => runMoveBlobs(config, chosen, print)));
   program
     .command('new-timeline')
     .description(

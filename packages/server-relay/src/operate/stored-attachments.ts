@@ -1,0 +1,65 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { orgId, toHex, type OrgId } from '@keytide/crypto-core';
+import { blobFolderOf, folderBlobStore } from '../blob-store.ts';
+import { RelayError } from '../errors.ts';
+import { shortId } from '../log-event.ts';
+import { s3BlobStore } from '../s3-blob-store.ts';
+import type { SqlRunner } from '../sql/database.ts';
+import { relayOptionsOf } from './config-options.ts';
+import type { Config } from './config-schema.ts';
+import type { Finding } from './finding.ts';
+import { openBucket } from './open-blobs.ts';
+
+const OF_AN_ORGANISATION = 3;
+const LOOKED_FOR = 100;
+const NAMED = 3;
+
+/** Looks for some whole attachments of each organisation where the configuration says that they are. */
+export async function storedAttachments(
+  visited: Pick<SqlRunner, 'query'>,
+  config: Config,
+): Promise<Finding[]> {
+  const check = 'attachments';
+  const { database } = relayOptionsOf(config);
+  const [table] = await visited.query(`select to_regclass('blobs') is null as missing`);
+  if (database.kind === 'memory' || table?.['missing'] === true) return [];
+  const rows = await visited.query(
+    `select org, blob, size_bytes from (
+       select org, blob, size_bytes, row_number() over (partition by org order by blob) as place
+       from blobs where received_bytes = size_bytes) numbered
+     where place <= ${OF_AN_ORGANISATION} order by place, org limit ${LOOKED_FOR}`,
+  );
+  const folder = blobFolderOf(database);
+  const gone = new Set<OrgId>();
+  let [missing, inFiles] = [0, 0];
+  try {
+    const bucket = await openBucket(config, process.env);
+    const store = bucket === null ? folderBlobStore(folder) : s3BlobStore(bucket);
+    for (const row of rows) {
+      const blob = { org: orgId(row['org'] as Uint8Array), id: toHex(row['blob'] as Uint8Array) };
+      const isThere = await store.read(blob, (row['size_bytes'] as number) - 1, 1).then(
+        () => true,
+        (error: unknown) => {
+          // A service that does not answer has not lost anything.
+          if (error instanceof RelayError && error.reason !== null) throw error;
+          return false;
+        },
+      );
+      if (isThere) continue;
+      missing += 1;
+      gone.add(blob.org);
+      if (bucket !== null && existsSync(join(folder, blob.org, blob.id))) inFiles += 1;
+    }
+  } catch {
+    return [{ verdict: 'warn', check, says: 'could not be looked for: see s3Bucket' }];
+  }
+  if (missing === 0) return [{ verdict: 'ok', check, says: `${rows.length} were looked for, and are there` }];
+  const of = [...gone].slice(0, NAMED).map(shortId).join(', ');
+  const remedy =
+    inFiles > 0
+      ? `${inFiles} of them are files still: keytide-relay move-blobs`
+      : 'were they in another store? See blobFolder, s3Bucket, and the guide on attachments in a bucket';
+  const says = `${missing} of ${rows.length} that were looked for are not where the configuration says, of ${of}; ${remedy}`;
+  return [{ verdict: 'fail', check, says }];
+}

@@ -28,7 +28,12 @@ test('everything is exported, then what came since, and an archive says what is 
   });
 
   await writeFile(at('key.txt'), `# of the board\n${recipient}\n`);
-  const whole = await on('ada', ['export', at('a'), '--recipient', at('key.txt')]);
+  const first = ['export', at('a'), '--recipient', at('key.txt')];
+  const untold = await on('ada', [...first, '--no-acknowledge']);
+  expect(untold.said).toMatchObject({ relay: 'not-asked' });
+  // As after a stop between the two.
+  const whole = await on('ada', first);
+  expect(whole.said.id).toBe(untold.said.id);
   expect(whole).toMatchObject({
     code: EXIT.ok,
     said: { relay: 'acknowledged', recipients: 1, groups: [{ firstSeq: 1, messages: 1, unreadable: {} }] },

@@ -29,14 +29,18 @@ export async function acknowledgeArchive<D extends Declarations>(
   const own = core.replica.rootAt(throughSeq);
   if (own !== null && !equalBytes(own, root)) return 'other-log';
   if (manifest.filter !== null) return 'filtered';
-  if (before.size > (await acknowledgedThrough(core))) return 'begins-later';
+  if (before.size > (await throughIn(core))) return 'begins-later';
   await client.acknowledgeExport({ throughSeq, root });
   await core.store.keys.write([{ name: nameOf(core), value: encodeCbor(throughSeq) }]);
   return 'acknowledged';
 }
 
-/** Up to where this device has said that the log is exported, or the relay has forgotten it. */
-async function acknowledgedThrough(core: ClientCore): Promise<number> {
+/** Through which seq this device has said that the log is exported, or the relay has forgotten it. */
+export function acknowledgedThrough<D extends Declarations>(client: Client<D>): Promise<number> {
+  return throughIn(coreOf(client));
+}
+
+async function throughIn(core: ClientCore): Promise<number> {
   const stored = await core.store.keys.get(nameOf(core));
   const said = stored === null ? 0 : (decodeCbor(stored, 16) as number);
   return Math.max(said, (core.replica.floor?.firstSeq ?? 1) - 1);

@@ -1,12 +1,21 @@
 import {
   readArchiveStats,
   readSignedManifest,
+  type ArchiveFiles,
   type ArchiveFilter,
   type ArchiveStats,
   type ExportProgress,
+  type SignedManifest,
 } from '@keytide/archive';
 import { folderDestination } from '@keytide/archive/node';
-import { acknowledgeArchive, exportOrganisation, type Acknowledgement } from '@keytide/client/export';
+import {
+  acknowledgeArchive,
+  acknowledgedThrough,
+  exportOrganisation,
+  type Acknowledgement,
+} from '@keytide/client/export';
+import { toHex } from '@keytide/crypto-core';
+import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { withArchive } from '../archive-place.ts';
 import { readRecipients } from '../archive-recipients.ts';
 import { summaryLines, summaryOf } from '../archive-summary.ts';
@@ -48,10 +57,14 @@ export async function exportArchiveTo(
     return await withDevice(context, async (client) => {
       if (!choice.offline) await untilOnline(context, client);
       const destination = folderDestination(folder);
-      await exportOrganisation(client, {
-        ...{ destination, recipients, since, signal, filter: filterOf(client, choice) },
-        onProgress: progressTo(context),
-      });
+      const filter = filterOf(client, choice);
+      if (await isUntold(client, destination, { since, filter, choice }))
+        output.note('It is whole already: what is left is to verify it and to tell the relay.');
+      else
+        await exportOrganisation(client, {
+          ...{ destination, recipients, since, signal, filter },
+          onProgress: progressTo(context),
+        });
       const stats = await readArchiveStats(destination);
       // Before anybody may forget by it: what is on the disk, read again.
       const { org } = client;
@@ -70,6 +83,28 @@ export async function exportArchiveTo(
     if (signal.aborted) output.note(`Stopped. What is whole stays in ${folder}: the same command goes on.`);
     throw error;
   }
+}
+
+/** Whether this very export is whole, and was stopped before the relay was told. */
+async function isUntold(
+  client: Keytide,
+  files: ArchiveFiles,
+  {
+    since,
+    filter,
+    choice,
+  }: { since: SignedManifest | null; filter: ArchiveFilter | null; choice: ExportChoice },
+): Promise<boolean> {
+  if (filter !== null || choice.offline || choice.acknowledge === false) return false;
+  const names = new Set<string>();
+  for await (const { name } of files.list()) names.add(name);
+  if (!names.has('signed-manifest') || names.has('plan.json')) return false;
+  const { manifest } = await readSignedManifest(files);
+  const previous = since === null ? null : toHex(primitives.sha256(since.bytes));
+  if (manifest.org !== client.org || manifest.device !== client.device || manifest.filter !== null)
+    return false;
+  if ((manifest.previous && toHex(manifest.previous)) !== previous) return false;
+  return (manifest.groups[0]?.throughSeq ?? 0) > (await acknowledgedThrough(client));
 }
 
 async function tellRelay(

@@ -27,7 +27,7 @@ export function operationIn(payload: Uint8Array): Operation | null {
 }
 
 /** Whether a value is a map with text keys. */
-function isMap(value: CborValue | undefined): value is { readonly [field: string]: CborValue } {
+export function isMap(value: CborValue | undefined): value is { readonly [field: string]: CborValue } {
   return (
     typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array)
   );

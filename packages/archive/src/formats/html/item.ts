@@ -1,0 +1,113 @@
+import { decodeCbor, toBase64Url, type CborValue } from '@keytide/crypto-core';
+import { operationIn, type Operation } from '../operation.ts';
+import type { MessageEntry, OpenedEntry } from '../opened-entry.ts';
+import { markup, join, nameText, NONE, type Markup } from './markup.ts';
+import { pageFile, type RecordChange } from './outline.ts';
+import { fieldsMarkup, valueMarkup, type Linked } from './value.ts';
+import { invalidWords, timeOf, unreadableWords } from './words.ts';
+
+const DONE: Readonly<Record<Operation['act'], string>> = {
+  ...{ append: 'wrote', create: 'created', edit: 'changed', remove: 'removed' },
+};
+
+/** One entry of the log as an article; `changes` are those of its record. */
+export function itemMarkup(
+  { entry, name }: OpenedEntry,
+  changesOf: (operation: Operation) => readonly RecordChange[],
+  linked: Linked,
+): Markup {
+  if (entry.kind === 'statement') return NONE;
+  if (entry.kind === 'unreadable')
+    return article(
+      entry.seq,
+      markup`A message that could not be read`,
+      markup`<p class="notice">It could not be read: ${unreadableWords(entry.code)} (${entry.code}).</p>`,
+    );
+  const operation = operationIn(entry.payload);
+  const who = name === null ? markup`<code>${entry.member}</code>` : nameText(name);
+  const invalid =
+    entry.invalid === null
+      ? NONE
+      : markup`<p class="notice">
+          This counts for nothing: ${invalidWords(entry.invalid)} (${entry.invalid}).
+        </p>`;
+  if (operation === null)
+    return article(entry.seq, markup`${who} wrote`, markup`${invalid}${payloadMarkup(entry, linked)}`);
+  const { ms, act, collection, item, body } = operation;
+  const iso = new Date(ms).toISOString();
+  const place = item === '' ? NONE : markup` <span class="quiet">${placeOf(act)} ${shortened(item)}</span>`;
+  const heading = markup`${who} <span class="does">${DONE[act]}</span>
+    <time datetime="${iso}">${timeOf(ms)} UTC</time>`;
+  const where = markup`<p class="where">${nameText(collection)}${place}</p>`;
+  const history = act === 'append' ? NONE : historyMarkup(entry.seq, changesOf(operation));
+  return article(entry.seq, heading, markup`${where}${invalid}${bodyMarkup(body, linked)}${history}`);
+}
+
+function article(seq: number, heading: Markup, content: Markup): Markup {
+  return markup`<article id="s${seq}" aria-labelledby="h${seq}">
+    <h3 id="h${seq}">${heading}</h3>
+    ${content}
+    <p class="seq">entry ${seq} of the log</p>
+  </article> `;
+}
+
+/** The text as a paragraph, what else there is as a table. */
+function bodyMarkup(body: Operation['body'], linked: Linked): Markup {
+  const { text, ...rest } = body;
+  const hasText = typeof text === 'string';
+  const fields = hasText ? rest : body;
+  return join([
+    hasText ? markup`<p class="text" dir="auto">${text}</p>` : NONE,
+    Object.keys(fields).length === 0 ? NONE : fieldsMarkup(fields, linked),
+  ]);
+}
+
+/** The record's other changes, so that what was edited or removed is seen as such wherever it is read. */
+function historyMarkup(seq: number, changes: readonly RecordChange[]): Markup {
+  const isRemoved = changes.some(({ act, counts }) => act === 'remove' && counts);
+  const edits = changes.filter(({ act, counts }) => act === 'edit' && counts).length;
+  const state = isRemoved ? 'This record was removed.' : edits > 0 ? `Edited ${times(edits)}.` : '';
+  const around = changes.findIndex((change) => change.seq === seq);
+  const from = Math.max(0, around - SHOWN_CHANGES);
+  const items = changes.slice(from, around + SHOWN_CHANGES + 1).map(({ page, seq: at, act, counts }) => {
+    const word = counts ? DONE[act] : `${DONE[act]}, counts for nothing`;
+    return at === seq
+      ? markup`<li aria-current="true">${word} (this entry)</li>`
+      : markup`<li><a href="${pageFile(page)}#s${at}">${word} (entry ${at})</a></li>`;
+  });
+  if (changes.length < 2) return NONE;
+  return markup`<div class="history">
+    ${isRemoved ? markup`<strong>${state}</strong>` : state}
+    History${changes.length > items.length ? `, ${items.length} of ${changes.length} changes` : ''}:
+    <ol>
+      ${join(items)}
+    </ol>
+  </div>`;
+}
+
+/** Changes shown before and behind one: a record of very many would fill its pages with them. */
+const SHOWN_CHANGES = 10;
+
+function payloadMarkup({ payload }: MessageEntry, linked: Linked): Markup {
+  let value: CborValue;
+  try {
+    value = decodeCbor(payload, payload.length);
+  } catch {
+    return markup`<p>Bytes of no form that is known here: <code>${toBase64Url(payload)}</code></p>`;
+  }
+  return markup`<div>${valueMarkup(value, linked)}</div>`;
+}
+
+function placeOf(act: Operation['act']): string {
+  return act === 'append' ? 'in' : 'record';
+}
+
+function shortened(item: string): Markup {
+  return /^[0-9a-f]{64}$/.test(item)
+    ? markup`<code title="${item}">${item.slice(0, 8)}</code>`
+    : nameText(item);
+}
+
+function times(count: number): string {
+  return count === 1 ? 'once' : count === 2 ? 'twice' : `${count} times`;
+}

@@ -13,10 +13,17 @@ export interface ClockWatchOptions {
 
 /** For how long the clock is still watched before anything is forgotten by it: what outlives the process of that. */
 export interface ClockDoubt {
+  read(): Promise<Doubt>;
+  /** Takes the place of one of `beforeMs`, and of a shorter one: of several nodes the one counts that doubts longest. */
+  write(doubt: Doubt, beforeMs: number): Promise<void>;
+}
+
+/** How far a clock is watched. */
+export interface Doubt {
   /** Milliseconds; 0 for a clock that nobody doubts. */
-  read(): Promise<number>;
-  /** Takes the place of `beforeMs`, and of whatever is shorter: of several nodes the one counts that doubts longest. */
-  write(leftMs: number, beforeMs: number): Promise<void>;
+  readonly leftMs: number;
+  /** The day that the clock had when it was last watched; `null` where it never was. */
+  readonly seenDay: number | null;
 }
 
 const HOUR_MS = 3_600_000;
@@ -28,30 +35,38 @@ const QUIET_DAYS = 7;
 /**
  * Answers whether anything may be forgotten for good by this clock. Not for a day after it was found to be more than
  * an hour ahead of the time that went by, or, at first, a week ahead of what was filed last: whoever runs the relay is
- * told meanwhile, and has that day to set it right. A restart does not end that day: it goes on where it was, for a
- * clock that is doubted cannot say how long the relay was away.
+ * told meanwhile, and has that day to set it right. A restart neither ends that day nor begins it anew: it goes on where
+ * it was, for a clock that is doubted cannot say how long the relay was away; unless the clock is a week ahead of what it
+ * was watched at.
  */
 export function watchClock({ clock, upMs, newestDay, doubt }: ClockWatchOptions): () => Promise<boolean> {
   let last: Moment | null = null;
-  let storedMs: number | null = null;
+  let stored: Doubt | null = null;
   let looking: Promise<unknown> = Promise.resolve();
 
-  async function isAhead(now: Moment): Promise<boolean> {
+  async function isAhead(now: Moment, seenDay: number | null): Promise<boolean> {
     if (last !== null) return now.wallMs - last.wallMs > now.upMs - last.upMs + HOUR_MS;
     const newest = await newestDay();
-    return newest !== null && dayOf(now.wallMs) - newest > QUIET_DAYS;
+    return newest !== null && dayOf(now.wallMs) - Math.max(newest, seenDay ?? newest) > QUIET_DAYS;
   }
 
   async function look(): Promise<boolean> {
-    storedMs ??= await doubt.read();
+    const before = (stored ??= await doubt.read());
     const now = { wallMs: clock.now(), upMs: upMs() };
     const passedMs = last === null ? 0 : now.upMs - last.upMs;
-    const leftMs = (await isAhead(now)) ? WATCH_MS : Math.max(0, storedMs - passedMs);
-    if (leftMs !== storedMs) await doubt.write(leftMs, storedMs);
-    // Only now: what could not be written is found again.
-    storedMs = leftMs;
+    const isLong = await isAhead(now, before.seenDay);
+    const next = {
+      leftMs: isLong ? WATCH_MS : Math.max(0, before.leftMs - passedMs),
+      seenDay: dayOf(now.wallMs),
+    };
+    // A clock that was set back may come to be ahead again of what it is now.
+    if (next.leftMs !== before.leftMs || next.seenDay < (before.seenDay ?? 0)) {
+      await doubt.write(next, before.leftMs);
+      // Only now: what could not be written is found again.
+      stored = next;
+    }
     last = now;
-    return leftMs === 0;
+    return next.leftMs === 0;
   }
 
   // One after the other: each is held against the one before.

@@ -5,7 +5,7 @@ import { deviceId, groupId, orgId } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { fakeClock, seededRandom } from '@keytide/testkit';
 import { expect, test } from 'vitest';
-import { watchClock } from '../src/clock-watch.ts';
+import { watchClock, type Doubt } from '../src/clock-watch.ts';
 import { dataKeyPath, openDataKeyFile } from '../src/data-key-file.ts';
 import { createDayKeys } from '../src/day-keys.ts';
 import { createGroupLogs } from '../src/group-logs.ts';
@@ -20,7 +20,7 @@ const TODAY = Math.floor(START_MS / DAY_MS);
 /** A machine with two clocks, and a relay on it that filed something that day last. */
 function machine(newest: number | null = TODAY) {
   let [wallMs, up] = [START_MS, 5 * DAY_MS];
-  let doubtMs = 0;
+  let doubt: Doubt = { leftMs: 0, seenDay: null };
   let isDown = false;
   const started = () =>
     watchClock({
@@ -28,9 +28,8 @@ function machine(newest: number | null = TODAY) {
       upMs: () => up,
       newestDay: () => Promise.resolve(newest),
       doubt: {
-        read: () => Promise.resolve(doubtMs),
-        write: (leftMs) =>
-          isDown ? Promise.reject(new Error('down')) : Promise.resolve(void (doubtMs = leftMs)),
+        read: () => Promise.resolve(doubt),
+        write: (next) => (isDown ? Promise.reject(new Error('down')) : Promise.resolve(void (doubt = next))),
       },
     });
   let mayForget = started();
@@ -110,15 +109,15 @@ test('of two nodes that doubt, the longer doubt is the one that a restart finds'
   const database = { kind: 'pglite', folder } as const;
   const opened = await openStore(database, primitives, 0);
   const { clockDoubt: doubt } = opened;
-  expect(await doubt.read()).toBe(0);
-  await doubt.write(DAY_MS, 0);
+  expect(await doubt.read()).toEqual({ leftMs: 0, seenDay: null });
+  await doubt.write({ leftMs: DAY_MS, seenDay: TODAY }, 0);
   // One that heard of a shorter one before, and goes on with that.
-  await doubt.write(HOUR_MS, 2 * HOUR_MS);
-  expect(await doubt.read()).toBe(DAY_MS);
-  await doubt.write(DAY_MS - 1, DAY_MS);
+  await doubt.write({ leftMs: HOUR_MS, seenDay: 0 }, 2 * HOUR_MS);
+  expect(await doubt.read()).toEqual({ leftMs: DAY_MS, seenDay: TODAY });
+  await doubt.write({ leftMs: DAY_MS - 1, seenDay: TODAY + 1 }, DAY_MS);
   await opened.store.close();
   const again = await openStore(database, primitives, 0);
-  expect(await again.clockDoubt.read()).toBe(DAY_MS - 1);
+  expect(await again.clockDoubt.read()).toEqual({ leftMs: DAY_MS - 1, seenDay: TODAY + 1 });
   await again.store.close();
   await rm(folder, { recursive: true });
 });
@@ -143,7 +142,7 @@ test('a relay that is given no clock watches that of the machine', async () => {
   await relay.close();
   // So that the next start knows of it.
   const between = await openStore(database, primitives, 0);
-  expect(await between.clockDoubt.read()).toBe(DAY_MS);
+  expect(await between.clockDoubt.read()).toMatchObject({ leftMs: DAY_MS });
   await between.store.close();
   await rm(folder, { recursive: true });
 });
@@ -155,4 +154,37 @@ test('a relay that starts a week or more after what was filed last waits for a d
   expect(await mayForget()).toBe(false);
   wait(DAY_MS);
   expect(await mayForget()).toBe(true);
+});
+
+test('a relay that starts each day, and of which nobody writes, waits for a day as well, and not for ever', async () => {
+  const { mayForget, wait, restart } = machine(TODAY - 8);
+  const seen: boolean[] = [];
+  for (let hour = 0; hour < 7 * 20; hour += 1) {
+    if (hour % 20 === 0) restart();
+    seen.push(await mayForget());
+    wait(HOUR_MS);
+  }
+  // Between the last look of a run and the first of the next one nobody watched.
+  expect(seen.indexOf(true)).toBe(25);
+  expect(seen.lastIndexOf(false)).toBe(24);
+});
+
+test('a start of a clock that is a week ahead of what it was watched at waits for the whole day again', async () => {
+  const { mayForget, wait, set, restart } = machine(TODAY - 8);
+  expect(await mayForget()).toBe(false);
+  wait(23 * HOUR_MS);
+  expect(await mayForget()).toBe(false);
+  set(9 * DAY_MS);
+  restart();
+  expect(await mayForget()).toBe(false);
+  wait(DAY_MS - 1);
+  expect(await mayForget()).toBe(false);
+  wait(1);
+  expect(await mayForget()).toBe(true);
+  // What was accepted, and then put right, is not accepted once more.
+  set(-9 * DAY_MS);
+  expect(await mayForget()).toBe(true);
+  set(9 * DAY_MS);
+  restart();
+  expect(await mayForget()).toBe(false);
 });

@@ -5,14 +5,18 @@ import type { SqlDatabase } from './database.ts';
 export function sqlClockDoubt(database: Pick<SqlDatabase, 'query'>): ClockDoubt {
   return {
     async read() {
-      const [row] = await database.query('select left_ms from clock_doubt');
-      return (row?.['left_ms'] ?? 0) as number;
+      const [row] = await database.query('select left_ms, seen_day from clock_doubt');
+      return {
+        leftMs: (row?.['left_ms'] ?? 0) as number,
+        seenDay: (row?.['seen_day'] ?? null) as number | null,
+      };
     },
-    async write(leftMs, beforeMs) {
+    async write({ leftMs, seenDay }, beforeMs) {
       await database.query(
-        `insert into clock_doubt (left_ms) values ($1) on conflict (one) do update set left_ms = excluded.left_ms
-         where clock_doubt.left_ms = $2 or clock_doubt.left_ms < excluded.left_ms`,
-        [Math.ceil(leftMs), Math.ceil(beforeMs)],
+        `insert into clock_doubt (left_ms, seen_day) values ($1, $2) on conflict (one) do update
+         set left_ms = excluded.left_ms, seen_day = excluded.seen_day
+         where clock_doubt.left_ms = $3 or clock_doubt.left_ms < excluded.left_ms`,
+        [Math.ceil(leftMs), seenDay, Math.ceil(beforeMs)],
       );
     },
   };

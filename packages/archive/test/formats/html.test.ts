@@ -60,6 +60,17 @@ describe('pages', () => {
     expect(articles[4]).toContain('its author may not do this (role)');
   });
 
+  test('say of a record of many changes which are around each', async () => {
+    const entries = Array.from({ length: 600 }, (_, index) =>
+      message(index + 1, { content: change(index === 0 ? 1 : 2, index, { status: `s${index}` }) }),
+    );
+    const page = (await pagesOf(entries)).get('pages/000001.html') ?? '';
+    const article = page.split('<article')[495] ?? '';
+    const around = [...article.matchAll(/href="(.*?)"/g)].map(([, to]) => to);
+    expect([around.length, around[0], around.at(-1)]).toEqual([20, '000001.html#s485', '000002.html#s505']);
+    expect(article).toContain('Edited 599 times.');
+  });
+
   test('say why something could not be read, and how much of that there is', async () => {
     const pages = await pagesOf([unreadable(1, 'ask-an-admin'), unreadable(2, 'some-other-day')]);
     expect(pages.get('pages/000001.html')).toContain('no access (ask-an-admin)');

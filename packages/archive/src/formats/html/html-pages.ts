@@ -61,7 +61,7 @@ export async function* htmlPages(
     }
     const named = entry.kind === 'message' ? entry.attachments : [];
     items.push(
-      itemMarkup(opened, (operation) => outline.changesOf(group, operation), { named, attachments, link }),
+      itemMarkup(opened, (operation) => outline.historyOf(group, operation), { named, attachments, link }),
     );
   }
   yield* finished();

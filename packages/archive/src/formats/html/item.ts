@@ -2,7 +2,7 @@ import { decodeCbor, toBase64Url, type CborValue } from '@keytide/crypto-core';
 import { operationIn, type Operation } from '../operation.ts';
 import type { MessageEntry, OpenedEntry } from '../opened-entry.ts';
 import { markup, join, nameText, NONE, type Markup } from './markup.ts';
-import { pageFile, type RecordChange } from './outline.ts';
+import { pageFile, type RecordChange, type RecordHistory } from './outline.ts';
 import { fieldsMarkup, valueMarkup, type Linked } from './value.ts';
 import { invalidWords, timeOf, unreadableWords } from './words.ts';
 
@@ -10,10 +10,10 @@ const DONE: Readonly<Record<Operation['act'], string>> = {
   ...{ append: 'wrote', create: 'created', edit: 'changed', remove: 'removed' },
 };
 
-/** One entry of the log as an article; `changes` are those of its record. */
+/** One entry of the log as an article. */
 export function itemMarkup(
   { entry, name }: OpenedEntry,
-  changesOf: (operation: Operation) => readonly RecordChange[],
+  historyOf: (operation: Operation) => RecordHistory | null,
   linked: Linked,
 ): Markup {
   if (entry.kind === 'statement') return NONE;
@@ -39,7 +39,8 @@ export function itemMarkup(
   const heading = markup`${who} <span class="does">${DONE[act]}</span>
     <time datetime="${iso}">${timeOf(ms)} UTC</time>`;
   const where = markup`<p class="where">${nameText(collection)}${place}</p>`;
-  const history = act === 'append' ? NONE : historyMarkup(entry.seq, changesOf(operation));
+  const record = act === 'append' ? null : historyOf(operation);
+  const history = record === null ? NONE : historyMarkup(entry.seq, record);
   return article(entry.seq, heading, markup`${where}${invalid}${bodyMarkup(body, linked)}${history}`);
 }
 
@@ -63,11 +64,10 @@ function bodyMarkup(body: Operation['body'], linked: Linked): Markup {
 }
 
 /** The record's other changes, so that what was edited or removed is seen as such wherever it is read. */
-function historyMarkup(seq: number, changes: readonly RecordChange[]): Markup {
-  const isRemoved = changes.some(({ act, counts }) => act === 'remove' && counts);
-  const edits = changes.filter(({ act, counts }) => act === 'edit' && counts).length;
+function historyMarkup(seq: number, { changes, edits, isRemoved }: RecordHistory): Markup {
+  if (changes.length < 2) return NONE;
   const state = isRemoved ? 'This record was removed.' : edits > 0 ? `Edited ${times(edits)}.` : '';
-  const around = changes.findIndex((change) => change.seq === seq);
+  const around = placeIn(changes, seq);
   const from = Math.max(0, around - SHOWN_CHANGES);
   const items = changes.slice(from, around + SHOWN_CHANGES + 1).map(({ page, seq: at, act, counts }) => {
     const word = counts ? DONE[act] : `${DONE[act]}, counts for nothing`;
@@ -75,7 +75,6 @@ function historyMarkup(seq: number, changes: readonly RecordChange[]): Markup {
       ? markup`<li aria-current="true">${word} (this entry)</li>`
       : markup`<li><a href="${pageFile(page)}#s${at}">${word} (entry ${at})</a></li>`;
   });
-  if (changes.length < 2) return NONE;
   return markup`<div class="history">
     ${isRemoved ? markup`<strong>${state}</strong>` : state}
     History${changes.length > items.length ? `, ${items.length} of ${changes.length} changes` : ''}:
@@ -83,6 +82,18 @@ function historyMarkup(seq: number, changes: readonly RecordChange[]): Markup {
       ${join(items)}
     </ol>
   </div>`;
+}
+
+/** Where a change is among those of its record, which stand in the order of the log and may be very many. */
+function placeIn(changes: readonly RecordChange[], seq: number): number {
+  let low = 0;
+  let high = changes.length - 1;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((changes[middle] as RecordChange).seq < seq) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** Changes shown before and behind one: a record of very many would fill its pages with them. */

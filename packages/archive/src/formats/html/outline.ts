@@ -25,11 +25,20 @@ export interface RecordChange {
   readonly counts: boolean;
 }
 
+/** What became of a record. */
+export interface RecordHistory {
+  /** In the order of the log. */
+  readonly changes: RecordChange[];
+  /** Of the changes that count. */
+  edits: number;
+  isRemoved: boolean;
+}
+
 /** What has to be known before the first page is written. Some 100 bytes for each change of a record. */
 export interface Outline {
   readonly pages: readonly PageOutline[];
-  /** All changes of the record that an operation is of, in the order of the log. */
-  changesOf(group: string, operation: Operation): readonly RecordChange[];
+  /** Of the record that an operation is of; `null` for one that is of none. */
+  historyOf(group: string, operation: Operation): RecordHistory | null;
 }
 
 /** Says of each entry, in their order, on which page it is. */
@@ -59,7 +68,7 @@ export async function* shownIn(entries: OpenedEntries): AsyncGenerator<OpenedEnt
 /** Reads everything once. */
 export async function outlineOf(entries: OpenedEntries): Promise<Outline> {
   const pages: PageOutline[] = [];
-  const records = new Map<string, RecordChange[]>();
+  const records = new Map<string, RecordHistory>();
   const pageOf = pager();
   for await (const opened of shownIn(entries)) {
     const { group, entry } = opened;
@@ -80,16 +89,14 @@ export async function outlineOf(entries: OpenedEntries): Promise<Outline> {
     outline.toMs = Math.max(outline.toMs ?? operation.ms, operation.ms);
     if (operation.act === 'append') continue;
     const key = keyOf(group, operation);
-    const changes = records.get(key) ?? [];
-    changes.push({
-      page,
-      seq,
-      act: operation.act,
-      counts: entry.kind === 'message' && entry.invalid === null,
-    });
-    records.set(key, changes);
+    const history = records.get(key) ?? { changes: [], edits: 0, isRemoved: false };
+    const counts = entry.invalid === null;
+    history.changes.push({ page, seq, act: operation.act, counts });
+    if (counts && operation.act === 'edit') history.edits += 1;
+    if (counts && operation.act === 'remove') history.isRemoved = true;
+    records.set(key, history);
   }
-  return { pages, changesOf: (group, operation) => records.get(keyOf(group, operation)) ?? [] };
+  return { pages, historyOf: (group, operation) => records.get(keyOf(group, operation)) ?? null };
 }
 
 function keyOf(group: string, { collection, item }: Operation): string {

@@ -65,6 +65,20 @@ test('each entry comes once and in order, also one that a later message vouches 
     ]);
 });
 
+test('an entry waits for the rest of its window, which is not in the same page of the journal', async () => {
+  const write = makeWriter(world);
+  const payload = random(40_000);
+  // About a hundred of these are a window, and 128 a page.
+  const entries = [world.statement];
+  while (entries.length < 126) entries.push(write({ payload }));
+  for (const isSigned of [false, false, true]) entries.push(write({ payload, isSigned }));
+  expect(await exported(await deviceWith(entries, 50), 127)).toEqual([
+    '127 message',
+    '128 message',
+    '129 message',
+  ]);
+});
+
 test('nobody vouches across the end of a window, in an export either', async () => {
   const write = makeWriter(world);
   const entries = [world.statement];

@@ -3,6 +3,7 @@ import {
   createEpoch,
   EMPTY_FRONTIER,
   encodeCbor,
+  equalBytes,
   openEpoch,
   parseEpochStatement,
   rootOf,
@@ -28,6 +29,8 @@ export interface Said {
   readonly by: number;
   readonly content: CborValue;
   readonly attachments?: readonly Uint8Array[];
+  /** Attachments that were attached before, by whatever description. */
+  readonly naming?: readonly NamedAttachment[];
   readonly invalid?: string;
   /** Shown to the source without a key. */
   readonly unreadable?: string;
@@ -59,6 +62,7 @@ export function worldSource(seed: string, members = 3, archiveKey?: Uint8Array):
   const heads = new Map<number, { counter: number; link: Uint8Array }>();
   const keysOf: EpochKey[] = [];
   const contents = new Map<string, Uint8Array | null>();
+  const descriptors = new Map<string, Uint8Array>();
   let statement: EpochStatement | null = null;
 
   const treeAt = (size: number): MerkleFrontier => trees[size] as MerkleFrontier;
@@ -116,15 +120,19 @@ export function worldSource(seed: string, members = 3, archiveKey?: Uint8Array):
     for (const rest of sealer.end()) void rest;
     const blob = toHex(random(32));
     contents.set(blob, content);
+    descriptors.set(blob, encodeAttachmentDescriptor(sealer.descriptor()));
     return { blob, descriptor: encodeAttachmentDescriptor(sealer.descriptor()), sizeBytes: content.length };
   }
 
-  function say(keys: EpochKeys, { by, content, attachments = [], invalid, unreadable }: Said): void {
+  function say(
+    keys: EpochKeys,
+    { by, content, attachments = [], naming: again = [], invalid, unreadable }: Said,
+  ): void {
     const { member, device } = deviceOf(by);
     const head = heads.get(by) ?? { counter: -1, link: new Uint8Array(32) };
     const counter = head.counter + 1;
     const channel = new Uint8Array(16).fill(7);
-    const named = attachments.map(attach);
+    const named = [...attachments.map(attach), ...again];
     const payload = encodeCbor(named.length === 0 ? content : naming(content, named));
     const { envelope, link } = sealMessage(keys, {
       ...{ signer: device.signer, sender: device.id, channel, counter, random, payload },
@@ -172,12 +180,14 @@ export function worldSource(seed: string, members = 3, archiveKey?: Uint8Array):
       yield* keysOf;
     },
     async *archiveBoxes() {},
-    async *attachment({ blob }) {
+    async *attachment({ blob, descriptor }) {
+      if (!equalBytes(descriptor, descriptors.get(blob) ?? new Uint8Array()))
+        throw new AttachmentGone('tampered');
       const content = contents.get(blob);
-      if (content === null || content === undefined) throw new AttachmentGone();
+      if (content === null || content === undefined) throw new AttachmentGone('attachment-gone');
       for (let at = 0; at < content.length; at += 65_536) yield content.subarray(at, at + 65_536);
     },
-    missingCodeOf: (error) => (error instanceof AttachmentGone ? 'attachment-gone' : null),
+    missingCodeOf: (error) => (error instanceof AttachmentGone ? error.message : null),
   };
 }
 

@@ -7,12 +7,13 @@ import { README_DECRYPT } from '../container/readme.ts';
 import type { ArchivedGroup, SignedManifest } from '../container/signed-manifest.ts';
 import { ArchiveError } from '../errors.ts';
 import { archiveWriter, type ArchiveWriter } from './archive-writer.ts';
+import { addDescriptions, type Descriptions } from './descriptions.ts';
 import { exportAttachments } from './export-attachments.ts';
 import { exportGroup } from './export-group.ts';
 import type { ExportOptions, ExportProgress } from './export-options.ts';
 import { finishArchive } from './finish.ts';
 import { encodePlan, readPlan, requireSameChoice, type ExportPlan } from './plan.ts';
-import type { NamedAttachment, SourceGroup } from './source.ts';
+import type { SourceGroup } from './source.ts';
 
 const ID_BYTES = 16;
 
@@ -50,7 +51,7 @@ export async function exportArchive(options: ExportOptions): Promise<ExportedArc
   await writer.write(NAMES.readme, [README_DECRYPT]);
 
   const archived: ArchivedGroup[] = [];
-  const attachments = new Map<string, NamedAttachment>();
+  const attachments: Descriptions = new Map();
   for (const { group: id, throughSeq } of plan.through) {
     const group = groups.find((found) => found.group === id);
     if (group === undefined) throw new ArchiveError('source-damaged', 'the source lost a group');
@@ -62,7 +63,7 @@ export async function exportArchive(options: ExportOptions): Promise<ExportedArc
       checkStop: () => signal?.throwIfAborted(),
     });
     archived.push(found.archived);
-    for (const [blob, named] of found.attachments) attachments.set(blob, named);
+    addDescriptions(attachments, found.attachments);
   }
 
   const missing: { blob: string; code: string }[] = [];

@@ -2,6 +2,7 @@ import { sorted } from '@keytide/crypto-core';
 import { encodeLines } from '../container/json-lines.ts';
 import { attachmentFile, NAMES } from '../container/names.ts';
 import type { ArchiveWriter } from './archive-writer.ts';
+import type { Descriptions } from './descriptions.ts';
 import type { ExportSource, NamedAttachment } from './source.ts';
 
 /** What became of an attachment: `missing` is a code, or `null` for one that is in the archive. */
@@ -15,14 +16,12 @@ export interface ExportedAttachment {
 export async function exportAttachments(
   source: ExportSource,
   writer: ArchiveWriter,
-  named: ReadonlyMap<string, NamedAttachment>,
+  descriptions: Descriptions,
   onAttachment: (exported: ExportedAttachment) => void,
 ): Promise<void> {
   const list: ExportedAttachment[] = [];
-  for (const blob of sorted(named.keys())) {
-    const attachment = named.get(blob) as NamedAttachment;
-    const { sizeBytes } = attachment;
-    const exported = { blob, sizeBytes, missing: await exportOne(source, writer, attachment) };
+  for (const blob of sorted(descriptions.keys())) {
+    const exported = await exportOne(source, writer, descriptions.get(blob) ?? []);
     list.push(exported);
     onAttachment(exported);
   }
@@ -30,19 +29,25 @@ export async function exportAttachments(
   await writer.write(NAMES.attachments, encodeLines(lines));
 }
 
+/** By the first description that opens it; missing, with the code of the first, where none does. */
 async function exportOne(
   source: ExportSource,
   writer: ArchiveWriter,
-  attachment: NamedAttachment,
-): Promise<string | null> {
-  const name = attachmentFile(attachment.blob);
-  if (await writer.keep(name)) return null;
-  try {
-    await writer.seal(name, source.attachment(attachment));
-    return null;
-  } catch (error) {
-    const code = source.missingCodeOf(error);
-    if (code === null) throw error;
-    return code;
-  }
+  described: readonly NamedAttachment[],
+): Promise<ExportedAttachment> {
+  const { blob, sizeBytes } = described[0] as NamedAttachment;
+  const name = attachmentFile(blob);
+  // Of several, it is not known which one opened it.
+  if (described.length === 1 && (await writer.keep(name))) return { blob, sizeBytes, missing: null };
+  let missing: string | null = null;
+  for (const named of described)
+    try {
+      await writer.seal(name, source.attachment(named));
+      return { blob, sizeBytes: named.sizeBytes, missing: null };
+    } catch (error) {
+      const code = source.missingCodeOf(error);
+      if (code === null) throw error;
+      missing ??= code;
+    }
+  return { blob, sizeBytes, missing };
 }

@@ -14,8 +14,9 @@ import { groupFile, segmentFile } from '../container/names.ts';
 import type { ArchivedGroup } from '../container/signed-manifest.ts';
 import { ArchiveError } from '../errors.ts';
 import type { ArchiveWriter } from './archive-writer.ts';
+import { addDescriptions, type Descriptions } from './descriptions.ts';
 import { leafOf, newSegment, type Segment, type SegmentSummary } from './segment.ts';
-import type { ExportSource, NamedAttachment, SourceGroup } from './source.ts';
+import type { ExportSource, SourceGroup } from './source.ts';
 
 /** What of a group's log goes into an archive. */
 interface GroupExport {
@@ -36,7 +37,7 @@ interface GroupExport {
 /** What came of a group, and the attachments that its messages name. */
 interface ExportedGroup {
   readonly archived: ArchivedGroup;
-  readonly attachments: ReadonlyMap<string, NamedAttachment>;
+  readonly attachments: Descriptions;
 }
 
 /**
@@ -45,7 +46,7 @@ interface ExportedGroup {
  */
 export async function exportGroup(options: GroupExport): Promise<ExportedGroup> {
   const { primitives, source, writer, filter, group, previous, throughSeq } = options;
-  const attachments = new Map<string, NamedAttachment>();
+  const attachments: Descriptions = new Map();
   const epochs = new Set<number>();
   const totals = { messages: 0, invalid: 0, unreadable: 0, skipped: 0 };
   const first = Math.max(group.before.size, previous?.throughSeq ?? 0) + 1;
@@ -59,7 +60,7 @@ export async function exportGroup(options: GroupExport): Promise<ExportedGroup> 
     if (summary === null) return;
     await writeSegment(writer, group, segment, summary);
     for (const epoch of segment.epochs) epochs.add(epoch);
-    for (const [blob, named] of segment.attachments) attachments.set(blob, named);
+    addDescriptions(attachments, segment.attachments);
     totals.messages += summary.messages;
     totals.invalid += total(summary.invalid);
     totals.unreadable += total(summary.unreadable);

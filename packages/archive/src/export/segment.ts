@@ -9,6 +9,7 @@ import {
 } from '@keytide/crypto-core';
 import { fits, type ArchiveFilter } from '../container/filter.ts';
 import { encodeLine } from '../container/json-lines.ts';
+import { describeAttachment, type Descriptions } from './descriptions.ts';
 import { filteredOf, lineOf } from './lines.ts';
 import type { NamedAttachment, SourceEntry } from './source.ts';
 
@@ -40,7 +41,7 @@ export interface Segment {
   /** The epochs that its statements start and its envelopes name. */
   readonly epochs: ReadonlySet<number>;
   /** The attachments that its messages name. */
-  readonly attachments: ReadonlyMap<string, NamedAttachment>;
+  readonly attachments: ReadonlyMap<string, readonly NamedAttachment[]>;
   /** Takes the next entry, and gives its leaf (32 bytes). */
   add(entry: SourceEntry): Uint8Array;
   /** What goes into its files. */
@@ -57,7 +58,7 @@ export function newSegment(primitives: Primitives, filter: ArchiveFilter | null)
   const lines: Uint8Array[] = [];
   const leaves: Uint8Array[] = [];
   const statements: Uint8Array[] = [];
-  const attachments = new Map<string, NamedAttachment>();
+  const attachments: Descriptions = new Map();
   const epochs = new Set<number>();
   const counts = { messages: 0, skipped: 0, statements: 0 };
   const invalid: Record<string, number> = {};
@@ -78,7 +79,7 @@ export function newSegment(primitives: Primitives, filter: ArchiveFilter | null)
     counts.messages += 1;
     epochs.add(entry.epoch);
     if (entry.invalid !== null) count(invalid, entry.invalid);
-    for (const named of entry.attachments) attachments.set(named.blob, named);
+    for (const named of entry.attachments) describeAttachment(attachments, named);
     addLine(encodeLine(lineOf(entry)), lines);
   }
 

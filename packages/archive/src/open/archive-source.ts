@@ -95,7 +95,7 @@ export function archiveSource(options: ArchiveSourceOptions): ExportSource {
   };
 }
 
-/** An attachment that the archive lists as missing. */
+/** An attachment that the archive lists as missing, or has with another content than this description says. */
 class MissingAttachment extends Error {
   readonly code: string;
 
@@ -120,7 +120,7 @@ async function* described(
       check.push(piece);
       held = piece;
     }
-    if (!check.isDescribed()) throw new ArchiveError('damaged', 'not what its sender attached');
+    if (!check.isDescribed()) throw new MissingAttachment('tampered');
     yield held;
   } finally {
     descriptor.key.dispose();

@@ -1,10 +1,16 @@
 import { equalBytes, rootOf } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { describe, expect, it } from 'vitest';
-import { exportArchive, parseSignedManifest } from '../../src/index.ts';
+import {
+  exportArchive,
+  parseSignedManifest,
+  type NamedAttachment,
+  type SourceEntry,
+  type SourceGroup,
+} from '../../src/index.ts';
 import { archiveKey, contentOf, optionsFor, said, segmentLines, someDays } from '../exporting.ts';
 import { memoryDestination } from '../memory-destination.ts';
-import { worldSource } from '../world-source.ts';
+import { worldSource, type WorldSource } from '../world-source.ts';
 
 describe('an export', () => {
   it('has every entry in the order of the log, with what it says', async () => {
@@ -40,6 +46,33 @@ describe('an export', () => {
     const content = await contentOf(destination);
     expect((content.get(`data/attachments/${kept}.age`) as Uint8Array).length).toBe(70_000);
     expect(content.has(`data/attachments/${blob}.age`)).toBe(false);
+  });
+
+  it('has an attachment that somebody names with another key as well, before or after', async () => {
+    const source = await someDays();
+    const [photo] = namedIn(source, 8);
+    const descriptor = photo?.descriptor.slice() as Uint8Array;
+    descriptor[10] = (descriptor[10] as number) ^ 1;
+    const foreign = { ...photo, descriptor } as NamedAttachment;
+    await source.day([{ ...said(2, 6, {}), naming: [foreign] }]);
+    for (const entries of [source.log, [source.log[9], ...source.log]]) {
+      const destination = memoryDestination();
+      const order = entries.map((entry, index) => ({ ...(entry as SourceEntry), seq: index + 1 }));
+      const [group] = await source.groups();
+      const { missing } = await exportArchive({
+        ...optionsFor(source, destination),
+        source: {
+          ...source,
+          groups: async () => [{ ...(group as SourceGroup), throughSeq: order.length }],
+          async *entries() {
+            yield* order;
+          },
+        },
+      });
+      expect(missing).toEqual([]);
+      const content = await contentOf(destination);
+      expect((content.get(`data/attachments/${photo?.blob}.age`) as Uint8Array).length).toBe(70_000);
+    }
   });
 
   it('leaves out what a filter does not take, and keeps the leaves of all', async () => {
@@ -113,8 +146,12 @@ describe('an export', () => {
   });
 });
 
-function attachmentsOf(source: Awaited<ReturnType<typeof someDays>>, seq: number): string {
+function attachmentsOf(source: WorldSource, seq: number): string {
+  return namedIn(source, seq)[0]?.blob as string;
+}
+
+function namedIn(source: WorldSource, seq: number): readonly NamedAttachment[] {
   const entry = source.log[seq - 1];
   if (entry?.kind !== 'message') throw new Error('not a message');
-  return entry.attachments[0]?.blob as string;
+  return entry.attachments;
 }

@@ -99,7 +99,7 @@ describe('an archive that is read', () => {
     const reading = (async () => {
       for await (const piece of from.attachment(named)) sizeBytes += piece.length;
     })();
-    await expect(reading).rejects.toMatchObject({ code: 'damaged' });
+    await expect(reading).rejects.toMatchObject({ code: 'tampered' });
     expect(sizeBytes).toBeLessThan(70_000);
   });
 

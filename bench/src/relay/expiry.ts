@@ -89,7 +89,7 @@ async function deleteAll(client: pg.Client): Promise<void> {
 /** What a relay does in the background once a day is over. */
 async function keep({ store, logs, clock }: LogStore): Promise<void> {
   clock.nowMs += DAY_MS;
-  await keepTrees({ store, logs, clock, primitives, failed: rethrow, isStopped: () => false });
+  await keepTrees({ store, logs, clock, primitives, failed: rethrow, signal: new AbortController().signal });
 }
 
 /** All that a relay does, with the clock Y later. */

@@ -316,13 +316,15 @@ export function assembleRelay(options: AssembleOptions): Parts {
     async close() {
       log({ event: 'closing' });
       for (const timer of [pushing, recovering]) if (timer !== null) clearInterval(timer);
-      await forgetting.stop();
+      // It does its day to its end; nobody is served meanwhile.
+      const forgot = forgetting.stop();
       served.stopAccepting();
       waiting.close();
       await queue.idle();
       await served.close();
       await app.close();
       await queue.idle();
+      await forgot;
       heads.stop();
       await watch.close();
       await push.close();

@@ -15,8 +15,8 @@ export interface KeepTreesOptions {
   readonly clock: Clock;
   /** Some trees of an organisation could not be kept; the others go on. */
   readonly failed: (org: OrgId, error: unknown) => void;
-  /** Asked before each step: the rest is left for the next time. */
-  readonly isStopped: () => boolean;
+  /** Ends it after the page that is read: the rest is left for the next time. */
+  readonly signal: AbortSignal;
   /** Entries after which a tree is kept in the middle of a day: whoever ends there loses no more. Default: 2,000. */
   readonly step?: number;
 }
@@ -32,22 +32,22 @@ const MOST_REST_MS = 1000;
  * @throws RelayError `database-failed` where the organisations cannot be listed
  */
 export async function keepTrees(options: KeepTreesOptions): Promise<void> {
-  const { store, failed, isStopped } = options;
+  const { store, failed, signal } = options;
   for (const org of await store.listLogOrgs()) {
-    if (isStopped()) return;
+    if (signal.aborted) return;
     await keepTreesOf(options, org).catch((error: unknown) => failed(org, error));
   }
 }
 
 async function keepTreesOf(options: KeepTreesOptions, org: OrgId): Promise<void> {
-  const { store, clock, isStopped } = options;
+  const { store, clock, signal } = options;
   const today = dayOf(clock.now());
   const damaged: RelayError[] = [];
   let after: DayTree | null = null;
   do {
     const days: readonly DayTree[] = await store.listDayTrees(org, today, after);
     for (const day of days) {
-      if (isStopped()) return;
+      if (signal.aborted) return;
       await keepTree(options, org, day).catch((error: unknown) => {
         // It may be forgotten by now. What is damaged is no reason for the trees of other groups to wait.
         if (!(error instanceof RelayError) || error.code !== 'data-damaged') throw error;
@@ -60,13 +60,16 @@ async function keepTreesOf(options: KeepTreesOptions, org: OrgId): Promise<void>
 }
 
 async function keepTree(
-  { store, logs, primitives, isStopped, step = STEP }: KeepTreesOptions,
+  { store, logs, primitives, signal, step = STEP }: KeepTreesOptions,
   org: OrgId,
   { group, firstSeq, lastSeq }: DayTree,
 ): Promise<void> {
-  const source: TreeSource = { store, primitives, readEntries: (...at) => unhurried(logs, at) };
+  const source: TreeSource = {
+    ...{ store, primitives, signal },
+    readEntries: (...at) => unhurried(logs, at, signal),
+  };
   let tree = await keptTree(source, { org, group }, lastSeq);
-  while (tree.size < lastSeq && !isStopped()) {
+  while (tree.size < lastSeq && !signal.aborted) {
     tree = await growTree(source, { org, group }, tree, Math.min(lastSeq, tree.size + step));
     const { size, hashes } = tree;
     await store.keepTree(org, group, firstSeq, { size, frontier: concatBytes(...hashes) });
@@ -76,9 +79,12 @@ async function keepTree(
 async function unhurried(
   logs: KeepTreesOptions['logs'],
   at: Parameters<GroupLogs['readEntries']>,
+  signal: AbortSignal,
 ): ReturnType<GroupLogs['readEntries']> {
   const startMs = performance.now();
   const page = await logs.readEntries(...at);
-  await wait(Math.min(RESTS * (performance.now() - startMs), MOST_REST_MS));
+  const restMs = Math.min(RESTS * (performance.now() - startMs), MOST_REST_MS);
+  // Whoever ends it waits for no rest, and what was read counts.
+  await wait(restMs, undefined, { signal }).catch(() => undefined);
   return page;
 }

@@ -42,7 +42,9 @@ export function startLogForgetting(options: LogForgettingOptions): LogForgetting
   let running: Promise<boolean> | null = null;
   let keeping: Promise<void> | null = null;
   let isBehind = false;
-  let isStopped = false;
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const isStopped = (): boolean => signal.aborted;
 
   function told(where: string, error: unknown): void {
     log({ event: 'failed', where, code: error instanceof RelayError ? error.code : 'bug' });
@@ -63,14 +65,14 @@ export function startLogForgetting(options: LogForgettingOptions): LogForgetting
       const gone = await forgetOver({
         ...options,
         failed: (_org, error) => failed(error),
-        isStopped: () => isStopped,
+        isStopped,
       });
       for (const { org, group, firstSeq, lastSeq } of gone) {
         log({ event: 'forgotten', org: shortId(org), group: shortId(group), firstSeq, lastSeq });
         await sign(org, group).catch(failed);
       }
       await options
-        .warn(() => isStopped)
+        .warn(isStopped)
         // The next round looks again; nothing stays longer because of it.
         .catch((error: unknown) => told('warn', error));
     } catch (error) {
@@ -103,7 +105,7 @@ export function startLogForgetting(options: LogForgettingOptions): LogForgetting
   async function tick(): Promise<void> {
     await round();
     const failed = (error: unknown): void => told('keep-trees', error);
-    keeping ??= keepTrees({ ...options, failed: (_org, error) => failed(error), isStopped: () => isStopped })
+    keeping ??= keepTrees({ ...options, failed: (_org, error) => failed(error), signal })
       .catch(failed)
       .finally(() => {
         keeping = null;
@@ -119,7 +121,7 @@ export function startLogForgetting(options: LogForgettingOptions): LogForgetting
     },
     async stop() {
       clearInterval(timer);
-      isStopped = true;
+      stopping.abort();
       await running;
       await keeping;
     },

@@ -21,6 +21,8 @@ export interface TreeSource {
     afterSeq: number,
   ) => Promise<{ readonly entries: readonly (GroupEntry & { readonly seq: number })[] }>;
   readonly primitives: Primitives;
+  /** Ends the growth of a tree after the page that is read. Default: nothing does. */
+  readonly signal?: AbortSignal;
 }
 
 /** A group's log. */
@@ -40,17 +42,17 @@ export async function keptTree(
 }
 
 /**
- * The tree with the entries up to `size`, which are read a page at a time.
+ * The tree with the entries up to `size`, which are read a page at a time; a smaller one where `signal` ended it.
  * @throws RelayError `data-damaged` where they do not open, or are gone
  */
 export async function growTree(
-  { readEntries, primitives }: Omit<TreeSource, 'store'>,
+  { readEntries, primitives, signal }: Omit<TreeSource, 'store'>,
   { org, group }: LogPlace,
   tree: MerkleFrontier,
   size: number,
 ): Promise<MerkleFrontier> {
   let grown = tree;
-  while (grown.size < size) {
+  while (grown.size < size && signal?.aborted !== true) {
     const { entries } = await readEntries(org, group, grown.size);
     for (const entry of entries.slice(0, size - grown.size)) {
       if (entry.seq !== grown.size + 1) throw new RelayError('data-damaged', 'a log has a hole');

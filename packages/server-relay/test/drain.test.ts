@@ -1,10 +1,13 @@
 import { get, request } from 'node:http';
 import { once } from 'node:events';
-import { seededWorld } from '@keytide/testkit';
+import { toBase64Url } from '@keytide/crypto-core';
+import { createExportStatement } from '@keytide/key-directory';
+import { seededRandom, seededWorld } from '@keytide/testkit';
 import { expect, test } from 'vitest';
+import { localKeyWrapper, type KeyWrapper } from '../src/key-wrapper.ts';
 import { announceOf, appendOf } from './group.ts';
 import { dial, greet, type Line } from './line.ts';
-import { relayUnderTest, settle, tokenOf, type RelayUnderTest } from './relay-under-test.ts';
+import { call, relayUnderTest, settle, tokenOf, type RelayUnderTest } from './relay-under-test.ts';
 
 const world = seededWorld({ seed: 'drain', members: 1 });
 const { org, clock } = world;
@@ -88,3 +91,41 @@ test('a request that is under way is answered before the relay closes', () =>
     response.resume();
     await draining;
   }));
+
+test('a relay that is closed while it forgets a day serves nobody until that is done', async () => {
+  const random = seededRandom('closed while it forgets');
+  const real = localKeyWrapper(world.primitives, random, random(32));
+  let release: (() => void) | null = null;
+  let isHeld = false;
+  const keyWrapper: KeyWrapper = {
+    ...real,
+    async wrap(...of) {
+      if (isHeld) await new Promise<void>((resolve) => (release = resolve));
+      return await real.wrap(...of);
+    },
+  };
+  const relay = await relayUnderTest({ clock, keyWrapper });
+  await settle(relay, world);
+  const token = await tokenOf(relay, org, device);
+  const line = await greet(relay, token);
+  line.send(await announceOf(world, device, 0));
+  await line.next('appended');
+  const said = { org, group: world.state.everyone, throughSeq: 1, root: random(32), device: device.id };
+  const wire = createExportStatement(world.primitives, device.signer, { ...said, exportedMs: clock.now() });
+  const body = { statement: toBase64Url(wire) };
+  expect((await call(relay, 'POST', `/organisations/${org}/exports`, { token, body })).status).toBe(201);
+  clock.advance(60 * 86_400_000);
+  // The statement before the floor is sealed again, under a key of today that is not there yet.
+  isHeld = true;
+  const forgetting = relay.forget();
+  await expect.poll(() => release !== null).toBe(true);
+  let isClosed = false;
+  const closing = relay.close().then(() => (isClosed = true));
+  expect((await closeOf(line)).status).toBe(1001);
+  await expect.poll(() => fetch(relay.url).catch(() => 'gone')).toBe('gone');
+  expect(isClosed).toBe(false);
+  (release as (() => void) | null)?.();
+  expect(await forgetting).toBe(true);
+  await closing;
+  expect(relay.events).toContainEqual(expect.objectContaining({ event: 'forgotten', lastSeq: 1 }));
+});

@@ -11,7 +11,7 @@ import {
 } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { fakeClock, seededRandom } from '@keytide/testkit';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { createDayKeys } from '../src/day-keys.ts';
 import { RelayError } from '../src/errors.ts';
 import { forgetOver } from '../src/expiry.ts';
@@ -78,7 +78,7 @@ function relayWith(seed: string) {
       written.get(group)?.push(...entries);
     },
     keep: (options: Partial<KeepTreesOptions> = {}) =>
-      keepTrees({ ...node, primitives, failed, isStopped: () => false, ...options }),
+      keepTrees({ ...node, primitives, failed, signal: new AbortController().signal, ...options }),
     forget: (over = node) => forgetOver({ ...over, retentionOf, failed }),
     /** The floor of a log: where it begins, and its frontier by every entry before. */
     floorOf(group: GroupId, firstSeq: number): Uint8Array {
@@ -121,17 +121,22 @@ test('the floors of random logs are those of what was written, wherever the keep
       }
       clock.advance(DAY_MS);
       let left = below(2) === 0 ? Infinity : below(8);
-      const isStopped = (): boolean => (left -= 1) < 0;
+      const isOver = (): boolean => (left -= 1) < 0;
+      const stopping = new AbortController();
+      const readEntries: typeof node.logs.readEntries = (...at) => {
+        if (isOver()) stopping.abort();
+        return node.logs.readEntries(...at);
+      };
       const dying: RelayStore = {
         ...store,
         async keepTree(...tree) {
-          if (isStopped()) throw new RelayError('database-failed', 'it died');
+          if (isOver()) throw new RelayError('database-failed', 'it died');
           await store.keepTree(...tree);
         },
       };
       const how = below(4);
       const step = 1 + below(5);
-      if (how === 1) await relay.keep({ isStopped, step });
+      if (how === 1) await relay.keep({ logs: { readEntries }, signal: stopping.signal, step });
       if (how === 2) await relay.keep({ store: relay.nodeOn(dying).store, step, failed: () => (cuts += 1) });
       if (how === 3) await Promise.all([relay.keep({ step }), relay.keep({ step: 1 + step })]);
       await relay.forget();
@@ -264,4 +269,37 @@ test('a relay keeps trees by itself, and forgets what is over without waiting fo
   await expect.poll(left).toEqual([]);
   await again.stop();
   expect(await store.readTree(relay.org, group, 5)).toMatchObject({ size: 5 });
+});
+
+test('keeping trees ends with the page that is read, without a rest, and goes on after it', async () => {
+  const relay = relayWith('ends soon');
+  const { node } = relay;
+  const group = await relay.start();
+  await relay.write(group, 9);
+  relay.clock.advance(DAY_MS);
+  const stopping = new AbortController();
+  let [pages, isRested] = [0, false];
+  const readEntries: typeof node.logs.readEntries = async (...at) => {
+    const page = await node.logs.readEntries(...at);
+    pages += 1;
+    if (pages === 2) {
+      setImmediate(() => stopping.abort());
+      vi.spyOn(performance, 'now').mockReturnValue(performance.now() + DAY_MS);
+      // As long as it rests at most.
+      setTimeout(() => (isRested = true), 900);
+    }
+    return { ...page, entries: page.entries.slice(0, 2) };
+  };
+  const kept: number[] = [];
+  const over: RelayStore = {
+    ...node.store,
+    keepTree(org, of, firstSeq, tree) {
+      kept.push(tree.size);
+      return Promise.resolve();
+    },
+  };
+  await relay.keep({ store: over, logs: { readEntries }, signal: stopping.signal });
+  vi.restoreAllMocks();
+  expect({ pages, kept, isRested }).toEqual({ pages: 2, kept: [4], isRested: false });
+  expect(relay.failures).toEqual([]);
 });

@@ -8,6 +8,8 @@ const ssr = { resolve: { conditions } };
 
 export default defineConfig({
   test: {
+    // One more than there are cores: while a test waits for a process or for the disk, another one works.
+    maxWorkers: availableParallelism() + 1,
     reporters: ['default', new CountReporter()],
     projects: [
       {

@@ -47,7 +47,7 @@ export interface EntryStore {
   listFloors(org: OrgId, throughDay: number): Promise<readonly FloorMove[]>;
   /** The newest statement before this seq; `null` before the first. */
   readStatementBefore(org: OrgId, group: GroupId, seq: number): Promise<FiledStatement | null>;
-  /** Makes the floor ready that a group will have; again for the same one, it takes its place, but for a frontier that it does not have. */
+  /** Makes the floor ready that a group will have; again for the same one, it takes its place, but for a frontier that it does not have after the same statement. */
   keepFloor(floor: KeptFloor): Promise<void>;
   /** The floor that a group's log has now; `null` for a log that has everything. */
   readFloor(org: OrgId, group: GroupId): Promise<FiledFloor | null>;
@@ -58,7 +58,7 @@ export interface EntryStore {
   listDayTrees(org: OrgId, beforeDay: number, after: DayTree | null): Promise<readonly DayTree[]>;
   /** Keeps a tree with the day that its last entry is of, unless a larger one is there, or the day is forgotten. */
   keepTree(org: OrgId, group: GroupId, firstSeq: number, tree: StoredTree): Promise<void>;
-  /** The largest tree of a log that is kept, of no more than `size` entries; `null` for none. */
+  /** The largest tree of a log that is kept, with one of its days or where it begins, of no more than `size` entries; `null` for none. */
   readTree(org: OrgId, group: GroupId, size: number): Promise<StoredTree | null>;
   /**
    * Forgets the days of an organisation up to this one: their keys first, and with them everything that they sealed. All

@@ -194,6 +194,34 @@ test('what comes to a day after its tree was kept is in the tree', async () => {
   await expectFloor(relay, group, 8);
 });
 
+test('a floor that is not where its log begins is no start for a tree, and is not taken up with another statement', async () => {
+  const relay = relayWith('foreign floor');
+  const { clock, node, org, random } = relay;
+  const group = await relay.start();
+  await relay.write(group, 9);
+  clock.advance(DAY_MS);
+  await relay.write(group, 20);
+  clock.advance(DAY_MS);
+  await relay.write(group, 5);
+  const day = Math.floor(clock.now() / DAY_MS);
+  const floor = { org, group, day, epoch: 1, messageId: random(16), bytes: random(99) };
+  // 15 = 8 + 4 + 2 + 1.
+  await node.store.keepFloor({ ...floor, firstSeq: 16, frontier: random(128) });
+  await relay.keep();
+  expect(await store.readTree(org, group, 30)).toMatchObject({
+    size: 30,
+    frontier: relay.floorOf(group, 31),
+  });
+  for (const change of [{ epoch: 2 }, { messageId: random(16) }]) {
+    await node.store.keepFloor({ ...floor, firstSeq: 40, frontier: random(96) });
+    await node.store.keepFloor({ ...floor, ...change, firstSeq: 40, frontier: null });
+    const [kept] = await database.query('select frontier from log_floors where org = $1 and first_seq = 40', [
+      idBytes(org),
+    ]);
+    expect(kept).toEqual({ frontier: null });
+  }
+});
+
 test('a log that does not open keeps no other from its tree, and is told of', async () => {
   const relay = relayWith('damaged');
   const groups = [await relay.start(), await relay.start(), await relay.start()].toSorted();

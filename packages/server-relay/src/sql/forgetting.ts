@@ -114,8 +114,11 @@ export function sqlForgetting(database: SqlDatabase): Forgetting {
       await database.query(
         `insert into log_floors values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (org, grp, first_seq) do update
          set epoch = excluded.epoch, message_id = excluded.message_id, day = excluded.day, bytes = excluded.bytes,
-             -- A tree of so many entries is always the same: what one node could read, another may find gone.
-             frontier = coalesce(excluded.frontier, log_floors.frontier)`,
+             -- A tree of so many entries is always the same: what one node could read, another may find gone. After
+             -- another statement they are other entries.
+             frontier = coalesce(excluded.frontier, case
+               when log_floors.epoch = excluded.epoch and log_floors.message_id = excluded.message_id
+               then log_floors.frontier end)`,
         [idBytes(org), idBytes(group), firstSeq, epoch, messageId, day, bytes, frontier],
       );
     },

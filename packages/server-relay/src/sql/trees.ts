@@ -44,9 +44,9 @@ export function sqlTrees(database: SqlDatabase): Pick<EntryStore, 'listDayTrees'
           where d.org = $1 and d.grp = $2 and d.first_seq <= $3 and d.tree_size <= $3
           order by d.first_seq desc limit 1)
          union all
-         (select f.first_seq - 1, f.frontier from log_floors f
-          where f.org = $1 and f.grp = $2 and f.first_seq <= $3 + 1 and f.frontier is not null
-          order by f.first_seq desc limit 1)
+         -- Where the log begins, and no other: one that a restore brought may be of other entries.
+         (select f.out_first_seq - 1, f.out_frontier from read_floor($1, $2) f
+          where f.out_first_seq <= $3 + 1 and f.out_frontier is not null)
          order by 1 desc limit 1`,
         [idBytes(org), idBytes(group), size],
       );

@@ -17,7 +17,7 @@ export type SyncState =
   | { readonly kind: 'wiped' }
   /** The app has closed the client: the last state there is. */
   | { readonly kind: 'closed' }
-  /** For good; but a login that was refused is tried again, after minutes and at last once a day, and `resume` does so now. */
+  /** For good; but a login that was refused, or a relay of another version, is tried again, after minutes and at last once a day, and `resume` does so now. */
   | { readonly kind: 'stopped'; readonly error: ClientError };
 
 /** What a connection is made with, and who is told. */
@@ -35,7 +35,11 @@ interface ConnectionOptions {
 }
 
 const BACKOFF_MS = { first: 200, most: 10_000 };
-/** A relay that was put back may be given back later who it does not know now (docs/spec/timeline.md). */
+/**
+ * Refusals that no attempt soon can help, and that may end: a relay that was put back may be given back later who it
+ * does not know now (docs/spec/timeline.md), and one of another version may be replaced (docs/spec/frames.md).
+ */
+const LOOKED_AT_AGAIN: ReadonlySet<string> = new Set(['login-refused', 'unsupported-version']);
 const LOOK_AGAIN_MS = { first: 60_000, most: 86_400_000 };
 /** How long what the relay acknowledged may take to come back in the log. */
 const SHOW_MS = 30_000;
@@ -227,9 +231,16 @@ export class Connection {
     return this.#state.kind === 'stopped';
   }
 
-  /** Stopped because the relay does not let this device in. */
+  /** Stopped by a refusal that may end. */
   get #isRefused(): boolean {
-    return this.#state.kind === 'stopped' && isLoginRefused(this.#state.error);
+    return this.#state.kind === 'stopped' && LOOKED_AT_AGAIN.has(this.#state.error.relayCode ?? '');
+  }
+
+  /** Nothing is said of looks that were in vain. */
+  #isShown({ code, relayCode }: ClientError): boolean {
+    if (this.#state.kind !== 'stopped') return false;
+    const { error } = this.#state;
+    return error.code === code && error.relayCode === relayCode;
   }
 
   /** Most failures pass; a proof of misbehaviour or a lost right does not. */
@@ -237,14 +248,10 @@ export class Connection {
     this.#socket?.close(reason);
     this.#socket = null;
     this.#options.onFailure(reason);
-    if (this.#isRefused && this.#ended === null && !passes(reason) && !isLoginRefused(reason))
+    if (this.#isRefused && this.#ended === null && !passes(reason) && !this.#isShown(reason))
       this.#show({ kind: 'stopped', error: reason });
     const offline = { kind: 'offline', reason: this.#isPaused ? null : reason } as const;
     this.become(passes(reason) ? offline : { kind: 'stopped', error: reason });
     this.changed();
   }
-}
-
-function isLoginRefused({ relayCode }: ClientError): boolean {
-  return relayCode === 'login-refused';
 }

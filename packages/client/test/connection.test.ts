@@ -86,9 +86,9 @@ test('whoever opens the app is looked for at once; a proof that is found then is
 });
 
 test('any other refusal is for good, and one that is closed looks no more', async () => {
-  const other = connectionTo([refusal('unsupported-version')]);
+  const other = connectionTo([refusal('wrong-author')]);
   other.connection.start();
-  await expect.poll(() => other.states.at(-1)).toBe('stopped unsupported-version');
+  await expect.poll(() => other.states.at(-1)).toBe('stopped wrong-author');
   other.connection.resume();
   await new Promise((resolve) => setTimeout(resolve, 5));
   expect(other.attempts()).toBe(1);
@@ -97,4 +97,31 @@ test('any other refusal is for good, and one that is closed looks no more', asyn
   await expect.poll(() => closed.states.at(-1)).toBe('stopped login-refused');
   await closed.connection.stop();
   expect(closed.attempts()).toBe(1);
+});
+
+test('a relay that is of another version for a second stops nobody for longer than it is', async () => {
+  const other = refusal('unsupported-version');
+  const { connection, states, nextWait, attempts } = connectionTo([
+    other,
+    other,
+    refusal('login-refused'),
+    other,
+  ]);
+  connection.start();
+  for (const mostMs of [60_000, 120_000, 240_000]) {
+    const ms = await nextWait();
+    expect([ms >= mostMs / 2, ms <= mostMs]).toEqual([true, true]);
+  }
+  await expect.poll(attempts).toBe(4);
+  await expect.poll(() => states.at(-1)).toBe('stopped unsupported-version');
+  connection.resume();
+  await expect.poll(() => connection.state.kind).toBe('online');
+  expect(states).toEqual([
+    'connecting',
+    'stopped unsupported-version',
+    'stopped login-refused',
+    'stopped unsupported-version',
+    'connecting',
+    'online',
+  ]);
 });

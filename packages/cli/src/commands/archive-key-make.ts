@@ -2,12 +2,14 @@ import { printRecipient } from '@keytide/archive';
 import { parseQuorumSet, Secret, toHex } from '@keytide/crypto-core';
 import { nodePrimitives as primitives, nodeRandom } from '@keytide/crypto-core/node';
 import { DirectoryError, type Policy } from '@keytide/key-directory';
+import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { writeDealt } from '../archive-key-files.ts';
 import { confirm } from '../confirm.ts';
 import type { Context } from '../context.ts';
 import { decide, type ProposeOption } from '../decide.ts';
 import { untilOnline, withDevice } from '../device.ts';
+import { CliError } from '../errors.ts';
 import { holdersOf, type HolderOptions } from '../holders.ts';
 import { noteSheets } from '../note-sheets.ts';
 import type { Keytide } from '../organisation.ts';
@@ -50,7 +52,7 @@ export async function makeArchiveKey(context: Context, options: MakeOptions): Pr
   });
 }
 
-/** Has the policy name the key. Where it is certain that it does not, no sheet is left. */
+/** Has the policy name the key. Where it is certain that it does not, and will not, no sheet is left. */
 async function name(
   context: Context,
   client: Keytide,
@@ -61,14 +63,20 @@ async function name(
   try {
     return await decide(context, client, { kind: 'policy', change }, options);
   } catch (error) {
-    const isSent = options.propose === undefined && !isUnapproved(error);
-    if (isSent)
+    const mayCome = options.propose === undefined ? !isUnapproved(error) : isProposed(options.propose, error);
+    if (!mayCome) await rm(options.out, { recursive: true, force: true });
+    else if (options.propose === undefined)
       context.output.note(
         `If \`keytide policy show\` does not name the key: \`keytide policy set archive-key\` with recipient.txt, or delete ${options.out}.`,
       );
-    else await rm(options.out, { recursive: true, force: true });
+    else context.output.note(`${options.propose} names the key: submit it, or delete it and ${options.out}.`);
     throw error;
   }
+}
+
+/** Whether what failed came after the proposal was written: whoever has that may submit it. */
+function isProposed(path: string, error: unknown): boolean {
+  return existsSync(path) && !(error instanceof CliError && error.code === 'file-exists');
 }
 
 function isUnapproved(error: unknown): boolean {

@@ -30,13 +30,16 @@ export interface ShareVerdict {
 
 const MAX_SHARES_BYTES = 64 * 1024;
 const MAX_TYPED = 128;
+/** How a printed share begins. */
+const SHARE = /^\s*kts1/i;
 
 /**
  * The shares in these files (`-`: stdin), or without any as a person types them, hidden.
- * @throws CliError `usage` when there is nobody to ask, `file-unreadable`
+ * @throws CliError `usage` when there is nobody to ask, and for a share in the place of a file; `file-unreadable`
  */
 export async function readShares(context: Context, paths: readonly string[]): Promise<GivenShare[]> {
   if (paths.length === 0) return await typedShares(context);
+  assertPaths(paths);
   const shares: GivenShare[] = [];
   for (const path of paths) {
     const text =
@@ -62,6 +65,15 @@ export function judgeShares(set: QuorumSet, given: readonly GivenShare[]): Share
   });
 }
 
+/** A share that was given where its file belongs is not quoted: errors end up in logs. */
+function assertPaths(paths: readonly string[]): void {
+  if (!paths.some((path) => SHARE.test(path))) return;
+  throw usageError(
+    '--share takes a file, and was given a share, which is now in the history of the shell',
+    'Delete it there, and give the file, or - for stdin, or leave --share out and type it; a file of such a name as ./kts1….',
+  );
+}
+
 /** Those that were read. */
 export function sharesIn(given: readonly GivenShare[]): Secret[] {
   return given.flatMap(({ share }) => share ?? []);
@@ -75,7 +87,7 @@ function printedIn(text: string): string[] {
   const found: string[] = [];
   let isOpen = false;
   for (const line of text.split(/\r\n|\r|\n/)) {
-    if (/^\s*kts1/i.test(line)) {
+    if (SHARE.test(line)) {
       found.push(line);
       isOpen = true;
     } else if (line.trim() === '') isOpen = false;

@@ -23,7 +23,7 @@ export type CliErrorCode =
   | 'login-refused' // the relay does not let this recovery key in
   | 'not-a-set' // a file that is no set of shares
   | 'altered-set' // its signature is not that of who dealt it
-  | 'foreign-set' // of another organisation, or dealt by nobody of this one
+  | 'foreign-set' // of another organisation, or dealt by no admin of this one
   | 'other-key' // a set, or shares, of another key than expected
   | 'too-few-shares' // that are good
   | 'not-confirmed' // nobody to ask, and no --yes

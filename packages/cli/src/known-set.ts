@@ -61,7 +61,8 @@ export function readLogged(client: Keytide, wire: Uint8Array): ArchiveKeySet {
   }
 }
 
-function loggedSet({ set, dealer, isCurrent }: ArchiveKeySet): KnownSet {
+/** What this device's copy of the log says of a set. */
+export function loggedSet({ set, dealer, isCurrent }: ArchiveKeySet): KnownSet {
   const lines = [
     ...described(set),
     `Dealt by ${dealer.handle}, whose device is in the membership log, and signed by it; the key is ${
@@ -121,7 +122,7 @@ const REFUSALS: Readonly<Record<SetFault, readonly [message: string, next: strin
     'Ask another holder for their copy of the file.',
   ],
   'foreign-set': [
-    'a set of another organisation, or dealt by nobody of this one',
+    'a set of another organisation, or dealt by no admin of this one',
     "Give the set that belongs to the holders' sheets, or another --home.",
   ],
   'other-key': [

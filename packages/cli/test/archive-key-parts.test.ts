@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { writeDealt } from '../src/archive-key-files.ts';
+import { describeFailure } from '../src/failure.ts';
+import { readShares } from '../src/given-shares.ts';
 import { holdersOf } from '../src/holders.ts';
 import { writeNewFolder } from '../src/new-folder.ts';
 
@@ -72,6 +74,17 @@ test('a sheet says whose share it is, of what, and holds that share alone; its n
   // What was handed out is not kept.
   for (const { share } of dealt.shares) expect(() => share.use(() => {})).toThrow(disposed);
 });
+
+test.each(['kts1qqqsecret', 'KTS1 QQQS ECRE T', ' Kts1-qqqsecret'])(
+  'a share in the place of a file is refused, and not shown: %#',
+  async (share) => {
+    const good = join(folder, 'sheet.txt');
+    await writeFile(good, 'no share');
+    const failed = await readShares({} as never, [good, share]).catch(describeFailure);
+    expect(failed).toMatchObject({ code: 'usage' });
+    expect(JSON.stringify(failed)).not.toMatch(/qqq/i);
+  },
+);
 
 test('a folder is new, its owner’s alone, and not there when a file of it could not be written', async () => {
   const path = join(folder, 'new');

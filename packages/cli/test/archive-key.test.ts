@@ -70,7 +70,10 @@ test('a key is made, split anew and put together, and its seed is nowhere but wh
   const both = (await Promise.all([bram, chidi].map((path) => readFile(path, 'utf8')))).join('\n');
   const reshared = await on('ada', reshare, both);
   const key = await keyOn(ana);
-  expect(reshared).toMatchObject({ code: EXIT.ok, said: { key, folder: inFolder('new') } });
+  expect(reshared).toMatchObject({
+    code: EXIT.ok,
+    said: { key, folder: inFolder('new'), dealer: { handle: 'ada', role: 'admin' } },
+  });
   const files = ['archive-key.set', 'recipient.txt', 'share-1-Ana.txt', 'share-2-Dunya.txt'];
   expect((await readdir(inFolder('new'))).toSorted()).toEqual(files);
   const [newSet, , ...newSheets] = files.map((file) => inFolder('new', file)) as [string, string];

@@ -13,7 +13,13 @@ import {
   type RefusedShare,
   type Secret,
 } from '@keytide/crypto-core';
-import { DirectoryError, parseEntry, type Role } from '@keytide/key-directory';
+import {
+  DirectoryError,
+  parseEntry,
+  type Device,
+  type DirectoryState,
+  type Role,
+} from '@keytide/key-directory';
 import type { DirectoryReplica } from './directory-replica.ts';
 import type { Self } from './epoch-ring.ts';
 import type { Ports } from './ports.ts';
@@ -76,7 +82,7 @@ export function redealArchiveKey(
 
 /**
  * Checks a set against the log: its dealer's signature, and that the key is one that the policy has, or had.
- * @throws CryptoError `wrong-context` (another organisation, or a dealer who never was in the log), `bad-signature`,
+ * @throws CryptoError `wrong-context` (another organisation, or a dealer that never was a device of an admin), `bad-signature`,
  *   `commitment-mismatch` (a key that the policy never had), `malformed`, `too-large`, `unsupported-version`
  */
 export function readArchiveKeySet(
@@ -101,6 +107,8 @@ export function readArchiveKeySet(
     publicKey: found ?? null,
   });
   if (found === undefined) throw new CryptoError('commitment-mismatch', 'a key that the policy never had');
+  if (!wasAdminDevice(directory, device))
+    throw new CryptoError('wrong-context', 'dealt by no device of an admin');
   const { id, handle, role, removedAt } = member;
   const { archiveKey } = state.policy;
   return {
@@ -109,6 +117,15 @@ export function readArchiveKeySet(
     publicKey: found,
     isCurrent: archiveKey !== undefined && equalBytes(archiveKey, found),
   };
+}
+
+/** Whether a device was active while its member was an admin, at any time in the log. */
+function wasAdminDevice(directory: DirectoryReplica, { member, addedAt, revokedAt }: Device): boolean {
+  const isAdminIn = ({ members }: DirectoryState): boolean => members.get(member)?.role === 'admin';
+  if (revokedAt === null && isAdminIn(directory.state)) return true;
+  const end = revokedAt ?? directory.size;
+  for (let size = addedAt + 1; size <= end; size += 1) if (isAdminIn(directory.stateAt(size))) return true;
+  return false;
 }
 
 /** Every archive key that the policy has had, oldest first. */

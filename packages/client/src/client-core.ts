@@ -96,7 +96,7 @@ export class ClientCore {
       source: {
         canAsk: () => this.#isStarted,
         box: (epoch) => parts.api.box(group, epoch),
-        pullDirectory: () => parts.directory.pull(parts.api),
+        pullDirectory: () => parts.directory.pull(parts.api, this.sync.signal),
       },
       windowStartMs: () => this.#retention.startMs,
     });

@@ -65,7 +65,7 @@ export async function openParts(
     keyStore: store.keys,
     org: identity.org,
     // With a share of chance, for whoever came back at the same moment.
-    rest: (ms) => ports.clock.wait(ms * (0.5 + (ports.random(1)[0] as number) / 510)),
+    rest: (ms, signal) => ports.clock.wait(ms * (0.5 + (ports.random(1)[0] as number) / 510), signal),
   });
   const api = new RelayApi(ports, identity.relayUrl, identity.org, {
     subject: { kind: 'device', id: device },

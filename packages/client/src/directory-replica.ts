@@ -32,8 +32,8 @@ interface DirectoryReplicaOptions {
   readonly keyStore: KeyStore;
   /** The organisation whose log this must be. */
   readonly org: OrgId;
-  /** Waits about so long before the next attempt to give back what the relay has lost. Default: not at all. */
-  readonly rest?: (ms: number) => Promise<void>;
+  /** Waits about so long, or until `signal`, before the next attempt to give back what the relay has lost. Default: not at all. */
+  readonly rest?: (ms: number, signal?: AbortSignal) => Promise<void>;
 }
 
 /** Entries that continue the log, and what it is with them. */
@@ -69,7 +69,7 @@ export class DirectoryReplica {
   readonly #keyStore: KeyStore;
   readonly #org: OrgId;
   readonly #keeper: CheckpointKeeper;
-  readonly #rest: (ms: number) => Promise<void>;
+  readonly #rest: (ms: number, signal?: AbortSignal) => Promise<void>;
   /** The newest checkpoint that this device knows to be true. */
   #anchor: Checkpoint | null = null;
   readonly #wires: Uint8Array[] = [];
@@ -177,11 +177,11 @@ export class DirectoryReplica {
    * Reads from the relay until this copy holds everything the relay has; then the relay must have signed exactly
    * this, where the policy names its key.
    * @throws ClientError `relay-forked` when the relay's log is not a continuation of this copy, or not the one it
-   *   signed; `relay-misbehaved` when the relay has signed less, more, or nothing
+   *   signed; `relay-misbehaved` when the relay has signed less, more, or nothing; `closed` when `signal` ends a pause
    */
-  async pull(source: LogSource): Promise<void> {
+  async pull(source: LogSource, signal?: AbortSignal): Promise<void> {
     for (let attempt = 1; ; attempt += 1) {
-      await this.#read(source);
+      await this.#read(source, signal);
       const { relayKey } = this.state.policy;
       if (relayKey === undefined) return;
       const shown = await this.#keeper.read(source, relayKey);
@@ -222,7 +222,7 @@ export class DirectoryReplica {
     );
   }
 
-  async #read(source: LogSource): Promise<void> {
+  async #read(source: LogSource, signal?: AbortSignal): Promise<void> {
     let givenFrom = -1;
     let attempts = 0;
     for (;;) {
@@ -232,7 +232,8 @@ export class DirectoryReplica {
         if (attempts === GIVE_BACK.attempts)
           throw new ClientError('relay-misbehaved', 'the relay does not come to have back what it has lost');
         const isTaken = await this.#giveBack(source, size);
-        if (!isTaken) await this.#rest(Math.min(GIVE_BACK.firstMs * 2 ** attempts, GIVE_BACK.mostMs));
+        if (!isTaken) await this.#rest(Math.min(GIVE_BACK.firstMs * 2 ** attempts, GIVE_BACK.mostMs), signal);
+        if (signal?.aborted === true) throw new ClientError('closed', 'the client was closed');
         givenFrom = size;
         attempts += 1;
         continue;

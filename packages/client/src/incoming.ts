@@ -213,8 +213,8 @@ export class Incoming {
   }
 
   async #pullDirectory(): Promise<void> {
-    const { directory, api } = this.#options;
-    await directory.pull(api);
+    const { directory, api, connection } = this.#options;
+    await directory.pull(api, connection.signal);
   }
 
   async #processJournal(): Promise<void> {

@@ -262,7 +262,7 @@ export class Membership {
   /**
    * Checks a set of shares of an archive key against this device's verified log: who dealt it, and that it is of a key
    * that the policy has, or had. Needs no relay.
-   * @throws CryptoError `wrong-context` (another organisation, or a dealer who never was in the log), `bad-signature`,
+   * @throws CryptoError `wrong-context` (another organisation, or a dealer that never was a device of an admin), `bad-signature`,
    *   `commitment-mismatch` (a key that the policy never had), `malformed`, `too-large`, `unsupported-version`
    */
   readArchiveKeySet(wire: Uint8Array): ArchiveKeySet {

@@ -250,6 +250,11 @@ export class Sync {
     this.witnessing.wake();
   }
 
+  /** Aborted once this ends. */
+  get signal(): AbortSignal {
+    return this.#connection.signal;
+  }
+
   /** Ends the connection and finishes what is under way. */
   async stop(): Promise<void> {
     await this.#connection.stop();

@@ -1,6 +1,11 @@
-import { memoryKeyStore, Secret } from '@keytide/crypto-core';
+import { dealQuorum, memoryKeyStore, Secret } from '@keytide/crypto-core';
 import { nodePrimitives as primitives, nodeRandom as random } from '@keytide/crypto-core/node';
-import { createPolicyChange, createRemoveMember, createRoleChange } from '@keytide/key-directory';
+import {
+  createPolicyChange,
+  createRemoveMember,
+  createRevokeDevice,
+  createRoleChange,
+} from '@keytide/key-directory';
 import { seededWorld, type SeededDevice } from '@keytide/testkit';
 import { expect, test } from 'vitest';
 import { dealArchiveKey, readArchiveKeySet, redealArchiveKey } from '../src/archive-key.ts';
@@ -10,8 +15,8 @@ import { memoryJournal } from '../src/journal.ts';
 const among = { threshold: 2, holders: ['Ana', 'Bram', 'Chidi'] };
 
 /** An organisation of two admins and a member, and what one of their devices splits keys with. */
-function organisation(seed: string) {
-  const world = seededWorld({ seed, members: 3, admins: 2 });
+function organisation(seed: string, devicesPerMember = 1) {
+  const world = seededWorld({ seed, members: 3, admins: 2, devicesPerMember });
   const [ada, bo, cy] = world.members.map(({ devices }) => devices[0]) as [
     SeededDevice,
     SeededDevice,
@@ -85,6 +90,38 @@ test('a set that names another organisation or another device than its signer’
   const state = { ...other.directory.state, org: 'ab'.repeat(32) as never };
   const elsewhere = { ports: other.ports, directory: { state, wires: () => world.wires } as never };
   expect(() => readArchiveKeySet(elsewhere, set)).toThrow(expect.objectContaining({ code: 'wrong-context' }));
+});
+
+test('a set is believed of who was an admin with that device, at whatever time', async () => {
+  const { world, ada, cy, on, names } = organisation('never an admin', 2);
+  const key = Secret.own(random(32));
+  names(key);
+  // As a program would that does not ask whether it may.
+  const dealtBy = async ({ signer }: SeededDevice): Promise<Uint8Array> => {
+    const options = {
+      primitives,
+      random,
+      org: world.org,
+      kind: 'x-wing-seed',
+      createdMs: 1,
+      ...among,
+    } as const;
+    return (await dealQuorum({ ...options, signer, secret: key })).set;
+  };
+  const read = async (wire: Uint8Array) => readArchiveKeySet(await on(ada), wire);
+  const never = await dealtBy(cy);
+  await expect(read(never)).rejects.toMatchObject({ code: 'wrong-context' });
+  const member = world.members[2]?.id as never;
+  const give = (role: 'admin' | 'member') =>
+    world.append(createRoleChange({ ...world.as(ada), member, role }));
+  // A device that was ended before its member became an admin has never been an admin's.
+  const ended = world.members[2]?.devices[1] as SeededDevice;
+  world.append(createRevokeDevice({ ...world.as(ada), device: ended.id }));
+  give('admin');
+  await expect(read(never)).resolves.toMatchObject({ dealer: { role: 'admin' } });
+  await expect(read(await dealtBy(ended))).rejects.toMatchObject({ code: 'wrong-context' });
+  give('member');
+  await expect(read(never)).resolves.toMatchObject({ dealer: { role: 'member' } });
 });
 
 test('enough shares split the same key anew, and the new set follows the old one', async () => {

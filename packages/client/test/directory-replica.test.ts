@@ -132,3 +132,33 @@ test('others give back the same at once: it goes on for as long as the log grows
   await directory.pull(source(wires.length));
   expect(has).toBe(wires.length);
 });
+
+test('whoever closes the client does not wait for the pause before the next attempt to give back', async () => {
+  const { wires, org } = seededWorld({ seed: 'closed while it pauses', members: 5 });
+  const closing = new AbortController();
+  let attempts = 0;
+  const directory = await DirectoryReplica.open({
+    primitives,
+    journal: memoryJournal(),
+    keyStore: memoryKeyStore(),
+    org,
+    // A pause that nothing but the signal ends.
+    rest: (_, signal) =>
+      new Promise((resolve) => {
+        signal?.addEventListener('abort', () => resolve());
+        closing.abort();
+      }),
+  });
+  await directory.append(wires);
+  const source: LogSource = {
+    readLog: async () => ({ entries: [], size: 1 + attempts }),
+    async appendLog() {
+      attempts += 1;
+      throw new ClientError('relay-refused', 'the log has another head', { relayCode: 'head-moved' });
+    },
+    readCheckpoint: () => Promise.reject(new Error('the policy names no key')),
+    readTile: async () => null,
+  };
+  await expect(directory.pull(source, closing.signal)).rejects.toMatchObject({ code: 'closed' });
+  expect(attempts).toBe(1);
+});

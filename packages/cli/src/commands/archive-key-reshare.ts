@@ -7,7 +7,7 @@ import { withDevice } from '../device.ts';
 import { readFileBytes } from '../file-bytes.ts';
 import { readShares, sharesIn } from '../given-shares.ts';
 import { holdersOf, type HolderOptions } from '../holders.ts';
-import { readLogged } from '../known-set.ts';
+import { loggedSet, readLogged } from '../known-set.ts';
 import { noteSheets } from '../note-sheets.ts';
 
 interface ReshareOptions extends HolderOptions {
@@ -22,6 +22,7 @@ export async function reshareArchiveKey(context: Context, options: ReshareOption
   const wire = await readFileBytes(options.set, MAX_QUORUM_SET_BYTES);
   await withDevice(context, async (client) => {
     const previous = readLogged(client, wire);
+    for (const line of loggedSet(previous).lines) context.output.note(line);
     const given = await readShares(context, options.share ?? []);
     const shares = sharesIn(given);
     try {
@@ -29,10 +30,11 @@ export async function reshareArchiveKey(context: Context, options: ReshareOption
       const dealt = await client.redealArchiveKey(previous, shares, among).catch((error: unknown) => {
         throw combineError(error, previous.set);
       });
+      const { dealer } = previous;
       const { fingerprint, hash } = parseQuorumSet(primitives, dealt.set);
       const sheets = await writeDealt(options.out, dealt, previous.publicKey);
       const [key, set, replaces] = [fingerprint, hash, previous.set.hash].map(toHex);
-      context.output.result({ key, set, replaces, folder: options.out, sheets }, [
+      context.output.result({ key, set, replaces, dealer, folder: options.out, sheets }, [
         `the same key, ${key}`,
         ...sheets.map(({ holder, file }) => `sheet for ${holder}: ${file}`),
       ]);

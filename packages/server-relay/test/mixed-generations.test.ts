@@ -85,7 +85,7 @@ async function logNamed(name: string) {
       await node(on).logs.appendEnvelopes(items);
       return envelopes.map((envelope) => concatBytes(Uint8Array.of(0), envelope));
     },
-    keep: () => keepTrees({ ...node(), primitives, failed, isStopped: () => false }),
+    keep: () => keepTrees({ ...node(), primitives, failed, signal: new AbortController().signal }),
     forget: () => forgetOver({ ...node(), retentionOf, failed }),
     async back(): Promise<string> {
       // Each has its own name.

@@ -18,7 +18,10 @@ export interface Organisation {
 /** The organisations of a relay, replayed when first needed and kept while somebody needs them. */
 export interface Organisations {
   /** Starts one by its genesis wire, once `admit` has let it in; the same wire again changes nothing. @throws RelayError */
-  create(wire: Uint8Array, admit: (org: OrgId) => Promise<void>): Promise<OrgId>;
+  create(
+    wire: Uint8Array,
+    admit: (org: OrgId) => Promise<void>,
+  ): Promise<{ readonly org: OrgId; readonly isNew: boolean }>;
   /**
    * For one look, with `atLeast` entries of its log: what this node is behind another one, it reads. `null` when the
    * relay has no such organisation.
@@ -193,20 +196,29 @@ export function createOrganisations(options: OrganisationsOptions): Organisation
     return { index: entry.index, cutsOff: ended.length > 0 };
   }
 
+  /** Whether it is there by this genesis. @throws RelayError `head-moved` where it is by another wire of it */
+  async function isFounded(org: OrgId, wire: Uint8Array): Promise<boolean> {
+    const page = await store.readLog(org, 0, 1);
+    if (page === null) return false;
+    if (!equalBytes(page.entries[0] ?? new Uint8Array(), wire))
+      throw new RelayError('head-moved', 'the organisation exists', { size: page.size });
+    return true;
+  }
+
   return {
     async create(wire, admit) {
       const state = judged(() => {
         assertAdmissible(null, readEntry(primitives, wire), clock.now());
         return replay(primitives, [wire], null);
       });
-      await admit(state.org);
+      const { org } = state;
+      await admit(org);
+      // Every device whose login is refused hands it in: of one that is there nothing is signed.
+      if (await isFounded(org, wire)) return { org, isNew: false };
       const { growth } = await growLog(options, { before: null, tip: EMPTY_TIP, wire, after: state });
-      const nowMs = clock.now();
-      if (await store.createOrganisation({ org: state.org, wire, growth, nowMs })) return state.org;
-      const page = await store.readLog(state.org, 0);
-      if (!equalBytes(page?.entries[0] ?? new Uint8Array(), wire))
-        throw new RelayError('head-moved', 'the organisation exists', { size: page?.size ?? 1 });
-      return state.org;
+      const isNew = await store.createOrganisation({ org, wire, growth, nowMs: clock.now() });
+      if (!isNew) await isFounded(org, wire);
+      return { org, isNew };
     },
     async find(org, atLeast = 0) {
       const organisation = await holdAt(org, atLeast);

@@ -87,8 +87,10 @@ export function addRoutes(routes: Routes, options: LogRoutesOptions): void {
       refusals: ['unsupported-version', 'entry-refused', 'identity-required'],
     },
     async ({ body }) => {
-      const org = await organisations.create(body.entry, (id) => identity.assertVouched(body.idToken, id));
-      log({ event: 'organisation-created', org: shortId(org) });
+      const { org, isNew } = await organisations.create(body.entry, (id) =>
+        identity.assertVouched(body.idToken, id),
+      );
+      if (isNew) log({ event: 'organisation-created', org: shortId(org) });
       return { org };
     },
   );

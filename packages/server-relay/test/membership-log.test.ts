@@ -72,8 +72,12 @@ test('an organisation is made once; the same genesis again changes nothing', asy
   const other = seededWorld({ seed: 'another', members: 1 });
   const body = { entry: toBase64Url(other.wires[0] as Uint8Array) };
   const made = { status: 201, body: { org: other.org } };
+  const said = () => relay.events.filter(({ event }) => event === 'organisation-created').length;
+  const before = said();
   expect(await call(relay, 'POST', '/organisations', { body })).toEqual(made);
   expect(await call(relay, 'POST', '/organisations', { body })).toEqual(made);
+  // Nobody is told of one that was there.
+  expect(said() - before).toBe(1);
 });
 
 test('what is not a genesis makes no organisation', async () => {

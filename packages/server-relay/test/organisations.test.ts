@@ -152,6 +152,28 @@ test('what is deleted is deleted by the policy that another node has heard of', 
   expect(await policyOf(org)).toMatchObject({ exportSeconds: 2 * exportSeconds });
 });
 
+test('a genesis that is there is known before anything is signed or stored', async () => {
+  const world = seededWorld({ seed: 'founded again', members: 1 });
+  const [genesis] = world.wires as [Uint8Array];
+  const done: string[] = [];
+  const organisations = createOrganisations({
+    store: {
+      ...store,
+      createOrganisation: (given) => (done.push('store'), store.createOrganisation(given)),
+    },
+    primitives,
+    signer: { ...signer, sign: (bytes) => (done.push('sign'), signer.sign(bytes)) },
+    clock: world.clock,
+    idle: 1,
+    grown: () => {},
+  });
+  const create = () => organisations.create(genesis, async () => {});
+  expect(await create()).toEqual({ org: world.org, isNew: true });
+  expect(done.splice(0)).toEqual(['sign', 'store']);
+  expect(await create()).toEqual({ org: world.org, isNew: false });
+  expect(done).toEqual([]);
+});
+
 test('one entry given back at two nodes at once: both take it, and another in its place comes too late', async () => {
   const world = seededWorld({ seed: 'two nodes', members: 1 });
   const { org } = world;

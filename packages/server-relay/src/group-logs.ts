@@ -271,10 +271,14 @@ export function createGroupLogs(options: GroupLogsOptions): GroupLogs {
     return day === null ? bytes : await seal.open({ org, group, day, kind: 'statement', id }, bytes);
   }
 
-  /** The log's tree before a seq: from the largest that is kept, and what came after it. */
-  async function treeBefore(org: OrgId, group: GroupId, seq: number): Promise<Uint8Array> {
+  /**
+   * The log's tree before a seq: from the largest that is kept, and what came after it. `null` where some of that is gone,
+   * which was said when it went.
+   */
+  async function treeBefore(org: OrgId, group: GroupId, seq: number): Promise<Uint8Array | null> {
     const source: TreeSource = { store, readEntries, primitives };
     const kept = await keptTree(source, { org, group }, seq - 1);
+    if (kept === null) return null;
     return concatBytes(...(await growTree(source, { org, group }, kept, seq - 1)).hashes);
   }
 

@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { concatBytes, type OrgId, type Primitives } from '@keytide/crypto-core';
+import { concatBytes, type GroupId, type OrgId, type Primitives } from '@keytide/crypto-core';
 import type { Clock } from './clock.ts';
 import type { DayTree, EntryStore } from './entry-store.ts';
 import { RelayError } from './errors.ts';
@@ -9,7 +9,7 @@ import { dayOf } from './retention.ts';
 
 /** What `keepTrees` works with. */
 export interface KeepTreesOptions {
-  readonly store: Pick<EntryStore, 'listLogOrgs' | 'listDayTrees' | 'readTree' | 'keepTree'>;
+  readonly store: Pick<EntryStore, 'listLogOrgs' | 'listDayTrees' | 'readTree' | 'readFloor' | 'keepTree'>;
   readonly logs: Pick<GroupLogs, 'readEntries'>;
   readonly primitives: Primitives;
   readonly clock: Clock;
@@ -42,21 +42,26 @@ export async function keepTrees(options: KeepTreesOptions): Promise<void> {
 async function keepTreesOf(options: KeepTreesOptions, org: OrgId): Promise<void> {
   const { store, clock, signal } = options;
   const today = dayOf(clock.now());
-  const damaged: RelayError[] = [];
+  const damaged = new Map<GroupId, RelayError>();
   let after: DayTree | null = null;
   do {
     const days: readonly DayTree[] = await store.listDayTrees(org, today, after);
     for (const day of days) {
       if (signal.aborted) return;
-      await keepTree(options, org, day).catch((error: unknown) => {
-        // It may be forgotten by now. What is damaged is no reason for the trees of other groups to wait.
+      // Its later days grow from the same place.
+      if (damaged.has(day.group)) continue;
+      const before = await store.readFloor(org, day.group);
+      await keepTree(options, org, day).catch(async (error: unknown) => {
+        // What is damaged is no reason for the trees of other groups to wait.
         if (!(error instanceof RelayError) || error.code !== 'data-damaged') throw error;
-        damaged.push(error);
+        const now = await store.readFloor(org, day.group);
+        // What was to be read was forgotten meanwhile.
+        if (now?.firstSeq === before?.firstSeq) damaged.set(day.group, error);
       });
     }
     after = days.at(-1) ?? null;
   } while (after !== null);
-  if (damaged[0] !== undefined) throw damaged[0];
+  for (const error of damaged.values()) throw error;
 }
 
 async function keepTree(
@@ -69,6 +74,8 @@ async function keepTree(
     readEntries: (...at) => unhurried(logs, at, signal),
   };
   let tree = await keptTree(source, { org, group }, lastSeq);
+  // Said when the day was forgotten that did not open.
+  if (tree === null) return;
   while (tree.size < lastSeq && !signal.aborted) {
     tree = await growTree(source, { org, group }, tree, Math.min(lastSeq, tree.size + step));
     const { size, hashes } = tree;

@@ -13,7 +13,7 @@ import { RelayError } from './errors.ts';
 
 /** What the trees of logs are made from (docs/spec/floor.md). */
 export interface TreeSource {
-  readonly store: Pick<EntryStore, 'readTree'>;
+  readonly store: Pick<EntryStore, 'readTree' | 'readFloor'>;
   /** A page of a log after a seq, as it came. */
   readonly readEntries: (
     org: OrgId,
@@ -31,14 +31,20 @@ export interface LogPlace {
   readonly group: GroupId;
 }
 
-/** The largest tree of a log that is kept and has no more than `size` entries; the empty one where none is. */
+/**
+ * The largest tree of a log that is kept and has no more than `size` entries; the empty one where none is. `null` where
+ * something between it and the log's beginning is gone: what the log has then is in no tree any more.
+ */
 export async function keptTree(
   { store }: Pick<TreeSource, 'store'>,
   { org, group }: LogPlace,
   size: number,
-): Promise<MerkleFrontier> {
-  const kept = await store.readTree(org, group, size);
-  return kept === null ? EMPTY_FRONTIER : frontierOf(kept);
+): Promise<MerkleFrontier | null> {
+  // First, so that a floor that moves meanwhile is beyond no tree that came with it.
+  const floor = await store.readFloor(org, group);
+  const stored = await store.readTree(org, group, size);
+  const kept = stored === null ? EMPTY_FRONTIER : frontierOf(stored);
+  return floor !== null && floor.firstSeq > kept.size + 1 ? null : kept;
 }
 
 /**

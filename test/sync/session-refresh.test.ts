@@ -15,7 +15,7 @@ beforeAll(async () => {
   stand = await openStand(
     { now: () => clock.now() + aheadMs },
     {
-      ...{ accessMs: ACCESS_MS, organisationBurst: 150, organisationPerSecond: 0.5 },
+      ...{ accessMs: ACCESS_MS, organisationBurst: 1_200, organisationPerSecond: 4 },
     },
   );
 });

@@ -248,7 +248,7 @@ export function assembleRelay(options: AssembleOptions): Parts {
     presence: push,
     sharedIntake,
     intakeOf: createShares(limits.intakeBytesOfOrganisation, sharedIntake),
-    admitOrganisation: callerRates.admitOrganisation,
+    frameRates: callerRates.frames,
     origins: options.origins,
   });
   sockets = served;

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
-import { deviceId, type OrgId } from '@keytide/crypto-core';
-import { isActive } from '@keytide/key-directory/verify';
+import { deviceId } from '@keytide/crypto-core';
+import { isActive, type Device } from '@keytide/key-directory/verify';
 import {
   decodeClientFrame,
   encodeRelayFrame,
@@ -8,9 +8,11 @@ import {
   type HintTopic,
 } from '@keytide/relay-protocol';
 import type { RawData, WebSocket } from 'ws';
+import type { FrameRates } from './caller-rates.ts';
 import { endingOf } from './ending.ts';
 import { enter } from './enter.ts';
 import { RelayError, sessionEnded } from './errors.ts';
+import { FramePace } from './frame-pace.ts';
 import { Intake } from './intake.ts';
 import type { RelayLimits } from './limits.ts';
 import { createLiveness } from './liveness.ts';
@@ -52,8 +54,7 @@ export interface ConnectionOptions {
   readonly sharedIntake: Intake;
   /** What those of one organisation have, which counts in what all have. */
   readonly intakeOf: (organisation: Organisation) => Intake;
-  /** Takes one append of a device of this organisation. @throws RelayError `rate-limited` */
-  readonly admitOrganisation: (org: OrgId) => void;
+  readonly frameRates: FrameRates;
   /** A device of this organisation said hello and was let in. */
   readonly greeted: (connection: Connection, organisation: Organisation) => void;
   /** Runs once, at the end; `organisation` is null when nobody was let in. */
@@ -65,6 +66,9 @@ interface Guest {
   readonly peer: Peer;
   readonly organisation: Organisation;
   readonly session: Session;
+  readonly pace: FramePace;
+  /** Whose share its frames are of. */
+  readonly sender: Pick<Device, 'id' | 'member'>;
   /** What it counts in: the socket's own, and its organisation's. */
   readonly intakes: readonly Intake[];
 }
@@ -80,7 +84,7 @@ function nothing(): void {}
 
 /** Takes over a fresh WebSocket and the TCP socket below it. */
 export function createConnection(socket: WebSocket, tcp: Socket, options: ConnectionOptions): Connection {
-  const { shared, limits, sharedIntake, watch } = options;
+  const { shared, limits, sharedIntake, watch, frameRates } = options;
   const { clock, timeline } = shared;
   const outlet = createSocketOutlet(socket, limits.lagBytes);
   const gate = new ReadingGate(socket);
@@ -104,6 +108,7 @@ export function createConnection(socket: WebSocket, tcp: Socket, options: Connec
   function stop(reason: string): void {
     endReason ??= reason;
     clearTimeout(helloTimer);
+    guest?.pace.stop();
     guest?.peer.stop();
     unfollow();
   }
@@ -128,7 +133,7 @@ export function createConnection(socket: WebSocket, tcp: Socket, options: Connec
     try {
       if (!isBinary || !(data instanceof Uint8Array)) throw new RelayError('malformed', 'not a binary frame');
       const bytes = new Uint8Array(data.buffer, data.byteOffset, data.length);
-      if (guest !== null) return serve(guest, bytes);
+      if (guest !== null) return guest.pace.take(bytes);
       if (early !== null) return void early.push(bytes);
       const hello = decodeClientFrame(bytes);
       if (hello.type !== 'hello') throw new RelayError('malformed', 'the first frame is hello');
@@ -145,10 +150,21 @@ export function createConnection(socket: WebSocket, tcp: Socket, options: Connec
     if (endReason !== null) return entered.release();
     release = entered.release;
     const { session, organisation } = entered;
-    if (session.subject.kind !== 'device' || !isActive(organisation.state, deviceId(session.subject.id)))
+    const { kind, id } = session.subject;
+    const sender = kind === 'device' ? organisation.state.devices.get(deviceId(id)) : undefined;
+    if (sender === undefined || sender.revokedAt !== null)
       throw new RelayError('not-a-member', 'not an active device');
     const intakes = [new Intake(limits.socketIntakeBytes), options.intakeOf(organisation)];
-    guest = { peer: peerOf(session, organisation), organisation, session, intakes };
+    const pace = new FramePace(gate, (bytes) => {
+      try {
+        serve(mine, bytes);
+      } catch (error) {
+        fail(error);
+      }
+    });
+    const peer = peerOf(session, organisation);
+    const mine: Guest = { peer, organisation, session, pace, sender, intakes };
+    guest = mine;
     hold(session);
     clearTimeout(helloTimer);
     helloTimer = undefined;
@@ -156,7 +172,7 @@ export function createConnection(socket: WebSocket, tcp: Socket, options: Connec
     options.greeted(connection, organisation);
     options.presence.came(session.org, deviceId(session.subject.id));
     welcome(organisation);
-    for (const bytes of early ?? []) if (endReason === null) serve(guest, bytes);
+    for (const bytes of early ?? []) pace.take(bytes);
   }
 
   /** A later hello brings another access token of the same device: of this session, or of the one that follows it. */
@@ -212,8 +228,7 @@ export function createConnection(socket: WebSocket, tcp: Socket, options: Connec
       },
     };
     const upToDate = (): Promise<void> => watch.check(organisation.org);
-    const admitAppend = (): void => options.admitOrganisation(organisation.org);
-    const mine = { organisation, device, outlet: guarded, upToDate, admitAppend, failed: fail };
+    const mine = { organisation, device, outlet: guarded, upToDate, failed: fail };
     return createPeer({ shared, ...mine });
   }
 
@@ -233,7 +248,12 @@ export function createConnection(socket: WebSocket, tcp: Socket, options: Connec
   function serve(from: Guest, bytes: Uint8Array): void {
     const frame: ClientFrame = decodeClientFrame(bytes);
     assertInTime();
-    const { intakes } = from;
+    const { intakes, pace, sender, organisation } = from;
+    let waitMs = pace.tooSoonMs('frame', () => frameRates.takeFrame(sender));
+    if (waitMs === 0 && frame.type === 'append')
+      waitMs = pace.tooSoonMs('append', () => frameRates.takeAppend(organisation.org));
+    if (waitMs > 0) pace.slowDown(waitMs);
+    if (waitMs > 0 && frame.type === 'append') return from.peer.refuse(frame);
     for (const intake of intakes) intake.take(bytes.length);
     underWay += 1;
     handle(from, frame)
@@ -273,7 +293,12 @@ export function createConnection(socket: WebSocket, tcp: Socket, options: Connec
       if (endReason !== null) return;
       if (guest !== null && clock.now() >= expiresMs) return fail(sessionEnded());
       // A socket that we do not read cannot show life.
-      if (isAlive() || sharedIntake.isFull() || guest?.intakes.some((intake) => intake.isFull()) === true)
+      if (
+        isAlive() ||
+        guest?.pace.isSlowed() === true ||
+        sharedIntake.isFull() ||
+        guest?.intakes.some((intake) => intake.isFull()) === true
+      )
         return socket.ping();
       stop('half-open');
       socket.terminate();

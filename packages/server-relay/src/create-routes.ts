@@ -1,4 +1,5 @@
-import type { OrgId } from '@keytide/crypto-core';
+import { deviceId, memberId, type OrgId } from '@keytide/crypto-core';
+import type { Device } from '@keytide/key-directory/verify';
 import { isRefusalCode, LIMITS } from '@keytide/relay-protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { CallerRates } from './caller-rates.ts';
@@ -30,7 +31,7 @@ export interface RoutesOptions {
   readonly gate: Gate;
   /** Takes one call of somebody who is not logged in. @throws RelayError `rate-limited` */
   readonly admitStranger: () => void;
-  readonly callerRates: CallerRates;
+  readonly callerRates: Pick<CallerRates, 'admitAddress' | 'admitCall'>;
   /** What large bodies that are under way may have together, and those of one organisation, in bytes. */
   readonly bodiesBytes: { readonly ofAll: number; readonly ofOrganisation: number };
   /** Gets each answer and refusal that its route does not declare; without it nobody looks. */
@@ -77,7 +78,7 @@ export function createRoutes(app: FastifyInstance, options: RoutesOptions): Rout
     }
     const caller = await gate[who](request);
     // Only now: whoever is let in by no session cannot use up what an organisation has.
-    callerRates.admitOrganisation(caller.org);
+    callerRates.admitCall(caller.org, shareOf(caller));
     return caller;
   }
 
@@ -131,6 +132,13 @@ export function createRoutes(app: FastifyInstance, options: RoutesOptions): Rout
     },
     list: () => routes,
   };
+}
+
+/** Whose share a call is of. Who has no device, or whose rights nobody asks about, has one alone. */
+function shareOf(caller: NonNullable<Callers[keyof Callers]>): Pick<Device, 'id' | 'member'> {
+  const { id } = 'session' in caller ? caller.session.subject : caller.subject;
+  const device = 'state' in caller ? caller.state.devices.get(deviceId(id)) : undefined;
+  return device ?? { id: deviceId(id), member: memberId(id.slice(0, 32)) };
 }
 
 function isUndeclared(route: Route, error: unknown): boolean {

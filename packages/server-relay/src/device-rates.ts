@@ -21,7 +21,12 @@ const REMEMBERED = 20_000;
 export interface MemberRates {
   /** Takes one from both allowances; `false` when nothing is left of either. */
   admits(device: Pick<Device, 'id' | 'member'>): boolean;
+  /** Takes one from both in any case: after how many milliseconds it is there, 0 when it was, `MOST_WAIT_MS` at most. */
+  takes(device: Pick<Device, 'id' | 'member'>): number;
 }
+
+/** How long whoever has taken more than there was waits at most: a fraction of what a client waits for a sign of life. */
+export const MOST_WAIT_MS = 2_000;
 
 /** Gives each device `burst`, then `perSecond` a second, and all of a member twice that: one of them never has it all. */
 export function createMemberRates(
@@ -32,7 +37,10 @@ export function createMemberRates(
 ): MemberRates {
   const ofDevice = createKeyedRates<DeviceId>(clock, burst, perSecond, share.ofDevice);
   const ofMember = createKeyedRates<MemberId>(clock, 2 * burst, 2 * perSecond, share.ofMember);
-  return { admits: ({ id, member }) => ofDevice.admits(id) && ofMember.admits(member) };
+  return {
+    admits: ({ id, member }) => ofDevice.admits(id) && ofMember.admits(member),
+    takes: ({ id, member }) => Math.max(ofDevice.takes(id), ofMember.takes(member)),
+  };
 }
 
 /** Gives each device `burst`, then `perSecond` a second. */
@@ -53,7 +61,7 @@ export function createKeyedRates<Id extends string>(
   burst: number,
   perSecond: number,
   share: ShareRate,
-): { admits(id: Id): boolean } {
+): { admits(id: Id): boolean; takes(id: Id): number } {
   const allowances = new Map<Id, Allowance>();
   const told = share((id, count) => void take(id as Id, count));
 
@@ -80,6 +88,15 @@ export function createKeyedRates<Id extends string>(
       const isAdmitted = take(id, 1);
       if (isAdmitted) told(id);
       return isAdmitted;
+    },
+    takes(id) {
+      const isThere = take(id, 1);
+      told(id);
+      if (isThere) return 0;
+      const { left, atMs } = allowances.get(id) as Allowance;
+      // What is owed is never more than comes back in that time, whoever took it.
+      allowances.set(id, { left: Math.max(left - 1, (-MOST_WAIT_MS / 1000) * perSecond), atMs });
+      return Math.min(((1 - left) / perSecond) * 1000, MOST_WAIT_MS);
     },
   };
 }

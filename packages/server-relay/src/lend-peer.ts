@@ -24,9 +24,7 @@ export function createPeerLending({
     if (pinned === null) throw sessionEnded();
     const { organisation, release } = pinned;
     const upToDate = (): Promise<void> => watch.check(org);
-    const none = (): void => undefined;
-    // The request has been counted.
-    const mine = { organisation, device: device.id, outlet, upToDate, admitAppend: none, failed: none };
+    const mine = { organisation, device: device.id, outlet, upToDate, failed: () => undefined };
     await use(createPeer({ shared, ...mine })).finally(release);
   };
 }

@@ -38,7 +38,7 @@ export interface RelayLimits {
   /** Calls without a session from one address: a burst of so many, then so many a second. */
   readonly addressBurst: number;
   readonly addressPerSecond: number;
-  /** Calls of one organisation's devices, over HTTP, and appends over sockets: a burst of so many, then so many a second. */
+  /** Calls of one organisation, and its appends over sockets: each a burst of so many, then so many a second; a device an eighth. */
   readonly organisationBurst: number;
   readonly organisationPerSecond: number;
   readonly challengeMs: number;

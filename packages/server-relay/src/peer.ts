@@ -5,6 +5,7 @@ import {
   isRefusalCode,
   type ClientFrame,
   type HintTopic,
+  type RefusalCode,
   type RelayFrame,
 } from '@keytide/relay-protocol';
 import type { AppendQueue } from './append-queue.ts';
@@ -29,6 +30,8 @@ export interface Peer {
    * @throws RelayError that ends the connection; what concerns one request is answered by `refused` instead
    */
   handle(frame: Exclude<ClientFrame, { type: 'hello' }>): Promise<void>;
+  /** Answers an append that comes too soon; nothing of it is stored. */
+  refuse(append: Pick<Append, 'requestId'>): void;
   /** Tells the device that the membership log has grown. */
   grown(): void;
   /** Tells the device to look there again. */
@@ -59,8 +62,6 @@ export interface PeerOptions {
   readonly outlet: Outlet;
   /** Resolves when this node knows of every entry of the membership log that is stored now. */
   readonly upToDate: () => Promise<void>;
-  /** Takes one append from what the organisation may do. @throws RelayError `rate-limited`, which answers it */
-  readonly admitAppend: () => void;
   /** A subscription broke down. */
   readonly failed: (error: unknown) => void;
 }
@@ -83,7 +84,6 @@ export function createPeer(options: PeerOptions): Peer {
   }
 
   async function append({ group, items }: Append): Promise<readonly AppendVerdict[]> {
-    options.admitAppend();
     assertGroup(organisation, group);
     const epochs = checkEnvelopes(group, items);
     if (announcing !== null) await announcing;
@@ -119,9 +119,13 @@ export function createPeer(options: PeerOptions): Peer {
     } catch (error) {
       // A failure of our own is no answer to the request: the outcome is unknown, so the connection ends.
       if (!(error instanceof RelayError) || !isRefusalCode(error.code)) throw error;
-      shared.metrics.refused(error.code);
-      send({ type: 'refused', requestId, code: error.code });
+      refuse(requestId, error.code);
     }
+  }
+
+  function refuse(requestId: number, code: RefusalCode): void {
+    shared.metrics.refused(code);
+    send({ type: 'refused', requestId, code });
   }
 
   function subscribe({ group, afterSeq, timeline }: Subscribe): void {
@@ -170,6 +174,9 @@ export function createPeer(options: PeerOptions): Peer {
         case 'ephemeral':
           return passOn(frame);
       }
+    },
+    refuse({ requestId }) {
+      refuse(requestId, 'rate-limited');
     },
     grown() {
       send({ type: 'directory', size: organisation.state.size });

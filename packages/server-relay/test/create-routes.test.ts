@@ -27,7 +27,7 @@ function routesUnderTest(): { add(route: Route, handle: () => unknown): void; to
   app = Fastify();
   const told: string[] = [];
   const undeclared = (what: string): void => void told.push(what);
-  const callerRates = { admitAddress() {}, admitOrganisation() {} };
+  const callerRates = { admitAddress() {}, admitCall() {} };
   const routes = createRoutes(app, {
     gate,
     admitStranger() {},

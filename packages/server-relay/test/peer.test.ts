@@ -34,7 +34,6 @@ async function answersTo(code: RelayErrorCode): Promise<RelayFrame[]> {
       ephemeralRates: createDeviceRates(clock, 1, 1),
     },
     upToDate: () => Promise.resolve(),
-    admitAppend: () => undefined,
     failed: () => undefined,
   });
   await peer.handle(appendOf(world, 7));

@@ -22,13 +22,14 @@ test('a device that loses its place while it registers leaves nothing behind', a
     limits: { requestMs: 1_000 },
   });
   let isLive = false;
-  const gate = { session: async () => ({ org, id }), deviceOf: async () => ({ org, device }) };
+  const subject = { kind: 'device', id: device.id };
+  const gate = { session: async () => ({ org, id, subject }), deviceOf: async () => ({ org, device }) };
   const webhook = { url: 'https://hook.example/', secret: new Uint8Array(32) };
   const routes = createRoutes(app, {
     bodiesBytes: { ofAll: 0, ofOrganisation: 0 },
     gate: gate as unknown as Gate,
     admitStranger: () => undefined,
-    callerRates: { admitAddress: () => undefined, admitOrganisation: () => undefined },
+    callerRates: { admitAddress: () => undefined, admitCall: () => undefined },
     undeclared: (what) => void done.push(what),
   });
   addPushRoutes(routes, {

@@ -27,6 +27,7 @@ import { dataKeyPath, openDataKeyFile } from '../src/data-key-file.ts';
 import { DEFAULT_LIMITS } from '../src/limits.ts';
 import { parseConfig } from '../src/operate/config.ts';
 import { examine } from '../src/operate/doctor.ts';
+import { migrate, readMigrations } from '../src/sql/migrate.ts';
 import { visitPostgres } from '../src/sql/postgres.ts';
 import { sqlRelayStore } from '../src/sql/store.ts';
 import { announceOf, appendOf } from './group.ts';
@@ -372,4 +373,24 @@ test('bytes that cannot be removed fail nothing that is done: the rounds of the 
   }
   await rm(join(folder, name));
   expect(await back()).toMatchObject({ blobsLeft: 0 });
+});
+
+test('a backup of an older relay is put back into an empty place, and the next start brings it up to date', async () => {
+  const oldest = (await readMigrations()).filter(({ version }) => version <= 14);
+  for (const name of ['older', 'anew']) {
+    urls.set(name, await postgres.createDatabase(name));
+    await givesKeysTo(name);
+  }
+  const opened = visitPostgres(at('older').url);
+  try {
+    await migrate(opened, primitives, oldest, clock.now());
+  } finally {
+    await opened.close();
+  }
+  const folder = join(root, 'older-backups');
+  await back({ database: at('older'), blobFolder: join(root, 'older', 'blobs'), folder });
+  expect(await put('anew', { folder })).toMatchObject({ blobsLeft: 0 });
+  const relay = await serve('anew');
+  await settle(relay, world);
+  await relay.close();
 });

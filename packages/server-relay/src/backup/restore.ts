@@ -80,7 +80,9 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
       if (to !== null) {
         await copyBlobs(runner, { from: blobs, to });
         await forgetMissingBlobs(runner, to);
-        await runner.query('insert into blob_drops default values');
+        // Tables of before there was this one come with a backup of that time; then it is tried now alone.
+        if (tables.leftOut.includes('blob_drops'))
+          await runner.query('insert into blob_drops default values');
       }
       await changeTimeline(runner, fingerprint);
       return count;
@@ -96,7 +98,8 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
 /** How much is left of what the restore has to remove. */
 async function dropDue(opened: SqlDatabase, folder: string | null): Promise<number> {
   const left = folder === null ? 0 : await dropBlobs(folder, knownIn(opened));
-  if (left === 0) await opened.query('delete from blob_drops');
+  const [drops] = await opened.query(`select to_regclass('blob_drops') is not null as kept`);
+  if (left === 0 && drops?.['kept'] === true) await opened.query('delete from blob_drops');
   return left;
 }
 

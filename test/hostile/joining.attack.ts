@@ -87,6 +87,7 @@ export function hijackedJoins(stage: () => Stage): void {
       const relent = stage().hostile.attack({
         async call(call, forward) {
           if (call.who !== null && call.who !== inviteOf(link)) return await forward(call);
+          if (call.path.endsWith('/organisations')) return { status: 201, body: {} };
           if (call.path.endsWith('/challenges'))
             return { status: 200, body: { challenge: toBase64Url(nodeRandom(32)), expiresAtMs: now() } };
           if (call.path.endsWith('/sessions'))

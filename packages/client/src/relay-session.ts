@@ -8,7 +8,6 @@ import {
 } from '@keytide/relay-protocol';
 import type { z } from 'zod';
 import { ClientError } from './errors.ts';
-import { passes } from './failure.ts';
 
 /** Who logs in, and the key that proves it. */
 export interface Login {
@@ -94,7 +93,8 @@ export class RelaySession {
       try {
         await this.#options.found(genesis);
       } catch (failure) {
-        throw failure instanceof ClientError && passes(failure) ? failure : error;
+        // Whatever else it says to that, it has refused the login.
+        throw failure instanceof ClientError && failure.code === 'offline' ? failure : error;
       }
       return await this.#logIn();
     }

@@ -66,7 +66,9 @@ async function verifyAll(of: OrgId): Promise<void> {
 
 test('both may be given the genesis and any entry; a relay that is behind catches up', async () => {
   const [genesis, ...rest] = world.wires as [Uint8Array, ...Uint8Array[]];
-  expect(await Promise.all(relays.map((relay) => relay.create(genesis, async () => {})))).toEqual([org, org]);
+  const created = await Promise.all(relays.map((relay) => relay.create(genesis, async () => {})));
+  expect(created.map((answer) => answer.org)).toEqual([org, org]);
+  expect(created.filter(({ isNew }) => isNew)).toHaveLength(1);
   for (const relay of relays) expect((await relay.find(org))?.state.size).toBe(1);
   for (const wire of rest) await anyRelay().append(org, founder, wire);
   for (let step = 0; step < 20; step += 1)

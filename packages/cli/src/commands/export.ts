@@ -119,8 +119,10 @@ async function tellRelay(
   return await acknowledgeArchive(client, signed);
 }
 
-/** What another device, or the archive key, may still read. */
-const KEYLESS: ReadonlySet<string> = new Set(['ask-an-admin', 'key-not-yet-arrived', 'sealing-key-expired']);
+/** What another device, or the archive key, may still read: an admin's keys last longer than an exporter's. */
+const KEYLESS: ReadonlySet<string> = new Set([
+  ...['ask-an-admin', 'expired-by-policy', 'key-not-yet-arrived', 'sealing-key-expired'],
+]);
 
 const TOLD: Readonly<Record<Told, string>> = {
   acknowledged: 'told: it may forget all this at its time',

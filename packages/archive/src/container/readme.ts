@@ -12,10 +12,10 @@ begins with KTS1.
    The folder is a BagIt bag (RFC 8493). With standard tools, in this folder:
        sha256sum -c tagmanifest-sha256.txt && sha256sum -c manifest-sha256.txt
    With Keytide, which also checks that nothing was left out and who signed it:
-       keytide archive verify .
+       keytide verify .
 
 2. PUT THE KEY TOGETHER
-   With Keytide:  keytide archive-key combine
+   With Keytide:  keytide archive-key combine --no-device   (--help says what it takes)
    Without it: the shares are Shamir's, over GF(2^8) with the polynomial 0x11b, byte by byte. A printed
    share is Bech32m with the prefix kts; its bytes are: 1, the set's id (16), the share's number x (1),
    a salt (16), and 32 bytes, each the value at x of the polynomial whose value at 0 is a byte of the key.

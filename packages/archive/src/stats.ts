@@ -1,14 +1,12 @@
 import { sorted, type GroupId } from '@keytide/crypto-core';
-import { z } from 'zod';
 import { readAgeHeader } from './age/header.ts';
 import { readerOf } from './byte-reader.ts';
 import type { ArchiveFiles } from './container/destination.ts';
-import { readLines } from './container/json-lines.ts';
 import { NAMES } from './container/names.ts';
 import { readFile } from './container/read-file.ts';
 import { parseSignedManifest, type ArchivedGroup, type SignedManifest } from './container/signed-manifest.ts';
-import { ArchiveError } from './errors.ts';
 import type { SegmentSummary } from './export/segment.ts';
+import { readAttachments } from './verify/references.ts';
 import { partsOf, readSummary, segmentsIn } from './verify/segments.ts';
 
 /** How often each code is there. */
@@ -43,7 +41,6 @@ export interface GroupStats {
 }
 
 const MAX_MANIFEST_BYTES = 8 * 1024 * 1024;
-const attachmentSchema = z.object({ sizeBytes: z.int().min(0), missing: z.string().optional() });
 
 /**
  * Reads what an archive is, and what is in it, without a key: its manifest, and the summaries of its segments.
@@ -65,7 +62,7 @@ export async function readArchiveStats(files: ArchiveFiles): Promise<ArchiveStat
   }
   const recipients = sealed === null ? null : await countRecipients(files, sealed);
   const sizeBytes = [...sizes.values()].reduce((sum, size) => sum + size, 0);
-  const attachments = await readAttachments(files);
+  const attachments = await countAttachments(files);
   return { signed, groups, attachments, recipients, files: { count: sizes.size, sizeBytes } };
 }
 
@@ -100,20 +97,18 @@ function addSummary(stats: Counting, summary: SegmentSummary): void {
   stats.unreadable = sumOf(stats.unreadable, summary.unreadable);
 }
 
-async function readAttachments(files: ArchiveFiles): Promise<ArchiveStats['attachments']> {
+async function countAttachments(files: ArchiveFiles): Promise<ArchiveStats['attachments']> {
   const found = { present: 0, sizeBytes: 0 };
-  let missing: CodeCounts = {};
-  for await (const line of readLines(files.read(NAMES.attachments))) {
-    const attachment = attachmentSchema.safeParse(line).data;
-    if (attachment === undefined) throw new ArchiveError('malformed', 'not a line of an attachment');
-    if (attachment.missing !== undefined) {
-      missing = sumOf(missing, { [attachment.missing]: 1 });
+  let gone: CodeCounts = {};
+  for (const { sizeBytes, missing } of (await readAttachments(files)).values()) {
+    if (missing !== null) {
+      gone = sumOf(gone, { [missing]: 1 });
       continue;
     }
     found.present += 1;
-    found.sizeBytes += attachment.sizeBytes;
+    found.sizeBytes += sizeBytes;
   }
-  return { ...found, missing };
+  return { ...found, missing: gone };
 }
 
 function sumOf(a: CodeCounts, b: CodeCounts): CodeCounts {

@@ -118,13 +118,10 @@ export function lineJudge(check: Check, options: JudgeOptions): LineJudge {
 
   function tellMissing({ device, from, to, isExplained }: MissingCounters, seq: number): void {
     const member = newest.devices.get(device)?.member;
-    const isByMember = filter !== null && filter.collections === undefined && filter.fromMs === undefined;
     // A filter for members alone leaves nothing out of theirs.
+    const { members, ...others } = filter ?? {};
     const isTheirs =
-      isByMember &&
-      filter.toMs === undefined &&
-      member !== undefined &&
-      filter.members?.includes(member) === true;
+      Object.keys(others).length === 0 && member !== undefined && members?.includes(member) === true;
     const detail = `${device} ${from}-${to}`;
     if (!isExplained.bySkipped) found('messages-missing', seq, detail);
     else if (isTheirs && !isExplained.byUnreadable) found('filter-exceeded', seq, detail);

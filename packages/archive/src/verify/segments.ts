@@ -1,11 +1,10 @@
-import { sorted } from '@keytide/crypto-core';
+import { decodeUtf8, sorted, type GroupId } from '@keytide/crypto-core';
 import { z } from 'zod';
 import { readFile } from '../container/read-file.ts';
 import { segmentFile, segmentOf, type SegmentPart, type Stretch } from '../container/names.ts';
 import type { ArchiveFiles } from '../container/destination.ts';
 import { ArchiveError } from '../errors.ts';
 import type { SegmentSummary } from '../export/segment.ts';
-import { decodeUtf8, type GroupId } from '@keytide/crypto-core';
 
 /** Attachments are 66 bytes each. */
 const MAX_SUMMARY_BYTES = 64 * 1024 * 1024;
@@ -27,8 +26,8 @@ export function segmentsIn(names: Iterable<string>): Map<string, Stretch[]> {
     const stretches = found.get(group) ?? new Map<string, Stretch>();
     found.set(group, stretches.set(name.slice(0, name.indexOf('.')), { first, last }));
   }
-  // Names have digits of one number, so their order is that of the log.
-  return new Map([...found].map(([group, stretches]) => [group, sorted(stretches).map(([, one]) => one)]));
+  const inOrder = (a: Stretch, b: Stretch): number => a.first - b.first || a.last - b.last;
+  return new Map([...found].map(([group, stretches]) => [group, sorted(stretches.values(), inOrder)]));
 }
 
 /** The names of a segment's files. */

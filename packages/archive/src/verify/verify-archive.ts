@@ -64,7 +64,7 @@ export interface ArchiveReport {
     readonly org: OrgId;
     /** Whether the caller named the organisation: else it is the archive's own claim whose it is. */
     readonly isOrgExpected: boolean;
-    /** 32 hex digits. */
+    /** 16 bytes. */
     readonly id: Uint8Array;
     readonly createdMs: number;
     readonly exporter: DeviceId;

@@ -8,7 +8,14 @@ export {
   type PrivacyBudget,
 } from './aggregates/ledger.ts';
 export { percentile, type PercentileQuery, type PercentileRange } from './aggregates/percentile.ts';
-export type { AggregatePlan, FullPlan, Measure, Period, View } from './aggregates/plan.ts';
+export {
+  fullPlan,
+  type AggregatePlan,
+  type FullPlan,
+  type Measure,
+  type Period,
+  type View,
+} from './aggregates/plan.ts';
 export { publishAggregates, type PublishedAggregates, type PublishInput } from './aggregates/publish.ts';
 export type { Selection } from './aggregates/query.ts';
 export { parseRelease, type AggregateRelease, type Atom } from './aggregates/release.ts';

@@ -112,12 +112,29 @@ const ADVICE: Readonly<Record<string, Readonly<Record<string, Advice>>>> = {
     'unknown-device': usage('See `keytide device list`.'),
     'too-many-devices': refused('End a device that is not used any more (`keytide device revoke`).'),
     unchanged: refused('It is so already.'),
+    'period-open': usage('Wait until the period is over, or end it earlier.'),
+    'already-published': refused(
+      'A part of the period is published, and stays what it is: `keytide aggregates list`.',
+    ),
+    'budget-spent': refused('Leave out epsilonMilli, or wait for the next stretch.'),
     'id-reused': refused('Use a key that was never used for anything else.'),
     'unsupported-version': refused('Update keytide: the organisation uses something newer.'),
     forked: misbehaved(TELL_ADMIN),
     'rolled-back': misbehaved(TELL_ADMIN),
   },
   ArchiveError: {
+    'bad-plan': usage('Correct the declaration: the message names the fields.'),
+    'undeclared-value': usage(
+      'Declare the value, or have the field take what is not declared: "other" is one of its categories.',
+    ),
+    'period-open': usage('Wait until the period is over, or end it earlier.'),
+    'already-published': refused(
+      'A part of the period is published, and stays what it is: `keytide aggregates list`.',
+    ),
+    'budget-spent': refused(
+      'Leave out epsilonMilli, or wait for the next stretch: `keytide policy show`, privacy-budget.',
+    ),
+    'bad-query': usage('Name a view of the declaration, and fields of that view.'),
     'no-recipient': usage('Have the policy name an archive key, or name who is to open it with --recipient.'),
     'bad-key': usage('Give the whole key, from age1pq1 on, or a file with one a line.'),
     'not-empty': usage('Give a new folder; `keytide stats` says what is in this one, if it is an archive.'),

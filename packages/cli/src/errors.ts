@@ -9,6 +9,7 @@ export type CliErrorCode =
   | 'passphrase-too-short'
   | 'passphrases-differ' // the second typing was another one
   | 'file-unreadable' // missing, a folder, too large
+  | 'bad-declaration' // what is to be published is not declared as it should be
   | 'not-a-requests-file' // its first line does not name the columns
   | 'unknown-request' // no request, or more than one, with this id
   | 'unknown-member' // no member, or more than one, with this name

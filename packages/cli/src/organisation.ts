@@ -3,8 +3,10 @@ import {
   sensitive,
   type Client,
   type LogDeclaration,
+  type OrgDeclaration,
   type RecordDeclaration,
 } from '@keytide/client';
+import { releases, type ReleaseDocument } from '@keytide/client/aggregates';
 import { z } from 'zod';
 
 /** How far a request has come. */
@@ -44,13 +46,18 @@ export type ChatMessage = z.infer<typeof chatMessage>;
 /** A request for help, as every member's device holds it. */
 export type HelpRequest = z.infer<typeof requestSchema>;
 
-/** What every `keytide` command works on: one chat and the requests, both end-to-end encrypted. */
+/**
+ * What every `keytide` command works on: one chat and the requests, both end-to-end encrypted; and the anonymous numbers
+ * that are published, which the relay reads too.
+ */
 export const organisation: {
   readonly chat: LogDeclaration<ChatMessage>;
   readonly requests: RecordDeclaration<HelpRequest>;
+  readonly releases: OrgDeclaration<ReleaseDocument>;
 } = defineOrganisation({
   chat: sensitive.log(chatMessage),
   requests: sensitive.record(requestSchema),
+  releases: releases(),
 });
 
 /** A device of an organisation as every `keytide` command opens it. */

@@ -50,6 +50,18 @@ export const POLICY_KEYS: readonly PolicyKey[] = [
       return { ...policy, witnesses: { needed: count(needed), maxAgeSeconds: seconds(age) } };
     },
   },
+  {
+    key: 'privacy-budget',
+    takes: 'thousandths of epsilon and for which time, such as 1000/30d, or none',
+    read: ({ privacyBudget: budget }) =>
+      budget === undefined ? NONE : `${budget.epsilonMilli}/${durationText(budget.periodSeconds)}`,
+    write: (policy, value) => {
+      if (value === NONE) return without(policy, 'privacyBudget');
+      const [epsilon = '', period = ''] = value.split('/');
+      if (!/^[1-9]\d{0,8}$/.test(epsilon)) throw new RangeError('not thousandths');
+      return { ...policy, privacyBudget: { epsilonMilli: Number(epsilon), periodSeconds: seconds(period) } };
+    },
+  },
   signingKey('recovery-key', 'recoveryKey'),
   signingKey('relay-key', 'relayKey'),
   {

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { addAccess } from './access.ts';
 import { addAdministration, addPeople } from './administration.ts';
+import { addAggregates } from './aggregates.ts';
 import { addArchiveKey } from './archive-key.ts';
 import { addArchives } from './archives.ts';
 import { chat } from './commands/chat.ts';
@@ -42,6 +43,7 @@ export function createProgram(signal: AbortSignal, finish: (exitCode: ExitCode) 
   addArchiveKey(program, run);
   addConversation(program, run);
   addRequests(program, run);
+  addAggregates(program, run);
   addArchives(program, run);
   program
     .command('status')

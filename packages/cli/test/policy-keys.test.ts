@@ -13,6 +13,7 @@ test.each([
   ['lease', '90m', { leaseSeconds: 5400 }],
   ['approvals.wipe', '2', { approvals: { wipe: 2 } }],
   ['witnesses', '2/24h', { witnesses: { needed: 2, maxAgeSeconds: 86_400 } }],
+  ['privacy-budget', '1000/30d', { privacyBudget: { epsilonMilli: 1000, periodSeconds: 30 * 86_400 } }],
   ['relay-key', key, { relayKey: new Uint8Array(32).fill(10) }],
 ])('%s takes %s, shows it the same way, and leaves the rest alone', (name, value, change) => {
   const after = changedPolicy(plain, name, value);

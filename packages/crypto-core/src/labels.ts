@@ -50,6 +50,7 @@ const LABELS = {
   exportStatementSignature: 'keytide/v1/export-statement-signature',
   archiveManifestSignature: 'keytide/v1/archive-manifest-signature',
   deletionStatementSignature: 'keytide/v1/deletion-statement-signature',
+  aggregateRelease: 'keytide/v1/aggregate-release',
   attachmentChunk: 'keytide/v1/attachment-chunk',
   quorumSet: 'keytide/v1/quorum-set',
   quorumSetSignature: 'keytide/v1/quorum-set-signature',

@@ -24,6 +24,7 @@ const wipeTarget: z.ZodType<WipeTarget> = z.union([
   z.tuple([z.literal('everyone-but-admins')]).transform(([of]) => ({ of })),
 ]);
 const timeMs = z.int().min(0).max(8_640_000_000_000_000);
+const MAX_EPSILON = 1e12;
 
 const CODECS: { readonly [K in EntryKind]: BodyCodec<K> } = {
   genesis: {
@@ -132,6 +133,15 @@ const CODECS: { readonly [K in EntryKind]: BodyCodec<K> } = {
       }),
     fields: (body) => [idBytes(body.group), body.firstSeq, body.lastSeq, body.root],
   },
+  aggregates: {
+    schema: z
+      .tuple([z.string().min(1).max(200), timeMs, timeMs, z.int().min(0).max(MAX_EPSILON), bytes(32)])
+      .refine(([, fromMs, toMs]) => fromMs < toMs)
+      .transform(([dataset, fromMs, toMs, epsilonMilli, release]) => {
+        return { kind: 'aggregates', dataset, fromMs, toMs, epsilonMilli, release };
+      }),
+    fields: (body) => [body.dataset, body.fromMs, body.toMs, body.epsilonMilli, body.release],
+  },
   recovery: {
     schema: z
       .tuple([member, z.string(), anyBytes, anyBytes, policySchema, z.array(member), bytes(64)])
@@ -175,11 +185,12 @@ function hexBytes(id: InviteId): Uint8Array {
 
 /** A policy as it travels. */
 export function policyMap(policy: Policy): CborValue {
-  const { approvals, witnesses, ...rest } = policy;
+  const { approvals, witnesses, privacyBudget, ...rest } = policy;
   return {
     ...rest,
     ...(approvals === undefined ? {} : { approvals: { ...approvals } }),
     ...(witnesses === undefined ? {} : { witnesses: { ...witnesses } }),
+    ...(privacyBudget === undefined ? {} : { privacyBudget: { ...privacyBudget } }),
   };
 }
 

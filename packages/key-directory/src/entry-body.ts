@@ -74,6 +74,18 @@ export type EntryBody =
       /** 32 bytes: root of the group's log at `lastSeq`. */
       readonly root: Uint8Array;
     }
+  | {
+      readonly kind: 'aggregates';
+      /** What the published numbers are of: the name of a collection. */
+      readonly dataset: string;
+      /** The period, in ms since 1970: from the first to before the second. */
+      readonly fromMs: number;
+      readonly toMs: number;
+      /** What its noise costs of the policy's privacy budget, in thousandths; 0 without noise. */
+      readonly epsilonMilli: number;
+      /** 32 bytes: the hash of the release. */
+      readonly release: Uint8Array;
+    }
   | (DeviceKeys & {
       readonly kind: 'recovery';
       /** The admin that the recovery key puts in. */

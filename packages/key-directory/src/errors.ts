@@ -31,6 +31,9 @@ export type DirectoryErrorCode =
   | 'wrong-stretch' // a deletion receipt that does not follow the one before
   | 'too-many-devices' // this member has as many active devices as a member may have
   | 'already-granted' // this access request has its grant: another admin was faster
+  | 'period-open' // aggregates of a period that is not over at the entry's time
+  | 'already-published' // aggregates of a period of which a part is published
+  | 'budget-spent' // noise that the policy's privacy budget does not allow
   | 'unchanged' // the entry would change nothing
   | 'last-admin' // nobody would be left who can administer the organisation
   | 'bad-proof' // a proof or a file of evidence that does not show what it is said to show

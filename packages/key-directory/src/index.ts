@@ -116,6 +116,7 @@ export {
   type NoteSignature,
   type OrganisationHead,
   type Policy,
+  type PublishedPeriod,
   type Role,
   type SignedNote,
   type StoredNode,
@@ -131,6 +132,7 @@ export {
   type WitnessVerdict,
 } from './verify.ts';
 export { encodeApproval, parseApproval } from './approval.ts';
+export { createAggregatesEntry } from './builders/aggregates.ts';
 export { approvalsFor, approveEntry, withApprovals, type Proposal } from './builders/approval.ts';
 export { createDeletionReceipt } from './builders/deletion-receipt.ts';
 export { publishKeys, type OwnDevice } from './builders/device-keys.ts';

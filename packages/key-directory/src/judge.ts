@@ -2,6 +2,7 @@ import { deviceIdOf, verifyBytes, type Primitives, type Verifier } from '@keytid
 import { approvalsNeeded, requireApprovals } from './approvals.ts';
 import type { Entry } from './entry.ts';
 import { DirectoryError, inDirectoryTerms } from './errors.ts';
+import { aggregatesRule } from './rules/aggregates.ts';
 import { actingAdminsAfter, type Change } from './rules/change.ts';
 import { addDeviceRule, revokeDeviceRule } from './rules/device.ts';
 import { deletionReceiptRule } from './rules/deletion-receipt.ts';
@@ -100,6 +101,7 @@ function changeByAuthor(primitives: Primitives, facts: DirectoryFacts, entry: En
   if (isOf(entry, 'policy')) return policyRule(primitives, facts, entry, author);
   if (isOf(entry, 'wipe')) return wipeRule(facts, entry, author);
   if (isOf(entry, 'grant')) return grantRule(facts, entry, author);
+  if (isOf(entry, 'aggregates')) return aggregatesRule(facts, entry, author);
   throw wrongPredecessor();
 }
 

@@ -33,6 +33,11 @@ export interface Policy {
   readonly relayKey?: Uint8Array;
   /** How many admin devices must have cosigned a checkpoint, and how lately. Left out: none. */
   readonly witnesses?: { readonly needed: number; readonly maxAgeSeconds: number };
+  /**
+   * What the noise of published aggregates may cost: of each dataset, so many thousandths for the periods that begin in
+   * one stretch of `periodSeconds`, counted from 1970. Left out: nothing is published with noise.
+   */
+  readonly privacyBudget?: { readonly epsilonMilli: number; readonly periodSeconds: number };
 }
 
 /** A hundred years: more is a unit mistaken for another. */
@@ -67,6 +72,9 @@ export const policySchema: z.ZodType<Policy> = z
     relayKey: key(32).exactOptional(),
     witnesses: z
       .strictObject({ needed: z.int().min(1).max(MAX_APPROVALS), maxAgeSeconds: seconds })
+      .exactOptional(),
+    privacyBudget: z
+      .strictObject({ epsilonMilli: z.int().min(1).max(1e9), periodSeconds: seconds })
       .exactOptional(),
   })
   .refine((policy) => policy.blockSeconds <= policy.retentionSeconds)

@@ -74,6 +74,7 @@ function advance(
     actingAdmins === facts.actingAdmins &&
     activeDevices === facts.activeDevices;
   const grants = facts?.grants ?? IdMap.empty<string, number>();
+  const aggregates = facts?.aggregates ?? [];
   const deletedUpTo = facts?.deletedUpTo ?? IdMap.empty<GroupId, number>();
   return {
     org,
@@ -98,6 +99,7 @@ function advance(
       change.deleted === undefined
         ? deletedUpTo
         : deletedUpTo.with(change.deleted.group, change.deleted.upTo),
+    aggregates: change.aggregates === undefined ? aggregates : [...aggregates, change.aggregates],
   };
 }
 

@@ -58,6 +58,21 @@ export interface Invite {
   readonly revokedAt: number | null;
 }
 
+/** Anonymous numbers about a dataset that are published of a period: docs/spec/aggregates.md. */
+export interface PublishedPeriod {
+  readonly dataset: string;
+  /** In ms since 1970, from the first to before the second. */
+  readonly fromMs: number;
+  readonly toMs: number;
+  /** What their noise costs, in thousandths. */
+  readonly epsilonMilli: number;
+  /** The hash of the release, hexadecimal. */
+  readonly release: string;
+  /** The entry that says so, and the device that signed it. */
+  readonly at: number;
+  readonly author: DeviceId;
+}
+
 /** What the rules look at: everything the log says up to some entry. */
 export interface DirectoryFacts {
   readonly org: OrgId;
@@ -78,6 +93,8 @@ export interface DirectoryFacts {
   readonly grants: IdMap<string, number>;
   /** Of each group, up to which sequence number the relay has said that it deleted the log. */
   readonly deletedUpTo: IdMap<GroupId, number>;
+  /** The aggregates that are published, in the order of the log. */
+  readonly aggregates: readonly PublishedPeriod[];
   /** The members who could sign as admin: admins with an active device, in byte order. Never empty. */
   readonly actingAdmins: readonly MemberId[];
   /** How many devices are active. */

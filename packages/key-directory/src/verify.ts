@@ -71,6 +71,7 @@ export {
   type DirectoryState,
   type Invite,
   type Member,
+  type PublishedPeriod,
 } from './state.ts';
 export { verifyConsistency } from './tree/consistency.ts';
 export { entryBundle, parseEntryBundle } from './tree/entry-bundle.ts';

@@ -1,6 +1,6 @@
 import { sorted, type GroupId, type MemberId } from '@keytide/crypto-core';
 import type { Policy } from '../policy.ts';
-import type { Device, DirectoryFacts, Invite, Member } from '../state.ts';
+import type { Device, DirectoryFacts, Invite, Member, PublishedPeriod } from '../state.ts';
 import { isActingAdmin } from '../state.ts';
 
 /** What an accepted entry writes: whole records, new or in place of those with the same id. */
@@ -14,6 +14,8 @@ export interface Change {
   readonly granted?: string;
   /** What the relay says it has deleted. */
   readonly deleted?: { readonly group: GroupId; readonly upTo: number };
+  /** What is published of a dataset. */
+  readonly aggregates?: PublishedPeriod;
 }
 
 /** Who could sign as admin once the change is made, in byte order: the same list where nothing changes about it. */

@@ -1,0 +1,96 @@
+import {
+  createAggregatesEntry,
+  createPolicyChange,
+  parseEntry,
+  replay,
+  type BodyOf,
+} from '@keytide/key-directory';
+import { seededWorld, type SeededDevice, type SeededMember } from '@keytide/testkit';
+import { beforeEach, expect, test } from 'vitest';
+import { forge, HOUR_MS, refusal } from '../forge.ts';
+
+const DAY_MS = 24 * HOUR_MS;
+let world = seededWorld({ seed: 'aggregates', members: 3, admins: 2 });
+let admin: SeededDevice;
+let second: SeededDevice;
+let member: SeededDevice;
+/** The beginning of a day, a week before the newest entry. */
+let start: number;
+
+beforeEach(() => {
+  world = seededWorld({ seed: 'aggregates', members: 3, admins: 2 });
+  [admin, second, member] = (world.members as readonly SeededMember[]).map(({ devices }) => devices[0]) as [
+    SeededDevice,
+    SeededDevice,
+    SeededDevice,
+  ];
+  start = Math.floor(world.clock.now() / DAY_MS) * DAY_MS - 7 * DAY_MS;
+});
+
+/** Days of the week before. */
+const days = (
+  from: number,
+  to: number,
+  other: Partial<BodyOf<'aggregates'>> = {},
+): Omit<BodyOf<'aggregates'>, 'kind'> => ({
+  ...{ dataset: 'requests', fromMs: start + from * DAY_MS, toMs: start + to * DAY_MS },
+  ...{ epsilonMilli: 0, release: new Uint8Array(32).fill(from) },
+  ...other,
+});
+const publish = (...of: Parameters<typeof days>): void => {
+  world.append(createAggregatesEntry({ ...world.as(admin), aggregates: days(...of) }));
+};
+const codeOf = (author: SeededDevice, ...of: Parameters<typeof days>): string | null =>
+  refusal(world, forge(world, author, { kind: 'aggregates', ...days(...of) }));
+
+test('what is published of a period is published once, whoever says it', () => {
+  publish(2, 4);
+  expect(world.state.aggregates).toEqual([
+    {
+      ...{ dataset: 'requests', fromMs: start + 2 * DAY_MS, toMs: start + 4 * DAY_MS, epsilonMilli: 0 },
+      ...{ release: '02'.repeat(32), at: world.state.size - 1, author: admin.id },
+    },
+  ]);
+  for (const [from, to] of [
+    [2, 4],
+    [1, 3],
+    [3, 5],
+    [0, 7],
+    [2.5, 3],
+  ] as const)
+    for (const author of [admin, second]) expect(codeOf(author, from, to)).toBe('already-published');
+  // The same hash again does not stand in for what was there.
+  expect(codeOf(second, 2, 3, { release: new Uint8Array(32).fill(9) })).toBe('already-published');
+  expect(codeOf(second, 0, 2)).toBe(null);
+  expect(codeOf(second, 4, 5)).toBe(null);
+  expect(codeOf(second, 2, 4, { dataset: 'incidents' })).toBe(null);
+});
+
+test('takes an admin, and a period that is over', () => {
+  expect(codeOf(member, 2, 4)).toBe('not-permitted');
+  expect(codeOf(admin, 6, 9)).toBe('period-open');
+  expect(codeOf(admin, 4, 4)).toBe('malformed');
+  expect(codeOf(admin, 2, 4, { epsilonMilli: -1 })).toBe('malformed');
+});
+
+test('noise is spent from the budget of the stretch in which its period begins', () => {
+  expect(codeOf(admin, 2, 4, { epsilonMilli: 1 })).toBe('budget-spent');
+  const stretch = Math.floor(start / (7 * DAY_MS)) * 7 * DAY_MS + 7 * DAY_MS;
+  const first = (stretch - start) / DAY_MS;
+  const privacyBudget = { epsilonMilli: 1000, periodSeconds: 7 * 86_400 };
+  world.append(createPolicyChange({ ...world.as(admin), policy: { ...world.state.policy, privacyBudget } }));
+  world.clock.advance(7 * DAY_MS);
+  publish(first, first + 1, { epsilonMilli: 600 });
+  publish(first - 1, first, { epsilonMilli: 600 });
+  expect(codeOf(second, first + 1, first + 2, { epsilonMilli: 401 })).toBe('budget-spent');
+  expect(codeOf(second, first + 1, first + 2, { epsilonMilli: 400 })).toBe(null);
+  expect(codeOf(second, first + 1, first + 2, { epsilonMilli: 401, dataset: 'incidents' })).toBe(null);
+  expect(codeOf(second, first + 1, first + 2)).toBe(null);
+});
+
+test('a log with it says the same after it was read again', () => {
+  publish(2, 4, { epsilonMilli: 0 });
+  const { body } = parseEntry(world.primitives, world.wires.at(-1) as Uint8Array);
+  expect(body).toEqual({ kind: 'aggregates', ...days(2, 4) });
+  expect(replay(world.primitives, world.wires).aggregates).toEqual(world.state.aggregates);
+});

@@ -1,5 +1,6 @@
 import { htmlPages, type OpenedAttachments, type OpenedEntry } from '@keytide/archive/formats';
 import type { NamedAttachment } from '@keytide/archive';
+import { recordMerge } from '@keytide/client/export';
 import { deviceId, encodeCbor, groupId, memberId, type CborValue } from '@keytide/crypto-core';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -40,7 +41,7 @@ function entry(
 ): OpenedEntry {
   seq += 1;
   return {
-    ...{ group: groupId(new Uint8Array(32).fill(1)), name },
+    ...{ group: groupId(new Uint8Array(32).fill(1)), name, endMs: null },
     entry: {
       ...{ kind: 'message', seq, envelope: new Uint8Array(500), epoch: 1, role: 'member', counter: seq },
       ...{
@@ -119,6 +120,12 @@ function world(): OpenedEntry[] {
         { named: [page], invalid: hostile },
       ),
     ),
+    ...HOSTILE.map((hostile, index) =>
+      entry(hostile, [
+        ...[1, 1, hostile, `${index}`.repeat(32) + '0'.repeat(32), START_MS + 2 * DAY_MS, 0],
+        { text: hostile, [hostile]: [hostile, { [hostile]: hostile }] },
+      ]),
+    ),
     entry(HOSTILE[0] as string, HOSTILE[0] as string),
   ];
 }
@@ -135,6 +142,7 @@ describe('an archive as pages, in headless Chromium', () => {
     for await (const { name, content } of htmlPages(() => entries, {
       title: `Harbour rescue ${HOSTILE[1]}`,
       attachments,
+      merge: recordMerge({}),
     })) {
       await mkdir(dirname(join(folder, name)), { recursive: true });
       await writeFile(join(folder, name), content);
@@ -169,7 +177,7 @@ describe('an archive as pages, in headless Chromium', () => {
       'Friday 2 January 2026 (UTC)',
       'Saturday 3 January 2026 (UTC)',
     ]);
-    expect(await tab.locator('article').count()).toBe(9 + HOSTILE.length);
+    expect(await tab.locator('article').count()).toBe(9 + 2 * HOSTILE.length);
     expect(await tab.locator('article .text').first().textContent()).toContain('\nGo round');
     const paper = 'getComputedStyle(document.body).backgroundColor';
     await tab.emulateMedia({ colorScheme: 'light' });
@@ -183,6 +191,27 @@ describe('an archive as pages, in headless Chromium', () => {
     ).toBe(0);
     for (const text of HOSTILE) expect(await tab.getByText(text, { exact: true }).count()).toBeGreaterThan(0);
     expect([await hitOf(tab), wrong]).toEqual([null, []]);
+    await tab.close();
+  });
+
+  test('records as they stand are pages of the same kind, on which each change is found', async () => {
+    const tab = await open(index);
+    await tab.click('text=Records 1 to 8');
+    expect(await tab.locator('article').count()).toBe(1 + HOSTILE.length);
+    expect(await tab.locator('article').first().textContent()).toContain('This record was removed.');
+    for (const text of HOSTILE) expect(await tab.getByText(text, { exact: true }).count()).toBeGreaterThan(0);
+    expect(
+      await tab.locator('script, svg, img, iframe, base, link, [onmouseover], [onerror], [onload]').count(),
+    ).toBe(0);
+    const links = (await tab.evaluate('[...document.links].map((link) => link.href)')) as string[];
+    expect(links.filter((link) => !existsSync(fileURLToPath(link.split('#')[0] as string)))).toEqual([]);
+    await tab.locator('article').first().getByText('entry 5').click();
+    expect(await tab.locator('article:target').textContent()).toContain('changed');
+    await tab.locator('article:target').getByText('The record as it stands').click();
+    expect(await tab.locator('article:target').textContent()).toContain('This record was removed.');
+    expect([await hitOf(tab), wrong]).toEqual([null, []]);
+    if (process.env['KEYTIDE_SHOT_RECORDS'] !== undefined)
+      await tab.screenshot({ path: process.env['KEYTIDE_SHOT_RECORDS'], fullPage: true });
     await tab.close();
   });
 

@@ -1,7 +1,16 @@
-export { csvTable, type CsvOptions } from './formats/csv.ts';
 export { attachmentsOf, type DerivedFile, type OpenedAttachments } from './formats/derived-file.ts';
 export { htmlPages, type HtmlOptions } from './formats/html/html-pages.ts';
 export { mailFiles, type MailOptions } from './formats/mail/mails.ts';
 export { jsonLines, readJsonLines } from './formats/jsonl.ts';
 export { entriesIn, type OpenedEntries, type OpenedEntry } from './formats/opened-entry.ts';
+export type { MergeRecords, MergingRecord, RecordChange } from './formats/record-merge.ts';
+export {
+  recordStates,
+  type ChangePlace,
+  type RecordOptions,
+  type RecordState,
+} from './formats/record-states.ts';
+export type { ChangesOptions } from './formats/table/changes.ts';
+export { csvStates, csvTable } from './formats/table/csv.ts';
+export type { StatesOptions } from './formats/table/states.ts';
 export { ArchiveError, type ArchiveErrorCode } from './errors.ts';

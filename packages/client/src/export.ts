@@ -1,2 +1,3 @@
 export { acknowledgeArchive, acknowledgedThrough, type Acknowledgement } from './export-acknowledgement.ts';
+export { recordMerge } from './export-merge.ts';
 export { exportOrganisation, exportSource, type OrganisationExport } from './export-source.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { accepted, invalidValue, type Body } from './body.ts';
+import { invalidValue, type Body } from './body.ts';
 import type { AnyCollection, CollectionContext, Declaration } from './collection.ts';
 import { ClientError } from './errors.ts';
 import { Changes } from './changes.ts';
@@ -9,7 +9,8 @@ import type { Origin } from './origin.ts';
 import { newRecordId, ownerOf } from './record-id.ts';
 import { RecordLedger, type RecordOperation } from './record-ledger.ts';
 import { closedFields, mayCreate, mayRemove, requireKnownFields, type RecordRules } from './record-rules.ts';
-import { bodyOf, type MergedRecord, type RecordWrite } from './record.ts';
+import { onlyGiven, writeOf } from './record-write.ts';
+import { bodyOf, type MergedRecord } from './record.ts';
 import type { RejectionCode } from './rejection.ts';
 import { retainedBy, type CollectionOptions, type Retained } from './retained.ts';
 
@@ -197,7 +198,7 @@ export class RecordCollection<T extends Body> implements AnyCollection {
     const { act, item: id } = operation;
     if (act === 'append') return 'unknown-act';
     if (ownerOf(id) === null) return 'malformed';
-    const judged = this.#judge(operation, act, origin);
+    const judged = writeOf(this.#declaration, operation, origin);
     const [write, rejected] = typeof judged === 'string' ? [null, judged] : [judged, null];
     const changed = (write ?? operation).body;
     const isNew = this.#ledger.add({ ...origin, id, act, changed, rejected }, write);
@@ -208,18 +209,14 @@ export class RecordCollection<T extends Body> implements AnyCollection {
 
   /** What `accept` would answer. For the client only. */
   judge(operation: Operation, origin: Origin): RejectionCode | null {
-    const { act, item: id } = operation;
-    if (act === 'append') return 'unknown-act';
-    if (ownerOf(id) === null) return 'malformed';
-    const judged = this.#judge(operation, act, origin);
+    const judged = writeOf(this.#declaration, operation, origin);
     return typeof judged === 'string' ? judged : null;
   }
 
   /** Shows what was written here and is on its way. For the client only. */
   wait(operation: Operation, epoch: number): void {
-    const { act, item: id } = operation;
-    if (act === 'append') return;
-    const write = this.#judge(operation, act, this.#context.author());
+    const { item: id } = operation;
+    const write = writeOf(this.#declaration, operation, this.#context.author());
     // What the others will refuse is shown nowhere: it comes back as rejected.
     if (typeof write === 'string') return;
     this.#ledger.wait(id, write, epoch);
@@ -300,32 +297,6 @@ export class RecordCollection<T extends Body> implements AnyCollection {
     );
   }
 
-  /** What a peer wrote, if it fits. */
-  #read(act: RecordOperation['act'], body: Body): Body | null {
-    const { schema, editSchema } = this.#declaration;
-    if (act === 'create') return accepted(schema, body);
-    if (act === 'remove') return Object.keys(body).length === 0 ? body : null;
-    const parsed = accepted(editSchema, body);
-    return parsed === null ? null : onlyGiven(parsed, body);
-  }
-
-  /** The write, or why its author may not do it. */
-  #judge(
-    { item: id, time, body: given }: Operation,
-    act: RecordOperation['act'],
-    { device, member, role }: Pick<Origin, 'device' | 'member' | 'role'>,
-  ): RecordWrite | RejectionCode {
-    const { rules } = this.#declaration;
-    const body = this.#read(act, given);
-    if (body === null) return 'schema';
-    const write = { act, time, device, body };
-    const author = { member, role, id };
-    const closed = closedFields(rules, author, Object.keys(write.body));
-    if (write.act === 'edit') return closed.length > 0 ? 'field' : { ...write, initial: [] };
-    const may = write.act === 'create' ? mayCreate(rules, author) : mayRemove(rules, author);
-    return may ? { ...write, initial: closed } : 'role';
-  }
-
   /** @throws ClientError `invalid-value`, `not-allowed` */
   #whole(id: string, body: T): Omit<Operation, 'time'> {
     const { name, author } = this.#context;
@@ -346,10 +317,4 @@ export class RecordCollection<T extends Body> implements AnyCollection {
   #notAllowed(what: string): ClientError {
     return new ClientError('not-allowed', `${this.#context.name}: this member may not ${what}`);
   }
-}
-
-/** A schema's defaults are for new records: in an edit they would reset every field that it leaves out. */
-function onlyGiven(parsed: Body, given: Body): Body {
-  const names = new Set(Object.keys(given));
-  return Object.fromEntries(Object.entries(parsed).filter(([name]) => names.has(name)));
 }

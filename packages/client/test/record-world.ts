@@ -1,4 +1,4 @@
-import { defineOrganisation, sensitive } from '../src/index.ts';
+import { defineOrganisation, sensitive, type RecordDeclaration } from '../src/index.ts';
 import type { Operation } from '../src/operation.ts';
 import type { Origin } from '../src/origin.ts';
 import { RecordCollection } from '../src/record-collection.ts';
@@ -16,12 +16,13 @@ export const schema: z.ZodObject<{
 }> = z.object({ title: z.string().min(1), status: z.enum(['open', 'done']), note: z.string().optional() });
 
 /** Members report; admins say when it is done; whoever reported it words it. */
-const { requests } = defineOrganisation({
-  requests: sensitive.record(schema, {
-    create: ['member'],
-    edit: { status: ['admin'], note: ['owner'] },
-  }),
-});
+export const definition: { readonly requests: RecordDeclaration<z.infer<typeof schema>> } =
+  defineOrganisation({
+    requests: sensitive.record(schema, {
+      create: ['member'],
+      edit: { status: ['admin'], note: ['owner'] },
+    }),
+  });
 
 /** A record's id, of this owner. */
 export function idOf(owner: string, number: number): string {
@@ -38,7 +39,7 @@ export interface Sent {
 export function openRequests(member: string, role: Origin['role']) {
   const submitted: Omit<Operation, 'time'>[] = [];
   let drawn = 0;
-  const collection = new RecordCollection(requests, {
+  const collection = new RecordCollection(definition.requests, {
     name: 'requests',
     submit: async (operations) => void submitted.push(...operations),
     random: (sizeBytes) => new Uint8Array(sizeBytes).fill((drawn += 1)),

@@ -22,8 +22,8 @@ export async function* readJsonLines(bytes: ByteStream): AsyncGenerator<OpenedEn
 async function* lines(
   entries: AsyncIterable<OpenedEntry> | Iterable<OpenedEntry>,
 ): AsyncGenerator<object, void, undefined> {
-  for await (const { group, name, entry } of entries) {
-    const start = { group, ...(name === null ? {} : { name }) };
+  for await (const { group, name, endMs, entry } of entries) {
+    const start = { group, ...(name === null ? {} : { name }), ...(endMs === null ? {} : { endMs }) };
     if (entry.kind === 'statement') yield { ...start, seq: entry.seq, statement: toBase64Url(entry.wire) };
     else {
       const attachments =
@@ -38,6 +38,7 @@ async function* lines(
 const startSchema = z.object({
   group: z.string().regex(/^[0-9a-f]{64}$/),
   name: z.string().optional(),
+  endMs: z.int().optional(),
   attachments: z
     .array(z.object({ blob: z.string(), descriptor: z.string(), sizeBytes: z.int().min(0) }))
     .default([]),
@@ -47,7 +48,8 @@ function parseLine(value: unknown): OpenedEntry {
   const start = startSchema.safeParse(value).data;
   const group = start && fromHex(start.group);
   if (start === undefined || group === undefined || group === null) throw malformed();
-  return { group: groupId(group), name: start.name ?? null, entry: entryIn(value as object, start) };
+  const { name = null, endMs = null } = start;
+  return { group: groupId(group), name, endMs, entry: entryIn(value as object, start) };
 }
 
 function entryIn(line: object, { attachments }: z.output<typeof startSchema>): SourceEntry {

@@ -8,18 +8,25 @@ export interface OpenedEntry {
   readonly entry: SourceEntry;
   /** The name of the message's member; `null` where there is none. */
   readonly name: string | null;
+  /** Where time ends for what is written here, milliseconds since 1970; `null` where nothing says. */
+  readonly endMs: number | null;
 }
 
 /** Gives the entries, each group's together and in the order of its log; from the start each time it is called. */
 export type OpenedEntries = () => AsyncIterable<OpenedEntry> | Iterable<OpenedEntry>;
 
 /** What an archive says, with the names that are in its membership log. The entries end with what `readArchive` throws. */
-export function entriesIn({ groups, members, entries }: OpenedArchive): OpenedEntries {
+export function entriesIn({ groups, members, entries, timeLimit }: OpenedArchive): OpenedEntries {
   const names = new Map(members.map(({ id, handle }) => [id, handle]));
   return async function* () {
-    for (const { group } of groups)
-      for await (const entry of entries(group))
-        yield { group, entry, name: entry.kind === 'message' ? (names.get(entry.member) ?? null) : null };
+    for (const { group } of groups) {
+      const limit = await timeLimit(group);
+      for await (const entry of entries(group)) {
+        if (entry.kind === 'statement') limit.pass(entry.wire);
+        const name = entry.kind === 'message' ? (names.get(entry.member) ?? null) : null;
+        yield { group, entry, name, endMs: limit.endMs };
+      }
+    }
   };
 }
 

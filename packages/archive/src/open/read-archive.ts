@@ -8,8 +8,10 @@ import type { ExportSource, SourceEntry } from '../export/source.ts';
 import type { Check } from '../verify/check.ts';
 import { newFindings } from '../verify/finding.ts';
 import { readAttachments, type ListedAttachments } from '../verify/references.ts';
+import { statementRing } from '../verify/statement-ring.ts';
 import { verifyStructure } from '../verify/verify-structure.ts';
 import { archiveSource } from './archive-source.ts';
+import { timeLimit, type TimeLimit } from './time-limit.ts';
 import { verifiedFiles } from './verified-files.ts';
 
 /** What an archive is opened with. */
@@ -40,6 +42,8 @@ export interface OpenedArchive {
   readonly attachments: ListedAttachments;
   /** What it has of a group's log, in its order. @throws ArchiveError `damaged`, `malformed`, `no-identity` */
   entries(group: GroupId): AsyncIterable<SourceEntry>;
+  /** Where time ends for what is written in a group's log, from the archive's first entry of it. @throws as `entries` */
+  timeLimit(group: GroupId): Promise<TimeLimit>;
   /** What another archive can be made from. One that a filter was made with lacks entries: `source-damaged`. */
   readonly source: ExportSource;
 }
@@ -71,6 +75,10 @@ export async function readArchive(options: ReadOptions): Promise<OpenedArchive> 
       const archived = signed.manifest.groups.find((one) => one.group === group);
       if (archived === undefined) throw new ArchiveError('missing-file', 'not a group of this archive');
       return source.entries(group, archived.before.size + 1, archived.throughSeq);
+    },
+    async timeLimit(group) {
+      const of = (await source.groups()).find((one) => one.group === group);
+      return timeLimit(statementRing(primitives, states, group), of?.statementBefore ?? null);
     },
   };
 }

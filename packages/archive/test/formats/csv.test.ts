@@ -1,4 +1,4 @@
-import { csvTable, type CsvOptions, type OpenedEntry } from '@keytide/archive/formats';
+import { csvTable, type ChangesOptions, type OpenedEntry } from '@keytide/archive/formats';
 import type { CborValue } from '@keytide/crypto-core';
 import { parse } from 'csv-parse/sync';
 import * as fc from 'fast-check';
@@ -7,7 +7,7 @@ import { anyText, bytesOf, change, chat, logOf, unreadable } from './entries.ts'
 
 type Row = { [column: string]: string };
 
-async function table(entries: readonly OpenedEntry[], options: CsvOptions): Promise<Row[]> {
+async function table(entries: readonly OpenedEntry[], options: ChangesOptions): Promise<Row[]> {
   const bytes = await bytesOf(csvTable(() => entries, options));
   return parse(bytes, { columns: true, record_delimiter: '\r\n' });
 }

@@ -1,4 +1,4 @@
-import type { OpenedEntry } from '@keytide/archive/formats';
+import type { MergeRecords, OpenedEntry } from '@keytide/archive/formats';
 import { deviceId, encodeCbor, groupId, memberId, type CborValue } from '@keytide/crypto-core';
 import * as fc from 'fast-check';
 
@@ -24,6 +24,7 @@ export function message(seq: number, { content, by = 'Ada', invalid, attachments
   return {
     group: GROUP,
     name: by,
+    endMs: null,
     entry: {
       ...{
         kind: 'message',
@@ -42,7 +43,7 @@ export function message(seq: number, { content, by = 'Ada', invalid, attachments
 /** A message that nobody could read. */
 export function unreadable(seq: number, code: string): OpenedEntry {
   const entry = { kind: 'unreadable', seq, envelope: Uint8Array.of(9), epoch: null, code } as const;
-  return { group: GROUP, name: null, entry };
+  return { group: GROUP, name: null, endMs: null, entry };
 }
 
 /** A log with each of these messages. */
@@ -64,6 +65,29 @@ export function change(
 ): CborValue {
   return [1, act, 'requests', item.repeat(32), ms, 0, body];
 }
+
+/** What was written last stays: an application's own way is for its own tests. */
+export const lastStays: MergeRecords = () => {
+  const acts = new Set<string>();
+  let body: { [field: string]: CborValue } = {};
+  return {
+    take({ role, act, body: said }) {
+      if (role !== 'member') return false;
+      acts.add(act);
+      body = { ...body, ...said };
+      return true;
+    },
+    get isCreated() {
+      return acts.has('create');
+    },
+    get isRemoved() {
+      return acts.has('remove');
+    },
+    get body() {
+      return body;
+    },
+  };
+};
 
 /** All of it. */
 export async function bytesOf(pieces: AsyncIterable<Uint8Array>): Promise<Buffer> {

@@ -41,7 +41,9 @@ describe('entries as JSON lines', () => {
 
   test('have statements, what is unreadable, what does not count, attachments and payloads of no form of ours', async () => {
     const { log, world } = await someDays();
-    const entries: OpenedEntry[] = log.map((entry) => ({ group: world.state.everyone, entry, name: null }));
+    const entries: OpenedEntry[] = log.map((entry) => ({
+      ...{ group: world.state.everyone, entry, name: null, endMs: entry.seq },
+    }));
     const [first] = logOf({ content: chat(1, {}) }) as [OpenedEntry];
     if (first.entry.kind !== 'message') throw new Error('not a message');
     entries.push(

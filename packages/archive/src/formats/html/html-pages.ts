@@ -2,11 +2,13 @@ import type { NamedAttachment } from '../../export/source.ts';
 import type { DerivedFile, OpenedAttachments } from '../derived-file.ts';
 import { operationIn } from '../operation.ts';
 import type { OpenedEntries } from '../opened-entry.ts';
+import type { MergeRecords } from '../record-merge.ts';
 import { textPieces } from '../text-pieces.ts';
 import { frame } from './frame.ts';
 import { itemMarkup } from './item.ts';
 import { markup, join, NONE, type Markup } from './markup.ts';
 import { outlineOf, pageFile, pager, shownIn, type Outline, type PageOutline } from './outline.ts';
+import { recordLinks, recordPages } from './record-page.ts';
 import { dayOf, timeOf } from './words.ts';
 
 /** How the pages are made. */
@@ -15,18 +17,20 @@ export interface HtmlOptions {
   readonly title: string;
   /** Without it, attachments are named and not there. */
   readonly attachments?: OpenedAttachments;
+  /** Without it there are no pages of records as they stand. */
+  readonly merge?: MergeRecords;
 }
 
 /**
- * Pages to be read in a browser, offline: `index.html`, `pages/`, and `attachments/` beside them. The entries are read
- * twice. Docs/spec/derived-formats.md, "HTML".
+ * Pages to be read in a browser, offline: `index.html`, `pages/`, and `records/` and `attachments/` beside them. The
+ * entries are read twice. Docs/spec/derived-formats.md, "HTML".
  */
 export async function* htmlPages(
   entries: OpenedEntries,
   { title, ...options }: HtmlOptions,
 ): AsyncGenerator<DerivedFile, void, undefined> {
   const attachments = options.attachments ?? null;
-  const outline = await outlineOf(entries);
+  const outline = await outlineOf(entries, options.merge ?? null);
   yield fileOf('index.html', indexMarkup(title, outline));
   const written = new Set<string>();
   let linked = new Map<string, NamedAttachment>();
@@ -39,12 +43,16 @@ export async function* htmlPages(
   let page = 1;
   let day = '';
 
-  async function* finished(): AsyncGenerator<DerivedFile, void, undefined> {
-    if (items.length === 0) return;
-    yield fileOf(`pages/${pageFile(page)}`, pageMarkup(title, { page, outline, items }));
+  async function* withLinked(file: DerivedFile): AsyncGenerator<DerivedFile, void, undefined> {
+    yield file;
     if (attachments !== null)
       for (const [name, named] of linked) yield { name, content: attachments.read(named) };
     linked = new Map();
+  }
+
+  async function* finished(): AsyncGenerator<DerivedFile, void, undefined> {
+    if (items.length === 0) return;
+    yield* withLinked(fileOf(`pages/${pageFile(page)}`, pageMarkup(title, { page, outline, items })));
     items = [];
     day = '';
   }
@@ -65,6 +73,8 @@ export async function* htmlPages(
     );
   }
   yield* finished();
+  for (const { name, content } of recordPages(title, outline, { attachments, link }))
+    yield* withLinked(fileOf(name, content));
 }
 
 function pageMarkup(
@@ -84,7 +94,7 @@ function pageMarkup(
   });
 }
 
-function indexMarkup(title: string, { pages }: Outline): Markup {
+function indexMarkup(title: string, { pages, stateCount }: Outline): Markup {
   const sum = (of: (page: PageOutline) => number): number =>
     pages.reduce((total, page) => total + of(page), 0);
   const unreadable = sum((page) => page.unreadable);
@@ -106,6 +116,13 @@ function indexMarkup(title: string, { pages }: Outline): Markup {
         </td>
       </tr> `,
   );
+  const records =
+    stateCount === 0
+      ? NONE
+      : markup`<h2>Records as they stand</h2>
+      <ul>
+        ${join(recordLinks(stateCount))}
+      </ul> `;
   const lead = markup`<p class="quiet">
       ${sum((page) => page.shown)} messages and changes on ${pages.length}
       ${pages.length === 1 ? 'page' : 'pages'}.
@@ -113,7 +130,7 @@ function indexMarkup(title: string, { pages }: Outline): Markup {
     ${unreadable === 0 ? NONE : markup`<p class="notice">${unreadable} of them could not be read; each says why.</p>`}`;
   return frame(title, {
     lead,
-    main: markup`<table>
+    main: markup`${records}<table>
       <caption>
         Pages, in the order of the log; times are UTC
       </caption>

@@ -2,13 +2,9 @@ import { decodeCbor, toBase64Url, type CborValue } from '@keytide/crypto-core';
 import { operationIn, type Operation } from '../operation.ts';
 import type { MessageEntry, OpenedEntry } from '../opened-entry.ts';
 import { markup, join, nameText, NONE, type Markup } from './markup.ts';
-import { pageFile, type RecordChange, type RecordHistory } from './outline.ts';
-import { fieldsMarkup, valueMarkup, type Linked } from './value.ts';
-import { invalidWords, timeOf, unreadableWords } from './words.ts';
-
-const DONE: Readonly<Record<Operation['act'], string>> = {
-  ...{ append: 'wrote', create: 'created', edit: 'changed', remove: 'removed' },
-};
+import { pageFile, recordFile, type RecordChange, type RecordHistory } from './outline.ts';
+import { bodyMarkup, valueMarkup, type Linked } from './value.ts';
+import { DONE, invalidWords, timeOf, unreadableWords } from './words.ts';
 
 /** One entry of the log as an article. */
 export function itemMarkup(
@@ -52,20 +48,11 @@ function article(seq: number, heading: Markup, content: Markup): Markup {
   </article> `;
 }
 
-/** The text as a paragraph, what else there is as a table. */
-function bodyMarkup(body: Operation['body'], linked: Linked): Markup {
-  const { text, ...rest } = body;
-  const hasText = typeof text === 'string';
-  const fields = hasText ? rest : body;
-  return join([
-    hasText ? markup`<p class="text" dir="auto">${text}</p>` : NONE,
-    Object.keys(fields).length === 0 ? NONE : fieldsMarkup(fields, linked),
-  ]);
-}
-
 /** The record's other changes, so that what was edited or removed is seen as such wherever it is read. */
-function historyMarkup(seq: number, { changes, edits, isRemoved }: RecordHistory): Markup {
-  if (changes.length < 2) return NONE;
+function historyMarkup(seq: number, { changes, edits, isRemoved, place }: RecordHistory): Markup {
+  const stands =
+    place === null ? NONE : markup`<p><a href="../${recordFile(place)}">The record as it stands</a></p>`;
+  if (changes.length < 2) return stands;
   const state = isRemoved ? 'This record was removed.' : edits > 0 ? `Edited ${times(edits)}.` : '';
   const around = placeIn(changes, seq);
   const from = Math.max(0, around - SHOWN_CHANGES);
@@ -81,6 +68,7 @@ function historyMarkup(seq: number, { changes, edits, isRemoved }: RecordHistory
     <ol>
       ${join(items)}
     </ol>
+    ${stands}
   </div>`;
 }
 

@@ -1,5 +1,7 @@
 import { operationIn, type Operation } from '../operation.ts';
 import type { OpenedEntries, OpenedEntry } from '../opened-entry.ts';
+import type { MergeRecords } from '../record-merge.ts';
+import { newStates, type RecordState } from '../record-states.ts';
 
 /** How much a page holds, so that a browser opens it at once. */
 const PAGE_ENTRIES = 500;
@@ -23,6 +25,10 @@ export interface RecordChange {
   readonly seq: number;
   readonly act: Operation['act'];
   readonly counts: boolean;
+  /** By the writer's clock. */
+  readonly ms: number;
+  /** Of the writer; the member's id where there is none. */
+  readonly name: string;
 }
 
 /** What became of a record. */
@@ -32,14 +38,22 @@ export interface RecordHistory {
   /** Of the changes that count. */
   edits: number;
   isRemoved: boolean;
+  /** Where the record stands among the states; `null` where it is not there. */
+  place: number | null;
 }
 
 /** What has to be known before the first page is written. Some 100 bytes for each change of a record. */
 export interface Outline {
   readonly pages: readonly PageOutline[];
+  /** The records as they stand. From the start each time. */
+  states(): Iterable<RecordState>;
+  readonly stateCount: number;
   /** Of the record that an operation is of; `null` for one that is of none. */
-  historyOf(group: string, operation: Operation): RecordHistory | null;
+  historyOf(group: string, operation: RecordName): RecordHistory | null;
 }
+
+/** What names a record in a group. */
+type RecordName = Pick<Operation, 'collection' | 'item'>;
 
 /** Says of each entry, in their order, on which page it is. */
 export function pager(): (entry: OpenedEntry) => number {
@@ -65,13 +79,15 @@ export async function* shownIn(entries: OpenedEntries): AsyncGenerator<OpenedEnt
   for await (const opened of entries()) if (opened.entry.kind !== 'statement') yield opened;
 }
 
-/** Reads everything once. */
-export async function outlineOf(entries: OpenedEntries): Promise<Outline> {
+/** Reads everything once. Without `merge` there are no states. */
+export async function outlineOf(entries: OpenedEntries, merge: MergeRecords | null): Promise<Outline> {
   const pages: PageOutline[] = [];
   const records = new Map<string, RecordHistory>();
+  const states = merge === null ? null : newStates(merge);
+  const names = new Map<string, string>();
   const pageOf = pager();
   for await (const opened of shownIn(entries)) {
-    const { group, entry } = opened;
+    const { group, entry, name } = opened;
     const page = pageOf(opened);
     const { seq } = entry;
     if (page > pages.length)
@@ -88,19 +104,40 @@ export async function outlineOf(entries: OpenedEntries): Promise<Outline> {
     outline.fromMs = Math.min(outline.fromMs ?? operation.ms, operation.ms);
     outline.toMs = Math.max(outline.toMs ?? operation.ms, operation.ms);
     if (operation.act === 'append') continue;
+    states?.take(opened);
     const key = keyOf(group, operation);
-    const history = records.get(key) ?? { changes: [], edits: 0, isRemoved: false };
+    const history = records.get(key) ?? { changes: [], edits: 0, isRemoved: false, place: null };
     const counts = entry.invalid === null;
-    history.changes.push({ page, seq, act: operation.act, counts });
+    const who = name ?? entry.member;
+    // One text for each writer, however often it was read.
+    if (!names.has(who)) names.set(who, who);
+    history.changes.push({
+      ...{ page, seq, act: operation.act, counts, ms: operation.ms, name: names.get(who) as string },
+    });
     if (counts && operation.act === 'edit') history.edits += 1;
     if (counts && operation.act === 'remove') history.isRemoved = true;
     records.set(key, history);
   }
-  return { pages, historyOf: (group, operation) => records.get(keyOf(group, operation)) ?? null };
+  const historyOf: Outline['historyOf'] = (group, named) => records.get(keyOf(group, named)) ?? null;
+  let stateCount = 0;
+  for (const { group, collection, id: item } of states?.all() ?? []) {
+    const history = historyOf(group, { collection, item });
+    if (history !== null) history.place = stateCount;
+    stateCount += 1;
+  }
+  return { pages, historyOf, states: () => states?.all() ?? [], stateCount };
 }
 
-function keyOf(group: string, { collection, item }: Operation): string {
+function keyOf(group: string, { collection, item }: RecordName): string {
   return `${group}/${item}/${collection}`;
+}
+
+/** How many records are on a page of states. */
+export const PAGE_RECORDS = 100;
+
+/** Where a record stands among the states, from `index.html`. */
+export function recordFile(place: number): string {
+  return `records/${pageFile(1 + Math.floor(place / PAGE_RECORDS))}#r${place + 1}`;
 }
 
 /** The file of a page, from beside it. */

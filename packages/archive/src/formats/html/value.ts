@@ -2,8 +2,8 @@ import { toBase64Url, type CborValue } from '@keytide/crypto-core';
 import type { NamedAttachment } from '../../export/source.ts';
 import { attachmentName } from '../attachment-name.ts';
 import type { OpenedAttachments } from '../derived-file.ts';
-import { isMap } from '../operation.ts';
-import { markup, join, nameText, type Markup } from './markup.ts';
+import { isMap, type Operation } from '../operation.ts';
+import { markup, join, nameText, NONE, type Markup } from './markup.ts';
 import { sizeOf } from './words.ts';
 
 /** What of a message's attachments there is. */
@@ -12,6 +12,17 @@ export interface Linked {
   readonly attachments: OpenedAttachments | null;
   /** Takes the file of an attachment that is linked to. */
   link(file: string, named: NamedAttachment): void;
+}
+
+/** The text as a paragraph, what else there is as a table. */
+export function bodyMarkup(body: Operation['body'], linked: Linked): Markup {
+  const { text, ...rest } = body;
+  const hasText = typeof text === 'string';
+  const fields = hasText ? rest : body;
+  return join([
+    hasText ? markup`<p class="text" dir="auto">${text}</p>` : NONE,
+    Object.keys(fields).length === 0 ? NONE : fieldsMarkup(fields, linked),
+  ]);
 }
 
 /** A value as people read it. */
@@ -31,7 +42,7 @@ export function valueMarkup(value: CborValue, linked: Linked): Markup {
 }
 
 /** The fields of a map, as a table. */
-export function fieldsMarkup(map: { readonly [field: string]: CborValue }, linked: Linked): Markup {
+function fieldsMarkup(map: { readonly [field: string]: CborValue }, linked: Linked): Markup {
   const rows = Object.entries(map).map(
     ([field, value]) =>
       markup`<tr>

@@ -1,3 +1,9 @@
+import type { Operation } from '../operation.ts';
+
+/** What somebody did. */
+export const DONE: Readonly<Record<Operation['act'], string>> = {
+  ...{ append: 'wrote', create: 'created', edit: 'changed', remove: 'removed' },
+};
 const UNREADABLE: Readonly<Record<string, string>> = {
   'expired-by-policy': 'its key was deleted when the retention time was over, before this was exported',
   'ask-an-admin': 'it is from a time to which the exporting device had no access',

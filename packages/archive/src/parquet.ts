@@ -1,0 +1,1 @@
+export { parquetStates, parquetTable } from './formats/table/parquet.ts';

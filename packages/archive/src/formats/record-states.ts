@@ -38,7 +38,8 @@ export interface RecordState {
 
 /** What was written so far makes of the records. It keeps what their fields say, and nothing for each change. */
 export interface RecordStates {
-  take(opened: OpenedEntry): void;
+  /** Takes the next entry in; answers whether it is a change of a record that counts. */
+  take(opened: OpenedEntry): boolean;
   /** Of those to which something was written that counts, as they were first met. */
   all(): Generator<RecordState, void, undefined>;
 }
@@ -71,16 +72,16 @@ export function newStates(merge: MergeRecords, wanted?: string): RecordStates {
     take(opened) {
       const { group, entry } = opened;
       const operation = entry.kind === 'message' ? operationIn(entry.payload) : null;
-      if (operation === null || operation.act === 'append') return;
+      if (operation === null || operation.act === 'append') return false;
       const { collection, item: id } = operation;
-      if (wanted !== undefined && collection !== wanted) return;
+      if (wanted !== undefined && collection !== wanted) return false;
       const key = `${id}/${group}/${collection}`;
       const tracked = records.get(key) ?? {
         ...{ group, collection, id, record: merge(collection, id) },
         ...{ first: null, last: null, changes: 0, rejected: 0 },
       };
       records.set(key, tracked);
-      follow(tracked, opened, entry as MessageEntry, operation);
+      return follow(tracked, opened, entry as MessageEntry, operation);
     },
     *all() {
       for (const tracked of records.values()) {
@@ -106,12 +107,13 @@ function follow(
   { name, endMs }: OpenedEntry,
   { seq, member, sender: device, role, invalid }: MessageEntry,
   operation: Operation,
-): void {
+): boolean {
   if (invalid !== null || !tracked.record.take({ ...operation, device, member, role, endMs })) {
     tracked.rejected += 1;
-    return;
+    return false;
   }
   tracked.changes += 1;
   tracked.last = { seq, ms: operation.ms, name, member, device };
   tracked.first ??= tracked.last;
+  return true;
 }

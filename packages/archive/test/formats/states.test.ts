@@ -105,6 +105,16 @@ describe('records as they stand, as pages', () => {
     expect(`${removed}${incomplete}`).not.toMatch(/secret|late/);
   });
 
+  test('what the application does not let count removes nothing', async () => {
+    const [opened] = logOf({ content: change(3, 9, {}, 'a1') }) as [OpenedEntry];
+    if (opened.entry.kind !== 'message') throw new Error('not a message');
+    const removal = { ...opened, entry: { ...opened.entry, seq: 11, role: 'exporter' as const } };
+    const pages = await pagesOf([...LOG, removal]);
+    const [, shown = ''] = pages.get('records/000001.html')?.split('<article') ?? [];
+    expect(shown).toContain('removed, counts for nothing');
+    expect(pages.get('pages/000001.html')?.split('<article')[1]).toContain('Edited once.');
+  });
+
   test('where a record was changed leads to how it stands', async () => {
     const page = (await pagesOf(LOG)).get('pages/000001.html') ?? '';
     const found = page

@@ -104,10 +104,9 @@ export async function outlineOf(entries: OpenedEntries, merge: MergeRecords | nu
     outline.fromMs = Math.min(outline.fromMs ?? operation.ms, operation.ms);
     outline.toMs = Math.max(outline.toMs ?? operation.ms, operation.ms);
     if (operation.act === 'append') continue;
-    states?.take(opened);
     const key = keyOf(group, operation);
     const history = records.get(key) ?? { changes: [], edits: 0, isRemoved: false, place: null };
-    const counts = entry.invalid === null;
+    const counts = states === null ? entry.invalid === null : states.take(opened);
     const who = name ?? entry.member;
     // One text for each writer, however often it was read.
     if (!names.has(who)) names.set(who, who);

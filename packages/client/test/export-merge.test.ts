@@ -130,7 +130,7 @@ describe('fields that the schema does not know', () => {
     });
     const sent = [
       sentAs(ADA, 'member', 1, 'create', { later: 'first' }),
-      sentAs(BO, 'member', 2, 'edit', { later: 'by a member' }),
+      sentAs(BO, 'member', 2, 'edit', { later: 'by a member', other: 'too' }),
       sentAs(BO, 'admin', 3, 'edit', { later: 'by an admin' }),
       sentAs(ADA, 'member', 4, 'create', { later: 'again' }),
     ];

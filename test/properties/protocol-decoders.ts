@@ -135,6 +135,7 @@ export const protocolDecoders: readonly Decoder[] = [
     waived: false,
     due: [{ group: id, firstSeq: 1, lastSeq: 4, dueAtMs: 1e12, isExported: true }],
     deleted: [bytes(180)],
+    exported: [bytes(180)],
   }),
   body('exportRequest', protocol.exportRequest, { statement: bytes(180) }),
   body('exportResponse', protocol.exportResponse, { throughSeq: 4 }),

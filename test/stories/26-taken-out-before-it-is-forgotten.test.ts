@@ -4,7 +4,7 @@ import { join as pathOf } from 'node:path';
 import { hybridIdentity, readArchive, verifyArchive, type SignedManifest } from '@keytide/archive';
 import { folderDestination } from '@keytide/archive/node';
 import { createOrganisation, join } from '@keytide/client';
-import { acknowledgeArchive, exportOrganisation } from '@keytide/client/export';
+import { acknowledgeArchive, exportOrganisation, readRetentionLedger } from '@keytide/client/export';
 import { decodeCbor } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { startRelay, type LogEvent, type Relay } from '@keytide/server-relay';
@@ -13,10 +13,11 @@ import { chatPeople, hears, says, textsOf, type Person } from './chat-people.ts'
 import { leapingClock } from './leaping-clock.ts';
 
 const DAY_MS = 86_400_000;
+const DAY0_MS = 1_767_225_600_000;
 /** What nobody has exported stays: nothing is waived. */
 const policy = { blockSeconds: 86_400, retentionSeconds: 3 * 86_400, exportSeconds: 8 * 86_400 };
 const archiveKey = primitives.decapsulator(new Uint8Array(32).fill(0x26));
-const clock = leapingClock(1_767_225_600_000 + 600_000);
+const clock = leapingClock(DAY0_MS + 600_000);
 const people = chatPeople(clock);
 const events: LogEvent[] = [];
 
@@ -28,6 +29,13 @@ let signed: SignedManifest;
 let said: string[];
 
 const forgotten = () => events.filter((event) => event.event === 'forgotten');
+/** The ledger as ada sees it: what of the log has which state, and what is to be done about it; and what is found. */
+async function ledgerOf(offline = false) {
+  const given = signed === undefined ? [] : [{ signed, verdict: 'sound' as const, isWhole: true }];
+  const ledger = await readRetentionLedger(ada.client, { archives: given, offline });
+  const states = ledger.rows.map(({ state, todo }) => (todo === null ? state : `${state}, ${todo}`));
+  return { ...ledger, states: [...new Set(states)], codes: ledger.findings.map(({ code }) => code) };
+}
 const archive = () => folderDestination(pathOf(folder, 'archive'));
 
 beforeAll(async () => {
@@ -61,6 +69,10 @@ test('they talk for a week, and nothing is forgotten', async () => {
   expect(said).toHaveLength(5);
   await relay.forget();
   expect(forgotten()).toEqual([]);
+  // The first of it is due in three days, and a quarter of Y is two.
+  const { states, codes, rows } = await ledgerOf();
+  expect([states, codes]).toEqual([['kept'], []]);
+  expect(rows[0]).toMatchObject({ firstSeq: 1, writtenFromMs: DAY0_MS, dueMs: DAY0_MS + 9 * DAY_MS });
 });
 
 test('ada takes everything out; without a key anybody finds it whole, and who has said so', async () => {
@@ -79,9 +91,29 @@ test('once she says so, the relay forgets at its time, and not before', async ()
   }
   await relay.forget();
   expect(forgotten()).toEqual([]);
+  expect((await ledgerOf()).states).toEqual(['exported, acknowledge', 'exported', 'kept']);
   expect(await acknowledgeArchive(ada.client, signed)).toBe('acknowledged');
+  expect((await ledgerOf()).states).toEqual(['released', 'kept']);
   expect(await relay.forget()).toBe(true);
   expect(forgotten()).toMatchObject([{ firstSeq: 1 }]);
+});
+
+test('the ledger has who exported it and by whose word it is gone; also without the relay', async () => {
+  const { rows, states, codes, archives } = await ledgerOf();
+  expect([states, codes]).toEqual([['deleted', 'released', 'kept'], []]);
+  const [gone] = forgotten();
+  expect(rows[0]).toMatchObject({
+    archives: [0],
+    acknowledged: [{ by: { handle: 'ada' }, isOfLog: true }],
+    deletion: { firstSeq: 1, lastSeq: gone?.lastSeq, isOfLog: true },
+  });
+  expect(archives).toMatchObject([{ counts: true, firstSeq: 1, by: { handle: 'ada' } }]);
+  // What the relay has signed it cannot take back.
+  const offline = await ledgerOf(true);
+  expect([offline.isRelayAsked, offline.rows.map(({ state }) => state)]).toEqual([
+    false,
+    rows.map(({ state }) => state),
+  ]);
 });
 
 test('who comes now has nothing of it; the archive has all, and opens with the key alone', async () => {

@@ -14,3 +14,6 @@ export type { ChangesOptions } from './formats/table/changes.ts';
 export { csvStates, csvTable } from './formats/table/csv.ts';
 export type { StatesOptions } from './formats/table/states.ts';
 export { ArchiveError, type ArchiveErrorCode } from './errors.ts';
+export { ledgerCsv } from './retention/csv.ts';
+export { ledgerPage } from './retention/page.ts';
+export { FINDING_WORDS, STATE_WORDS } from './retention/words.ts';

@@ -30,6 +30,26 @@ export {
   type ReadOptions,
 } from './open/read-archive.ts';
 export {
+  retentionLedger,
+  type LedgerAcknowledgement,
+  type LedgerArchive,
+  type LedgerAuthor,
+  type LedgerDeletion,
+  type LedgerFinding,
+  type LedgerFindingCode,
+  type LedgerRow,
+  type LedgerState,
+  type RetentionLedger,
+} from './retention/ledger.ts';
+export type {
+  GivenArchive,
+  LedgerDirectory,
+  LedgerLog,
+  LedgerMaterial,
+  LogBlock,
+  RelayWord,
+} from './retention/material.ts';
+export {
   readArchiveStats,
   readSignedManifest,
   type ArchiveStats,

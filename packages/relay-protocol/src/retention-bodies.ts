@@ -17,6 +17,8 @@ export interface RetentionBody {
   }[];
   /** The newest of what the relay says to have forgotten, signed, the newest first; not verified. */
   deleted: Uint8Array[];
+  /** What devices have signed that they have exported: the newest of each, and by which `deleted` went; not verified. */
+  exported: Uint8Array[];
 }
 
 /** `GET /v1/organisations/:org/retention`, for admins and exporters. */
@@ -28,6 +30,7 @@ export const retentionResponse: z.ZodType<RetentionBody> = z.object({
     )
     .max(LIMITS.retentionDays),
   deleted: z.array(bytesOf(LIMITS.exportStatementBytes)).max(LIMITS.deletions),
+  exported: z.array(bytesOf(LIMITS.exportStatementBytes)).max(2 * LIMITS.deletions),
 });
 
 /** `POST /v1/organisations/:org/exports`: the signed statement of the session's device. */

@@ -39,10 +39,12 @@ export interface EntryStore {
    * membership log has `size` entries: a device that lost its place says nothing more.
    */
   putExport(exported: StoredExport, size: number): Promise<boolean>;
-  /** Keeps the relay's signed word that it has forgotten a log up to this seq. */
+  /** Keeps the relay's signed word that it has forgotten a log up to this seq, with a device's that it has exported as much. */
   putDeletion(org: OrgId, group: GroupId, lastSeq: number, wire: Uint8Array): Promise<void>;
   /** The newest of them of an organisation, the newest first, as many as a page holds. */
   listDeletions(org: OrgId): Promise<readonly StoredDeletion[]>;
+  /** What devices say that they have exported, and what they had said where `listDeletions` has what went by it; unordered. */
+  listExports(org: OrgId): Promise<readonly Uint8Array[]>;
   /** The groups whose floor rises with these days, or is kept under the key of one of them. */
   listFloors(org: OrgId, throughDay: number): Promise<readonly FloorMove[]>;
   /** The newest statement before this seq; `null` before the first. */

@@ -10,7 +10,10 @@ import type { RelayStore } from './store.ts';
 
 /** What the routes about retention work with. */
 export interface RetentionRoutesOptions {
-  readonly store: Pick<RelayStore, 'listLogDays' | 'listDeletions' | 'putExport' | 'readEntries'>;
+  readonly store: Pick<
+    RelayStore,
+    'listLogDays' | 'listDeletions' | 'listExports' | 'putExport' | 'readEntries'
+  >;
   readonly primitives: Primitives;
   readonly clock: Clock;
 }
@@ -39,11 +42,12 @@ export function addRetentionRoutes(routes: Routes, options: RetentionRoutesOptio
           isExported: lastSeq <= exportedThrough,
         }))
         .filter(({ dueAtMs }) => dueAtMs <= horizonMs);
-      const deletions = await store.listDeletions(org);
+      const [deletions, exports] = [await store.listDeletions(org), await store.listExports(org)];
       return {
         waived: policy.exportWaived === true,
         due: due.slice(0, LIMITS.retentionDays),
         deleted: deletions.map(({ wire }) => toBase64Url(wire)),
+        exported: exports.map(toBase64Url),
       };
     },
   );

@@ -1,5 +1,5 @@
 import { fromBase64Url, orgId, toBase64Url } from '@keytide/crypto-core';
-import { createExportStatement, verifyDeletionStatement } from '@keytide/key-directory';
+import { createExportStatement, verifyDeletionStatement, verifyExportStatement } from '@keytide/key-directory';
 import { seededWorld, type SeededDevice, type SeededMember } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { announceOf, appendOf } from './group.ts';
@@ -64,11 +64,12 @@ async function due() {
     waived: boolean;
     due: { lastSeq: number; dueAtMs: number; isExported: boolean }[];
     deleted: string[];
+    exported: string[];
   };
 }
 
 test('admins are told ahead of what is due, and nobody else', async () => {
-  expect(await due()).toEqual({ waived: false, due: [], deleted: [] });
+  expect(await due()).toEqual({ waived: false, due: [], deleted: [], exported: [] });
   clock.advance(22.5 * DAY_MS);
   const { due: days } = await due();
   // The first day, in the week before it is due.
@@ -128,6 +129,10 @@ test('what an admin has exported goes at its time, as far as it was exported', a
   expect((await says(ada, statementOf(ada, 7))).status).toBe(201);
   await relay.forget();
   expect(forgotten()).toMatchObject([{ lastSeq: 4 }, { firstSeq: 5, lastSeq: 7 }]);
+  // Also the word by which the first part went, which the second one has taken the place of.
+  const exported = (await due()).exported.map((text) => fromBase64Url(text) as Uint8Array);
+  const said = exported.map((wire) => verifyExportStatement(primitives, world.state, wire).throughSeq);
+  expect(said.toSorted()).toEqual([4, 7]);
 });
 
 test('what was forgotten is signed with the key of the relay, and of nobody else', async () => {

@@ -250,6 +250,27 @@ export const dayChecks: readonly StoreCheck[] = [
     },
   },
   {
+    name: 'keeps by whose word something was forgotten, also when the same device has said more since',
+    async check({ store }) {
+      const { org, group, random } = await startedPlace(store, 'released');
+      const [one, two] = [deviceId(random(32)), deviceId(random(32))];
+      const says = async (device: DeviceId, throughSeq: number): Promise<string> => {
+        const wire = random(180);
+        await store.putExport({ org, group, device, throughSeq, wire }, 1);
+        return toHex(wire);
+      };
+      const exports = async () => (await store.listExports(org)).map(toHex).toSorted();
+      assert.deepEqual(await exports(), []);
+      const [short, first] = [await says(two, 1), await says(one, 5)];
+      await store.putDeletion(org, group, 4, random(170));
+      const second = await says(one, 9);
+      assert.deepEqual(await exports(), [short, first, second].toSorted());
+      // Nobody's.
+      await store.putDeletion(org, group, 10, random(170));
+      assert.deepEqual(await exports(), [short, first, second].toSorted());
+    },
+  },
+  {
     name: 'goes on with a log of which everything was forgotten, never on a day that is over',
     async check({ store }) {
       const place = await placeOn(store, 'all forgotten', [TODAY - 5]);

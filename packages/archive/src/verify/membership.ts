@@ -47,7 +47,7 @@ export async function checkMembership(check: Check): Promise<readonly DirectoryS
 
 /** Whether the log is the one that the manifest names, and whether those who have signed it may. */
 export function checkAuthority(
-  check: Check,
+  check: Pick<Check, 'primitives' | 'findings'>,
   { bytes, manifest, signatures }: SignedManifest,
   state: DirectoryState,
 ): void {

@@ -11,6 +11,7 @@ type Forgetting = Pick<
   | 'putExport'
   | 'putDeletion'
   | 'listDeletions'
+  | 'listExports'
   | 'listFloors'
   | 'readStatementBefore'
   | 'keepFloor'
@@ -76,12 +77,13 @@ export function sqlForgetting(database: SqlDatabase): Forgetting {
       return rows.length > 0;
     },
     async putDeletion(org, group, lastSeq, wire) {
-      await database.query('insert into deletions values ($1, $2, $3, $4) on conflict do nothing', [
-        idBytes(org),
-        idBytes(group),
-        lastSeq,
-        wire,
-      ]);
+      await database.query(
+        `insert into deletions (org, grp, last_seq, wire, release)
+         select $1, $2, $3::bigint, $4, (select e.wire from exports e
+           where e.org = $1 and e.grp = $2 and e.through_seq >= $3::bigint order by e.through_seq limit 1)
+         on conflict do nothing`,
+        [idBytes(org), idBytes(group), lastSeq, wire],
+      );
     },
     async listDeletions(org) {
       const rows = await database.query(
@@ -93,6 +95,16 @@ export function sqlForgetting(database: SqlDatabase): Forgetting {
         lastSeq: row['last_seq'] as number,
         wire: row['wire'] as Uint8Array,
       }));
+    },
+    async listExports(org) {
+      const rows = await database.query(
+        `select wire from (select wire from exports where org = $1 order by through_seq desc limit ${LIMITS.deletions}) said
+         union
+         select release from (select release from deletions where org = $1 order by last_seq desc limit ${LIMITS.deletions}) gone
+         where release is not null`,
+        [idBytes(org)],
+      );
+      return rows.map((row) => row['wire'] as Uint8Array);
     },
     async listFloors(org, throughDay) {
       const rows = await database.query('select * from list_floors($1, $2)', [idBytes(org), throughDay]);

@@ -43,10 +43,20 @@ export const STYLE_SHA256 = 'f9Oeim2OJFiFfoBmG+yaZFUSv3Yv/Tcgg1+XORlCt/0=';
 
 const POLICY = `default-src 'none'; style-src 'sha256-${STYLE_SHA256}'; base-uri 'none'; form-action 'none'`;
 
+const ENTRIES_FOOTER = markup`All times are UTC, by the clocks of those who wrote. Entries stand in the order of the log, whatever their times. This page is in the clear: whoever has it can read it.`;
+
+/** What is on a page. */
+interface Framed {
+  readonly lead?: Markup;
+  readonly nav?: Markup;
+  readonly main: Markup;
+  readonly footer?: Markup;
+}
+
 /** A whole page, which runs nothing and loads nothing. */
 export function frame(
   title: string,
-  { lead = NONE, nav = NONE, main }: { readonly lead?: Markup; readonly nav?: Markup; readonly main: Markup },
+  { lead = NONE, nav = NONE, main, footer = ENTRIES_FOOTER }: Framed,
 ): Markup {
   const links = (label: string): Markup =>
     nav === NONE ? NONE : markup`<nav aria-label="${label}"><ul>${nav}</ul></nav>\n`;
@@ -65,7 +75,7 @@ export function frame(
 ${links('Pages')}<main>
 ${main}
 </main>
-${links('Pages, again')}<footer>All times are UTC, by the clocks of those who wrote. Entries stand in the order of the log, whatever their times. This page is in the clear: whoever has it can read it.</footer>
+${links('Pages, again')}<footer>${footer}</footer>
 </body>
 </html>
 `;

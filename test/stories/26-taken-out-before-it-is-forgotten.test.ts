@@ -21,6 +21,21 @@ const clock = leapingClock(DAY0_MS + 600_000);
 const people = chatPeople(clock);
 const events: LogEvent[] = [];
 
+/** What the relay signs and shows about retention. */
+interface Shown {
+  deleted: string[];
+  exported: string[];
+}
+/** What becomes of it on the way to ada. */
+let tampered = (shown: Shown): Shown => shown;
+const onTheWay: typeof fetch = async (input, init) => {
+  const response = await fetch(input, init);
+  if (!String(input).endsWith('/retention')) return response;
+  return Response.json(tampered((await response.json()) as Shown), { status: response.status });
+};
+/** Without its last byte, and another in its place. */
+const altered = (wire: string): string => `${wire.slice(0, -2)}${wire.endsWith('AA') ? 'BA' : 'AA'}`;
+
 let folder: string;
 let relay: Relay;
 let ada: Person;
@@ -43,7 +58,8 @@ beforeAll(async () => {
   const log = (event: LogEvent): void => void events.push(event);
   relay = await startRelay({ database: { kind: 'memory' }, port: 0, clock, log });
   const founding = { relayUrl: relay.url, handle: 'ada', policy };
-  ada = await people.enters((entered) => createOrganisation({ ...entered, ...founding }));
+  const ports = { ...clock.ports(), fetch: onTheWay };
+  ada = await people.enters((entered) => createOrganisation({ ...entered, ...founding }), ports);
   await ada.client.setPolicy((before) => ({ ...before, archiveKey: archiveKey.publicKey }));
   const link = await ada.client.invite();
   bo = await people.enters((entered) => join({ ...entered, link, handle: 'bo' }));
@@ -98,6 +114,18 @@ test('once she says so, the relay forgets at its time, and not before', async ()
   expect(forgotten()).toMatchObject([{ firstSeq: 1 }]);
 });
 
+test('a relay that withholds what it has signed, or shows what nobody has, is found out', async () => {
+  tampered = (shown) => ({ ...shown, deleted: [] });
+  expect((await ledgerOf()).codes).toEqual(['deleted-unsaid']);
+  tampered = (shown) => ({ ...shown, deleted: shown.deleted.map(altered) });
+  expect((await ledgerOf()).codes).toEqual(['receipt-refused', 'deleted-unsaid']);
+  tampered = (shown) => ({ ...shown, exported: shown.exported.map(altered) });
+  expect((await ledgerOf()).codes).toEqual(['acknowledgement-refused']);
+  // What it has shown once it cannot take back.
+  tampered = (shown) => ({ ...shown, deleted: [], exported: [] });
+  expect((await ledgerOf()).codes).toEqual([]);
+});
+
 test('the ledger has who exported it and by whose word it is gone; also without the relay', async () => {
   const { rows, states, codes, archives } = await ledgerOf();
   expect([states, codes]).toEqual([['deleted', 'released', 'kept'], []]);
@@ -108,7 +136,6 @@ test('the ledger has who exported it and by whose word it is gone; also without 
     deletion: { firstSeq: 1, lastSeq: gone?.lastSeq, isOfLog: true },
   });
   expect(archives).toMatchObject([{ counts: true, firstSeq: 1, by: { handle: 'ada' } }]);
-  // What the relay has signed it cannot take back.
   const offline = await ledgerOf(true);
   expect([offline.isRelayAsked, offline.rows.map(({ state }) => state)]).toEqual([
     false,

@@ -1,5 +1,9 @@
 import { fromBase64Url, orgId, toBase64Url } from '@keytide/crypto-core';
-import { createExportStatement, verifyDeletionStatement, verifyExportStatement } from '@keytide/key-directory';
+import {
+  createExportStatement,
+  verifyDeletionStatement,
+  verifyExportStatement,
+} from '@keytide/key-directory';
 import { seededWorld, type SeededDevice, type SeededMember } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { announceOf, appendOf } from './group.ts';

@@ -38,7 +38,7 @@ test('a page has every row, what is to be done and what was found, and a picture
 
 test('whoever names a time far off, or none that a calendar has, moves nothing out of its picture', () => {
   const [first] = ledger.rows;
-  if (first?.deletion == null) throw new Error('nothing was deleted');
+  if (first === undefined || first.deletion === null) throw new Error('nothing was deleted');
   for (const deletedMs of [0, 8.7e15]) {
     const rows = [{ ...first, deletion: { ...first.deletion, deletedMs } }, ...ledger.rows.slice(1)];
     const page = ledgerPage({ ...ledger, rows }, { title: 'x' });

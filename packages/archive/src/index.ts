@@ -29,17 +29,16 @@ export {
   type OpenedArchive,
   type ReadOptions,
 } from './open/read-archive.ts';
-export {
-  retentionLedger,
-  type LedgerAcknowledgement,
-  type LedgerArchive,
-  type LedgerAuthor,
-  type LedgerDeletion,
-  type LedgerFinding,
-  type LedgerFindingCode,
-  type LedgerRow,
-  type LedgerState,
-  type RetentionLedger,
+export type {
+  LedgerAcknowledgement,
+  LedgerArchive,
+  LedgerAuthor,
+  LedgerDeletion,
+  LedgerFinding,
+  LedgerFindingCode,
+  LedgerRow,
+  LedgerState,
+  RetentionLedger,
 } from './retention/ledger.ts';
 export type {
   GivenArchive,
@@ -49,6 +48,7 @@ export type {
   LogBlock,
   RelayWord,
 } from './retention/material.ts';
+export { retentionLedger } from './retention/retention-ledger.ts';
 export {
   readArchiveStats,
   readSignedManifest,

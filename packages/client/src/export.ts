@@ -1,4 +1,4 @@
 export { acknowledgeArchive, acknowledgedThrough, type Acknowledgement } from './export-acknowledgement.ts';
 export { recordMerge } from './export-merge.ts';
 export { exportOrganisation, exportSource, type OrganisationExport } from './export-source.ts';
-export { readRetentionLedger, type LedgerChoice } from './retention-ledger.ts';
+export { readRetentionLedger, type LedgerChoice } from './export-ledger.ts';

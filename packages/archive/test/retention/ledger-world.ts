@@ -20,10 +20,10 @@ import { memoryDestination } from '../memory-destination.ts';
 import { worldSource } from '../world-source.ts';
 
 export const DAY_MS = 86_400_000;
-export const START_MS = Date.UTC(2030, 0, 1);
+const START_MS = Date.UTC(2030, 0, 1);
 /** When a day begins, and a little. */
 export const dayMs = (day: number): number => START_MS + day * DAY_MS + 3_600_000;
-export const relaySigner = primitives.signer(new Uint8Array(32).fill(9));
+const relaySigner = primitives.signer(new Uint8Array(32).fill(9));
 /** Y is eight days; what nobody has exported stays. */
 export const POLICY: Policy = {
   ...{ blockSeconds: 86_400, retentionSeconds: 3 * 86_400, exportSeconds: 8 * 86_400 },

@@ -1,4 +1,5 @@
 import { InvalidArgumentError, type Command } from 'commander';
+import { keepArchiving } from './commands/agent.ts';
 import { exportArchiveTo } from './commands/export.ts';
 import { showArchiveStats } from './commands/stats.ts';
 import { verifyArchiveAt } from './commands/verify.ts';
@@ -42,6 +43,13 @@ export function addArchives(program: Command, run: Run): void {
     .option('--previous <folder>', 'the archive that it is to go on from')
     .option('--org <id>', 'the organisation that it is to be of, as `keytide status` shows it')
     .action((folder, options) => run((context) => verifyArchiveAt(context, folder, options)));
+  program
+    .command('agent')
+    .description('make archives on schedule, unattended: exports, copies, verifies, tells the relay')
+    .requiredOption('--config <file>', 'its configuration, JSON')
+    .option('--once', 'one round now, whatever the schedule says, such as from cron')
+    .option('--full', 'the next archive has everything, not only what came since the one before')
+    .action((options) => run((context) => keepArchiving(context, options)));
   program
     .command('stats')
     .description('what is in an archive, by its own word; needs no key, no device and no relay')

@@ -21,6 +21,11 @@ export type CliErrorCode =
   | 'no-checkpoint' // the relay has signed none that this device knows
   | 'proves-nothing' // a file of evidence that does not show what it is said to show
   | 'previous-unsound' // the archive that another is to go on from is not sound
+  | 'place-in-use' // another process writes an archive there
+  | 'agent-running' // another agent works on this device
+  | 'archive-gone' // the archive to go on from is not where it was made
+  | 'config-invalid' // the configuration of an agent; the message names its keys
+  | 'secret-unusable' // a passphrase that is not there, or that others may read
   | 'login-refused' // the relay does not let this recovery key in
   | 'not-a-set' // a file that is no set of shares
   | 'altered-set' // its signature is not that of who dealt it

@@ -5,3 +5,4 @@ export { nodeRandom } from './node/random.ts';
 export { sha256InPieces, type Sha256InPieces } from './node/sha256.ts';
 export { replaceFile } from './node/replace-file.ts';
 export { DEFAULT_VAULT_KDF, type VaultKdf } from './vault/vault-key.ts';
+export { acquireVaultLock, type VaultLock } from './node/vault-lock.ts';

@@ -4,10 +4,10 @@ import {
   type ArchiveFiles,
   type ArchiveFilter,
   type ArchiveStats,
+  type Destination,
   type ExportProgress,
   type SignedManifest,
 } from '@keytide/archive';
-import { folderDestination } from '@keytide/archive/node';
 import {
   acknowledgeArchive,
   acknowledgedThrough,
@@ -16,7 +16,7 @@ import {
 } from '@keytide/client/export';
 import { toHex } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
-import { withArchive } from '../archive-place.ts';
+import { withArchive, withDestination } from '../archive-place.ts';
 import { readRecipients } from '../archive-recipients.ts';
 import { summaryLines, summaryOf } from '../archive-summary.ts';
 import type { Context } from '../context.ts';
@@ -50,13 +50,20 @@ export async function exportArchiveTo(
   folder: string,
   choice: ExportChoice,
 ): Promise<ExitCode> {
+  return await withDestination(folder, (destination) => exportInto(context, { folder, destination }, choice));
+}
+
+async function exportInto(
+  context: Context,
+  { folder, destination }: { folder: string; destination: Destination },
+  choice: ExportChoice,
+): Promise<ExitCode> {
   const { output, signal } = context;
   const recipients = await readRecipients(choice.recipient);
   const since = choice.since === undefined ? null : await withArchive(choice.since, readSignedManifest);
   try {
     return await withDevice(context, async (client) => {
       if (!choice.offline) await untilOnline(context, client);
-      const destination = folderDestination(folder);
       const filter = filterOf(client, choice);
       if (await isUntold(client, destination, { since, filter, choice }))
         output.note('It is whole already: what is left is to verify it and to tell the relay.');
@@ -107,16 +114,20 @@ async function isUntold(
   return (manifest.groups[0]?.throughSeq ?? 0) > (await acknowledgedThrough(client));
 }
 
+/** Whether something could not be read that another device may read. */
+export function lacksKeys({ groups }: Pick<ArchiveStats, 'groups'>): boolean {
+  return groups.some(({ unreadable }) => Object.keys(unreadable).some((code) => KEYLESS.has(code)));
+}
+
 async function tellRelay(
   client: Keytide,
-  { signed, groups }: ArchiveStats,
+  stats: ArchiveStats,
   { acknowledge, offline }: ExportChoice,
 ): Promise<Told> {
   if (acknowledge === false) return 'not-asked';
   if (offline) return 'offline';
-  const isShort = groups.some(({ unreadable }) => Object.keys(unreadable).some((code) => KEYLESS.has(code)));
-  if (isShort && acknowledge !== true) return 'keys-missing';
-  return await acknowledgeArchive(client, signed);
+  if (lacksKeys(stats) && acknowledge !== true) return 'keys-missing';
+  return await acknowledgeArchive(client, stats.signed);
 }
 
 /** What another device, or the archive key, may still read: an admin's keys last longer than an exporter's. */

@@ -1,0 +1,164 @@
+import {
+  readArchiveStats,
+  readSignedManifest,
+  verifyArchive,
+  type ArchiveReport,
+  type SignedManifest,
+} from '@keytide/archive';
+import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
+import { withArchive, withDestination } from '../archive-place.ts';
+import { lacksKeys } from '../commands/export.ts';
+import { archiveIn } from './archive-in.ts';
+import { copyArchive } from './copy-archive.ts';
+import type { Round } from './round.ts';
+import { distrust, settle, type Pending } from './series.ts';
+
+/** What is left to do, and whether trying again before the next archive would only repeat it. */
+interface Left {
+  readonly code: string | null;
+  readonly isPutOff: boolean;
+}
+
+/** What became of an archive at the destinations. */
+interface Places {
+  /** At how many it is sound. */
+  readonly sound: number;
+  /** At how many it is whole: sound but for approvals. */
+  readonly whole: number;
+  /** What is wrong with one of them. */
+  readonly code: string | null;
+}
+
+const UNSOUND = 'unsound';
+
+/**
+ * Does what is left to do for every archive, the oldest first.
+ * @throws the signal's reason
+ */
+export async function settleAll(round: Round): Promise<Left> {
+  const { memory, signal, codeOf } = round;
+  let left: Left = { code: null, isPutOff: false };
+  for (const { name } of memory.state.series.pending) {
+    // By what became of one, others may be done with as well, or not to be relied on.
+    const pending = memory.state.series.pending.find((one) => one.name === name);
+    if (pending === undefined) continue;
+    let found: Left;
+    try {
+      found = await settleOne(round, pending);
+    } catch (error) {
+      signal.throwIfAborted();
+      found = { code: codeOf(error), isPutOff: false };
+    }
+    left = { code: left.code ?? found.code, isPutOff: left.isPutOff || found.isPutOff };
+  }
+  return left;
+}
+
+async function settleOne(round: Round, pending: Pending): Promise<Left> {
+  const { memory, destinations, needed, tell } = round;
+  const { name, isTold } = pending;
+  const { signed, obstacle } = await firstLook(round, pending);
+  if (obstacle !== null && pending.isEverywhere) return { code: obstacle, isPutOff: false };
+  // In this very round: what was whole a week ago may be gone.
+  const { sound, whole, code } = await places(round, pending);
+  if (code === UNSOUND) return await startAnew(round, name, code);
+  const isEverywhere = whole === destinations.length;
+  const mayTell = !isTold && obstacle === null && sound >= needed;
+  const told = mayTell ? await tellRelay(round, signed) : null;
+  if (told !== null) tell({ event: 'settled', archive: name, relay: told });
+  const isSettled = told === 'acknowledged' || told === 'not-asked';
+  await memory.keep({
+    series: settle(memory.state.series, name, { isEverywhere, isTold: isTold || isSettled }),
+  });
+  if (told === null || isSettled) return { code: obstacle ?? code, isPutOff: false };
+  const [oldest] = memory.state.series.pending.filter((one) => !one.isTold);
+  if (told === 'begins-later' && oldest?.name !== name) return { code: told, isPutOff: false };
+  return await startAnew(round, name, told);
+}
+
+/** What an archive is, and why the relay is not to be told however sound it is: from what takes little reading. */
+async function firstLook(
+  { destinations: [first], device, acknowledge }: Round,
+  { name, isTold }: Pending,
+): Promise<{ signed: SignedManifest; obstacle: string | null }> {
+  return await withArchive(archiveIn(first, name), async (files) => {
+    const stats = await readArchiveStats(files);
+    const { signed } = stats;
+    if (isTold || acknowledge === 'never') return { signed, obstacle: null };
+    if (acknowledge === 'readable' && lacksKeys(stats)) return { signed, obstacle: 'keys-missing' };
+    const report = await verifyArchive({ primitives, files, org: device.org, quick: true });
+    return { signed, obstacle: isApprovalMissing(report) ? 'approval-needed' : null };
+  });
+}
+
+/**
+ * Copies it to the other destinations, and verifies it at each where it then is. Nothing is verified, which reads all of
+ * it, while too few have it for the relay to be told.
+ */
+async function places(round: Round, { name, previous, isTold }: Pending): Promise<Places> {
+  const { destinations, needed, signal, codeOf } = round;
+  const [first] = destinations;
+  const since = previous === null ? null : await withArchive(archiveIn(first, previous), readSignedManifest);
+  const found = { sound: 0, whole: 0, code: null as string | null };
+  const there = [0];
+  for (const index of destinations.keys()) {
+    if (index === 0) continue;
+    try {
+      await copyTo(round, name, index);
+      there.push(index);
+    } catch (error) {
+      signal.throwIfAborted();
+      found.code ??= codeOf(error);
+    }
+  }
+  if (there.length < (isTold ? destinations.length : needed)) return found;
+  for (const index of there) {
+    const report = await judged(round, { name, index, since });
+    const isSound = report.verdict === 'sound';
+    if (isSound) found.sound += 1;
+    if (isSound || isApprovalMissing(report)) found.whole += 1;
+    else if (index === 0) return { ...found, code: UNSOUND };
+    else found.code ??= 'copy-unsound';
+  }
+  return found;
+}
+
+async function copyTo({ destinations, signal }: Round, name: string, index: number): Promise<void> {
+  const [first] = destinations;
+  await withArchive(archiveIn(first, name), (from) =>
+    withDestination(archiveIn(destinations[index] as string, name), (to) => copyArchive(from, to, signal)),
+  );
+}
+
+async function judged(
+  { destinations, device, signal, tell }: Round,
+  { name: archive, index, since }: { name: string; index: number; since: SignedManifest | null },
+): Promise<ArchiveReport> {
+  const previous = since === null ? {} : { previous: since };
+  const report = await withArchive(archiveIn(destinations[index] as string, archive), (files) =>
+    verifyArchive({ primitives, files, org: device.org, signal, ...previous }),
+  );
+  const findings = [...new Set(report.findings.map(({ code }) => code))];
+  tell({ event: 'verified', archive, destination: index + 1, verdict: report.verdict, findings });
+  return report;
+}
+
+async function tellRelay({ device, acknowledge }: Round, signed: SignedManifest): Promise<string> {
+  return acknowledge === 'never' ? 'not-asked' : await device.acknowledge(signed);
+}
+
+/** It cannot be relied on, nor can what goes on from it: the next archive is a full one, in its time. */
+async function startAnew({ memory }: Round, name: string, code: string): Promise<Left> {
+  await memory.keep({ series: distrust(memory.state.series, name) });
+  return { code, isPutOff: true };
+}
+
+/** Whether nothing is wrong with it but that admins have yet to sign it. */
+function isApprovalMissing({ findings, findingCount }: ArchiveReport): boolean {
+  const faults = findings.filter(({ weight }) => weight === 'fault');
+  return (
+    findingCount === findings.length &&
+    faults.length > 0 &&
+    faults.every(({ code }) => code === 'approval-needed')
+  );
+}

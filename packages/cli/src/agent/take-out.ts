@@ -1,0 +1,112 @@
+import {
+  ArchiveError,
+  readSignedManifest,
+  type ArchiveErrorCode,
+  type Destination,
+  type SignedManifest,
+} from '@keytide/archive';
+import { equalBytes } from '@keytide/crypto-core';
+import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
+import { withArchive, withDestination } from '../archive-place.ts';
+import { CliError } from '../errors.ts';
+import { EXIT } from '../exit-codes.ts';
+import { archiveIn } from './archive-in.ts';
+import type { Round } from './round.ts';
+import { abandon, begin, finish, type Begun } from './series.ts';
+
+/** What was begun under this name never becomes an archive. */
+const HOPELESS: ReadonlySet<ArchiveErrorCode> = new Set([
+  ...(['not-empty', 'other-export', 'other-log', 'malformed', 'unexpected-file'] as const),
+  ...(['unsupported-version', 'source-damaged', 'missing-file'] as const),
+]);
+
+/**
+ * Makes the archive that was begun whole, or one that is due.
+ * @throws CliError `archive-gone`; as `exportOrganisation` and the destination
+ */
+export async function takeOut(round: Round): Promise<void> {
+  const { memory, device, isDue, nowMs, fullAfter, tell } = round;
+  if (memory.state.series.current === null) {
+    if (!isDue) return;
+    if ((await lastThrough(round)) === (await device.throughSeq())) {
+      await round.onArchived();
+      tell({ event: 'nothing-new' });
+      return;
+    }
+    await memory.keep({ series: begin(memory.state.series, nowMs, fullAfter) });
+  }
+  const begun = memory.state.series.current as Begun;
+  try {
+    await makeWhole(round, begun);
+  } catch (error) {
+    if (error instanceof ArchiveError && HOPELESS.has(error.code))
+      await memory.keep({ series: abandon(memory.state.series) });
+    throw error;
+  }
+  await memory.keep({ series: finish(memory.state.series) });
+  await round.onArchived();
+}
+
+/** The last entry that is in an archive of this organisation; 0 without one. */
+async function lastThrough(round: Round): Promise<number> {
+  const { memory, device } = round;
+  const { last } = memory.state.series;
+  if (last === null) return 0;
+  const { manifest } = await lastManifest(round, last);
+  if (manifest.org === device.org) return manifest.groups[0]?.throughSeq ?? 0;
+  await memory.keep({ series: abandon(memory.state.series) });
+  return 0;
+}
+
+async function makeWhole(round: Round, begun: Begun): Promise<void> {
+  const { device, destinations, recipients, signal, memory, tell } = round;
+  const { name, previous } = begun;
+  const since = previous === null ? null : await lastManifest(round, previous);
+  await withDestination(archiveIn(destinations[0], name), async (destination) => {
+    let missing: readonly unknown[] = [];
+    if (!(await isWhole(destination))) {
+      const options = { destination, recipients, since, signal };
+      ({ missing } = await device.export(options));
+    }
+    const { manifest } = await readSignedManifest(destination);
+    // Whole before we came: by this device, and from the same archive on, or it is somebody else's.
+    if (manifest.org !== device.org || manifest.device !== device.device || !goesOnFrom(manifest, since))
+      throw new ArchiveError('other-export', 'another archive is in this place');
+    const sizeBytes = await sizeOf(destination);
+    await memory.keep({ sizeBytes, totalBytes: memory.state.totalBytes + sizeBytes });
+    const { before, throughSeq } = manifest.groups[0] ?? { before: { size: 0 }, throughSeq: 0 };
+    const entries = throughSeq - before.size;
+    const isFull = previous === null;
+    tell({ event: 'exported', archive: name, isFull, entries, sizeBytes, missing: missing.length });
+  });
+}
+
+/** An archive that others go on from. One that is gone may be on a disk that is not mounted. */
+async function lastManifest({ destinations }: Round, name: string): Promise<SignedManifest> {
+  try {
+    return await withArchive(archiveIn(destinations[0], name), readSignedManifest);
+  } catch (error) {
+    const { code } = error as { code?: unknown };
+    if (code !== 'missing-file' && code !== 'ENOENT') throw error;
+    const message = `the archive before, ${name}, is not at the first destination`;
+    const next = 'Mount or put back what it is on; or make a full one, by `keytide agent --once --full`.';
+    throw new CliError('archive-gone', EXIT.usage, message, next);
+  }
+}
+
+async function isWhole(destination: Destination): Promise<boolean> {
+  const names = new Set<string>();
+  for await (const { name } of destination.list()) names.add(name);
+  return names.has('signed-manifest') && !names.has('plan.json');
+}
+
+function goesOnFrom({ previous }: SignedManifest['manifest'], since: SignedManifest | null): boolean {
+  if (previous === null || since === null) return previous === null && since === null;
+  return equalBytes(previous, primitives.sha256(since.bytes));
+}
+
+async function sizeOf(destination: Destination): Promise<number> {
+  let sum = 0;
+  for await (const { sizeBytes } of destination.list()) sum += sizeBytes;
+  return sum;
+}

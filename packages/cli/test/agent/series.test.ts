@@ -1,0 +1,45 @@
+import { expect, test } from 'vitest';
+import { abandon, begin, distrust, finish, hasWork, NEW_SERIES, settle } from '../../src/agent/series.ts';
+
+const DAY_MS = 86_400_000;
+const START_MS = Date.UTC(2030, 0, 1, 2, 30);
+const done = { isEverywhere: true, isTold: true };
+
+function days(count: number, from = NEW_SERIES) {
+  let series = from;
+  for (let day = 0; day < count; day += 1) series = finish(begin(series, START_MS + day * DAY_MS, 2));
+  return series;
+}
+
+test('each goes on from the one before, and after so many comes a full one', () => {
+  expect(days(5).pending.map(({ name, previous }) => [name, previous])).toEqual([
+    ['20300101T023000Z-full', null],
+    ['20300102T023000Z-since', '20300101T023000Z-full'],
+    ['20300103T023000Z-since', '20300102T023000Z-since'],
+    ['20300104T023000Z-full', null],
+    ['20300105T023000Z-since', '20300104T023000Z-full'],
+  ]);
+});
+
+test('who tells the relay of one has told of those before; each is there until it is at every destination', () => {
+  const series = days(3);
+  const [a = '', b = '', c = ''] = series.pending.map(({ name }) => name);
+  const later = settle(settle(series, a, { ...done, isTold: false }), b, { ...done, isEverywhere: false });
+  expect(later.pending.map(({ name, isTold }) => [name, isTold])).toEqual([
+    [b, true],
+    [c, false],
+  ]);
+  expect(settle(later, b, done).pending.map(({ name }) => name)).toEqual([c]);
+  expect(hasWork(settle(settle(later, b, done), c, done))).toBe(false);
+});
+
+test('what cannot be relied on, and what goes on from it, is made up for by a full one', () => {
+  const series = days(3);
+  const [a = '', b = ''] = series.pending.map(({ name }) => name);
+  const fewer = distrust(series, b);
+  expect(fewer.pending.map(({ name }) => name)).toEqual([a]);
+  expect(begin(fewer, START_MS, 2).current).toMatchObject({ previous: null });
+  const left = abandon(begin(series, START_MS, 2));
+  expect(left).toMatchObject({ current: null, pending: series.pending });
+  expect(begin(left, START_MS, 2).current).toMatchObject({ previous: null });
+});

@@ -1,6 +1,7 @@
 import type { Tell } from './agent-event.ts';
 import type { ExportingDevice } from './exporting-device.ts';
-import { runRound, type Outcome, type Round } from './round.ts';
+import type { Round } from './round.ts';
+import { runRound, type Outcome } from './run-round.ts';
 import { archived, byClock, decide, failed, putOff, succeeded, type Schedule } from './schedule.ts';
 import { hasWork } from './series.ts';
 import type { AgentMemory } from './state.ts';

@@ -33,7 +33,7 @@ export function hasWork({ current, pending }: Series): boolean {
 }
 
 /** `20260302T023000Z-full`, or `-since` for one that goes on from another. */
-export function nameAt(timeMs: number, isFull: boolean): string {
+function nameAt(timeMs: number, isFull: boolean): string {
   const digits = new Date(timeMs).toISOString().replaceAll(/[-:]|\.\d+/g, '');
   return `${digits}-${isFull ? 'full' : 'since'}`;
 }

@@ -1,4 +1,4 @@
-import { chmod, readdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { printRecipient } from '@keytide/archive';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
@@ -42,9 +42,11 @@ test('a round makes an archive at both places and tells the relay', async () => 
 });
 
 test('as a service it says how it is, refuses a second one, and ends at SIGTERM with 0', async () => {
+  // Whose memory is lost begins with a full one, at once.
+  await rm(at('ada/agent.json'));
   let page = '';
   let second: unknown;
-  const { code } = await runKeytide(['--json', 'agent', '--config', config, '--full'], {
+  const { code } = await runKeytide(['--json', 'agent', '--config', config], {
     env: { KEYTIDE_HOME: at('ada') },
     whileRunning(child) {
       let text = '';

@@ -10,6 +10,7 @@ export default defineConfig({
   test: {
     // One more than there are cores: while a test waits for a process or for the disk, another one works.
     maxWorkers: availableParallelism() + 1,
+    globalSetup: ['./scripts/template-database.ts'],
     reporters: ['default', new CountReporter()],
     projects: [
       {

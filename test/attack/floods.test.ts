@@ -1,12 +1,13 @@
 import { connect, type Socket } from 'node:net';
 import { concatBytes } from '@keytide/crypto-core';
-import { seededWorld } from '@keytide/testkit';
+import { seededWorld, type SeededDevice } from '@keytide/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { dial, greet } from '../../packages/server-relay/test/line.ts';
 import {
   asDevice,
   relayUnderTest,
   settle,
+  tokenOf,
   tryLogin,
   type RelayUnderTest,
 } from '../../packages/server-relay/test/relay-under-test.ts';
@@ -14,7 +15,7 @@ import { ask } from './ask.ts';
 
 const REQUEST_MS = 400;
 const STRANGERS = 30;
-const world = seededWorld({ seed: 'floods', members: 1 });
+const world = seededWorld({ seed: 'floods', members: 2 });
 let relay: RelayUnderTest;
 let token: string;
 beforeAll(async () => {
@@ -22,6 +23,7 @@ beforeAll(async () => {
     requestMs: REQUEST_MS,
     helloMs: 500,
     sockets: 20,
+    socketsOfDevice: 4,
     strangerBurst: STRANGERS,
     strangersPerSecond: 1,
   };
@@ -52,6 +54,21 @@ describe('API4: Unrestricted resource consumption', () => {
     const took = await Promise.all([dribble(head, 'x-a: b\r\n'), dribble(body, ' '), dribble('GET', ' ')]);
     for (const ms of took) expect(ms).toBeLessThan(REQUEST_MS * 20);
     expect(Math.min(...took)).toBeGreaterThan(REQUEST_MS / 2);
+  });
+
+  test('a device has only so many sockets: one more takes the place of its oldest, and nobody else’s', async () => {
+    const another = await greet(
+      relay,
+      await tokenOf(relay, world.org, world.members[1]?.devices[0] as SeededDevice),
+    );
+    const lines = [another];
+    for (let at = 0; at < 7; at += 1) lines.push(await greet(relay, token));
+    expect(await Promise.all(lines.slice(1, 4).map(({ ended }) => ended))).toEqual([1001, 1001, 1001]);
+    const left = [another, ...lines.slice(4)];
+    for (const line of left) line.send({ type: 'ping', nonce: 1 });
+    for (const line of left) await line.next('pong');
+    for (const line of lines) line.socket.close();
+    await Promise.all(lines.map(({ ended }) => ended));
   });
 
   test('sockets that say nothing, or half a hello, hold a place for a moment; devices get in again after', async () => {

@@ -41,7 +41,7 @@ let direct: { readonly url: string; readonly name: string };
 let door: typeof direct;
 
 async function startRelay(): Promise<void> {
-  const limits = { sockets: SOCKETS + 100 };
+  const limits = { sockets: SOCKETS + 100, socketsOfDevice: SOCKETS };
   const argument = { database: under.database, port, publicUrl: 'http://relay.example', limits };
   child = startChild({ script: 'relay-main.ts', argument });
   await child.said('listening');

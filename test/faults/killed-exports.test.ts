@@ -9,7 +9,7 @@ import { nodePorts, openFileDeviceStore } from '@keytide/client/node';
 import { toHex } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { startRelay, type Relay } from '@keytide/server-relay';
-import { seededRandom } from '@keytide/testkit';
+import { memoryDatabase, seededRandom } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { archiveKey, linesOf, namesIn } from '../sync/archived.ts';
 import { endChildren, startChild } from './child.ts';
@@ -32,7 +32,7 @@ let whole: Awaited<ReturnType<typeof archiveIn>>;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'keytide-kills-'));
   home = join(folder, 'ada');
-  relay = await startRelay({ database: { kind: 'memory' }, port: 0, log: () => {} });
+  relay = await startRelay({ database: memoryDatabase(), port: 0, log: () => {} });
   const store = await openFileDeviceStore({ home, passphrase: 'p', kdf: QUICK_KDF });
   const options = { definition, ports: nodePorts, store, relayUrl: relay.url, handle: 'ada' };
   const ada = await createOrganisation(options);

@@ -16,7 +16,7 @@ import {
 import { archiveOf, parseEntry } from '@keytide/key-directory';
 import { nodePrimitives, nodeRandom } from '@keytide/crypto-core/node';
 import { startRelay, type Relay } from '@keytide/server-relay';
-import { hostileRelay, type HostileRelay, type RelayKey } from '@keytide/testkit';
+import { type HostileRelay, hostileRelay, memoryDatabase, type RelayKey } from '@keytide/testkit';
 import { z } from 'zod';
 import { noonPorts, now } from './noon-ports.ts';
 import { rawLog } from './raw-session.ts';
@@ -78,7 +78,7 @@ export async function openStage(clock: { now(): number } = { now }): Promise<Sta
   const hostile = await hostileRelay({
     async target(publicUrl) {
       relay = await startRelay({
-        database: { kind: 'memory' },
+        database: memoryDatabase(),
         port: 0,
         publicUrl,
         clock,

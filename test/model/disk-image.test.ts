@@ -14,7 +14,7 @@ import {
 import { openFileDeviceStore } from '@keytide/client/node';
 import { asciiBytes } from '@keytide/crypto-core';
 import { startRelay, type Relay } from '@keytide/server-relay';
-import { hostileRelay, type HostileRelay } from '@keytide/testkit';
+import { type HostileRelay, hostileRelay, memoryDatabase } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import { findHidden } from '../stories/hidden-forms.ts';
@@ -87,7 +87,7 @@ beforeAll(async () => {
   home = join(await mkdtemp(join(tmpdir(), 'keytide-bo-')), 'bo');
   hostile = await hostileRelay({
     target: async (publicUrl) => {
-      relay = await startRelay({ database: { kind: 'memory' }, port: 0, publicUrl, clock, log: () => {} });
+      relay = await startRelay({ database: memoryDatabase(), port: 0, publicUrl, clock, log: () => {} });
       return relay.url;
     },
   });

@@ -1,6 +1,7 @@
 import { createOrganisation, join, memoryDeviceStore, type Client } from '@keytide/client';
 import { nodePorts } from '@keytide/client/node';
 import { startRelay, type Relay } from '@keytide/server-relay';
+import { memoryDatabase } from '@keytide/testkit';
 import { journalChecks } from '@keytide/testkit/journal';
 import type { Browser, BrowserContext } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -18,7 +19,7 @@ const devices: Client<typeof definition>[] = [];
 beforeAll(async () => {
   browser = await launchChromium();
   site = await serveDevicePage();
-  relay = await startRelay({ database: { kind: 'memory' }, port: 0, log: () => {}, origins: [site.origin] });
+  relay = await startRelay({ database: memoryDatabase(), port: 0, log: () => {}, origins: [site.origin] });
 });
 afterAll(async () => {
   await browser?.close();
@@ -82,7 +83,7 @@ test('a whole client: an organisation is made, somebody joins, both talk, and th
 });
 
 test('a relay that was not told of the page cannot be used from it', async () => {
-  const strict = await startRelay({ database: { kind: 'memory' }, port: 0, log: () => {} });
+  const strict = await startRelay({ database: memoryDatabase(), port: 0, log: () => {} });
   try {
     const { call } = await newTab();
     await call.openStore('app', false);

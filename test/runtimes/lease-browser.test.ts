@@ -1,5 +1,6 @@
 import { createOrganisation, DEFAULT_POLICY, memoryDeviceStore, type Client } from '@keytide/client';
 import { startRelay, type Relay } from '@keytide/server-relay';
+import { memoryDatabase } from '@keytide/testkit';
 import { leaseChecks } from '@keytide/testkit/journal';
 import type { Browser, BrowserContext } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
@@ -23,7 +24,7 @@ beforeAll(async () => {
   browser = await launchChromium();
   site = await serveDevicePage();
   const origins = [site.origin];
-  relay = await startRelay({ database: { kind: 'memory' }, port: 0, log: () => {}, clock, origins });
+  relay = await startRelay({ database: memoryDatabase(), port: 0, log: () => {}, clock, origins });
   ada = await createOrganisation({
     ...{ definition, ports: clock.ports(), store: memoryDeviceStore() },
     ...{ relayUrl: relay.url, handle: 'ada' },

@@ -10,6 +10,7 @@ import {
 } from '@keytide/client';
 import { nodePorts } from '@keytide/client/node';
 import { startRelay, type Relay } from '@keytide/server-relay';
+import { memoryDatabase } from '@keytide/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 
@@ -35,7 +36,7 @@ async function texts(device: Device, count: number): Promise<string[]> {
 }
 
 beforeAll(async () => {
-  relay = await startRelay({ database: { kind: 'memory' }, port: 0, log: () => {} });
+  relay = await startRelay({ database: memoryDatabase(), port: 0, log: () => {} });
   ada = await createOrganisation({ ...options(), relayUrl: relay.url, handle: 'ada' });
   await ada.online();
   bo = await join({ ...options(), link: await ada.invite(), handle: 'bo' });

@@ -24,6 +24,7 @@ import {
   type DirectoryState,
 } from '@keytide/key-directory';
 import { startRelay, type Relay } from '@keytide/server-relay';
+import { memoryDatabase } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import { relayThatAdds } from './relay-that-adds.ts';
@@ -68,7 +69,7 @@ function viewOf(device: Device, handle: string): MemberView {
 const refused = { code: 'relay-refused', relayCode: 'login-refused' };
 
 beforeAll(async () => {
-  relay = await startRelay({ database: { kind: 'memory' }, port: 0, log: () => {} });
+  relay = await startRelay({ database: memoryDatabase(), port: 0, log: () => {} });
   ada = await createOrganisation({ ...options(), relayUrl: relay.url, handle: 'ada' });
   ada.on('identity', (change) => told.identity.push(change));
   ada.on('own-device', (own) => told.own.push(own));

@@ -11,6 +11,7 @@ import {
 import { nodePorts } from '@keytide/client/node';
 import { parseInviteLink } from '@keytide/key-directory';
 import { startRelay, type Relay } from '@keytide/server-relay';
+import { memoryDatabase } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 
@@ -32,7 +33,7 @@ const roleOf = (device: Device, handle: string): string | undefined =>
   device.members().find((member) => member.handle === handle)?.role;
 
 beforeAll(async () => {
-  relay = await startRelay({ database: { kind: 'memory' }, port: 0, log: () => {} });
+  relay = await startRelay({ database: memoryDatabase(), port: 0, log: () => {} });
   ada = await createOrganisation({ ...options(), relayUrl: relay.url, handle: 'ada' });
   bo = await join({ ...options(), link: await ada.invite({ role: 'admin' }), handle: 'bo' });
   cy = await join({ ...options(), link: await ada.invite(), handle: 'cy' });

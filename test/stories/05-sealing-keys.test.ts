@@ -10,7 +10,7 @@ import {
 } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { startRelay, type Relay } from '@keytide/server-relay';
-import { hostileRelay, type HostileRelay } from '@keytide/testkit';
+import { type HostileRelay, hostileRelay, memoryDatabase } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { chatPeople, hears, reasonsOf, says, textsOf, type Person } from './chat-people.ts';
 import { leapingClock } from './leaping-clock.ts';
@@ -84,7 +84,7 @@ function openedBy(seeds: readonly Uint8Array[], device: string): number[] {
 beforeAll(async () => {
   hostile = await hostileRelay({
     target: async (publicUrl) => {
-      relay = await startRelay({ database: { kind: 'memory' }, port: 0, publicUrl, clock, log: () => {} });
+      relay = await startRelay({ database: memoryDatabase(), port: 0, publicUrl, clock, log: () => {} });
       return relay.url;
     },
   });

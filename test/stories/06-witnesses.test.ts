@@ -3,6 +3,7 @@ import { nodePorts } from '@keytide/client/node';
 import { logNoteKey, originOf, parseNote, verifyNote } from '@keytide/key-directory';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { startRelay, type Relay } from '@keytide/server-relay';
+import { memoryDatabase } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { chatPeople, definition, hears, keptStore, says, type Person } from './chat-people.ts';
 import { leapingClock } from './leaping-clock.ts';
@@ -59,7 +60,7 @@ const unwitnessed = { code: 'unwitnessed' };
 
 beforeAll(async () => {
   relay = await startRelay({
-    database: { kind: 'memory' },
+    database: memoryDatabase(),
     port: 0,
     log: () => {},
     clock: { now: clock.now },

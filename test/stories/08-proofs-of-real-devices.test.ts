@@ -12,6 +12,7 @@ import {
 } from '@keytide/client';
 import { nodePorts as ports } from '@keytide/client/node';
 import { startRelay, type Relay } from '@keytide/server-relay';
+import { memoryDatabase } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 
@@ -44,7 +45,7 @@ async function proven(options: { store: DeviceStore; link?: string }): Promise<P
 }
 
 beforeAll(async () => {
-  relay = await startRelay({ database: { kind: 'memory' }, port: 0, log: () => {} });
+  relay = await startRelay({ database: memoryDatabase(), port: 0, log: () => {} });
 });
 
 afterAll(async () => {

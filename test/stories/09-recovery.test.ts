@@ -15,6 +15,7 @@ import { combineShares, dealQuorum, Secret, verifyQuorumSet } from '@keytide/cry
 import { nodePrimitives as primitives, nodeRandom } from '@keytide/crypto-core/node';
 import type { Policy } from '@keytide/key-directory';
 import { startRelay, type Relay } from '@keytide/server-relay';
+import { memoryDatabase } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 
@@ -71,7 +72,7 @@ function recovering(seed: Secret, more: Partial<RecoverOptions<typeof definition
 }
 
 beforeAll(async () => {
-  relay = await startRelay({ database: { kind: 'memory' }, port: 0, log: () => {} });
+  relay = await startRelay({ database: memoryDatabase(), port: 0, log: () => {} });
   ada = await createOrganisation({ ...options(adasStore), relayUrl: relay.url, handle: 'ada' });
   bo = await join({ ...options(), link: await ada.invite({ role: 'admin' }), handle: 'bo' });
   cy = await join({ ...options(), link: await ada.invite(), handle: 'cy' });

@@ -12,6 +12,7 @@ import {
   type MemberView,
 } from '@keytide/client';
 import { startRelay, type Relay } from '@keytide/server-relay';
+import { memoryDatabase } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import { leapingClock } from './leaping-clock.ts';
@@ -72,7 +73,7 @@ async function waiting(asker: Device, needs: readonly string[]): Promise<AccessR
 }
 
 beforeAll(async () => {
-  relay = await startRelay({ database: { kind: 'memory' }, port: 0, log: () => {}, clock });
+  relay = await startRelay({ database: memoryDatabase(), port: 0, log: () => {}, clock });
   ada = listening(await createOrganisation({ ...options(), relayUrl: relay.url, handle: 'ada', policy }));
   await ada.collections.chat.append({ text: 'before bo came' });
   bo = listening(await join({ ...options(), link: await ada.invite(), handle: 'bo' }));

@@ -13,6 +13,7 @@ import {
 import { openFileDeviceStore } from '@keytide/client/node';
 import type { Policy } from '@keytide/key-directory';
 import { startRelay, type Relay } from '@keytide/server-relay';
+import { memoryDatabase } from '@keytide/testkit';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { definition, type Device } from './chat-people.ts';
 import { leapingClock } from './leaping-clock.ts';
@@ -115,7 +116,7 @@ async function imageOf(phone: Phone): Promise<string> {
 
 beforeAll(async () => {
   network = 'there';
-  relay = await startRelay({ database: { kind: 'memory' }, port: 0, log: () => {}, clock });
+  relay = await startRelay({ database: memoryDatabase(), port: 0, log: () => {}, clock });
   const store = memoryDeviceStore();
   const options = { definition, ports: clock.ports(), store, relayUrl: relay.url, handle: 'ada', policy };
   ada = await createOrganisation(options);

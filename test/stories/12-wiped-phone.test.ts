@@ -11,6 +11,7 @@ import {
 } from '@keytide/client';
 import { nodePorts, openFileDeviceStore } from '@keytide/client/node';
 import { startRelay, type Relay } from '@keytide/server-relay';
+import { memoryDatabase } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { definition, type Device } from './chat-people.ts';
 
@@ -48,7 +49,7 @@ const becomes = (device: Device, kind: string) =>
   expect.poll(() => device.state.kind, { timeout: 20_000 }).toBe(kind);
 
 beforeAll(async () => {
-  relay = await startRelay({ database: { kind: 'memory' }, port: 0, log: () => {} });
+  relay = await startRelay({ database: memoryDatabase(), port: 0, log: () => {} });
   const store = memoryDeviceStore();
   ada = await createOrganisation({ definition, ports: nodePorts, store, relayUrl: relay.url, handle: 'ada' });
   home = await newHome();

@@ -1,5 +1,6 @@
 import { createOrganisation, join } from '@keytide/client';
 import { startRelay, type Relay } from '@keytide/server-relay';
+import { memoryDatabase } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { chatPeople, hears, reasonsOf, says, textsOf, type Person } from './chat-people.ts';
 import { leapingClock } from './leaping-clock.ts';
@@ -28,7 +29,7 @@ async function restarts(): Promise<void> {
 }
 
 beforeAll(async () => {
-  relay = await startRelay({ database: { kind: 'memory' }, port: 0, clock, log: () => {} });
+  relay = await startRelay({ database: memoryDatabase(), port: 0, clock, log: () => {} });
   const founding = { relayUrl: relay.url, handle: 'ada', policy };
   ada = await people.enters((entered) => createOrganisation({ ...entered, ...founding }));
   const link = await ada.client.invite();

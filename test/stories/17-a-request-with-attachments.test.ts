@@ -16,7 +16,7 @@ import {
 import { ciphertextBytes, fromBase64Url, parseAttachmentDescriptor, Secret } from '@keytide/crypto-core';
 import { nodePorts } from '@keytide/client/node';
 import { startRelay, type Relay } from '@keytide/server-relay';
-import { seededRandom } from '@keytide/testkit';
+import { memoryDatabase, seededRandom } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 
@@ -75,7 +75,7 @@ function note(url: URL, bytes: Uint8Array): void {
 
 beforeAll(async () => {
   const clock = { now: () => Date.now() + aheadMs };
-  relay = await startRelay({ database: { kind: 'memory' }, port: 0, log: () => {}, clock });
+  relay = await startRelay({ database: memoryDatabase(), port: 0, log: () => {}, clock });
   const options = { definition, ports: nodePorts, store: memoryDeviceStore() };
   ada = await createOrganisation({ ...options, relayUrl: relay.url, handle: 'ada' });
   bo = await join({ definition, ports, store: boStore, link: await ada.invite(), handle: 'bo' });

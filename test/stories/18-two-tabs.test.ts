@@ -1,6 +1,7 @@
 import { join, memoryDeviceStore, type Client } from '@keytide/client';
 import { nodePorts } from '@keytide/client/node';
 import { startRelay, type Relay } from '@keytide/server-relay';
+import { memoryDatabase } from '@keytide/testkit';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { launchChromium } from '../runtimes/chromium.ts';
@@ -16,7 +17,7 @@ let bo: Client<typeof definition> | null = null;
 beforeAll(async () => {
   browser = await launchChromium();
   site = await serveDevicePage();
-  relay = await startRelay({ database: { kind: 'memory' }, port: 0, log: () => {}, origins: [site.origin] });
+  relay = await startRelay({ database: memoryDatabase(), port: 0, log: () => {}, origins: [site.origin] });
 });
 afterAll(async () => {
   await browser?.close();

@@ -15,6 +15,7 @@ import {
 } from '@keytide/client';
 import { nodePorts } from '@keytide/client/node';
 import { startRelay, type Relay } from '@keytide/server-relay';
+import { memoryDatabase } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 
@@ -71,7 +72,7 @@ const said = new Said();
 const boStore: DeviceStore = { ...memoryDeviceStore(), close: async () => {} };
 
 beforeAll(async () => {
-  relay = await startRelay({ database: { kind: 'memory' }, port: 0, log: () => {} });
+  relay = await startRelay({ database: memoryDatabase(), port: 0, log: () => {} });
   const options = { definition, ports: nodePorts, store: memoryDeviceStore() };
   ada = await createOrganisation({ ...options, relayUrl: relay.url, handle: 'ada' });
   bo = await join({ definition, ports: said.ports, store: boStore, link: await ada.invite(), handle: 'bo' });

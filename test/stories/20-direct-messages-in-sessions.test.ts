@@ -31,6 +31,7 @@ import { signalChannel } from '@keytide/crypto-core/libsignal';
 import { nodePrimitives as primitives, nodeRandom } from '@keytide/crypto-core/node';
 import { replay, type Device as DirectoryDevice } from '@keytide/key-directory';
 import { startRelay, type Relay } from '@keytide/server-relay';
+import { memoryDatabase } from '@keytide/testkit';
 import {
   forgeMembershipLog,
   hostileRelay,
@@ -131,7 +132,7 @@ beforeAll(async () => {
   folder = await mkdtemp(joinPath(tmpdir(), 'keytide sessions '));
   hostile = await hostileRelay({
     async target(publicUrl) {
-      relay = await startRelay({ database: { kind: 'memory' }, port: 0, publicUrl, clock, log: () => {} });
+      relay = await startRelay({ database: memoryDatabase(), port: 0, publicUrl, clock, log: () => {} });
       return relay.url;
     },
   });

@@ -1,5 +1,6 @@
 import { createOrganisation, join } from '@keytide/client';
 import { startRelay, type LogEvent, type Relay } from '@keytide/server-relay';
+import { memoryDatabase } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { chatPeople, hears, says, textsOf, type Person } from './chat-people.ts';
 import { leapingClock } from './leaping-clock.ts';
@@ -22,7 +23,7 @@ const stretchesOf = ({ client }: Person) =>
 
 beforeAll(async () => {
   const log = (event: LogEvent): void => void events.push(event);
-  relay = await startRelay({ database: { kind: 'memory' }, port: 0, clock, log });
+  relay = await startRelay({ database: memoryDatabase(), port: 0, clock, log });
   const founding = { relayUrl: relay.url, handle: 'ada', policy };
   ada = await people.enters((entered) => createOrganisation({ ...entered, ...founding }));
   const link = await ada.client.invite();

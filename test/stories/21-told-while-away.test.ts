@@ -8,7 +8,7 @@ import {
 } from '@keytide/client';
 import { nodePorts } from '@keytide/client/node';
 import { startRelay, type Relay } from '@keytide/server-relay';
-import { checkWebhook, startPushService, type PushService } from '@keytide/testkit';
+import { checkWebhook, memoryDatabase, type PushService, startPushService } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 
@@ -25,7 +25,7 @@ let bo: Client<typeof definition>;
 beforeAll(async () => {
   service = await startPushService();
   const push = { webhook: { url: `${service.origin}/hook`, secret }, allow: [service.origin] };
-  relay = await startRelay({ database: { kind: 'memory' }, port: 0, log: () => {}, push, limits });
+  relay = await startRelay({ database: memoryDatabase(), port: 0, log: () => {}, push, limits });
   const own = { definition, ports: nodePorts };
   ada = await createOrganisation({
     ...own,

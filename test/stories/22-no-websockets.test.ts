@@ -11,6 +11,7 @@ import {
 } from '@keytide/client';
 import { nodePorts } from '@keytide/client/node';
 import { startRelay, type Relay } from '@keytide/server-relay';
+import { memoryDatabase } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 
@@ -79,7 +80,7 @@ const options = () => ({ definition, ports: hurried, store: memoryDeviceStore() 
 beforeAll(async () => {
   proxy = await openProxy(() => relay);
   relay = await startRelay({
-    database: { kind: 'memory' },
+    database: memoryDatabase(),
     port: 0,
     publicUrl: proxy.url,
     log: () => {},

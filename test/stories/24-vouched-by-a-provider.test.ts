@@ -13,6 +13,7 @@ import { toBase64Url, toHex } from '@keytide/crypto-core';
 import { nodePrimitives as primitives, nodeRandom as random } from '@keytide/crypto-core/node';
 import { enrolmentNonce } from '@keytide/relay-protocol';
 import { startRelay, type Relay } from '@keytide/server-relay';
+import { memoryDatabase } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import { call } from '../../packages/server-relay/test/relay-under-test.ts';
@@ -29,7 +30,7 @@ let aheadMs = 0;
 beforeAll(async () => {
   provider = await startOpenIdProvider(['app', 'other']);
   relay = await startRelay({
-    database: { kind: 'memory' },
+    database: memoryDatabase(),
     port: 0,
     log: () => undefined,
     clock: { now: () => Date.now() + aheadMs },
@@ -110,7 +111,7 @@ test('while the provider is away nobody is let in, and nobody is told that their
   const away = await startOpenIdProvider(['app']);
   await away.close();
   const other = await startRelay({
-    database: { kind: 'memory' },
+    database: memoryDatabase(),
     port: 0,
     log: () => undefined,
     identity: { issuer: away.issuer, clientId: 'app' },

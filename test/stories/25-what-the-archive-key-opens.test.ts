@@ -18,12 +18,13 @@ import {
 import { nodePrimitives as primitives, nodeRandom as random } from '@keytide/crypto-core/node';
 import { archiveOf, recipientsOf, replay } from '@keytide/key-directory';
 import { startRelay, type Relay } from '@keytide/server-relay';
+import { memoryDatabase } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { definition, keptStore, type Device } from './chat-people.ts';
 
 let relay: Relay;
 beforeAll(async () => {
-  relay = await startRelay({ database: { kind: 'memory' }, port: 0, log: () => {} });
+  relay = await startRelay({ database: memoryDatabase(), port: 0, log: () => {} });
 });
 afterAll(() => relay.close());
 

@@ -8,6 +8,7 @@ import { acknowledgeArchive, exportOrganisation, readRetentionLedger } from '@ke
 import { decodeCbor } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { startRelay, type LogEvent, type Relay } from '@keytide/server-relay';
+import { memoryDatabase } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { chatPeople, hears, says, textsOf, type Person } from './chat-people.ts';
 import { leapingClock } from './leaping-clock.ts';
@@ -56,7 +57,7 @@ const archive = () => folderDestination(pathOf(folder, 'archive'));
 beforeAll(async () => {
   folder = await mkdtemp(pathOf(tmpdir(), 'keytide-story-'));
   const log = (event: LogEvent): void => void events.push(event);
-  relay = await startRelay({ database: { kind: 'memory' }, port: 0, clock, log });
+  relay = await startRelay({ database: memoryDatabase(), port: 0, clock, log });
   const founding = { relayUrl: relay.url, handle: 'ada', policy };
   const ports = { ...clock.ports(), fetch: onTheWay };
   ada = await people.enters((entered) => createOrganisation({ ...entered, ...founding }), ports);

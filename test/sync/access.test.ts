@@ -12,6 +12,7 @@ import {
   type Ports,
 } from '@keytide/client';
 import { startRelay, type Relay } from '@keytide/server-relay';
+import { memoryDatabase } from '@keytide/testkit';
 import { hostileRelay, type HostileCall, type HostileRelay } from '@keytide/testkit/hostile-relay';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
@@ -41,7 +42,7 @@ const people: Person[] = [];
 beforeAll(async () => {
   hostile = await hostileRelay({
     async target(publicUrl) {
-      relay = await startRelay({ database: { kind: 'memory' }, port: 0, log: () => {}, clock, publicUrl });
+      relay = await startRelay({ database: memoryDatabase(), port: 0, log: () => {}, clock, publicUrl });
       return relay.url;
     },
   });

@@ -8,6 +8,7 @@ import {
 } from '@keytide/client';
 import { nodePorts as ports } from '@keytide/client/node';
 import { startRelay } from '@keytide/server-relay';
+import { memoryDatabase } from '@keytide/testkit';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { crashingStore, type CrashingStore } from './crashing-store.ts';
@@ -38,7 +39,7 @@ function slowOutbox(store: CrashingStore, gate: () => Promise<void>): CrashingSt
 }
 
 test('a wiped device shows nothing of what it held, nor of what it was about to write', async () => {
-  const relay = await startRelay({ database: { kind: 'memory' }, port: 0, log: () => {} });
+  const relay = await startRelay({ database: memoryDatabase(), port: 0, log: () => {} });
   // Another build than bo's, so that something of ada's is against the rules there.
   const other = { ...definition, requests: sensitive.record(z.object({ title: z.string() })) };
   const founding = {

@@ -17,6 +17,7 @@ import {
 import { acknowledgeArchive, exportOrganisation, type OrganisationExport } from '@keytide/client/export';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { startRelay, type Relay } from '@keytide/server-relay';
+import { memoryDatabase } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import { leapingClock } from '../stories/leaping-clock.ts';
@@ -61,7 +62,7 @@ function ports(): Ports {
 
 beforeAll(async () => {
   folder = await mkdtemp(pathOf(tmpdir(), 'keytide-export-'));
-  relay = await startRelay({ database: { kind: 'memory' }, port: 0, clock, log: () => {} });
+  relay = await startRelay({ database: memoryDatabase(), port: 0, clock, log: () => {} });
   const options = { definition, ports: ports(), store: memoryDeviceStore() };
   const policy = { blockSeconds: 86_400, retentionSeconds: 2 * 86_400, exportSeconds: 6 * 86_400 };
   const founding = { relayUrl: relay.url, handle: 'ada', policy: { ...policy, exportWaived: true as const } };

@@ -14,6 +14,7 @@ import { nativeClientPorts, openNativeDeviceStore } from '@keytide/client/react-
 import { nodePrimitives as primitives, nodeRandom as random } from '@keytide/crypto-core/node';
 import { startRelay, type Relay } from '@keytide/server-relay';
 import { eraseNativeKeyStore } from '@keytide/crypto-core/react-native';
+import { memoryDatabase } from '@keytide/testkit';
 import { memoryNativePorts } from '@keytide/testkit/key-store';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
@@ -45,7 +46,7 @@ let ada: Device;
 const open = new Set<Device>();
 
 beforeAll(async () => {
-  relay = await startRelay({ database: { kind: 'memory' }, port: 0, log: () => {}, clock });
+  relay = await startRelay({ database: memoryDatabase(), port: 0, log: () => {}, clock });
   const policy = { ...DEFAULT_POLICY, leaseSeconds: LEASE_DAYS * 86_400 };
   const founding = { definition, ports: clock.ports(), store: memoryDeviceStore(), policy };
   ada = await createOrganisation({ ...founding, relayUrl: relay.url, handle: 'ada' });

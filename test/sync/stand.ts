@@ -11,6 +11,7 @@ import {
 import { nodePorts } from '@keytide/client/node';
 import { decodeClientFrame } from '@keytide/relay-protocol';
 import { startRelay, type LogEvent, type Relay, type RelayOptions } from '@keytide/server-relay';
+import { memoryDatabase } from '@keytide/testkit';
 import { z } from 'zod';
 import { crashingStore } from './crashing-store.ts';
 
@@ -40,7 +41,7 @@ export async function openStand(
   const events: LogEvent[] = [];
   const log = (event: LogEvent): void => void events.push(event);
   const relay = await startRelay({
-    database: { kind: 'memory' },
+    database: memoryDatabase(),
     port: 0,
     clock,
     log,

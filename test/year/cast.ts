@@ -2,6 +2,7 @@ import { createOrganisation, join } from '@keytide/client';
 import type { DeviceId, MemberId } from '@keytide/crypto-core';
 import type { Policy, Role } from '@keytide/key-directory';
 import { startRelay, type Relay } from '@keytide/server-relay';
+import { memoryDatabase } from '@keytide/testkit';
 import { memoPrimitives } from '../model/memo-primitives.ts';
 import { createChance, type Chance } from './chance.ts';
 import { Dues } from './dues.ts';
@@ -78,7 +79,7 @@ export class Cast {
   static async found(plan: Plan): Promise<Cast> {
     const hours = new Hours(START_MS);
     const relay = await startRelay({
-      database: { kind: 'memory' },
+      database: memoryDatabase(),
       port: 0,
       clock: hours,
       limits: { sessionMs: 14 * 86_400_000 },

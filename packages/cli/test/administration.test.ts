@@ -11,6 +11,7 @@ import {
   parseCheckpointText,
 } from '@keytide/key-directory';
 import { startRelay, type Relay } from '@keytide/server-relay';
+import { memoryDatabase } from '@keytide/testkit';
 import jsQR from 'jsqr';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
@@ -49,7 +50,7 @@ const inFolder = (name: string): string => join(folder, name);
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'keytide administration '));
-  relay = await startRelay({ database: { kind: 'memory' }, port: 0, log: () => {} });
+  relay = await startRelay({ database: memoryDatabase(), port: 0, log: () => {} });
   await json('ada', ['org', 'create', '--relay', relay.url, '--name', 'ada']);
   for (const [name, role] of [
     ['bo', 'admin'],

@@ -2,6 +2,7 @@ import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startRelay } from '@keytide/server-relay';
+import { memoryDatabase } from '@keytide/testkit';
 import { afterAll, expect, test } from 'vitest';
 import { makeArchiveKey } from '../src/commands/archive-key-make.ts';
 import { createOrg } from '../src/commands/org-create.ts';
@@ -9,7 +10,7 @@ import type { Context } from '../src/context.ts';
 import type { Output } from '../src/output.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'keytide-proposed-'));
-const relay = await startRelay({ database: { kind: 'memory' }, port: 0, log: () => {} });
+const relay = await startRelay({ database: memoryDatabase(), port: 0, log: () => {} });
 afterAll(async () => {
   await relay.close();
   await rm(folder, { recursive: true, force: true });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fromBase64Url, orgId } from '@keytide/crypto-core';
 import { nodePrimitives as primitives, nodeRandom } from '@keytide/crypto-core/node';
 import { startRelay, type Relay } from '@keytide/server-relay';
-import { hostileRelay, signLog, type HostileRelay } from '@keytide/testkit';
+import { type HostileRelay, hostileRelay, memoryDatabase, signLog } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { EXIT } from '../src/exit-codes.ts';
 import { runKeytide, type Finished } from './run-keytide.ts';
@@ -33,7 +33,7 @@ beforeAll(async () => {
   hostile = await hostileRelay({
     async target(publicUrl) {
       const random = (sizeBytes: number): Uint8Array => draws.pop()?.slice() ?? nodeRandom(sizeBytes);
-      relay = await startRelay({ database: { kind: 'memory' }, port: 0, publicUrl, log: () => {}, random });
+      relay = await startRelay({ database: memoryDatabase(), port: 0, publicUrl, log: () => {}, random });
       return relay.url;
     },
   });

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { startRelay, type Relay } from '@keytide/server-relay';
+import { memoryDatabase } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { EXIT_MEANINGS } from '../src/exit-codes.ts';
 
@@ -17,7 +18,7 @@ let guide: string;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'keytide-guide-'));
-  relay = await startRelay({ database: { kind: 'memory' }, port: 0, log: () => {} });
+  relay = await startRelay({ database: memoryDatabase(), port: 0, log: () => {} });
   guide = await readFile(GUIDE, 'utf8');
 });
 

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { connect } from '@keytide/client';
 import { nodePorts, openFileDeviceStore } from '@keytide/client/node';
 import { startRelay, type Relay } from '@keytide/server-relay';
+import { memoryDatabase } from '@keytide/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { EXIT } from '../src/exit-codes.ts';
 import { describeFailure } from '../src/failure.ts';
@@ -44,7 +45,7 @@ const ONE_ERROR_LINE = /^keytide: [^\n]+\. [^\n]+[.`\w]\n$/;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'keytide cli '));
-  relay = await startRelay({ database: { kind: 'memory' }, port: 0, log: () => {} });
+  relay = await startRelay({ database: memoryDatabase(), port: 0, log: () => {} });
   await json('ada', ['org', 'create', '--relay', relay.url, '--name', 'ada']);
 });
 
@@ -360,7 +361,7 @@ describe('a relay that is not there', () => {
   const AWAY = ['--timeout', '600'];
 
   beforeAll(async () => {
-    away = await startRelay({ database: { kind: 'memory' }, port: 0, log: () => {} });
+    away = await startRelay({ database: memoryDatabase(), port: 0, log: () => {} });
     await json('eve', ['org', 'create', '--relay', away.url, '--name', 'eve']);
     await json('eve', ['send', 'while it was there']);
     await away.close();
@@ -396,7 +397,7 @@ describe('a relay that is not there', () => {
     const port = new URL(away.url).port;
     const args = ['org', 'create', '--relay', away.url, '--name', 'fay', ...AWAY];
     expect(await on('fay', args)).toMatchObject({ code: EXIT.unreachable });
-    const back = await startRelay({ database: { kind: 'memory' }, port: Number(port), log: () => {} });
+    const back = await startRelay({ database: memoryDatabase(), port: Number(port), log: () => {} });
     try {
       expect(await json('fay', args)).toMatchObject({ relay: away.url });
     } finally {

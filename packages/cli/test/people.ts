@@ -2,12 +2,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startRelay } from '@keytide/server-relay';
+import { memoryDatabase } from '@keytide/testkit';
 import { runKeytide } from './run-keytide.ts';
 
 /** People with a home each, in a folder of the test's own, and their relay. */
 export async function openPeople() {
   const folder = await mkdtemp(join(tmpdir(), 'keytide-people-'));
-  const relay = await startRelay({ database: { kind: 'memory' }, port: 0, log: () => {} });
+  const relay = await startRelay({ database: memoryDatabase(), port: 0, log: () => {} });
   return {
     folder,
     relay,

@@ -61,7 +61,7 @@ export function addAccessRoutes(routes: Routes, options: AccessRoutesOptions): v
     },
     async ({ caller: { org, state, device }, body: { request: wire } }) => {
       // Before any signature is checked; taking a request back gives nothing back.
-      if (!rates.admits(device))
+      if (!rates.admits({ org, device }))
         throw new RelayError('rate-limited', 'this device, or its member, has asked too often');
       const { hash, group } = signedRequest(primitives, { org, state, device }, wire);
       const nowMs = clock.now();

@@ -1,8 +1,7 @@
 import { encodeUtf8, type OrgId, type Primitives } from '@keytide/crypto-core';
 import { networkOf } from './address-network.ts';
 import type { Clock } from './clock.ts';
-import type { Device } from '@keytide/key-directory/verify';
-import { createKeyedRates, createMemberRates, type MemberRates } from './device-rates.ts';
+import { createKeyedRates, createMemberRates, type MemberRates, type Sharer } from './device-rates.ts';
 import { RelayError } from './errors.ts';
 import type { RelayLimits } from './limits.ts';
 import type { RateSharing } from './rate-sharing.ts';
@@ -12,7 +11,7 @@ export interface CallerRates {
   /** Takes one call of somebody without a session. @throws RelayError `rate-limited` */
   admitAddress(address: string): void;
   /** Takes one call of somebody with one. @throws RelayError `rate-limited` */
-  admitCall(org: OrgId, caller: Pick<Device, 'id' | 'member'>): void;
+  admitCall(caller: Sharer): void;
   /** What goes over sockets, which uses up nothing of the calls. */
   readonly frames: FrameRates;
 }
@@ -20,7 +19,7 @@ export interface CallerRates {
 /** Takes frames in any case, and says after how many milliseconds each was due: 0 when it was in time. */
 export interface FrameRates {
   /** A frame of a device, from its share. */
-  takeFrame(device: Pick<Device, 'id' | 'member'>): number;
+  takeFrame(sender: Sharer): number;
   /** An append, from what all of the organisation have. */
   takeAppend(org: OrgId): number;
 }
@@ -83,9 +82,9 @@ export function createCallerRates({
       if (network !== null && !ofAddresses.admits(numberOf(network)))
         throw new RelayError('rate-limited', 'too many calls from there at once; try again shortly');
     },
-    admitCall(org, caller) {
+    admitCall(caller) {
       // First the share: whoever has used it up takes nothing from the others.
-      if (!calls.ofMember.admits(caller) || !calls.ofOrganisation.admits(org))
+      if (!calls.ofMember.admits(caller) || !calls.ofOrganisation.admits(caller.org))
         throw new RelayError(
           'rate-limited',
           'too many calls of this device, member or organisation at once; try again shortly',

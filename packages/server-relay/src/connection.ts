@@ -55,10 +55,10 @@ export interface ConnectionOptions {
   /** What those of one organisation have, which counts in what all have. */
   readonly intakeOf: (organisation: Organisation) => Intake;
   readonly frameRates: FrameRates;
-  /** A device of this organisation said hello and was let in. */
-  readonly greeted: (connection: Connection, organisation: Organisation) => void;
-  /** Runs once, at the end; `organisation` is null when nobody was let in. */
-  readonly ended: (connection: Connection, organisation: Organisation | null, reason: string) => void;
+  /** A device said hello and was let in. */
+  readonly greeted: (connection: Connection, session: Session) => void;
+  /** Runs once, at the end; `session` is null when nobody was let in. */
+  readonly ended: (connection: Connection, session: Session | null, reason: string) => void;
 }
 
 /** Somebody who was let in. */
@@ -169,7 +169,7 @@ export function createConnection(socket: WebSocket, tcp: Socket, options: Connec
     clearTimeout(helloTimer);
     helloTimer = undefined;
     tcp.off('data', countHello);
-    options.greeted(connection, organisation);
+    options.greeted(connection, session);
     options.presence.came(session.org, deviceId(session.subject.id));
     welcome(organisation);
     for (const bytes of early ?? []) pace.take(bytes);
@@ -249,7 +249,9 @@ export function createConnection(socket: WebSocket, tcp: Socket, options: Connec
     const frame: ClientFrame = decodeClientFrame(bytes);
     assertInTime();
     const { intakes, pace, sender, organisation } = from;
-    let waitMs = pace.tooSoonMs('frame', () => frameRates.takeFrame(sender));
+    let waitMs = pace.tooSoonMs('frame', () =>
+      frameRates.takeFrame({ org: organisation.org, device: sender }),
+    );
     if (waitMs === 0 && frame.type === 'append')
       waitMs = pace.tooSoonMs('append', () => frameRates.takeAppend(organisation.org));
     if (waitMs > 0) pace.slowDown(waitMs);
@@ -326,7 +328,7 @@ export function createConnection(socket: WebSocket, tcp: Socket, options: Connec
     stop('closed-by-peer');
     if (guest !== null) options.presence.left(guest.session.org, deviceId(guest.session.subject.id), isClean);
     release();
-    options.ended(connection, guest?.organisation ?? null, endReason ?? 'closed-by-peer');
+    options.ended(connection, guest?.session ?? null, endReason ?? 'closed-by-peer');
   });
   return connection;
 }

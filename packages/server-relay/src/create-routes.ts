@@ -78,7 +78,7 @@ export function createRoutes(app: FastifyInstance, options: RoutesOptions): Rout
     }
     const caller = await gate[who](request);
     // Only now: whoever is let in by no session cannot use up what an organisation has.
-    callerRates.admitCall(caller.org, shareOf(caller));
+    callerRates.admitCall({ org: caller.org, device: deviceIn(caller) });
     return caller;
   }
 
@@ -135,7 +135,7 @@ export function createRoutes(app: FastifyInstance, options: RoutesOptions): Rout
 }
 
 /** Whose share a call is of. Who has no device, or whose rights nobody asks about, has one alone. */
-function shareOf(caller: NonNullable<Callers[keyof Callers]>): Pick<Device, 'id' | 'member'> {
+function deviceIn(caller: NonNullable<Callers[keyof Callers]>): Pick<Device, 'id' | 'member'> {
   const { id } = 'session' in caller ? caller.session.subject : caller.subject;
   const device = 'state' in caller ? caller.state.devices.get(deviceId(id)) : undefined;
   return device ?? { id: deviceId(id), member: memberId(id.slice(0, 32)) };

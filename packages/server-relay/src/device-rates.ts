@@ -1,4 +1,4 @@
-import type { DeviceId, MemberId } from '@keytide/crypto-core';
+import type { DeviceId, OrgId } from '@keytide/crypto-core';
 import type { Device } from '@keytide/key-directory/verify';
 import type { Clock } from './clock.ts';
 import { UNSHARED, type ShareRate } from './rate-sharing.ts';
@@ -17,12 +17,18 @@ interface Allowance {
 /** Above so many, those whose allowance is whole again are forgotten. */
 const REMEMBERED = 20_000;
 
+/** Whose share is taken from. Whoever founds an organisation names its members: a share is of one in its organisation. */
+export interface Sharer {
+  readonly org: OrgId;
+  readonly device: Pick<Device, 'id' | 'member'>;
+}
+
 /** How often each device, and all devices of a member together, may do something. */
 export interface MemberRates {
   /** Takes one from both allowances; `false` when nothing is left of either. */
-  admits(device: Pick<Device, 'id' | 'member'>): boolean;
+  admits(sharer: Sharer): boolean;
   /** Takes one from both in any case: after how many milliseconds it is there, 0 when it was, `MOST_WAIT_MS` at most. */
-  takes(device: Pick<Device, 'id' | 'member'>): number;
+  takes(sharer: Sharer): number;
 }
 
 /** How long whoever has taken more than there was waits at most: a fraction of what a client waits for a sign of life. */
@@ -35,11 +41,13 @@ export function createMemberRates(
   perSecond: number,
   share: { readonly ofDevice: ShareRate; readonly ofMember: ShareRate } = ALONE,
 ): MemberRates {
-  const ofDevice = createKeyedRates<DeviceId>(clock, burst, perSecond, share.ofDevice);
-  const ofMember = createKeyedRates<MemberId>(clock, 2 * burst, 2 * perSecond, share.ofMember);
+  const ofDevice = createKeyedRates(clock, burst, perSecond, share.ofDevice);
+  const ofMember = createKeyedRates(clock, 2 * burst, 2 * perSecond, share.ofMember);
   return {
-    admits: ({ id, member }) => ofDevice.admits(id) && ofMember.admits(member),
-    takes: ({ id, member }) => Math.max(ofDevice.takes(id), ofMember.takes(member)),
+    admits: ({ org, device: { id, member } }) =>
+      ofDevice.admits(`${org} ${id}`) && ofMember.admits(`${org} ${member}`),
+    takes: ({ org, device: { id, member } }) =>
+      Math.max(ofDevice.takes(`${org} ${id}`), ofMember.takes(`${org} ${member}`)),
   };
 }
 

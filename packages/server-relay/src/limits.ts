@@ -4,6 +4,8 @@ export interface RelayLimits {
   readonly requestMs: number;
   /** Sockets open at once; further ones are answered with 503. */
   readonly sockets: number;
+  /** Sockets of one device; one more takes the place of the oldest. */
+  readonly socketsOfDevice: number;
   /** Time for the first frame. */
   readonly helloMs: number;
   /** What a socket may send before its hello is accepted. */
@@ -92,6 +94,7 @@ export interface RelayLimits {
 export const DEFAULT_LIMITS: RelayLimits = {
   requestMs: 20_000,
   sockets: 10_000,
+  socketsOfDevice: 16,
   helloMs: 5_000,
   helloBytes: 16_384,
   pingMs: 30_000,

@@ -46,7 +46,7 @@ export function addMailRoutes(routes: Routes, options: MailRoutesOptions): void 
       const to = deviceId(recipient);
       if (to === device.id || !isActive(state, to))
         throw new RelayError('not-a-recipient', 'not another active device');
-      if (!rates.admits(device)) throw new RelayError('rate-limited', 'too many messages at once');
+      if (!rates.admits({ org, device })) throw new RelayError('rate-limited', 'too many messages at once');
       const verdict = await store.putMail({
         org,
         recipient: to,

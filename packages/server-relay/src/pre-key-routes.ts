@@ -81,7 +81,7 @@ export function addPreKeyRoutes(routes: Routes, { store, clock, rates }: PreKeyR
       const wanted = deviceId(params.device);
       if (wanted === device.id || !isActive(state, wanted))
         throw new RelayError('not-a-recipient', 'not another active device');
-      if (!rates.admits(device)) throw new RelayError('rate-limited', 'too many pre-keys at once');
+      if (!rates.admits({ org, device })) throw new RelayError('rate-limited', 'too many pre-keys at once');
       const found = await store.takePreKeys(org, wanted, clock.now());
       if (found === null) throw new RelayError('no-pre-keys', 'no pre-keys of that device');
       const { bundle, oneTime } = found;

@@ -110,7 +110,7 @@ export function addSessionRoutes(
       else {
         const entered = await gate.deviceOf(session);
         // Each of these makes every node look at the whole organisation; one's own session can be ended once.
-        if (!endRates.admits(entered.device))
+        if (!endRates.admits({ org, device: entered.device }))
           throw new RelayError('rate-limited', 'so many sessions at once');
         const devices =
           named.which === 'others' ? devicesOfMember(entered) : [deviceNamed(entered, named.device)];

@@ -4,6 +4,7 @@ import type { OrgId } from '@keytide/crypto-core';
 import { LIMITS, type HintTopic } from '@keytide/relay-protocol';
 import { WebSocketServer } from 'ws';
 import { createConnection, RESUME, type Connection, type ConnectionOptions } from './connection.ts';
+import type { Session } from './logins.ts';
 import type { Recipients } from './recipients.ts';
 import type { Metrics } from './metrics.ts';
 import type { Origins } from './origins.ts';
@@ -42,6 +43,8 @@ export function serveSockets(http: Server, options: SocketsOptions): Sockets {
   const { metrics } = options.shared;
   const open = new Set<Connection>();
   const byOrg = new Map<OrgId, Set<Connection>>();
+  /** In the order in which they came. */
+  const byDevice = new Map<string, Connection[]>();
   let accepting = true;
   let whenEmpty: () => void = () => undefined;
   let gone: Promise<void> | null = null;
@@ -55,19 +58,30 @@ export function serveSockets(http: Server, options: SocketsOptions): Sockets {
   // One for all: an idle socket costs what it has of its own.
   const ofConnections: ConnectionOptions = {
     ...options,
-    greeted(connection, { org }) {
+    greeted(connection, { org, subject: { id } }) {
       byOrg.set(org, (byOrg.get(org) ?? new Set()).add(connection));
+      const mine = [...(byDevice.get(`${org} ${id}`) ?? []), connection];
+      byDevice.set(`${org} ${id}`, mine);
+      // Those before that one are closing already, and are gone once the other side has answered.
+      mine.at(-1 - limits.socketsOfDevice)?.close(1001, RESUME);
     },
-    ended(connection, organisation, reason) {
+    ended(connection, session, reason) {
       open.delete(connection);
-      const mates = organisation === null ? undefined : byOrg.get(organisation.org);
-      mates?.delete(connection);
-      if (organisation !== null && mates?.size === 0) byOrg.delete(organisation.org);
+      if (session !== null) forget(connection, session);
       metrics.connections(open.size);
       log({ event: 'socket-closed', reason, sockets: open.size });
       if (open.size === 0) whenEmpty();
     },
   };
+  function forget(connection: Connection, { org, subject: { id } }: Session): void {
+    const mates = byOrg.get(org);
+    mates?.delete(connection);
+    if (mates?.size === 0) byOrg.delete(org);
+    const mine = (byDevice.get(`${org} ${id}`) ?? []).filter((other) => other !== connection);
+    if (mine.length === 0) byDevice.delete(`${org} ${id}`);
+    else byDevice.set(`${org} ${id}`, mine);
+  }
+
   const ticker = setInterval(() => {
     for (const connection of open) connection.tick();
   }, limits.pingMs);

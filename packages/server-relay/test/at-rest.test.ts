@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { asciiBytes, deviceId, encodeCbor, idBytes, orgId, toBase64Url } from '@keytide/crypto-core';
 import { nodePrimitives as primitives, nodeRandom as random } from '@keytide/crypto-core/node';
 import { openStore, startRelay, type Relay, type RelayStore } from '@keytide/server-relay';
-import { seededWorld } from '@keytide/testkit';
+import { memoryDatabase, seededWorld } from '@keytide/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createAtRest } from '../src/at-rest.ts';
 import { localKeyWrapper } from '../src/key-wrapper.ts';
@@ -16,7 +16,7 @@ const damaged = { code: 'data-damaged' };
 describe('what is stored', () => {
   let store: RelayStore;
   beforeAll(async () => {
-    store = (await openStore({ kind: 'memory' }, primitives, 0)).store;
+    store = (await openStore(memoryDatabase(), primitives, 0)).store;
   });
   afterAll(() => store.close());
   const key = random(32);

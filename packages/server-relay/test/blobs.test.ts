@@ -16,10 +16,11 @@ import {
 } from '@keytide/server-relay';
 import {
   blobStoreConformance,
+  memoryDatabase,
+  type SeededDevice,
   seededRandom,
   seededWorld,
   startTestS3,
-  type SeededDevice,
   type TestS3,
 } from '@keytide/testkit';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
@@ -268,7 +269,7 @@ test('a blob whose time is over is not given any more, also before it is deleted
 describe('what is over', () => {
   let store: RelayStore;
   beforeAll(async () => {
-    store = (await openStore({ kind: 'memory' }, primitives, 0)).store;
+    store = (await openStore(memoryDatabase(), primitives, 0)).store;
   });
   afterAll(() => store.close());
 

@@ -2,8 +2,10 @@ import { fakeClock, seededWorld } from '@keytide/testkit';
 import { expect, test } from 'vitest';
 import { createMemberRates, MOST_WAIT_MS } from '../src/device-rates.ts';
 
-const [{ id: member, devices }] = seededWorld({ seed: 'rates', members: 1, devicesPerMember: 3 }).members;
-const of = (at: number) => ({ id: devices[at]?.id ?? devices[0].id, member });
+const world = seededWorld({ seed: 'rates', members: 1, devicesPerMember: 3 });
+const elsewhere = seededWorld({ seed: 'rates elsewhere', members: 1 });
+const [{ id: member, devices }] = world.members;
+const of = (at: number) => ({ org: world.org, device: { id: devices[at]?.id ?? devices[0].id, member } });
 
 test('who takes too soon waits until it is there, and one after the other gets it', () => {
   const clock = fakeClock(0);
@@ -33,4 +35,11 @@ test('a device leaves its member as much again, and the third gets nothing', () 
     [0, 0],
   ]);
   expect(all[2]?.every((waitMs) => waitMs > 0)).toBe(true);
+});
+
+test('whoever founds an organisation with somebody else’s ids takes nothing from them', () => {
+  const rates = createMemberRates(fakeClock(0), 1, 1);
+  const copied = { ...of(0), org: elsewhere.org };
+  for (let taken = 0; taken < 5; taken += 1) rates.takes(copied);
+  expect([rates.admits(copied), rates.admits(of(0)), rates.admits(of(1))]).toEqual([false, true, true]);
 });

@@ -1,6 +1,6 @@
 import { deviceId, memberId, orgId } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
-import { fakeClock, seededRandom } from '@keytide/testkit';
+import { fakeClock, memoryDatabase, seededRandom } from '@keytide/testkit';
 import { expect, test, vi } from 'vitest';
 import { createDayKeys } from '../src/day-keys.ts';
 import { startForgetRounds, type ForgetRoundsOptions } from '../src/forget-rounds.ts';
@@ -13,7 +13,7 @@ const NOON = Date.UTC(2030, 0, 1, 12);
 const random = seededRandom('forget rounds');
 
 test('by a clock that may be ahead no unlock share and no mail is deleted; sessions go, as a login brings them back', async () => {
-  const { store } = await openStore({ kind: 'memory' }, primitives, NOON);
+  const { store } = await openStore(memoryDatabase(), primitives, NOON);
   const clock = fakeClock(NOON);
   const keys = createDayKeys({
     store,

@@ -13,7 +13,7 @@ import {
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { decodeRelayFrame, type RelayFrame } from '@keytide/relay-protocol';
 import { createExportStatement } from '@keytide/key-directory';
-import { fakeClock, seededRandom, seededWorld } from '@keytide/testkit';
+import { fakeClock, memoryDatabase, seededRandom, seededWorld } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createAppendQueue } from '../src/append-queue.ts';
 import { createDayKeys } from '../src/day-keys.ts';
@@ -41,7 +41,7 @@ let database: SqlDatabase;
 let store: RelayStore;
 
 beforeAll(async () => {
-  database = await openDatabase({ kind: 'memory' });
+  database = await openDatabase(memoryDatabase());
   await migrate(database, primitives, await readMigrations(), 1);
   store = sqlRelayStore(database);
 });

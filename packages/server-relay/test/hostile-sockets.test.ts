@@ -12,7 +12,13 @@ import { call, relayUnderTest, settle, tokenOf, type RelayUnderTest } from './re
 const world = seededWorld({ seed: 'hostile', members: 2 });
 const group = world.state.everyone;
 /** Rates are for another test: here nobody is slowed down. */
-const limits = { helloMs: 700, lagBytes: 65_536, sockets: 40, organisationBurst: 100_000_000 };
+const limits = {
+  helloMs: 700,
+  lagBytes: 65_536,
+  sockets: 40,
+  socketsOfDevice: 40,
+  organisationBurst: 100_000_000,
+};
 let relay: RelayUnderTest;
 let token: string;
 

@@ -10,7 +10,7 @@ import {
   type OrgId,
 } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
-import { fakeClock, seededRandom } from '@keytide/testkit';
+import { fakeClock, memoryDatabase, seededRandom } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { createDayKeys } from '../src/day-keys.ts';
 import { RelayError } from '../src/errors.ts';
@@ -34,7 +34,7 @@ let database: SqlDatabase;
 let store: RelayStore;
 
 beforeAll(async () => {
-  database = await openDatabase({ kind: 'memory' });
+  database = await openDatabase(memoryDatabase());
   await migrate(database, primitives, await readMigrations(), 1);
   store = sqlRelayStore(database);
 });

@@ -1,7 +1,7 @@
 import { groupId, orgId, type OrgId } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { openStore, type KeyWrapper, type RelayStore } from '@keytide/server-relay';
-import { fakeClock, seededRandom } from '@keytide/testkit';
+import { fakeClock, memoryDatabase, seededRandom } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createAppendQueue } from '../src/append-queue.ts';
 import { createDayKeys } from '../src/day-keys.ts';
@@ -17,7 +17,7 @@ const key = random(32);
 let store: RelayStore;
 
 beforeAll(async () => {
-  ({ store } = await openStore({ kind: 'memory' }, primitives, 0));
+  ({ store } = await openStore(memoryDatabase(), primitives, 0));
 });
 afterAll(() => store.close());
 

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { idBytes } from '@keytide/crypto-core';
 import { nodePrimitives, nodeRandom } from '@keytide/crypto-core/node';
-import { seededWorld } from '@keytide/testkit';
+import { memoryDatabase, seededWorld } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { createAppendQueue } from '../src/append-queue.ts';
 import { createMetrics } from '../src/metrics.ts';
@@ -105,7 +105,7 @@ test('the age of expiry starts again each time that what has expired was deleted
 
 test('a statement that fails is counted, alone and in a transaction', async () => {
   let failures = 0;
-  const database = watchFailures(await openDatabase({ kind: 'memory' }), () => {
+  const database = watchFailures(await openDatabase(memoryDatabase()), () => {
     failures += 1;
   });
   try {
@@ -122,7 +122,7 @@ test('a statement that fails is counted, alone and in a transaction', async () =
 });
 
 test('an append whose outcome is unknown counts as failed, and leaves the queue', async () => {
-  const { store } = await openStore({ kind: 'memory' }, nodePrimitives, 0);
+  const { store } = await openStore(memoryDatabase(), nodePrimitives, 0);
   const metrics = createMetrics(clock, '0');
   const nothing = (): void => undefined;
   const queue = observedQueue(

@@ -1,7 +1,7 @@
 import type { OrgId, Primitives } from '@keytide/crypto-core';
 import { createPolicyChange } from '@keytide/key-directory';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
-import { seededWorld, signLog, type SeededWorld } from '@keytide/testkit';
+import { memoryDatabase, type SeededWorld, seededWorld, signLog } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { newestPolicyOf } from '../src/newest-policy.ts';
 import { createOrganisations, type Organisations } from '../src/organisations.ts';
@@ -12,7 +12,7 @@ const PAGE = 3;
 const signer = primitives.signer(new Uint8Array(32).fill(3));
 let store: RelayStore;
 beforeAll(async () => {
-  ({ store } = await openStore({ kind: 'memory' }, primitives, 0));
+  ({ store } = await openStore(memoryDatabase(), primitives, 0));
 });
 afterAll(() => store.close());
 

@@ -1,7 +1,14 @@
 import { deviceId, memberId, orgId, type DeviceId } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { openStore, type LogEvent, type RelayStore } from '@keytide/server-relay';
-import { checkWebhook, fakeClock, seededRandom, startPushService, type PushService } from '@keytide/testkit';
+import {
+  checkWebhook,
+  fakeClock,
+  memoryDatabase,
+  type PushService,
+  seededRandom,
+  startPushService,
+} from '@keytide/testkit';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createAtRest } from '../src/at-rest.ts';
 import { localKeyWrapper } from '../src/key-wrapper.ts';
@@ -23,7 +30,7 @@ let events: LogEvent[];
 let dispatcher: PushDispatcher;
 
 beforeAll(async () => {
-  ({ store } = await openStore({ kind: 'memory' }, primitives, clock.now()));
+  ({ store } = await openStore(memoryDatabase(), primitives, clock.now()));
   const wrapper = localKeyWrapper(primitives, random, random(32));
   registrations = createPushRegistrations(store, createAtRest({ store, wrapper, primitives, random }));
 });

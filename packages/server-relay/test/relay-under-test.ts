@@ -2,6 +2,7 @@ import { signBytes, toBase64Url, fromBase64Url, type OrgId, type Signer } from '
 import { nodePrimitives } from '@keytide/crypto-core/node';
 import { loginBytes, type Subject } from '@keytide/relay-protocol';
 import { startRelay, type LogEvent, type Relay, type RelayOptions } from '@keytide/server-relay';
+import { memoryDatabase } from '@keytide/testkit';
 import type { SeededDevice, SeededWorld } from '@keytide/testkit';
 
 /** A relay in this process with everything it logged. */
@@ -18,7 +19,7 @@ export async function relayUnderTest(options: Partial<RelayOptions>): Promise<Re
   const log = (event: LogEvent): void => void events.push(event);
   // Fails the run, whoever asked.
   const undeclared = (what: string): void => void Promise.reject(new Error(what));
-  const relay = await startRelay({ database: { kind: 'memory' }, port: 0, log, undeclared, ...options });
+  const relay = await startRelay({ database: memoryDatabase(), port: 0, log, undeclared, ...options });
   return { ...relay, events };
 }
 

@@ -3,7 +3,7 @@ import { fromBase64Url, orgId, signBytes, toHex } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { loginBytes } from '@keytide/relay-protocol';
 import { openStore, DEFAULT_LIMITS } from '@keytide/server-relay';
-import { seededWorld } from '@keytide/testkit';
+import { memoryDatabase, seededWorld } from '@keytide/testkit';
 import { expect, test } from 'vitest';
 import { createLogins } from '../src/logins.ts';
 import { asDevice } from './relay-under-test.ts';
@@ -16,7 +16,7 @@ test('tokens and ids of sessions are those of docs/spec/sessions.md', async () =
     Array.from(blocks, ([, name, hex = '']) => [name, hex.replaceAll(/\s/g, '')]),
   );
   const world = seededWorld({ seed: 'tokens', members: 1 });
-  const { store } = await openStore({ kind: 'memory' }, primitives, 0);
+  const { store } = await openStore(memoryDatabase(), primitives, 0);
   try {
     // One for nobody's key and one for the challenge come before the three of a session.
     let drawn = 0;

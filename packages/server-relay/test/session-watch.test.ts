@@ -1,7 +1,7 @@
 import { deviceId, orgId } from '@keytide/crypto-core';
 import { nodePrimitives } from '@keytide/crypto-core/node';
 import { openStore, type NewSession, type RelayStore } from '@keytide/server-relay';
-import { seededRandom } from '@keytide/testkit';
+import { memoryDatabase, seededRandom } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { enter } from '../src/enter.ts';
 import { ALONE } from '../src/cluster/lease.ts';
@@ -11,7 +11,7 @@ import { createSessionWatch, type SessionWatch } from '../src/session-watch.ts';
 let store: RelayStore;
 const watches: SessionWatch[] = [];
 beforeAll(async () => {
-  ({ store } = await openStore({ kind: 'memory' }, nodePrimitives, 0));
+  ({ store } = await openStore(memoryDatabase(), nodePrimitives, 0));
 });
 afterAll(async () => {
   for (const watch of watches) await watch.close();

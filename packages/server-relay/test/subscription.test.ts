@@ -1,7 +1,7 @@
 import { nodePrimitives } from '@keytide/crypto-core/node';
 import { groupId, idBytes, orgId } from '@keytide/crypto-core';
 import { decodeRelayFrame, encodeRelayFrame, type RelayFrame } from '@keytide/relay-protocol';
-import { seededRandom } from '@keytide/testkit';
+import { memoryDatabase, seededRandom } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createAppendQueue } from '../src/append-queue.ts';
 import { RelayError } from '../src/errors.ts';
@@ -20,7 +20,7 @@ let database: SqlDatabase;
 let store: GroupLogs;
 
 beforeAll(async () => {
-  database = await openDatabase({ kind: 'memory' });
+  database = await openDatabase(memoryDatabase());
   await migrate(database, nodePrimitives, await readMigrations(), 1);
   store = groupLogsOn(sqlRelayStore(database), random);
 });

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { orgId } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
-import { seededRandom, seededWorld } from '@keytide/testkit';
+import { memoryDatabase, seededRandom, seededWorld } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createOrganisations } from '../src/organisations.ts';
 import type { SqlDatabase } from '../src/sql/database.ts';
@@ -30,7 +30,7 @@ const session = {
 let database: SqlDatabase;
 
 beforeAll(async () => {
-  database = await openDatabase({ kind: 'memory' });
+  database = await openDatabase(memoryDatabase());
   await migrate(database, primitives, await readMigrations(), 1);
 });
 afterAll(() => database.close());

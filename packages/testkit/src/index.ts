@@ -8,6 +8,7 @@ export { forgeMembershipLog, type RelayKey } from './hostile/membership-log.ts';
 export { hostileRelay, type HostileRelay, type HostileRelayOptions } from './hostile/relay.ts';
 export { keyWrapperConformance } from './key-wrapper-conformance.ts';
 export { startPostgres, type TestPostgres } from './postgres.ts';
+export { memoryDatabase } from './memory-database.ts';
 export { postgresProcesses } from './postgres-processes.ts';
 export { pushSenderConformance, type PushSenderUnderTest } from './push-sender-conformance.ts';
 export {

@@ -1,7 +1,7 @@
 import { connect, createOrganisation, join, type DeviceStore, type Ports } from '@keytide/client';
 import type { DeviceId, Signer } from '@keytide/crypto-core';
 import { startRelay, type Relay } from '@keytide/server-relay';
-import { hostileRelay, type HostileRelay } from '@keytide/testkit';
+import { type HostileRelay, hostileRelay, memoryDatabase } from '@keytide/testkit';
 import { noonPorts, now } from '../../hostile/noon-ports.ts';
 import { signerIn } from '../../hostile/seeds.ts';
 import { definition, keptStore, type Device } from '../../stories/chat-people.ts';
@@ -29,7 +29,7 @@ export async function openOffice(): Promise<Office> {
   let relay: Relay | null = null;
   const hostile = await hostileRelay({
     async target(publicUrl) {
-      const database = { kind: 'memory' } as const;
+      const database = memoryDatabase();
       relay = await startRelay({ database, port: 0, publicUrl, clock: { now }, log: () => {} });
       return relay.url;
     },

@@ -8,6 +8,7 @@ import {
   type Client,
 } from '@keytide/client';
 import { startRelay } from '@keytide/server-relay';
+import { memoryDatabase } from '@keytide/testkit';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { until } from '../../hostile/stage.ts';
@@ -27,7 +28,7 @@ const shown = ({ collections: { chat, notes, requests } }: Device): number[] =>
 
 test('a collection’s own window ends on members’ devices only: with the app open, and closed', async () => {
   const { now, leap, ports } = leapingClock(Math.floor(Date.now() / DAY_MS) * DAY_MS + DAY_MS / 2);
-  const relay = await startRelay({ database: { kind: 'memory' }, port: 0, clock: { now }, log: () => {} });
+  const relay = await startRelay({ database: memoryDatabase(), port: 0, clock: { now }, log: () => {} });
   const store = { ...memoryDeviceStore(), close: async () => {} };
   const bos = { definition, ports: ports(), store };
   const ada = await createOrganisation({

@@ -10,6 +10,7 @@ import {
   type DeviceStore,
 } from '@keytide/client';
 import { startRelay } from '@keytide/server-relay';
+import { memoryDatabase } from '@keytide/testkit';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
@@ -48,7 +49,7 @@ const step = fc.record({
 });
 
 test('real clients that come and go show the same records, histories and rejections', async () => {
-  const relay = await startRelay({ database: { kind: 'memory' }, port: 0, clock: { now }, log: () => {} });
+  const relay = await startRelay({ database: memoryDatabase(), port: 0, clock: { now }, log: () => {} });
   const stores = NAMES.map((): DeviceStore => ({ ...memoryDeviceStore(), close: async () => {} }));
   const devices: Device[] = [];
   try {

@@ -8,6 +8,7 @@ import {
   type Client,
 } from '@keytide/client';
 import { startRelay } from '@keytide/server-relay';
+import { memoryDatabase } from '@keytide/testkit';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { until } from '../../hostile/stage.ts';
@@ -19,7 +20,7 @@ const DAY_MS = 86_400_000;
 
 test('a removal that comes late, after a renewal by who did not know, is not undone when its key is over', async () => {
   const { now, leap, ports } = leapingClock(Math.floor(Date.now() / DAY_MS) * DAY_MS + DAY_MS / 2);
-  const relay = await startRelay({ database: { kind: 'memory' }, port: 0, clock: { now }, log: () => {} });
+  const relay = await startRelay({ database: memoryDatabase(), port: 0, clock: { now }, log: () => {} });
   const fresh = () => ({ definition, ports: ports(), store: memoryDeviceStore() });
   const policy = { ...DEFAULT_POLICY, retentionSeconds: (2 * DAY_MS) / 1000 };
   const ada = await createOrganisation({ ...fresh(), relayUrl: relay.url, handle: 'ada', policy });

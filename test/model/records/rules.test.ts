@@ -10,6 +10,7 @@ import {
 } from '@keytide/client';
 import { nodePorts } from '@keytide/client/node';
 import { startRelay, type Relay } from '@keytide/server-relay';
+import { memoryDatabase } from '@keytide/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { until } from '../../hostile/stage.ts';
@@ -39,7 +40,7 @@ const status = (client: Client<typeof definition>): string | undefined =>
   client.collections.requests.get(id)?.body.status;
 
 beforeAll(async () => {
-  relay = await startRelay({ database: { kind: 'memory' }, port: 0, log: () => {} });
+  relay = await startRelay({ database: memoryDatabase(), port: 0, log: () => {} });
   ada = await createOrganisation({ ...fresh(), definition, relayUrl: relay.url, handle: 'ada' });
   bo = await join({ ...fresh(), definition: lawless, link: await ada.invite(), handle: 'bo' });
   cysStore = { ...memoryDeviceStore(), close: async () => {} };

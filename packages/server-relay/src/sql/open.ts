@@ -9,7 +9,7 @@ import type { SqlDatabase } from './database.ts';
 import type { DatabaseOptions } from './database-options.ts';
 import { renewFingerprint } from './fingerprint.ts';
 import { migrate, readMigrations } from './migrate.ts';
-import { openPglite } from './pglite.ts';
+import { openInMemory, openPglite } from './pglite.ts';
 import { openPostgres, visitPostgres } from './postgres.ts';
 import { sqlRelayStore } from './store.ts';
 import { beginServing, settleTimeline } from './timeline.ts';
@@ -42,9 +42,11 @@ export async function openStore(
   nowMs: number,
   failed: () => void = () => undefined,
 ): Promise<OpenedStore> {
-  const database = watchFailures(await openDatabase(options), failed);
+  const migrations = await readMigrations();
+  const upToDate = (opened: SqlDatabase) => migrate(opened, primitives, migrations, nowMs);
+  const database = watchFailures(await openDatabase(options, upToDate), failed);
   try {
-    await migrate(database, primitives, await readMigrations(), nowMs);
+    await upToDate(database);
     const fingerprints = await renewFingerprint(options, database);
     const { id, changedMs } = await settleTimeline(database, fingerprints);
     await fingerprints.forgetBefore();
@@ -65,8 +67,11 @@ export async function openStore(
   }
 }
 
-/** Opens the database alone. @throws RelayError as `openStore` */
-export function openDatabase(options: DatabaseOptions): Promise<SqlDatabase> {
+/** Opens the database alone. `prepare` makes the template of one in memory. @throws RelayError as `openStore` */
+export function openDatabase(
+  options: DatabaseOptions,
+  prepare: ((database: SqlDatabase) => Promise<unknown>) | null = null,
+): Promise<SqlDatabase> {
   switch (options.kind) {
     case 'pglite':
       return openPglite(options.folder);
@@ -78,7 +83,7 @@ export function openDatabase(options: DatabaseOptions): Promise<SqlDatabase> {
         options.answerMs,
       );
     case 'memory':
-      return openPglite(null);
+      return openInMemory(options.template ?? null, prepare);
   }
 }
 

@@ -1,7 +1,15 @@
-import { parentPort, workerData } from 'node:worker_threads';
+import { openAsBlob } from 'node:fs';
+import { rename, writeFile } from 'node:fs/promises';
+import { parentPort, threadId, workerData } from 'node:worker_threads';
 import { PGlite } from '@electric-sql/pglite';
 
-/** What the thread is asked: rows of one statement, a script, or to end. */
+/** What the thread opens: a folder, or `memory://`, with what a file from `save` has where there is nothing yet. */
+export interface WorkerStart {
+  readonly dataDir: string;
+  readonly template: string | null;
+}
+
+/** What the thread is asked: rows of one statement, a script, to save everything in a file, or to end. */
 export type WorkerRequest =
   | {
       readonly id: number;
@@ -10,6 +18,7 @@ export type WorkerRequest =
       readonly params: readonly unknown[];
     }
   | { readonly id: number; readonly kind: 'script'; readonly text: string }
+  | { readonly id: number; readonly kind: 'save'; readonly path: string }
   | { readonly id: number; readonly kind: 'close' };
 
 /** What it answers. `message` is the database's own and stays in the process, as does its SQLSTATE. */
@@ -27,7 +36,7 @@ const OPTIONS = {
 
 const port = parentPort;
 if (port !== null) {
-  const opening = PGlite.create({ dataDir: workerData as string, ...OPTIONS });
+  const opening = open(workerData as WorkerStart);
   port.on('message', (request: WorkerRequest) => {
     opening
       .then((database) => answer(database, request))
@@ -43,12 +52,27 @@ if (port !== null) {
   });
 }
 
+async function open({ dataDir, template }: WorkerStart): Promise<PGlite> {
+  const loadDataDir = template === null ? {} : { loadDataDir: await openAsBlob(template) };
+  return await PGlite.create({ dataDir, ...loadDataDir, ...OPTIONS });
+}
+
+/** Whole, or not there: others may do the same at this moment. */
+async function save(database: PGlite, path: string): Promise<void> {
+  const draft = `${path}.${process.pid}.${threadId}`;
+  await writeFile(draft, (await database.dumpDataDir('none')).stream());
+  await rename(draft, path);
+}
+
 async function answer(database: PGlite, request: WorkerRequest): Promise<Record<string, unknown>[]> {
   switch (request.kind) {
     case 'query':
       return (await database.query<Record<string, unknown>>(request.text, [...request.params])).rows;
     case 'script':
       await database.exec(request.text);
+      return [];
+    case 'save':
+      await save(database, request.path);
       return [];
     case 'close':
       await database.close();

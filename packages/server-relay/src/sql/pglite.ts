@@ -5,7 +5,7 @@ import { Worker } from 'node:worker_threads';
 import { RelayError } from '../errors.ts';
 import type { SqlDatabase, SqlRow, SqlRunner } from './database.ts';
 import { lockFolder, type FolderLock } from './folder-lock.ts';
-import type { WorkerAnswer, WorkerRequest } from './pglite-worker.ts';
+import type { WorkerAnswer, WorkerRequest, WorkerStart } from './pglite-worker.ts';
 
 type Ask = WorkerRequest extends infer R ? (R extends { id: number } ? Omit<R, 'id'> : never) : never;
 
@@ -14,11 +14,10 @@ const IN_MEMORY = 'memory://';
 /**
  * PostgreSQL compiled into the process (PGlite), in a thread of its own because a batch blocks for
  * milliseconds. One process, one folder. Survives the end of the process at any moment, but does not wait
- * for the disk: a power cut can lose what was acknowledged. `folder` null keeps everything in memory.
+ * for the disk: a power cut can lose what was acknowledged.
  * @throws RelayError `data-folder-locked`, `database-failed`
  */
-export async function openPglite(folder: string | null): Promise<SqlDatabase> {
-  if (folder === null) return await openIn(IN_MEMORY, null);
+export async function openPglite(folder: string): Promise<SqlDatabase> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const lock = await lockFolder(folder);
   const dataDir = join(folder, 'postgres');
@@ -31,6 +30,31 @@ export async function openPglite(folder: string | null): Promise<SqlDatabase> {
   return await openIn(dataDir, lock);
 }
 
+/**
+ * The same, in memory alone. Begins with what is in the file `template`; when that is not there, with nothing, and what
+ * `prepare` makes of it is saved there, if there is such a thing.
+ * @throws RelayError `database-failed`
+ */
+export async function openInMemory(
+  template: string | null,
+  prepare: ((database: SqlDatabase) => Promise<unknown>) | null,
+): Promise<SqlDatabase> {
+  const isThere = template !== null && existsSync(template);
+  const thread = startThread({ dataDir: IN_MEMORY, template: isThere ? template : null });
+  const database = databaseOn(thread, null);
+  try {
+    if (template === null || isThere || prepare === null) await database.query('select 1');
+    else {
+      await prepare(database);
+      await thread.ask({ kind: 'save', path: template });
+    }
+    return database;
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}
+
 /** Makes an empty database beside its place: whoever is killed meanwhile leaves none, rather than half of one. */
 async function createIn(dataDir: string): Promise<void> {
   const draft = `${dataDir}.new`;
@@ -41,7 +65,7 @@ async function createIn(dataDir: string): Promise<void> {
 }
 
 async function openIn(dataDir: string, lock: FolderLock | null): Promise<SqlDatabase> {
-  const thread = startThread(dataDir);
+  const thread = startThread({ dataDir, template: null });
   const database = databaseOn(thread, lock);
   try {
     await database.query('select 1');
@@ -131,7 +155,8 @@ const BROKEN = /^(?:53|58|XX)/;
  * nothing that a PostgreSQL says: such a one may never answer again. What comes next is asked of a new thread, which
  * recovers the folder as after a crash; a database in memory is kept as it is, or gone.
  */
-function startThread(dataDir: string): Thread {
+function startThread(start: WorkerStart): Thread {
+  const { dataDir } = start;
   const waiting = new Map<number, Asked>();
   let count = 0;
   let lost = 0;
@@ -141,7 +166,7 @@ function startThread(dataDir: string): Thread {
 
   function spawn(): Worker {
     const source = import.meta.url.endsWith('.ts') ? './pglite-worker.ts' : './pglite-worker.js';
-    const fresh = new Worker(new URL(source, import.meta.url), { workerData: dataDir });
+    const fresh = new Worker(new URL(source, import.meta.url), { workerData: start });
     fresh.on('error', (cause) => giveUp(fresh, cause));
     fresh.on('exit', (code) => giveUp(fresh, new Error(`the thread ended with ${code}`)));
     fresh.on('message', (answer: WorkerAnswer) => {

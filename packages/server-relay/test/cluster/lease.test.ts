@@ -1,5 +1,6 @@
 import { nodePrimitives, nodeRandom } from '@keytide/crypto-core/node';
 import { openStore, type RelayStore } from '@keytide/server-relay';
+import { memoryDatabase } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createLease, everywhere, type Lease } from '../../src/cluster/lease.ts';
 
@@ -9,7 +10,7 @@ let store: RelayStore;
 const leases: Lease[] = [];
 
 beforeAll(async () => {
-  ({ store } = await openStore({ kind: 'memory' }, nodePrimitives, 0));
+  ({ store } = await openStore(memoryDatabase(), nodePrimitives, 0));
 });
 afterAll(async () => {
   await store.close();

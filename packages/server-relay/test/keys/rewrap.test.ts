@@ -8,6 +8,7 @@ import {
   type RelayStore,
   type RewrapProgress,
 } from '@keytide/server-relay';
+import { memoryDatabase } from '@keytide/testkit';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { createAtRest } from '../../src/at-rest.ts';
 import { createDayKeys } from '../../src/day-keys.ts';
@@ -22,7 +23,7 @@ const local = (key = random(32)): KeyWrapper => localKeyWrapper(primitives, rand
 let database: SqlDatabase;
 let store: RelayStore;
 beforeAll(async () => {
-  database = await openDatabase({ kind: 'memory' });
+  database = await openDatabase(memoryDatabase());
   await migrate(database, primitives, await readMigrations(), 0);
   store = sqlRelayStore(database);
 });

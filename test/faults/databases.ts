@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DatabaseOptions } from '@keytide/server-relay';
 import { addressNow } from '../../packages/server-relay/src/sql/address.ts';
-import { startPostgres, type TestPostgres } from '@keytide/testkit';
+import { folderDatabase, startPostgres, type TestPostgres } from '@keytide/testkit';
 
 /** Somewhere for a relay to keep its data, and how to be rid of it. */
 export interface TestDatabase {
@@ -21,7 +21,7 @@ export function urlOf({ database }: Pick<TestDatabase, 'database'>): string {
 export async function openPglite(): Promise<TestDatabase> {
   const folder = await mkdtemp(join(tmpdir(), 'keytide-relay-'));
   const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
-  return { database: { kind: 'pglite', folder }, remove };
+  return { database: folderDatabase(folder), remove };
 }
 
 /** A PostgreSQL of our own; only the relay on it is killed. */

@@ -13,6 +13,7 @@ import { nodePorts, openFileDeviceStore } from '@keytide/client/node';
 import { concatBytes } from '@keytide/crypto-core';
 import { decodeClientFrame, type ClientFrame } from '@keytide/relay-protocol';
 import { startRelay, type Relay } from '@keytide/server-relay';
+import { folderDatabase } from '@keytide/testkit';
 import { hostileRelay, type HostileRelay } from '@keytide/testkit/hostile-relay';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
@@ -55,7 +56,7 @@ beforeAll(async () => {
   folder = await mkdtemp(joinPath(tmpdir(), 'keytide live location '));
   carrier = await hostileRelay({
     async target(publicUrl) {
-      const database = { kind: 'pglite', folder: joinPath(folder, 'relay') } as const;
+      const database = folderDatabase(joinPath(folder, 'relay'));
       relay = await startRelay({ database, port: 0, publicUrl, log: (event) => void events.push(event) });
       return relay.url;
     },

@@ -14,6 +14,7 @@ import { openFileDeviceStore } from '@keytide/client/node';
 import { concatBytes, CryptoError, encodeCbor, idBytes } from '@keytide/crypto-core';
 import { nodeRandom } from '@keytide/crypto-core/node';
 import { startRelay, type Relay } from '@keytide/server-relay';
+import { folderDatabase } from '@keytide/testkit';
 import { hostileRelay, type HostileRelay } from '@keytide/testkit/hostile-relay';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { findHidden } from './hidden-forms.ts';
@@ -52,7 +53,7 @@ beforeAll(async () => {
   folder = await mkdtemp(joinPath(tmpdir(), 'keytide direct '));
   hostile = await hostileRelay({
     async target(publicUrl) {
-      const database = { kind: 'pglite', folder: joinPath(folder, 'relay') } as const;
+      const database = folderDatabase(joinPath(folder, 'relay'));
       relay = await startRelay({ database, port: 0, publicUrl, clock, log: () => {} });
       return relay.url;
     },

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { createOrganisation, join as enter, type Lost } from '@keytide/client';
 import { nodePorts } from '@keytide/client/node';
 import { dataKeyPath, openDataKeyFile, startRelay, type Relay } from '@keytide/server-relay';
+import { folderDatabase } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { backUp } from '../../packages/server-relay/src/backup/back-up.ts';
 import { restore } from '../../packages/server-relay/src/backup/restore.ts';
@@ -28,7 +29,7 @@ afterAll(async () => {
 
 async function serve(name: string, port = 0): Promise<void> {
   relay = await startRelay({
-    database: { kind: 'pglite', folder: join(root, name) },
+    database: folderDatabase(join(root, name)),
     port,
     clock: { now: () => Date.now() + aheadMs },
     log: () => undefined,
@@ -50,7 +51,7 @@ function losses(...everybody: Person[]): Map<Person, Lost[]> {
 }
 
 test('a relay is lost and put back from an older copy: everybody goes on, and what was said since is said again', async () => {
-  const first = { kind: 'pglite', folder: join(root, 'first') } as const;
+  const first = folderDatabase(join(root, 'first'));
   await serve('first');
   const ports = nodePorts;
   const ada = await people.enters(

@@ -15,7 +15,13 @@ import {
   parseNote,
 } from '@keytide/key-directory';
 import { startRelay, type Relay } from '@keytide/server-relay';
-import { seededRandom, seededWorld, type SeededDevice, type SeededWorld } from '@keytide/testkit';
+import {
+  folderDatabase,
+  type SeededDevice,
+  seededRandom,
+  seededWorld,
+  type SeededWorld,
+} from '@keytide/testkit';
 import { appendLog, call, settle, tokenOf } from '../../packages/server-relay/test/relay-under-test.ts';
 
 /** An organisation on a relay whose key the test has, with devices that cosign when the test says so. */
@@ -57,7 +63,7 @@ export async function largeOrganisation(seed: string): Promise<LargeOrganisation
   const folder = await mkdtemp(join(tmpdir(), 'keytide-large-'));
   await writeFile(join(folder, 'relay-key'), RELAY_SEED, { mode: 0o600 });
   const relay = await startRelay({
-    database: { kind: 'pglite', folder },
+    database: folderDatabase(folder),
     port: 0,
     clock: world.clock,
     log: () => {},

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { connect } from '@keytide/client';
 import { nodePorts, openFileDeviceStore } from '@keytide/client/node';
 import { startRelay, type Relay } from '@keytide/server-relay';
-import { memoryDatabase } from '@keytide/testkit';
+import { folderDatabase, memoryDatabase } from '@keytide/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { EXIT } from '../src/exit-codes.ts';
 import { describeFailure } from '../src/failure.ts';
@@ -470,17 +470,17 @@ describe('keytide relay', () => {
 
 test('a relay that was put back to an older copy is given what it has lost, and goes on', async () => {
   const [live, old] = [join(folder, 'live'), join(folder, 'old')];
-  const first = await startRelay({ database: { kind: 'pglite', folder: live }, port: 0, log: () => {} });
+  const first = await startRelay({ database: folderDatabase(live), port: 0, log: () => {} });
   const port = Number(new URL(first.url).port);
   await json('gil', ['org', 'create', '--relay', first.url, '--name', 'gil']);
   await first.close();
   await cp(live, old, { recursive: true });
-  const second = await startRelay({ database: { kind: 'pglite', folder: live }, port, log: () => {} });
+  const second = await startRelay({ database: folderDatabase(live), port, log: () => {} });
   const { link } = await json('gil', ['invite']);
   await second.close();
   // Nobody else is to be waited for.
   const limits = { settleMs: 1 };
-  const third = await startRelay({ database: { kind: 'pglite', folder: old }, port, limits, log: () => {} });
+  const third = await startRelay({ database: folderDatabase(old), port, limits, log: () => {} });
   try {
     expect(await on('gil', ['members'])).toMatchObject({ code: EXIT.ok });
     await json('hal', ['join', String(link), '--name', 'hal']);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { asciiBytes, deviceId, encodeCbor, idBytes, orgId, toBase64Url } from '@keytide/crypto-core';
 import { nodePrimitives as primitives, nodeRandom as random } from '@keytide/crypto-core/node';
 import { openStore, startRelay, type Relay, type RelayStore } from '@keytide/server-relay';
-import { memoryDatabase, seededWorld } from '@keytide/testkit';
+import { folderDatabase, memoryDatabase, seededWorld } from '@keytide/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createAtRest } from '../src/at-rest.ts';
 import { localKeyWrapper } from '../src/key-wrapper.ts';
@@ -126,7 +126,7 @@ describe('a folder', () => {
   const world = seededWorld({ seed: 'at rest', members: 1 });
   const device = world.members[0].devices[0];
   const start = (): Promise<Relay> =>
-    startRelay({ database: { kind: 'pglite', folder }, port: 0, clock: world.clock, log: () => {} });
+    startRelay({ database: folderDatabase(folder), port: 0, clock: world.clock, log: () => {} });
 
   /** Which of these byte strings are in which file below the folder. */
   async function found(needles: Record<string, Uint8Array>): Promise<string[]> {

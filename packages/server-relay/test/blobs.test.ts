@@ -16,6 +16,7 @@ import {
 } from '@keytide/server-relay';
 import {
   blobStoreConformance,
+  folderDatabase,
   memoryDatabase,
   type SeededDevice,
   seededRandom,
@@ -198,7 +199,7 @@ test('the bytes of somebody who is not let in are not read', async () => {
 test('an upload goes on after a restart of the relay', async () => {
   const place = join(folder, 'restart');
   const own = seededWorld({ seed: 'blobs over a restart', members: 1 });
-  const start = () => relayUnderTest({ database: { kind: 'pglite', folder: place }, clock: own.clock });
+  const start = () => relayUnderTest({ database: folderDatabase(place), clock: own.clock });
   const before = relay;
   relay = await start();
   try {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { deviceId, groupId, orgId } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
-import { fakeClock, seededRandom } from '@keytide/testkit';
+import { fakeClock, folderDatabase, seededRandom } from '@keytide/testkit';
 import { expect, test } from 'vitest';
 import { watchClock, type Doubt } from '../src/clock-watch.ts';
 import { dataKeyPath, openDataKeyFile } from '../src/data-key-file.ts';
@@ -106,7 +106,7 @@ test('a doubt that could not be written down is found again', async () => {
 
 test('of two nodes that doubt, the longer doubt is the one that a restart finds', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'keytide-clock-'));
-  const database = { kind: 'pglite', folder } as const;
+  const database = folderDatabase(folder);
   const opened = await openStore(database, primitives, 0);
   const { clockDoubt: doubt } = opened;
   expect(await doubt.read()).toEqual({ leftMs: 0, seenDay: null });
@@ -124,7 +124,7 @@ test('of two nodes that doubt, the longer doubt is the one that a restart finds'
 
 test('a relay that is given no clock watches that of the machine', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'keytide-clock-'));
-  const database = { kind: 'pglite', folder } as const;
+  const database = folderDatabase(folder);
   const random = seededRandom('clock watch');
   const { store } = await openStore(database, primitives, 0);
   const wrapper = await openDataKeyFile(dataKeyPath(database), random, true);

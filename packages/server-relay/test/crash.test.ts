@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { toBase64Url, toHex } from '@keytide/crypto-core';
 import { headsOf, mapRoot, replay, treeRoot } from '@keytide/key-directory';
 import { startRelay } from '@keytide/server-relay';
-import { seededWorld } from '@keytide/testkit';
+import { folderDatabase, seededWorld } from '@keytide/testkit';
 import { expect, test } from 'vitest';
 import { directoryReader } from './directory-reader.ts';
 import { announceOf, appendOf } from './group.ts';
@@ -111,7 +111,7 @@ test('a second relay on the same data folder is refused while the first lives, a
       code: 'data-folder-locked',
       message: expect.stringContaining(String(first.pid)),
     });
-    const database = { kind: 'pglite', folder } as const;
+    const database = folderDatabase(folder);
     await expect(startRelay({ database, port: 0 })).rejects.toMatchObject({ code: 'data-folder-locked' });
     await first.kill();
     const second = await startRelay({ database, port: 0, log: () => undefined });

@@ -21,7 +21,13 @@ import {
   verifyInclusion,
 } from '@keytide/key-directory';
 import { startRelay, type DatabaseOptions, type Relay } from '@keytide/server-relay';
-import { seededWorld, startPostgres, type SeededDevice, type SeededWorld } from '@keytide/testkit';
+import {
+  folderDatabase,
+  type SeededDevice,
+  seededWorld,
+  type SeededWorld,
+  startPostgres,
+} from '@keytide/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { directoryReader, fetchBytes, keyOf, type DirectoryReader } from './directory-reader.ts';
 import { nextEntries } from './random-history.ts';
@@ -35,7 +41,7 @@ interface Place {
 async function onPglite(): Promise<Place> {
   const folder = await mkdtemp(join(tmpdir(), 'keytide-directory-'));
   return {
-    database: { kind: 'pglite', folder },
+    database: folderDatabase(folder),
     remove: () => rm(folder, { recursive: true, force: true }),
   };
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { deviceId, encodeUtf8, memberId, orgId, Secret, toHex } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { s3BlobStore, s3Bucket, type BlobName, type BlobStore } from '@keytide/server-relay';
-import { seededRandom, startTestS3, type TestS3 } from '@keytide/testkit';
+import { folderDatabase, seededRandom, startTestS3, type TestS3 } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { folderBlobStore } from '../src/blob-store.ts';
 import { createBlobs } from '../src/blobs.ts';
@@ -59,7 +59,7 @@ async function attachments(config: ReturnType<typeof parseConfig>): Promise<Find
 }
 
 test('attachments move from files into a bucket, from where it was broken off, and doctor says where they are not', async () => {
-  const database = { kind: 'pglite', folder } as const;
+  const database = folderDatabase(folder);
   const files = folderBlobStore(join(folder, 'blobs'));
   const { store } = await openStore(database, primitives, 0);
   const relay = createBlobs({ index: store, bytes: files, clock, limits: DEFAULT_LIMITS });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { toBase64Url, toHex, type Random } from '@keytide/crypto-core';
 import { nodePrimitives, nodeRandom } from '@keytide/crypto-core/node';
 import { startRelay, type LogEvent, type Relay } from '@keytide/server-relay';
-import { seededRandom, seededWorld } from '@keytide/testkit';
+import { folderDatabase, seededRandom, seededWorld } from '@keytide/testkit';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openRelayKey } from '../src/relay-key.ts';
 import { keyOf } from './directory-reader.ts';
@@ -81,7 +81,7 @@ test('a relay keeps its key over restarts, does not start without it, and never 
   const events: LogEvent[] = [];
   const start = (): Promise<Relay> =>
     startRelay({
-      database: { kind: 'pglite', folder },
+      database: folderDatabase(folder),
       port: 0,
       clock: world.clock,
       random: seededRandom('relay key'),

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { deviceId, idBytes, orgId } from '@keytide/crypto-core';
 import { nodePrimitives as primitives, nodeRandom as random } from '@keytide/crypto-core/node';
 import { openDataKeyFile, openStore, type KeyWrapper, type RelayStore } from '@keytide/server-relay';
-import { startTestAws, startTestVault, type TestAws, type TestVault } from '@keytide/testkit';
+import { folderDatabase, startTestAws, startTestVault, type TestAws, type TestVault } from '@keytide/testkit';
 import type { ClaimedPush } from '../src/push/store.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createAtRest, dataKeyContext } from '../src/at-rest.ts';
@@ -28,7 +28,7 @@ beforeAll(async () => {
   vault.addKey('keytide');
   folder = await mkdtemp(join(tmpdir(), 'keytide-rotate-'));
   await writeFile(join(folder, 'token'), vault.token, { mode: 0o600 });
-  const { store } = await openStore({ kind: 'pglite', folder: join(folder, 'relay') }, primitives, 0);
+  const { store } = await openStore(folderDatabase(join(folder, 'relay')), primitives, 0);
   const former = await openDataKeyFile(join(folder, 'former'), random, true);
   const wrapped = await former.wrap(dataKey, dataKeyContext(org, 1));
   await store.addDataKey(org, { number: 1, wrappingKey: former.keyName, wrapped });
@@ -73,7 +73,7 @@ test('the keys go from a file to KMS, and on to Vault', async () => {
   expect(lines[0]).toEqual({ event: 'rotating', moved: 0, left: 1 });
   expect(JSON.stringify(lines)).not.toContain(Buffer.from(idBytes(org)).toString('hex'));
   // What lies under the keys is as it was: how devices are told opens without the former wrapping keys.
-  const { store } = await openStore({ kind: 'pglite', folder: join(folder, 'relay') }, primitives, 0);
+  const { store } = await openStore(folderDatabase(join(folder, 'relay')), primitives, 0);
   const now = await openWrappingKeys({
     references: ['vault:transit/keytide'],
     environment: {},

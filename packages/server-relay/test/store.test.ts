@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { nodePrimitives } from '@keytide/crypto-core/node';
 import { openStore, type DatabaseOptions, type RelayStore } from '@keytide/server-relay';
-import { relayStoreConformance, startPostgres, type TestPostgres } from '@keytide/testkit';
+import { folderDatabase, relayStoreConformance, startPostgres, type TestPostgres } from '@keytide/testkit';
 import { afterAll, describe, expect, it } from 'vitest';
 import { openPostgres } from '../src/sql/postgres.ts';
 
@@ -25,7 +25,7 @@ async function underTest(database: DatabaseOptions) {
 
 async function onPglite() {
   folder = await mkdtemp(join(tmpdir(), 'keytide-store-'));
-  return underTest({ kind: 'pglite', folder });
+  return underTest(folderDatabase(folder));
 }
 
 async function onPostgres() {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { orgId } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
-import { memoryDatabase, seededRandom, seededWorld } from '@keytide/testkit';
+import { folderDatabase, memoryDatabase, seededRandom, seededWorld } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createOrganisations } from '../src/organisations.ts';
 import type { SqlDatabase } from '../src/sql/database.ts';
@@ -63,10 +63,10 @@ test('a database keeps its timeline for as long as it is what it was; in another
 test('a folder that is copied is not what it was, one that is renamed is', async () => {
   const root = await mkdtemp(join(tmpdir(), 'keytide-fingerprint-'));
   const print = (name: string) =>
-    fingerprintOf({ kind: 'pglite', folder: join(root, name) }, { query: () => Promise.resolve([]) });
+    fingerprintOf(folderDatabase(join(root, name)), { query: () => Promise.resolve([]) });
   try {
     await expect(print('none')).rejects.toMatchObject({ code: 'database-failed' });
-    const made = await openDatabase({ kind: 'pglite', folder: join(root, 'one') });
+    const made = await openDatabase(folderDatabase(join(root, 'one')));
     await made.close();
     const first = await print('one');
     expect(await print('one')).toBe(first);
@@ -92,7 +92,7 @@ async function copyOver(from: string, to: string): Promise<void> {
 test('what is put back over a folder is noticed, and a start alone changes nothing', async () => {
   const root = await mkdtemp(join(tmpdir(), 'keytide-marks-'));
   const [folder, copy] = [join(root, 'data'), join(root, 'copy')];
-  const options = { kind: 'pglite', folder } as const;
+  const options = folderDatabase(folder);
   const start = async (): Promise<string> => {
     const { store, timeline, beginServing: serves } = await openStore(options, primitives, 0);
     await serves(1);
@@ -143,7 +143,7 @@ test('what is put back over a folder is noticed, and a start alone changes nothi
 
 test('a start that fails uses up nothing of the minute that newer things wait', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'keytide-settle-'));
-  const options = { kind: 'pglite', folder } as const;
+  const options = folderDatabase(folder);
   const taken = createServer();
   const changedMs = async (): Promise<unknown> => {
     const opened = await openDatabase(options);

@@ -8,7 +8,6 @@ export { forgeMembershipLog, type RelayKey } from './hostile/membership-log.ts';
 export { hostileRelay, type HostileRelay, type HostileRelayOptions } from './hostile/relay.ts';
 export { keyWrapperConformance } from './key-wrapper-conformance.ts';
 export { startPostgres, type TestPostgres } from './postgres.ts';
-export { memoryDatabase } from './memory-database.ts';
 export { postgresProcesses } from './postgres-processes.ts';
 export { pushSenderConformance, type PushSenderUnderTest } from './push-sender-conformance.ts';
 export {
@@ -30,4 +29,5 @@ export { startTestS3, type TestS3, type TestS3Options } from './services/s3.ts';
 export type { KeyService, ServiceCall, ServiceFault } from './services/key-service.ts';
 export type { AwsCaller } from './services/sigv4-check.ts';
 export { startTestVault, type TestVault, type TestVaultOptions } from './services/vault.ts';
+export { folderDatabase, memoryDatabase } from './test-database.ts';
 export type { TestRunner } from './test-runner.ts';

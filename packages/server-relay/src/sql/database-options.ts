@@ -4,9 +4,10 @@ import type { Address } from './address.ts';
 export type DatabaseOptions =
   /**
    * The embedded default: single-node, survives the end of the process, is not safe against a power cut. The
-   * keys are `relay-key` and `data-key` in the folder, blobs in `blobs`.
+   * keys are `relay-key` and `data-key` in the folder, blobs in `blobs`. A folder without a database begins with the
+   * `template` of one in memory, if that file is there.
    */
-  | { readonly kind: 'pglite'; readonly folder: string }
+  | { readonly kind: 'pglite'; readonly folder: string; readonly template?: string | undefined }
   /**
    * For production. `url` as libpq takes it: postgres://user:password@host:port/name; or a function that answers with it,
    * so that another password counts for the connections from then on. The keys are in

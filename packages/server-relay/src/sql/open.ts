@@ -74,7 +74,7 @@ export function openDatabase(
 ): Promise<SqlDatabase> {
   switch (options.kind) {
     case 'pglite':
-      return openPglite(options.folder);
+      return openPglite(options.folder, options.template ?? null);
     case 'postgres':
       return openPostgres(
         options.url,

@@ -14,20 +14,21 @@ const IN_MEMORY = 'memory://';
 /**
  * PostgreSQL compiled into the process (PGlite), in a thread of its own because a batch blocks for
  * milliseconds. One process, one folder. Survives the end of the process at any moment, but does not wait
- * for the disk: a power cut can lose what was acknowledged.
+ * for the disk: a power cut can lose what was acknowledged. A new one begins with what is in the file `template`, if that
+ * is there.
  * @throws RelayError `data-folder-locked`, `database-failed`
  */
-export async function openPglite(folder: string): Promise<SqlDatabase> {
+export async function openPglite(folder: string, template: string | null = null): Promise<SqlDatabase> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const lock = await lockFolder(folder);
   const dataDir = join(folder, 'postgres');
   try {
-    if (!existsSync(dataDir)) await createIn(dataDir);
+    if (!existsSync(dataDir)) await createIn(dataDir, template);
   } catch (error) {
     await lock.release();
     throw error;
   }
-  return await openIn(dataDir, lock);
+  return await openIn({ dataDir, template: null }, lock);
 }
 
 /**
@@ -39,11 +40,11 @@ export async function openInMemory(
   template: string | null,
   prepare: ((database: SqlDatabase) => Promise<unknown>) | null,
 ): Promise<SqlDatabase> {
-  const isThere = template !== null && existsSync(template);
-  const thread = startThread({ dataDir: IN_MEMORY, template: isThere ? template : null });
+  const found = existing(template);
+  const thread = startThread({ dataDir: IN_MEMORY, template: found });
   const database = databaseOn(thread, null);
   try {
-    if (template === null || isThere || prepare === null) await database.query('select 1');
+    if (template === null || found !== null || prepare === null) await database.query('select 1');
     else {
       await prepare(database);
       await thread.ask({ kind: 'save', path: template });
@@ -55,17 +56,21 @@ export async function openInMemory(
   }
 }
 
+function existing(template: string | null): string | null {
+  return template !== null && existsSync(template) ? template : null;
+}
+
 /** Makes an empty database beside its place: whoever is killed meanwhile leaves none, rather than half of one. */
-async function createIn(dataDir: string): Promise<void> {
+async function createIn(dataDir: string, template: string | null): Promise<void> {
   const draft = `${dataDir}.new`;
   await rm(draft, { recursive: true, force: true });
-  const database = await openIn(draft, null);
+  const database = await openIn({ dataDir: draft, template: existing(template) }, null);
   await database.close();
   await rename(draft, dataDir);
 }
 
-async function openIn(dataDir: string, lock: FolderLock | null): Promise<SqlDatabase> {
-  const thread = startThread({ dataDir, template: null });
+async function openIn(start: WorkerStart, lock: FolderLock | null): Promise<SqlDatabase> {
+  const thread = startThread(start);
   const database = databaseOn(thread, lock);
   try {
     await database.query('select 1');

@@ -13,7 +13,7 @@ import {
   type KeyWrapper,
   type Relay,
 } from '@keytide/server-relay';
-import { seededWorld, startTestAws, type TestAws } from '@keytide/testkit';
+import { folderDatabase, seededWorld, startTestAws, type TestAws } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { call, settle, tokenOf } from '../relay-under-test.ts';
 import { accessTo } from './services.ts';
@@ -34,7 +34,7 @@ afterAll(async () => {
 const kms = (): KeyWrapper => awsKmsKeyWrapper({ keyArn: aws.keyArn, ...accessTo(aws) });
 const start = (wrapper?: KeyWrapper): Promise<Relay> =>
   startRelay({
-    database: { kind: 'pglite', folder },
+    database: folderDatabase(folder),
     port: 0,
     clock: world.clock,
     log: () => {},
@@ -52,7 +52,7 @@ test('a relay goes from its key file to KMS, and does not start without a key th
   await expect(start(kms())).rejects.toMatchObject({ code: 'data-key-missing' });
 
   const both = keyRing(kms(), await openDataKeyFile(join(folder, 'data-key')));
-  const { store } = await openStore({ kind: 'pglite', folder }, primitives, 0);
+  const { store } = await openStore(folderDatabase(folder), primitives, 0);
   expect(await rewrapKeys({ store, wrapper: both })).toEqual({ moved: 1, left: 0, damaged: [] });
   await store.close();
   await rm(join(folder, 'data-key'));

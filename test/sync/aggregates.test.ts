@@ -12,6 +12,7 @@ import {
 import { aggregateLedger, publishedReleases, publishRelease, releases } from '@keytide/client/aggregates';
 import { nodePorts } from '@keytide/client/node';
 import { startRelay, type Relay } from '@keytide/server-relay';
+import { memoryDatabase } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import { keptStore } from '../stories/chat-people.ts';
@@ -47,7 +48,7 @@ const ports: Ports = {
 };
 
 beforeAll(async () => {
-  relay = await startRelay({ database: { kind: 'memory' }, port: 0, log: () => {} });
+  relay = await startRelay({ database: memoryDatabase(), port: 0, log: () => {} });
   ada = await createOrganisation({ definition, ports, store, relayUrl: relay.url, handle: 'ada' });
   const joins = async (handle: string, role: 'admin' | 'member'): Promise<Device> => {
     const link = await ada.invite({ role });

@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startRelay, type Relay } from '@keytide/server-relay';
+import { memoryDatabase } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseDeclaration } from '../src/aggregate-declaration.ts';
 import { listAggregates } from '../src/commands/aggregates-list.ts';
@@ -26,7 +27,7 @@ let noted: string;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'keytide-aggregates-'));
-  relay = await startRelay({ database: { kind: 'memory' }, port: 0, log: () => {} });
+  relay = await startRelay({ database: memoryDatabase(), port: 0, log: () => {} });
   const lines = Array.from({ length: 40 }, (_, i) => {
     const kind = KINDS[i % 9 === 0 ? 1 : 2 * (i % 2)] as string;
     return `40.1,-75.3,${kind}: CASE ${i},2016-01-${10 + (i % 20)} ${10 + (i % 4)}:0${i % 10},AMBLER,${i} MAIN ST & OAK LN`;

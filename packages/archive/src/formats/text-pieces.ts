@@ -11,9 +11,12 @@ export async function* textPieces(
   let piece = '';
   for await (const text of texts) {
     piece += text;
-    if (piece.length < PIECE_UNITS) continue;
-    yield utf8(piece);
-    piece = '';
+    while (piece.length >= PIECE_UNITS) {
+      // Not between the halves of a surrogate pair.
+      const end = /[\ud800-\udbff]/.test(piece.charAt(PIECE_UNITS - 1)) ? PIECE_UNITS + 1 : PIECE_UNITS;
+      yield utf8(piece.slice(0, end));
+      piece = piece.slice(end);
+    }
   }
   if (piece !== '') yield utf8(piece);
 }

@@ -23,6 +23,7 @@ import { exportOrganisation, recordMerge } from '@keytide/client/export';
 import { nodePorts } from '@keytide/client/node';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { startRelay, type Relay } from '@keytide/server-relay';
+import { memoryDatabase } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 
@@ -48,7 +49,7 @@ let entries: OpenedEntries;
 
 beforeAll(async () => {
   folder = await mkdtemp(pathOf(tmpdir(), 'keytide-story-'));
-  relay = await startRelay({ database: { kind: 'memory' }, port: 0, log: () => {} });
+  relay = await startRelay({ database: memoryDatabase(), port: 0, log: () => {} });
   const options = { ports: nodePorts, relayUrl: relay.url };
   ada = await createOrganisation({ ...options, definition, store: memoryDeviceStore(), handle: 'ada' });
   const store = memoryDeviceStore();

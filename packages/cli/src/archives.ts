@@ -1,6 +1,7 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import { keepArchiving } from './commands/agent.ts';
 import { exportArchiveTo } from './commands/export.ts';
+import { showLedger } from './commands/ledger.ts';
 import { showArchiveStats } from './commands/stats.ts';
 import { verifyArchiveAt } from './commands/verify.ts';
 import type { Run } from './context.ts';
@@ -50,6 +51,16 @@ export function addArchives(program: Command, run: Run): void {
     .option('--once', 'one round now, whatever the schedule says, such as from cron')
     .option('--full', 'the next archive has everything, not only what came since the one before')
     .action((options) => run((context) => keepArchiving(context, options)));
+  program
+    .command('ledger')
+    .description('what is due for export when, what was exported, and by whose word the rest is gone')
+    .argument('[archive...]', 'archives, or their ZIP files: each is verified first')
+    .option('--quick', 'of the archives only their structure and signatures: reads no large file')
+    .option('--offline', 'what this device has, without asking the relay')
+    .option('--all', 'also what is deleted, and in order')
+    .option('--html <file>', 'write it as a page, to print or to keep; a new file')
+    .option('--csv <file>', 'write it as a table; a new file')
+    .action((paths, options) => run((context) => showLedger(context, paths, options)));
   program
     .command('stats')
     .description('what is in an archive, by its own word; needs no key, no device and no relay')

@@ -33,7 +33,7 @@ export const EXIT_MEANINGS: readonly (readonly [ExitCode, string])[] = [
   [EXIT.notProved, 'the file of evidence proves nothing'],
   [
     EXIT.alarm,
-    'the audit found what no device of yours has done, or the drill shares that are not good, or too few',
+    'the audit found what no device of yours has done, the drill shares that are not good, or too few, or the ledger what nobody may do',
   ],
   [EXIT.unsound, 'the archive is not whole, or not what was written'],
   [EXIT.interrupted, 'ended by Ctrl-C'],

@@ -109,6 +109,37 @@ test('what is chosen is exported, and the relay is told of nothing', async () =>
     ['--recipient', 'age1pq1'],
   ])
     expect((await on('ada', ['export', at('e'), '--recipient', recipient, ...wrong])).code).toBe(EXIT.usage);
+  // The archive of before, the one that was damaged, and the one with a filter.
+  const ledger = [
+    'ledger',
+    at('a'),
+    at('c'),
+    at('d'),
+    '--html',
+    at('ledger.html'),
+    '--csv',
+    at('ledger.csv'),
+  ];
+  const seen = await on('ada', ledger);
+  expect(seen).toMatchObject({
+    code: EXIT.ok,
+    said: {
+      relayAsked: true,
+      archives: [{ counts: true }, { counts: false }, { counts: false, filtered: true }],
+      findings: [{ code: 'archive-refused', weight: 'note', detail: 'unsound' }],
+    },
+  });
+  const [first] = seen.said.rows;
+  expect(first).toMatchObject({ firstSeq: 1, state: 'released', todo: null, receipt: null });
+  expect(first.acknowledged).toMatchObject([{ handle: 'ada', ofLog: true }]);
+  expect(first.archives).toEqual([seen.said.archives[0].id]);
+  expect(await readFile(at('ledger.html'), 'utf8')).toContain('exported: goes when it is due');
+  expect((await readFile(at('ledger.csv'), 'utf8')).split('\r\n')).toHaveLength(seen.said.rows.length + 2);
+  expect(await on('ada', ['ledger', '--offline', '--html', at('ledger.html')])).toMatchObject({
+    code: EXIT.usage,
+    failed: { error: { code: 'file-exists' } },
+  });
+  expect((await on('bob', ['ledger'])).code).toBe(EXIT.refused);
   expect((await readFile(join(at('d'), 'data/README-DECRYPT.txt'), 'utf8')).length).toBeGreaterThan(100);
 }, 120_000);
 

@@ -10,6 +10,13 @@ export type ArchiveErrorCode =
   | 'missing-file' // an archive without a file that it is to have
   | 'unexpected-file' // a file that no archive has, or that this one does not list
   | 'destination-full' // no room for the next file; what was written stays, and the export goes on from there
+  | 'destination-failed' // the place gave no answer, several times; what was written stays, and the export goes on from there
+  | 'destination-refused' // the place says no for a reason that is not known here
+  | 'bad-address' // a bucket, region, endpoint or place in it that is none, or that is elsewhere
+  | 'bucket-missing' // there is no such bucket: make it, or name another
+  | 'access-denied' // credentials that are none, are over, or may not do this
+  | 'clock-skew' // the clock of this machine is too wrong for the service
+  | 'no-object-lock' // files were to be locked in a bucket that was made without object lock
   | 'not-empty' // something else is where the archive is to be
   | 'other-export' // an export with other options was begun in this place
   | 'other-log' // the log is not the one that the archive before has

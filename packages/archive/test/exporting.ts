@@ -1,6 +1,12 @@
 import { nodePrimitives as primitives, nodeRandom } from '@keytide/crypto-core/node';
 import { seededRandom } from '@keytide/testkit';
-import { hybridIdentity, openAge, type Destination, type ExportOptions } from '../src/index.ts';
+import {
+  hybridIdentity,
+  openAge,
+  type ArchiveFiles,
+  type Destination,
+  type ExportOptions,
+} from '../src/index.ts';
 import { readLines } from '../src/container/json-lines.ts';
 import type { MemoryDestination } from './memory-destination.ts';
 import { worldSource, type Said, type WorldSource } from './world-source.ts';
@@ -41,13 +47,15 @@ export function optionsFor(source: WorldSource, destination: Destination): Expor
 }
 
 /** What a file says: the lines of sealed ones and of others, by name; without what differs from one sealing to the next. */
-export async function contentOf({ files }: MemoryDestination): Promise<Map<string, unknown>> {
+export async function contentOf(files: Pick<ArchiveFiles, 'list' | 'read'>): Promise<Map<string, unknown>> {
+  const names: string[] = [];
+  for await (const { name } of files.list()) names.push(name);
   const content = new Map<string, unknown>();
-  for (const [name, bytes] of [...files].toSorted()) {
-    if (name.startsWith('data/attachments/')) content.set(name, await opened(bytes));
-    else if (name.endsWith('.age'))
-      content.set(name, await linesOf(openAge([bytes], { primitives, identities })));
-    else if (name.startsWith('data/')) content.set(name, bytes);
+  for (const name of names.toSorted()) {
+    const sealed = (): AsyncIterable<Uint8Array> => openAge(files.read(name), { primitives, identities });
+    if (name.startsWith('data/attachments/')) content.set(name, await bytesOf(sealed()));
+    else if (name.endsWith('.age')) content.set(name, await linesOf(sealed()));
+    else if (name.startsWith('data/')) content.set(name, await bytesOf(files.read(name)));
   }
   return content;
 }
@@ -60,9 +68,9 @@ export async function segmentLines(destination: MemoryDestination): Promise<unkn
   );
 }
 
-async function opened(bytes: Uint8Array): Promise<Uint8Array> {
+async function bytesOf(bytes: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
-  for await (const piece of openAge([bytes], { primitives, identities })) pieces.push(piece.slice());
+  for await (const piece of bytes) pieces.push(piece.slice());
   return new Uint8Array(Buffer.concat(pieces));
 }
 

@@ -8,9 +8,11 @@ export interface MemoryDestination extends Destination {
   readonly files: Map<string, Uint8Array>;
 }
 
-/** @param onWrite called before each change; what it throws is what the place throws */
-export function memoryDestination(onWrite: () => void = () => {}): MemoryDestination {
-  const files = new Map<string, Uint8Array>();
+/** @param onWrite called before each change, with the size of what is written; what it throws is what the place throws */
+export function memoryDestination(
+  onWrite: (sizeBytes: number) => void = () => {},
+  files: Map<string, Uint8Array> = new Map(),
+): MemoryDestination {
   const at = (name: string): Uint8Array => {
     known(name);
     const bytes = files.get(name);
@@ -30,14 +32,14 @@ export function memoryDestination(onWrite: () => void = () => {}): MemoryDestina
       known(name);
       const pieces: Uint8Array[] = [];
       for await (const piece of bytes) pieces.push(piece.slice());
-      onWrite();
       const whole = concatBytes(...pieces);
+      onWrite(whole.length);
       files.set(name, whole);
       return digestOf(whole);
     },
     async remove(name) {
       known(name);
-      onWrite();
+      onWrite(0);
       files.delete(name);
     },
   };

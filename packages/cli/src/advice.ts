@@ -149,9 +149,28 @@ const ADVICE: Readonly<Record<string, Readonly<Record<string, Advice>>>> = {
     'unexpected-file': usage('It is no archive, or a damaged one: get another copy.'),
     'unsupported-version': usage('Update keytide: it was made by a newer one.'),
     'destination-full': unexpected('Make room and run the same command again: it goes on from there.'),
+    'destination-failed': unreachable(
+      'Check the network, and run the same command again: it goes on from there.',
+    ),
+    'destination-refused': refused(
+      'Look at the settings of the bucket; the service may not do what is needed.',
+    ),
+    'bad-address': usage(
+      'Check the bucket and the place, AWS_REGION and AWS_ENDPOINT_URL: https, and the region of the bucket.',
+    ),
+    'bucket-missing': usage('Make the bucket, or name another; AWS_ENDPOINT_URL says where it is.'),
+    'access-denied': refused(
+      'Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, and what they may do (docs/guides/archive.md).',
+    ),
+    'clock-skew': refused('Set the clock of this machine, and run the command again.'),
+    'no-object-lock': usage('Take a bucket that was made with object lock, or leave --lock-until out.'),
     'source-damaged': unexpected('Run the command again; if it stays, export to another folder.'),
   },
   RelayError: {
+    'secret-missing': usage('Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.'),
+    'secret-unusable': usage('Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN.'),
+    'key-service-failed': unreachable('The role of this machine gives no credentials: try again.'),
+    'key-service-refused': refused('The role of this machine gives no credentials: look at what it may do.'),
     'data-folder-locked': locked('Stop the relay that uses this folder, or give another --data.'),
     'database-in-use': locked('Stop the other relay, or give another database.'),
     'relay-key-missing': unexpected(

@@ -1,10 +1,14 @@
 import { stat } from 'node:fs/promises';
 import type { ArchiveFiles, Destination } from '@keytide/archive';
-import { folderDestination, openZip } from '@keytide/archive/node';
+import { folderDestination, openZip, type ObjectLock } from '@keytide/archive/node';
+import { bucketAt } from './archive-bucket.ts';
+import { usageError } from './usage.ts';
 import { withFolderLock } from './folder-lock.ts';
 
-/** Reads an archive where it is: a folder, or a ZIP file. @throws what the system says; ArchiveError `malformed` */
+/** Reads an archive where it is: a folder, a ZIP file, or `s3://BUCKET/PLACE`. @throws what the system says; ArchiveError `malformed` */
 export async function withArchive<T>(path: string, work: (files: ArchiveFiles) => Promise<T>): Promise<T> {
+  const bucket = bucketAt(path);
+  if (bucket !== null) return await work(bucket);
   if ((await stat(path)).isDirectory()) return await work(folderDestination(path));
   const zip = await openZip(path);
   try {
@@ -15,13 +19,18 @@ export async function withArchive<T>(path: string, work: (files: ArchiveFiles) =
 }
 
 /**
- * Works with an archive where it is written: a folder, which is made with its first file. Nobody else of this machine
- * writes there meanwhile.
- * @throws CliError `place-in-use`; what `work` throws
+ * Works with an archive where it is written: a folder, which is made with its first file, or `s3://BUCKET/PLACE`, whose
+ * files can be locked. Nobody else of this machine writes to the folder meanwhile.
+ * @throws CliError `place-in-use`, `usage` for a lock elsewhere; what `work` throws
  */
 export async function withDestination<T>(
   path: string,
   work: (destination: Destination) => Promise<T>,
+  objectLock?: ObjectLock,
 ): Promise<T> {
+  const bucket = bucketAt(path, objectLock);
+  if (bucket !== null) return await work(bucket);
+  if (objectLock !== undefined)
+    throw usageError('only a bucket locks files', 'Give the place as s3://BUCKET/PLACE.');
   return await withFolderLock(path, () => work(folderDestination(path)));
 }

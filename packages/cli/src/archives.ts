@@ -1,4 +1,4 @@
-import { InvalidArgumentError, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { keepArchiving } from './commands/agent.ts';
 import { exportArchiveTo } from './commands/export.ts';
 import { showLedger } from './commands/ledger.ts';
@@ -11,7 +11,7 @@ export function addArchives(program: Command, run: Run): void {
   program
     .command('export')
     .description('write an archive of everything that this device has; run again after a stop, it goes on')
-    .argument('<folder>', 'where it goes; made when missing')
+    .argument('<place>', 'where it goes: a folder, made when missing, or s3://BUCKET/PLACE')
     .option('--since <folder>', 'the archive before: only what came since')
     .option(
       '--recipient <key>',
@@ -23,17 +23,23 @@ export function addArchives(program: Command, run: Run): void {
     .option('--collection <name>', 'only this collection; again for more', several, [])
     .option('--from <date>', 'only from then on, such as 2026-03-01, UTC', parseTime)
     .option('--to <date>', 'only before then', parseTime)
+    .option('--lock-until <date>', 'in a bucket with object lock: nobody deletes it before then', parseTime)
+    .addOption(
+      new Option('--lock-mode <mode>', 'with --lock-until: whether those who may can lift it')
+        .choices(['governance', 'compliance'])
+        .default('governance'),
+    )
     .option('--offline', 'what this device has, without asking the relay')
     .option(
       '--acknowledge',
       'tell the relay that it may forget, also what could not be read for want of keys',
     )
     .option('--no-acknowledge', 'do not tell the relay that it may forget at its time')
-    .action((folder, options) => run((context) => exportArchiveTo(context, folder, options)));
+    .action((place, options) => run((context) => exportArchiveTo(context, place, options)));
   program
     .command('verify')
     .description('say whether an archive is whole and true; needs no device and no relay, and no key')
-    .argument('<folder>', 'the archive, or its ZIP file')
+    .argument('<place>', 'the archive: a folder, a ZIP file, or s3://BUCKET/PLACE')
     .option('--quick', 'only its structure and signatures: reads no large file')
     .option('--sample <share>', 'with --key: opens so much of what is sealed, such as 5%', parseShare)
     .option('--full', 'with --key: opens all that is sealed, as it does without --sample')
@@ -43,7 +49,7 @@ export function addArchives(program: Command, run: Run): void {
     )
     .option('--previous <folder>', 'the archive that it is to go on from')
     .option('--org <id>', 'the organisation that it is to be of, as `keytide status` shows it')
-    .action((folder, options) => run((context) => verifyArchiveAt(context, folder, options)));
+    .action((place, options) => run((context) => verifyArchiveAt(context, place, options)));
   program
     .command('agent')
     .description('make archives on schedule, unattended: exports, copies, verifies, tells the relay')
@@ -64,8 +70,8 @@ export function addArchives(program: Command, run: Run): void {
   program
     .command('stats')
     .description('what is in an archive, by its own word; needs no key, no device and no relay')
-    .argument('<folder>', 'the archive, or its ZIP file')
-    .action((folder) => run((context) => showArchiveStats(context, folder)));
+    .argument('<place>', 'the archive: a folder, a ZIP file, or s3://BUCKET/PLACE')
+    .action((place) => run((context) => showArchiveStats(context, place)));
 }
 
 function several(value: string, before: readonly string[]): readonly string[] {

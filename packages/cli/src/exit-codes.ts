@@ -23,7 +23,7 @@ export const EXIT_MEANINGS: readonly (readonly [ExitCode, string])[] = [
   [EXIT.unexpected, 'something unexpected; KEYTIDE_DEBUG=1 shows more'],
   [EXIT.usage, 'the command, a value or a file cannot be used as given'],
   [EXIT.locked, 'wrong passphrase, or a store that is in use or damaged'],
-  [EXIT.unreachable, 'the relay cannot be reached'],
+  [EXIT.unreachable, 'the relay, or the bucket of an archive, cannot be reached'],
   [
     EXIT.refused,
     'refused: no member, no right, no valid invite, not enough approvals, or too few admins online lately',

@@ -2,6 +2,7 @@ import { glob, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { printIdentity, printRecipient } from '@keytide/archive';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
+import { startTestS3 } from '@keytide/testkit';
 import { afterAll, expect, test } from 'vitest';
 import { EXIT } from '../src/exit-codes.ts';
 import { paceText } from '../src/progress.ts';
@@ -141,6 +142,50 @@ test('what is chosen is exported, and the relay is told of nothing', async () =>
   });
   expect((await on('bob', ['ledger'])).code).toBe(EXIT.refused);
   expect((await readFile(join(at('d'), 'data/README-DECRYPT.txt'), 'utf8')).length).toBeGreaterThan(100);
+}, 120_000);
+
+test('a bucket is a place like a folder', async () => {
+  const s3 = await startTestS3({ now: () => Date.now() });
+  try {
+    const { accessKeyId, secretAccessKey } = s3.caller();
+    const access = { AWS_ENDPOINT_URL: s3.url, AWS_REGION: s3.region };
+    const env = { ...access, AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey };
+    const place = `s3://${s3.bucket}/archives/a`;
+    const locked = [
+      'export',
+      place,
+      '--recipient',
+      recipient,
+      '--no-acknowledge',
+      '--lock-until',
+      '2999-01-01',
+    ];
+    expect(await on('ada', locked, '', env)).toMatchObject({
+      code: EXIT.usage,
+      failed: { error: { code: 'no-object-lock' } },
+    });
+    s3.lockObjects('taken');
+    const { said } = await on('ada', locked, '', env);
+    expect(said).toMatchObject({ archive: place, verdict: 'sound' });
+    expect(s3.objects.get('archives/a/bagit.txt')?.headers).toMatchObject({
+      'x-amz-object-lock-mode': 'GOVERNANCE',
+      'x-amz-object-lock-retain-until-date': '2999-01-01T00:00:00.000Z',
+    });
+    expect((await on('nobody', ['verify', `${place}/`], '', env)).said).toMatchObject({ verdict: 'sound' });
+    expect((await on('nobody', ['stats', place], '', env)).said.id).toBe(said.id);
+    for (const [at, changes, code, exit] of [
+      [place, { AWS_SECRET_ACCESS_KEY: 'another' }, 'access-denied', EXIT.refused],
+      [place, { AWS_SECRET_ACCESS_KEY: '' }, 'secret-missing', EXIT.usage],
+      ['s3://no-such-bucket/a', {}, 'bucket-missing', EXIT.usage],
+      [`s3://${s3.bucket}/a?b`, {}, 'bad-address', EXIT.usage],
+    ] as const)
+      expect(await on('nobody', ['verify', at], '', { ...env, ...changes })).toMatchObject({
+        code: exit,
+        failed: { error: { code } },
+      });
+  } finally {
+    await s3.close();
+  }
 }, 120_000);
 
 test.each([

@@ -13,8 +13,8 @@ export async function openPeople() {
     folder,
     relay,
     /** Runs a command as somebody: its exit code, and the last that it said to programs on either stream. */
-    async on(name: string, args: readonly string[], stdin = '') {
-      const env = { KEYTIDE_HOME: join(folder, name), KEYTIDE_PASSPHRASE: 'correct horse battery' };
+    async on(name: string, args: readonly string[], stdin = '', more: Readonly<Record<string, string>> = {}) {
+      const env = { KEYTIDE_HOME: join(folder, name), KEYTIDE_PASSPHRASE: 'correct horse battery', ...more };
       const { code, stdout, stderr } = await runKeytide(['--json', ...args], { env, stdin });
       // oxlint-disable-next-line no-explicit-any
       const parsed = (text: string): any => JSON.parse(text.trimEnd().split('\n').at(-1) || 'null');

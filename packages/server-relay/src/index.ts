@@ -60,7 +60,7 @@ export { keyRing } from './keys/key-ring.ts';
 export { rewrapKeys, type RewrapOptions, type RewrapProgress, type RewrapResult } from './keys/rewrap.ts';
 export { secretReader, secretText, type ReadSecret, type SecretSources } from './keys/secrets.ts';
 export { CALL_LIMITS, type CallLimits } from './keys/service-call.ts';
-export type { AwsCredentials } from './keys/sigv4.ts';
+export type { AwsCredentials } from '@keytide/crypto-core/node';
 export {
   s3Bucket,
   type PutCondition,

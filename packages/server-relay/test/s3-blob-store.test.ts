@@ -114,7 +114,7 @@ test('what may pass is asked again, what does not is told by its name, and nothi
   for (const [changes, reason] of [
     [{ bucket: 'no-such-bucket' }, 'NoSuchBucket'],
     [{ region: 'us-east-1' }, 'SignatureDoesNotMatch'],
-    [{ clock: { now: () => Date.now() - 3_600_000 } }, 'SignatureDoesNotMatch'],
+    [{ clock: { now: () => Date.now() - 3_600_000 } }, 'RequestTimeTooSkewed'],
     [{ endpoint: 'http://127.0.0.1:1' }, 'unreachable'],
   ] as const)
     for (const work of [

@@ -8,6 +8,8 @@ import type { TestRunner } from './test-runner.ts';
 export interface DestinationUnderTest {
   /** Opens the place once more: what was durable is there. */
   open(): Promise<Destination>;
+  /** Leaves room for about so many bytes more; `null`: for enough. */
+  leaveRoom(sizeBytes: number | null): Promise<void> | void;
 }
 
 const README = 'data/README-DECRYPT.txt';
@@ -21,6 +23,9 @@ export function destinationConformance(
   { describe, it }: TestRunner,
 ): void {
   const random = seededRandom(`destination ${name}`);
+  const third = random(3_000_000);
+  /** More than goes into one request to a service. */
+  const large = [third, random(1), third, third, random(70_000)];
 
   describe(`Destination: ${name}`, () => {
     it('is empty at first', async () => {
@@ -32,7 +37,7 @@ export function destinationConformance(
       const destination = await place.open();
       const files = new Map([
         [README, [Uint8Array.of(1, 2), new Uint8Array(), Uint8Array.of(3)]],
-        [BLOB, [random(3_000_000), random(1), random(70_000)]],
+        [BLOB, large],
         [SEGMENT, []],
       ]);
       for (const [file, pieces] of files) {
@@ -64,7 +69,8 @@ export function destinationConformance(
       const destination = await place.open();
       await destination.write(README, [Uint8Array.of(1)]);
       for (const file of [README, BLOB])
-        await assert.rejects(destination.write(file, brokenOff(random(100_000))), { message: 'broken off' });
+        for (const pieces of [[random(100_000)], large])
+          await assert.rejects(destination.write(file, brokenOff(pieces)), { message: 'broken off' });
       for (const opened of [destination, await place.open()]) {
         assert.deepEqual(await namesIn(opened), [README]);
         assert.deepEqual(await readAll(opened, README), Uint8Array.of(1));
@@ -73,9 +79,27 @@ export function destinationConformance(
     it('goes on after a failure', async () => {
       const place = await makePlace();
       const destination = await place.open();
-      await assert.rejects(destination.write(BLOB, brokenOff(random(10))));
+      await assert.rejects(destination.write(BLOB, brokenOff([random(10)])));
       await destination.write(BLOB, [Uint8Array.of(4)]);
       assert.deepEqual(await readAll(await place.open(), BLOB), Uint8Array.of(4));
+    });
+    it('says that it is full, keeps what is there, and goes on when there is room', async () => {
+      const place = await makePlace();
+      const destination = await place.open();
+      await destination.write(README, [Uint8Array.of(1)]);
+      await destination.write(SEGMENT, [Uint8Array.of(2)]);
+      await place.leaveRoom(50_000);
+      try {
+        for (const file of [README, BLOB])
+          await assert.rejects(destination.write(file, large), { code: 'destination-full' });
+        assert.deepEqual(await namesIn(await place.open()), [README, SEGMENT]);
+        assert.deepEqual(await readAll(destination, README), Uint8Array.of(1));
+      } finally {
+        await place.leaveRoom(null);
+      }
+      await destination.write(BLOB, large);
+      assert.deepEqual(await readAll(await place.open(), BLOB), joined(large));
+      assert.deepEqual(await readAll(await place.open(), SEGMENT), Uint8Array.of(2));
     });
     it('removes a file, and says nothing where there is none', async () => {
       const place = await makePlace();
@@ -130,8 +154,8 @@ async function* streamOf(pieces: readonly Uint8Array[]): AsyncGenerator<Uint8Arr
   yield* pieces;
 }
 
-async function* brokenOff(start: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield start;
+async function* brokenOff(pieces: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
+  yield* pieces;
   throw new Error('broken off');
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { destinationConformance } from '@keytide/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { folderDestination } from '../../src/node.ts';
+import { leaveRoom } from './full-disk.ts';
 
 const README = 'data/README-DECRYPT.txt';
 let home: string;
@@ -22,7 +23,7 @@ destinationConformance(
   'a folder',
   async () => {
     const folder = newFolder();
-    return { open: async () => folderDestination(folder) };
+    return { open: async () => folderDestination(folder), leaveRoom };
   },
   { describe, it },
 );

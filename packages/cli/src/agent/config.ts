@@ -27,7 +27,9 @@ const MINUTE_MS = 60_000;
 const shape = {
   destinations: z
     .tuple([z.string().min(1)], z.string().min(1))
-    .describe('a list of folders: archives are made in the first, and copied to the others'),
+    .describe(
+      'a list of folders, or of s3://BUCKET/PLACE: archives are made in the first, and copied to the others',
+    ),
   needed: z
     .int()
     .min(1)

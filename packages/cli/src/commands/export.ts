@@ -8,6 +8,7 @@ import {
   type ExportProgress,
   type SignedManifest,
 } from '@keytide/archive';
+import type { ObjectLock } from '@keytide/archive/node';
 import {
   acknowledgeArchive,
   acknowledgedThrough,
@@ -37,6 +38,9 @@ export interface ExportChoice {
   readonly from?: number;
   readonly to?: number;
   readonly offline?: true;
+  /** With a bucket; milliseconds since 1970. */
+  readonly lockUntil?: number;
+  readonly lockMode: 'governance' | 'compliance';
   /** Left out: unless something could not be read for want of keys. */
   readonly acknowledge?: boolean;
 }
@@ -47,15 +51,17 @@ type Told = Acknowledgement | 'not-asked' | 'offline' | 'keys-missing' | 'unsoun
 /** `keytide export`: an archive of everything, or of what is chosen. Stopped, the same command goes on. */
 export async function exportArchiveTo(
   context: Context,
-  folder: string,
+  place: string,
   choice: ExportChoice,
 ): Promise<ExitCode> {
-  return await withDestination(folder, (destination) => exportInto(context, { folder, destination }, choice));
+  const work = (destination: Destination): Promise<ExitCode> =>
+    exportInto(context, { place, destination }, choice);
+  return await withDestination(place, work, lockOf(choice));
 }
 
 async function exportInto(
   context: Context,
-  { folder, destination }: { folder: string; destination: Destination },
+  { place, destination }: { place: string; destination: Destination },
   choice: ExportChoice,
 ): Promise<ExitCode> {
   const { output, signal } = context;
@@ -79,7 +85,7 @@ async function exportInto(
         ...{ org, ...(since === null ? {} : { previous: since }) },
       });
       const told = verdict === 'sound' ? await tellRelay(client, stats, choice) : 'unsound';
-      output.result({ archive: folder, ...summaryOf(stats), verdict, relay: told }, [
+      output.result({ archive: place, ...summaryOf(stats), verdict, relay: told }, [
         ...summaryLines(stats),
         `${'verified'.padEnd(12)} ${verdict}`,
         `${'relay'.padEnd(12)} ${TOLD[told]}`,
@@ -87,9 +93,16 @@ async function exportInto(
       return verdict === 'sound' ? EXIT.ok : EXIT.unsound;
     });
   } catch (error) {
-    if (signal.aborted) output.note(`Stopped. What is whole stays in ${folder}: the same command goes on.`);
+    if (signal.aborted) output.note(`Stopped. What is whole stays in ${place}: the same command goes on.`);
     throw error;
   }
+}
+
+/** @throws CliError `usage` */
+function lockOf({ lockUntil, lockMode }: ExportChoice): ObjectLock | undefined {
+  if (lockUntil === undefined) return undefined;
+  if (lockUntil <= Date.now()) throw usageError('--lock-until is over', 'Give a date to come.');
+  return { mode: lockMode === 'compliance' ? 'COMPLIANCE' : 'GOVERNANCE', untilMs: lockUntil };
 }
 
 /** Whether this very export is whole, and was stopped before the relay was told. */

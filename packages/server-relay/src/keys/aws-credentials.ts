@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { encodeUtf8, Secret, type Random } from '@keytide/crypto-core';
-import { nodeRandom } from '@keytide/crypto-core/node';
+import { nodeRandom, type AwsCredentials } from '@keytide/crypto-core/node';
 import { z } from 'zod';
 import type { Clock } from '../clock.ts';
 import { RelayError } from '../errors.ts';
@@ -15,7 +15,6 @@ import {
   serviceRefused,
   type CallLimits,
 } from './service-call.ts';
-import type { AwsCredentials } from './sigv4.ts';
 
 /** Where credentials of AWS are looked for. */
 export interface AwsCredentialOptions {

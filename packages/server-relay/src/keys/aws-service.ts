@@ -1,5 +1,5 @@
 import type { Primitives, Random } from '@keytide/crypto-core';
-import { nodePrimitives, nodeRandom } from '@keytide/crypto-core/node';
+import { nodePrimitives, nodeRandom, signAwsRequest, type AwsCredentials } from '@keytide/crypto-core/node';
 import { z } from 'zod';
 import type { Clock } from '../clock.ts';
 import { RelayError } from '../errors.ts';
@@ -13,7 +13,6 @@ import {
   serviceRefused,
   type CallLimits,
 } from './service-call.ts';
-import { signAwsRequest, type AwsCredentials } from './sigv4.ts';
 
 /** How AWS is reached. */
 export interface AwsAccess {

@@ -1,5 +1,5 @@
 import { toHex } from '@keytide/crypto-core';
-import { nodePrimitives, nodeRandom } from '@keytide/crypto-core/node';
+import { nodePrimitives, nodeRandom, signAwsRequest } from '@keytide/crypto-core/node';
 import { RelayError } from '../errors.ts';
 import type { AwsAccess } from './aws-service.ts';
 import {
@@ -11,7 +11,6 @@ import {
   type CallLimits,
   type ServiceAnswer,
 } from './service-call.ts';
-import { signAwsRequest } from './sigv4.ts';
 
 /** Where a bucket is, and who uses it: of AWS, or of any service that speaks S3 and knows conditional writes. */
 export interface S3Access extends AwsAccess {

@@ -1,7 +1,7 @@
 import { encodeUtf8, Secret } from '@keytide/crypto-core';
 import { awsCredentials } from '../keys/aws-credentials.ts';
 import { s3Bucket, type S3Access, type S3Bucket } from '../keys/s3-bucket.ts';
-import type { AwsCredentials } from '../keys/sigv4.ts';
+import type { AwsCredentials } from '@keytide/crypto-core/node';
 import type { Config } from './config-schema.ts';
 import { readConfigSecrets, type Environment } from './config-secrets.ts';
 

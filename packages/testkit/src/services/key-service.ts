@@ -10,7 +10,9 @@ export type ServiceFault =
   | 'garbage' // answers 200 with what is no JSON
   | 'nonsense' // answers 200 with JSON of another shape
   | 'endless' // answers 200 and never stops
-  | 'redirect'; // sends the caller elsewhere
+  | 'redirect' // sends the caller elsewhere
+  | 'lost' // does what it is asked, and ends the connection without an answer
+  | 'half'; // does what it is asked, and ends the connection in the middle of its true answer
 
 /** A request that a service got. */
 export interface ServiceCall {
@@ -35,6 +37,8 @@ export interface KeyService {
   readonly calls: readonly ServiceCall[];
   /** The next calls fail like this, one each, before anything else is looked at. */
   fail(...faults: readonly ServiceFault[]): void;
+  /** After so many more calls, all fail like this; `null`: no more faults, also none that are due. */
+  failAfter(calls: number, fault: ServiceFault | null): void;
   close(): Promise<void>;
 }
 
@@ -45,22 +49,40 @@ export async function startKeyService(
 ): Promise<KeyService> {
   const calls: ServiceCall[] = [];
   const due: ServiceFault[] = [];
+  let later: { calls: number; readonly fault: ServiceFault } | null = null;
+  const nextFault = (): ServiceFault | undefined => {
+    if (later !== null && later.calls === 0) return later.fault;
+    if (later !== null) later.calls -= 1;
+    return due.shift();
+  };
   const server = createServer((request, response) => {
+    const gone = (): void => void response.destroy();
     void readCall(request).then((call) => {
       calls.push(call);
       const send = (reply: ServiceReply): void => {
         const isBytes = reply.body instanceof Uint8Array;
         const type = isBytes ? 'application/octet-stream' : 'application/json';
-        response.writeHead(reply.status, { 'content-type': type, ...reply.headers });
+        const length = isBytes ? { 'content-length': (reply.body as Uint8Array).length } : {};
+        response.writeHead(reply.status, { 'content-type': type, ...length, ...reply.headers });
         response.end(isBytes ? reply.body : JSON.stringify(reply.body));
       };
-      const fault = due.shift();
+      const fault = nextFault();
       if (fault === undefined) return send(answer(call));
       if (fault === 'throttle') return send(throttled);
       if (fault === 'broken') return send({ status: 500, body: { errors: ['internal error'] } });
       if (fault === 'nonsense') return send({ status: 200, body: { data: [1], KeyId: 7, auth: null } });
       if (fault === 'garbage') return void response.writeHead(200).end('<html>Bad Gateway</html>');
       if (fault === 'redirect') return void response.writeHead(307, { location: `${url}/elsewhere` }).end();
+      if (fault === 'lost') {
+        answer(call);
+        return void response.destroy();
+      }
+      if (fault === 'half') {
+        const { status, body, headers } = answer(call);
+        const bytes = body as Uint8Array;
+        response.writeHead(status, { ...headers, 'content-length': bytes.length });
+        response.write(bytes.subarray(0, bytes.length / 2), () => response.destroy());
+      }
       if (fault === 'cut') {
         response.writeHead(200, { 'content-length': '1000' });
         response.write('{"data":', () => response.destroy());
@@ -73,7 +95,7 @@ export async function startKeyService(
         response.on('drain', more);
         more();
       }
-    });
+    }, gone);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -81,6 +103,10 @@ export async function startKeyService(
     url,
     calls,
     fail: (...faults) => void due.push(...faults),
+    failAfter(count, fault) {
+      later = fault === null ? null : { calls: count, fault };
+      if (fault === null) due.length = 0;
+    },
     async close() {
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeAllConnections();

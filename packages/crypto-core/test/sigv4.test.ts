@@ -1,9 +1,8 @@
 import { encodeUtf8, Secret } from '@keytide/crypto-core';
-import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
+import { nodePrimitives as primitives, signAwsRequest } from '@keytide/crypto-core/node';
 import { describe, expect, test } from 'vitest';
-import { signAwsRequest } from '../../src/keys/sigv4.ts';
-import ofS3 from '../vectors/sigv4-s3.json' with { type: 'json' };
-import vectors from '../vectors/sigv4.json' with { type: 'json' };
+import ofS3 from './vectors/sigv4-s3.json' with { type: 'json' };
+import vectors from './vectors/sigv4.json' with { type: 'json' };
 
 const secret = (text: string): Secret => Secret.own(encodeUtf8(text) as Uint8Array);
 const scope = { region: vectors.region, service: vectors.service, nowMs: Date.parse(vectors.time) };

@@ -1,11 +1,8 @@
-import {
-  asciiBytes,
-  concatBytes,
-  encodeUtf8,
-  toHex,
-  type Primitives,
-  type Secret,
-} from '@keytide/crypto-core';
+import { Buffer } from 'node:buffer';
+import { asciiBytes, concatBytes, toHex } from '../bytes.ts';
+import type { Primitives } from '../primitives.ts';
+import type { Secret } from '../secret.ts';
+import { encodeUtf8 } from '../utf8.ts';
 
 /** What a request to AWS is signed with. */
 export interface AwsCredentials {

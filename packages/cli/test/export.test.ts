@@ -173,13 +173,13 @@ test('a bucket is a place like a folder', async () => {
     });
     expect((await on('nobody', ['verify', `${place}/`], '', env)).said).toMatchObject({ verdict: 'sound' });
     expect((await on('nobody', ['stats', place], '', env)).said.id).toBe(said.id);
-    for (const [at, changes, code, exit] of [
+    for (const [where, changes, code, exit] of [
       [place, { AWS_SECRET_ACCESS_KEY: 'another' }, 'access-denied', EXIT.refused],
       [place, { AWS_SECRET_ACCESS_KEY: '' }, 'secret-missing', EXIT.usage],
       ['s3://no-such-bucket/a', {}, 'bucket-missing', EXIT.usage],
       [`s3://${s3.bucket}/a?b`, {}, 'bad-address', EXIT.usage],
     ] as const)
-      expect(await on('nobody', ['verify', at], '', { ...env, ...changes })).toMatchObject({
+      expect(await on('nobody', ['verify', where], '', { ...env, ...changes })).toMatchObject({
         code: exit,
         failed: { error: { code } },
       });

@@ -40,7 +40,7 @@ export interface S3Limits {
 }
 
 /** A request about the bucket (no key) or an object. */
-export interface S3Request {
+interface S3Request {
   readonly method: HttpRequest['method'];
   /** Unreserved characters and slashes. */
   readonly key?: string;
@@ -52,7 +52,7 @@ export interface S3Request {
 }
 
 /** An answer that was read to its end. */
-export interface S3Answer {
+interface S3Answer {
   readonly status: number;
   readonly headers: IncomingMessage['headers'];
   /** One character a byte. */

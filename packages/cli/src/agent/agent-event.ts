@@ -29,6 +29,8 @@ export type AgentEvent =
       readonly first: string | null;
       readonly isWaived: boolean;
     }
+  /** The membership log says what no device of this member has done: `keytide directory audit`. */
+  | { readonly event: 'alarm'; readonly kind: 'own-device' | 'stolen-key' }
   | { readonly event: 'failed'; readonly code: string; readonly retrySeconds: number | null }
   | { readonly event: 'done' }
   | { readonly event: 'stopped' };

@@ -61,8 +61,10 @@ export async function runAgent(options: AgentOptions): Promise<void> {
 export async function runOnce(options: AgentOptions, isDue: boolean): Promise<Outcome | null> {
   const { schedule, choice, memory, time, signal, tell, codeOf } = options;
   const beganMs = time.now();
-  const onArchived = (): Promise<void> =>
-    memory.keep({ table: archived(schedule, memory.state.table, beganMs) });
+  const onArchived = (isThere: boolean): Promise<void> => {
+    const { table } = memory.state;
+    return memory.keep({ table: isThere ? archived(schedule, table, beganMs) : { ...table, doneMs: null } });
+  };
   let outcome: Outcome;
   try {
     outcome = await options.withDevice((device) =>

@@ -51,9 +51,9 @@ const shape = {
   fullAfter: z
     .int()
     .min(0)
-    .default(30)
+    .default(0)
     .describe(
-      'after how many archives with what came since the one before a full one is made; 0: always full',
+      'after how many archives with what came since the one before a full one is made; 0: only the first',
     ),
   recipients: z
     .array(z.string().min(1))

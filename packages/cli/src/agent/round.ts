@@ -13,13 +13,13 @@ export interface Round {
   readonly acknowledge: 'readable' | 'all' | 'never';
   /** X-Wing keys, besides the archive key of the policy. */
   readonly recipients: readonly Uint8Array[];
-  /** After so many that go on from another comes a full one. */
+  /** After so many that go on from another comes a full one; 0: not by their number. */
   readonly fullAfter: number;
   readonly memory: AgentMemory;
   /** Whether a new archive is due. */
   readonly isDue: boolean;
-  /** Remembers that the archive that is due is there. */
-  onArchived(): Promise<void>;
+  /** Remembers whether the archive that is due is there. */
+  onArchived(isThere: boolean): Promise<void>;
   readonly nowMs: number;
   readonly signal: AbortSignal;
   readonly tell: Tell;

@@ -18,6 +18,8 @@ export interface Series {
   readonly current: Begun | null;
   /** What the next one goes on from; `null`: the next one is full. */
   readonly last: string | null;
+  /** The newest that the relay was told of. */
+  readonly told: string | null;
   /** How many were made since the last full one. */
   readonly sinceFull: number;
   /** In the order in which they were made. */
@@ -25,7 +27,7 @@ export interface Series {
 }
 
 /** Before the first archive. */
-export const NEW_SERIES: Series = { current: null, last: null, sinceFull: 0, pending: [] };
+export const NEW_SERIES: Series = { current: null, last: null, told: null, sinceFull: 0, pending: [] };
 
 /** Whether something was begun that is not over. */
 export function hasWork({ current, pending }: Series): boolean {
@@ -38,9 +40,9 @@ function nameAt(timeMs: number, isFull: boolean): string {
   return `${digits}-${isFull ? 'full' : 'since'}`;
 }
 
-/** A new one: full when there is none to go on from, or after so many that are not. */
+/** A new one: full when there is none to go on from, or after so many that are not; 0: not by their number. */
 export function begin(series: Series, timeMs: number, fullAfter: number): Series {
-  const isFull = series.last === null || series.sinceFull >= fullAfter;
+  const isFull = series.last === null || (fullAfter > 0 && series.sinceFull >= fullAfter);
   return {
     ...series,
     current: { name: nameAt(timeMs, isFull), previous: isFull ? null : series.last },
@@ -56,15 +58,20 @@ export function finish(series: Series): Series {
   return { ...series, current: null, last: current.name, pending: [...pending, whole] };
 }
 
-/** What was begun cannot become an archive: the next one is full, and has what it was to have. */
+/** What was begun cannot become an archive: the next one goes on from the newest that the relay was told of. */
 export function abandon(series: Series): Series {
-  return { ...series, current: null, last: null };
+  return { ...series, current: null, last: series.told };
 }
 
-/** One, and what goes on from it, is no archive to rely on: the next one is full. */
+/** One, and what goes on from it, is no archive to rely on: the next one makes up for them. */
 export function distrust(series: Series, name: string): Series {
   const at = series.pending.findIndex((one) => one.name === name);
-  return { ...series, last: null, pending: at === -1 ? series.pending : series.pending.slice(0, at) };
+  return { ...abandon(series), pending: at === -1 ? series.pending : series.pending.slice(0, at) };
+}
+
+/** Nothing can be gone on from: the next one is full. */
+export function startOver(series: Series): Series {
+  return { ...series, current: null, last: null, told: null };
 }
 
 /** What became of one. Who tells the relay up to its end has told of all before it. */
@@ -79,5 +86,9 @@ export function settle(
     isEverywhere: index === at ? isEverywhere : one.isEverywhere,
     isTold: one.isTold || (isTold && index <= at),
   }));
-  return { ...series, pending: pending.filter((one) => !one.isTold || !one.isEverywhere) };
+  return {
+    ...series,
+    told: isTold ? name : series.told,
+    pending: pending.filter((one) => !one.isTold || !one.isEverywhere),
+  };
 }

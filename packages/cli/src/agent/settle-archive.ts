@@ -11,7 +11,7 @@ import { lacksKeys } from '../commands/export.ts';
 import { archiveIn } from './archive-in.ts';
 import { copyArchive } from './copy-archive.ts';
 import type { Round } from './round.ts';
-import { distrust, settle, type Pending } from './series.ts';
+import { distrust, settle, startOver, type Pending, type Series } from './series.ts';
 
 /** What is left to do, and whether trying again before the next archive would only repeat it. */
 interface Left {
@@ -58,10 +58,17 @@ async function settleOne(round: Round, pending: Pending): Promise<Left> {
   const { memory, destinations, needed, tell } = round;
   const { name, isTold } = pending;
   const { signed, obstacle } = await firstLook(round, pending);
+  if (obstacle === 'keys-missing' && pending.previous === null && memory.state.series.told !== null) {
+    // What the device may read no more is in the archives that were told: one that goes on from them has the rest.
+    await memory.keep({ series: distrust(memory.state.series, name) });
+    await round.onArchived(false);
+    return { code: obstacle, isPutOff: false };
+  }
   if (obstacle !== null && pending.isEverywhere) return { code: obstacle, isPutOff: false };
   // In this very round: what was whole a week ago may be gone.
   const { sound, whole, code } = await places(round, pending);
-  if (code === UNSOUND) return await startAnew(round, name, code);
+  if (code === UNSOUND && isTold) return { code, isPutOff: false };
+  if (code === UNSOUND) return await putOff(round, code, distrust(memory.state.series, name));
   const isEverywhere = whole === destinations.length;
   const mayTell = !isTold && obstacle === null && sound >= needed;
   const told = mayTell ? await tellRelay(round, signed) : null;
@@ -73,7 +80,8 @@ async function settleOne(round: Round, pending: Pending): Promise<Left> {
   if (told === null || isSettled) return { code: obstacle ?? code, isPutOff: false };
   const [oldest] = memory.state.series.pending.filter((one) => !one.isTold);
   if (told === 'begins-later' && oldest?.name !== name) return { code: told, isPutOff: false };
-  return await startAnew(round, name, told);
+  // There is nothing that it could wait for.
+  return await putOff(round, told, startOver(distrust(memory.state.series, name)));
 }
 
 /** What an archive is, and why the relay is not to be told however sound it is: from what takes little reading. */
@@ -147,9 +155,9 @@ async function tellRelay({ device, acknowledge }: Round, signed: SignedManifest)
   return acknowledge === 'never' ? 'not-asked' : await device.acknowledge(signed);
 }
 
-/** It cannot be relied on, nor can what goes on from it: the next archive is a full one, in its time. */
-async function startAnew({ memory }: Round, name: string, code: string): Promise<Left> {
-  await memory.keep({ series: distrust(memory.state.series, name) });
+/** To be made up for by the next archive, in its time: at once would only repeat it. */
+async function putOff({ memory }: Round, code: string, series: Series): Promise<Left> {
+  await memory.keep({ series });
   return { code, isPutOff: true };
 }
 

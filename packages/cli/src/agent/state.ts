@@ -36,6 +36,7 @@ const schema: z.ZodType<AgentState> = z.object({
   series: z.object({
     current: z.object(begun).nullable(),
     last: z.string().nullable(),
+    told: z.string().nullable(),
     sinceFull: count,
     pending: z.array(z.object({ ...begun, isEverywhere: z.boolean(), isTold: z.boolean() })),
   }),

@@ -12,11 +12,11 @@ import { CliError } from '../errors.ts';
 import { EXIT } from '../exit-codes.ts';
 import { archiveIn } from './archive-in.ts';
 import type { Round } from './round.ts';
-import { abandon, begin, finish, type Begun } from './series.ts';
+import { abandon, begin, finish, startOver, type Begun } from './series.ts';
 
 /** What was begun under this name never becomes an archive. */
 const HOPELESS: ReadonlySet<ArchiveErrorCode> = new Set([
-  ...(['not-empty', 'other-export', 'other-log', 'malformed', 'unexpected-file'] as const),
+  ...(['not-empty', 'other-export', 'malformed', 'unexpected-file'] as const),
   ...(['unsupported-version', 'source-damaged', 'missing-file'] as const),
 ]);
 
@@ -29,7 +29,7 @@ export async function takeOut(round: Round): Promise<void> {
   if (memory.state.series.current === null) {
     if (!isDue) return;
     if ((await lastThrough(round)) === (await device.throughSeq())) {
-      await round.onArchived();
+      await round.onArchived(true);
       tell({ event: 'nothing-new' });
       return;
     }
@@ -39,12 +39,14 @@ export async function takeOut(round: Round): Promise<void> {
   try {
     await makeWhole(round, begun);
   } catch (error) {
-    if (error instanceof ArchiveError && HOPELESS.has(error.code))
+    if (error instanceof ArchiveError && error.code === 'other-log')
+      await memory.keep({ series: startOver(memory.state.series) });
+    else if (error instanceof ArchiveError && HOPELESS.has(error.code))
       await memory.keep({ series: abandon(memory.state.series) });
     throw error;
   }
   await memory.keep({ series: finish(memory.state.series) });
-  await round.onArchived();
+  await round.onArchived(true);
 }
 
 /** The last entry that is in an archive of this organisation; 0 without one. */
@@ -54,7 +56,7 @@ async function lastThrough(round: Round): Promise<number> {
   if (last === null) return 0;
   const { manifest } = await lastManifest(round, last);
   if (manifest.org === device.org) return manifest.groups[0]?.throughSeq ?? 0;
-  await memory.keep({ series: abandon(memory.state.series) });
+  await memory.keep({ series: startOver(memory.state.series) });
   return 0;
 }
 

@@ -8,7 +8,7 @@ import { healthOf, metricsOf } from '../agent/health.ts';
 import { serveHealth } from '../agent/health-server.ts';
 import { logFile } from '../agent/log-file.ts';
 import { readReference } from '../agent/passphrase-reference.ts';
-import { abandon } from '../agent/series.ts';
+import { startOver } from '../agent/series.ts';
 import { openMemory } from '../agent/state.ts';
 import { readRecipients } from '../archive-recipients.ts';
 import type { Context } from '../context.ts';
@@ -52,7 +52,7 @@ export async function keepArchiving(context: Context, choice: AgentChoice): Prom
   const { home, signal } = context;
   return await withAgentLock(home, async () => {
     const memory = await openMemory(join(home, 'agent.json'), systemTime.now());
-    if (choice.full) await memory.keep({ series: abandon(memory.state.series) });
+    if (choice.full) await memory.keep({ series: startOver(memory.state.series) });
     const tell = toldTo(context, config);
     const options: AgentOptions = {
       ...{ memory, time: systemTime, signal, tell, codeOf },
@@ -63,7 +63,7 @@ export async function keepArchiving(context: Context, choice: AgentChoice): Prom
         recipients: await readRecipients(config.recipients),
       },
       isFinal: (error) => FINAL.has(codeOf(error)),
-      withDevice: await deviceOpener(context, config),
+      withDevice: await deviceOpener(context, config, tell),
     };
     if (choice.once) return await once(context, config, options);
     return await untilStopped(config, options);
@@ -103,13 +103,20 @@ async function untilStopped(config: AgentConfig, options: AgentOptions): Promise
 }
 
 /** The device is open during a round only, so that other commands can use it in between. */
-async function deviceOpener(context: Context, config: AgentConfig): Promise<AgentOptions['withDevice']> {
-  const { passphrase: reference } = config;
+async function deviceOpener(
+  context: Context,
+  { passphrase: reference }: AgentConfig,
+  tell: Tell,
+): Promise<AgentOptions['withDevice']> {
   // A prompt, a file descriptor and the variable can be read once.
   const known = reference === undefined ? await readPassphrase(context.passphrase, 'unlock') : null;
   return async (work) => {
     const passphrase = givenAlone(known ?? (await readReference(reference ?? '', process.env)));
-    return await withDevice({ ...context, passphrase }, async (client) => {
+    // Names of members are not for a log.
+    const output = { ...context.output, event: () => undefined, note: () => undefined };
+    return await withDevice({ ...context, passphrase, output }, async (client) => {
+      for (const kind of ['own-device', 'stolen-key'] as const)
+        client.on(kind, () => tell({ event: 'alarm', kind }));
       await untilOnline(context, client);
       return await work(exportingDevice(client));
     });

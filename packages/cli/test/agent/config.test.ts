@@ -15,7 +15,7 @@ const unusable = expect.objectContaining({ code: 'secret-unusable' });
 
 test('little has to be said', () => {
   expect(parseAgentConfig({ destinations: ['/srv/archives'] })).toEqual({
-    ...{ destinations: ['/srv/archives'], every: 86_400_000, at: 9_000_000, fullAfter: 30, recipients: [] },
+    ...{ destinations: ['/srv/archives'], every: 86_400_000, at: 9_000_000, fullAfter: 0, recipients: [] },
     ...{
       acknowledge: 'readable',
       healthHost: '127.0.0.1',

@@ -1,5 +1,14 @@
 import { expect, test } from 'vitest';
-import { abandon, begin, distrust, finish, hasWork, NEW_SERIES, settle } from '../../src/agent/series.ts';
+import {
+  abandon,
+  begin,
+  distrust,
+  finish,
+  hasWork,
+  NEW_SERIES,
+  settle,
+  startOver,
+} from '../../src/agent/series.ts';
 
 const DAY_MS = 86_400_000;
 const START_MS = Date.UTC(2030, 0, 1, 2, 30);
@@ -33,13 +42,21 @@ test('who tells the relay of one has told of those before; each is there until i
   expect(hasWork(settle(settle(later, b, done), c, done))).toBe(false);
 });
 
-test('what cannot be relied on, and what goes on from it, is made up for by a full one', () => {
+test('what cannot be relied on, and what goes on from it, is made up for from what was told, or by a full one', () => {
   const series = days(3);
   const [a = '', b = ''] = series.pending.map(({ name }) => name);
   const fewer = distrust(series, b);
   expect(fewer.pending.map(({ name }) => name)).toEqual([a]);
   expect(begin(fewer, START_MS, 2).current).toMatchObject({ previous: null });
-  const left = abandon(begin(series, START_MS, 2));
-  expect(left).toMatchObject({ current: null, pending: series.pending });
-  expect(begin(left, START_MS, 2).current).toMatchObject({ previous: null });
+  const told = settle(series, a, done);
+  expect(begin(distrust(told, b), START_MS, 3).current).toMatchObject({ previous: a });
+  const left = abandon(begin(told, START_MS, 3));
+  expect(left).toMatchObject({ current: null, last: a, pending: told.pending });
+  expect(begin(startOver(left), START_MS, 3).current).toMatchObject({ previous: null });
+});
+
+test('without a number only the first is full', () => {
+  let series = NEW_SERIES;
+  for (let day = 0; day < 9; day += 1) series = finish(begin(series, START_MS + day * DAY_MS, 0));
+  expect(series.pending.filter(({ previous }) => previous === null)).toHaveLength(1);
 });

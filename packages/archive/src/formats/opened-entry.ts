@@ -15,19 +15,32 @@ export interface OpenedEntry {
 /** Gives the entries, each group's together and in the order of its log; from the start each time it is called. */
 export type OpenedEntries = () => AsyncIterable<OpenedEntry> | Iterable<OpenedEntry>;
 
-/** What an archive says, with the names that are in its membership log. The entries end with what `readArchive` throws. */
-export function entriesIn({ groups, members, entries, timeLimit }: OpenedArchive): OpenedEntries {
-  const names = new Map(members.map(({ id, handle }) => [id, handle]));
+/**
+ * What an archive says, with the names that are in its membership log; or what several say that go on from each other,
+ * the oldest first: what two of them have comes once. The entries end with what `readArchive` throws.
+ */
+export function entriesIn(...archives: readonly OpenedArchive[]): OpenedEntries {
+  const names = new Map(archives.flatMap(({ members }) => members.map(({ id, handle }) => [id, handle])));
+  const groups = new Set(archives.flatMap((archive) => archive.groups.map(({ group }) => group)));
   return async function* () {
-    for (const { group } of groups) {
-      const limit = await timeLimit(group);
-      for await (const entry of entries(group)) {
-        if (entry.kind === 'statement') limit.pass(entry.wire);
-        const name = entry.kind === 'message' ? (names.get(entry.member) ?? null) : null;
-        yield { group, entry, name, endMs: limit.endMs };
+    for (const group of groups) {
+      let lastSeq = 0;
+      for (const { entries, timeLimit } of archives.filter((archive) => has(archive, group))) {
+        const limit = await timeLimit(group);
+        for await (const entry of entries(group)) {
+          if (entry.kind === 'statement') limit.pass(entry.wire);
+          if (entry.seq <= lastSeq) continue;
+          lastSeq = entry.seq;
+          const name = entry.kind === 'message' ? (names.get(entry.member) ?? null) : null;
+          yield { group, entry, name, endMs: limit.endMs };
+        }
       }
     }
   };
+}
+
+function has({ groups }: OpenedArchive, wanted: GroupId): boolean {
+  return groups.some(({ group }) => group === wanted);
 }
 
 /** An entry of the log that is a message, in any state. */

@@ -1,5 +1,5 @@
 import { exportArchive, readArchive, type ExportSource } from '@keytide/archive';
-import { entriesIn } from '@keytide/archive/formats';
+import { entriesIn, type OpenedEntry } from '@keytide/archive/formats';
 import { createEpoch, parseEpochStatement } from '@keytide/crypto-core';
 import { nodePrimitives as primitives, nodeRandom as random } from '@keytide/crypto-core/node';
 import { recipientsOf } from '@keytide/key-directory';
@@ -16,6 +16,13 @@ async function endsIn(files: MemoryDestination, startMs: number): Promise<(numbe
   for await (const { endMs } of entriesIn(await readArchive({ primitives, files, identities }))())
     ends.push(endMs === null ? null : (endMs - startMs) / DAY_MS);
   return ends;
+}
+
+async function entriesOf(...places: readonly MemoryDestination[]): Promise<OpenedEntry[]> {
+  const archives = await Promise.all(places.map((files) => readArchive({ primitives, files, identities })));
+  const entries: OpenedEntry[] = [];
+  for await (const entry of entriesIn(...archives)()) entries.push(entry);
+  return entries;
 }
 
 function firstDayOf({ log }: WorldSource): number {
@@ -65,4 +72,11 @@ test('an archive that goes on in the middle of a day knows when it ends', async 
   const second = memoryDestination();
   await exportArchive({ ...optionsFor(source, second), since: signed });
   expect(await endsIn(second, firstDayOf(source))).toEqual([2, 3, 3, 3, 4, 4]);
+  const whole = memoryDestination();
+  await exportArchive(optionsFor(source, whole));
+  const all = await entriesOf(whole);
+  expect(all).toHaveLength(8);
+  // One after the other they are the whole, also where they overlap.
+  expect(await entriesOf(first, second)).toEqual(all);
+  expect(await entriesOf(first, whole, second)).toEqual(all);
 });

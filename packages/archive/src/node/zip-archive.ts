@@ -1,72 +1,49 @@
-import { rename, rm } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { Readable } from 'node:stream';
 import { sorted, toHex } from '@keytide/crypto-core';
 import { nodeRandom } from '@keytide/crypto-core/node';
 import { openPromise, type Entry, type ZipFile } from 'yauzl';
-import { ZipFile as ZipWriter } from 'yazl';
-import type { ArchiveFiles, FileDigest } from '../container/destination.ts';
+import type { ArchiveFiles } from '../container/destination.ts';
+import { isArchiveName } from '../container/names.ts';
 import { ArchiveError } from '../errors.ts';
-import { counter, inArchiveTerms, syncFolder, writeWhole } from './whole-file.ts';
+import { counter, inArchiveTerms, syncFolder } from './whole-file.ts';
+import { openJournal } from './zip-journal.ts';
 
-/** One time for all files, so that the same archive gives the same ZIP file. */
-const MTIME = new Date(Date.UTC(1980, 0, 1));
+const OWNER_ONLY = 0o600;
 
 /**
  * Writes an archive as one ZIP file, uncompressed, in the order of the names: the same archive gives the same bytes.
  * Whole or not at all; stopped, it is begun anew, and the archive that it is made of is not touched.
- * @throws ArchiveError `destination-full`; whatever `files` throws, also when `signal` is aborted
+ * @throws ArchiveError `destination-full`; `unexpected-file` for a name that no archive has; whatever `files` throws,
+ * also when `signal` is aborted
  */
 export async function writeZip(
   files: ArchiveFiles,
   path: string,
   { signal, onFile }: { readonly signal?: AbortSignal; readonly onFile?: (name: string) => void } = {},
-): Promise<FileDigest> {
+): Promise<void> {
+  const names: string[] = [];
+  for await (const { name } of files.list()) names.push(name);
   const draft = join(dirname(path), `.unfinished-${toHex(nodeRandom(8))}`);
   try {
-    const digest = await writeWhole(draft, await zipOf(files, { signal, onFile }));
+    const file = await open(draft, 'wx+', OWNER_ONLY);
+    try {
+      const journal = await openJournal(file, false);
+      for (const name of sorted(names)) {
+        if (!isArchiveName(name)) throw new ArchiveError('unexpected-file', 'not a name that an archive has');
+        onFile?.(name);
+        await journal.write(name, stoppable(files.read(name), signal));
+      }
+      await journal.finish([]);
+    } finally {
+      await file.close();
+    }
     await rename(draft, path);
     await syncFolder(dirname(path));
-    return digest;
   } catch (error) {
     await rm(draft, { force: true });
     throw inArchiveTerms(error);
   }
-}
-
-async function zipOf(
-  files: ArchiveFiles,
-  {
-    signal,
-    onFile,
-  }: { readonly signal?: AbortSignal | undefined; readonly onFile?: ((name: string) => void) | undefined },
-): Promise<Readable> {
-  const sizes = new Map<string, number>();
-  for await (const { name, sizeBytes } of files.list()) sizes.set(name, sizeBytes);
-  const zip = new ZipWriter();
-  const output = zip.outputStream as Readable;
-  // Whoever reads it is told; it can fail before anybody does.
-  output.on('error', () => {});
-  zip.on('error', (error: Error) => output.destroy(error));
-  for (const name of sorted(sizes.keys()))
-    zip.addReadStreamLazy(
-      name,
-      {
-        compress: false,
-        mtime: MTIME,
-        mode: 0o100_644,
-        forceDosTimestamp: true,
-        size: sizes.get(name) as number,
-      },
-      (callback) => {
-        onFile?.(name);
-        const content = Readable.from(stoppable(files.read(name), signal), { objectMode: false });
-        content.on('error', (error) => output.destroy(error));
-        callback(null, content);
-      },
-    );
-  zip.end();
-  return output;
 }
 
 async function* stoppable(

@@ -30,8 +30,9 @@ describe('an archive in a ZIP file', () => {
 
   it('is the same file each time', async () => {
     const archive = await anArchive();
-    const digest = await writeZip(archive, path);
-    expect(await writeZip(archive, join(folder, 'again.zip'))).toEqual(digest);
+    await writeZip(archive, path);
+    await writeZip(archive, join(folder, 'again.zip'));
+    expect((await readFile(path)).equals(await readFile(join(folder, 'again.zip')))).toBe(true);
   });
 
   it('that could not be written leaves what was there', async () => {

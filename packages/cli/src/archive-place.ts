@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import type { ArchiveFiles, Destination } from '@keytide/archive';
-import { folderDestination, openZip, type ObjectLock } from '@keytide/archive/node';
+import { folderDestination, openZip, zipDestination, type ObjectLock } from '@keytide/archive/node';
 import { bucketAt } from './archive-bucket.ts';
 import { usageError } from './usage.ts';
 import { withFolderLock } from './folder-lock.ts';
@@ -19,8 +19,9 @@ export async function withArchive<T>(path: string, work: (files: ArchiveFiles) =
 }
 
 /**
- * Works with an archive where it is written: a folder, which is made with its first file, or `s3://BUCKET/PLACE`, whose
- * files can be locked. Nobody else of this machine writes to the folder meanwhile.
+ * Works with an archive where it is written: a folder, which is made with its first file, a ZIP file, if that is how its
+ * name ends, or `s3://BUCKET/PLACE`, whose files can be locked. Nobody else of this machine writes to the first two
+ * meanwhile.
  * @throws CliError `place-in-use`, `usage` for a lock elsewhere; what `work` throws
  */
 export async function withDestination<T>(
@@ -32,5 +33,22 @@ export async function withDestination<T>(
   if (bucket !== null) return await work(bucket);
   if (objectLock !== undefined)
     throw usageError('only a bucket locks files', 'Give the place as s3://BUCKET/PLACE.');
-  return await withFolderLock(path, () => work(folderDestination(path)));
+  return await withFolderLock(path, async () => {
+    if (!ZIP.test(path) || (await isFolder(path))) return await work(folderDestination(path));
+    const zip = zipDestination(path);
+    try {
+      return await work(zip);
+    } finally {
+      await zip.close();
+    }
+  });
+}
+
+const ZIP = /\.zip$/i;
+
+async function isFolder(path: string): Promise<boolean> {
+  return await stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
 }

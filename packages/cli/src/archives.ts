@@ -11,7 +11,7 @@ export function addArchives(program: Command, run: Run): void {
   program
     .command('export')
     .description('write an archive of everything that this device has; run again after a stop, it goes on')
-    .argument('<place>', 'where it goes: a folder, made when missing, or s3://BUCKET/PLACE')
+    .argument('<place>', 'where it goes: a folder, made when missing, FILE.zip, or s3://BUCKET/PLACE')
     .option('--since <folder>', 'the archive before: only what came since')
     .option(
       '--recipient <key>',

@@ -144,6 +144,14 @@ test('what is chosen is exported, and the relay is told of nothing', async () =>
   expect((await readFile(join(at('d'), 'data/README-DECRYPT.txt'), 'utf8')).length).toBeGreaterThan(100);
 }, 120_000);
 
+test('a ZIP file is a place like a folder', async () => {
+  const place = at('archive.zip');
+  const { said } = await on('ada', ['export', place, '--recipient', recipient, '--no-acknowledge']);
+  expect(said).toMatchObject({ archive: place, verdict: 'sound' });
+  expect((await on('nobody', ['verify', place, '--org', said.org])).code).toBe(EXIT.ok);
+  expect((await on('nobody', ['stats', place])).said.id).toBe(said.id);
+}, 120_000);
+
 test('a bucket is a place like a folder', async () => {
   const s3 = await startTestS3({ now: () => Date.now() });
   try {

@@ -124,9 +124,10 @@ test('what may pass is tried again, with pauses that grow and end; what was lost
   const limits = { idleMs: 60, attempts: 6, pauseMs: 1000 };
   const patient = bucket({ clock, limits });
   await patient.write(README, [Uint8Array.of(1)]);
-  for (const fault of ['throttle', 'broken', 'cut', 'lost', 'hang'] as const) {
+  for (const [i, fault] of (['throttle', 'broken', 'cut', 'lost', 'hang', 'late'] as const).entries()) {
     s3.fail(fault, fault);
-    await patient.write(README, [Uint8Array.of(2)]);
+    await patient.write(README, [Uint8Array.of(i)]);
+    expect(await readAll(patient, README), fault).toEqual(Buffer.of(i));
   }
   pauses.length = 0;
   s3.failAfter(0, 'broken');
@@ -137,7 +138,7 @@ test('what may pass is tried again, with pauses that grow and end; what was lost
     expect(pause).toBeLessThanOrEqual(1000 * 2 ** i);
   }
   s3.failAfter(0, null);
-  expect(await readAll(patient, README)).toEqual(Buffer.of(2));
+  expect(await readAll(patient, README)).toEqual(Buffer.of(5));
   // The answers of each request of an upload are lost once: its beginning, its parts, its completion.
   for (let at = 0; at < 4; at += 1) {
     const back = { now: () => Date.now(), pause: async () => s3.failAfter(0, null) };
@@ -150,6 +151,16 @@ test('what may pass is tried again, with pauses that grow and end; what was lost
     expect(s3.objects.get(`lost/${at}/${BLOB}`)?.bytes).toHaveLength(9 * MIB);
     expect(s3.uploads.size).toBe(0);
   }
+});
+
+test('an upload is complete when the service says so', async () => {
+  const destination = bucket();
+  await destination.write(README, [Uint8Array.of(1)]);
+  s3.failAfter(3, 'garbage');
+  expect(await failureOf(destination.write(BLOB, mebibytes(9)))).toBe('destination-failed');
+  s3.failAfter(0, null);
+  await destination.write(BLOB, mebibytes(9));
+  expect(s3.objects.get(PLACE + BLOB)?.bytes).toHaveLength(9 * MIB);
 });
 
 test('reading goes on behind what has come, and only with the same object', async () => {

@@ -11,6 +11,7 @@ export type ServiceFault =
   | 'nonsense' // answers 200 with JSON of another shape
   | 'endless' // answers 200 and never stops
   | 'redirect' // sends the caller elsewhere
+  | 'late' // answers 200, and then says in XML that something is wrong with itself
   | 'lost' // does what it is asked, and ends the connection without an answer
   | 'half'; // does what it is asked, and ends the connection in the middle of its true answer
 
@@ -73,6 +74,8 @@ export async function startKeyService(
       if (fault === 'nonsense') return send({ status: 200, body: { data: [1], KeyId: 7, auth: null } });
       if (fault === 'garbage') return void response.writeHead(200).end('<html>Bad Gateway</html>');
       if (fault === 'redirect') return void response.writeHead(307, { location: `${url}/elsewhere` }).end();
+      if (fault === 'late')
+        return send({ status: 200, body: Buffer.from('<Error><Code>InternalError</Code></Error>') });
       if (fault === 'lost') {
         answer(call);
         return void response.destroy();

@@ -68,12 +68,13 @@ async function sendParts({ service, key, headers }: Upload, parts: AsyncIterable
     );
   }
   const body = Buffer.from(`<CompleteMultipartUpload>${list.join('')}</CompleteMultipartUpload>`);
-  const { status } = await service.ask({
+  const { status, text } = await service.ask({
     ...{ method: 'POST', key, query: { uploadId }, body, expected: [404] },
     headers: { 'content-type': 'application/xml' },
   });
+  const isDone = status === 200 && text.includes('<CompleteMultipartUploadResult');
   // Or it was completed, and the answer was lost.
-  if (status === 404 && !(await isWritten(service, key, writing))) throw endedByOther();
+  if (!isDone && !(await isWritten(service, key, writing))) throw endedByOther();
 }
 
 /** Ends the uploads to keys that begin so and are `ours`, and were not completed: what they hold takes room. */

@@ -151,8 +151,7 @@ async function later(ms: number): Promise<void> {
 async function agree(ids: readonly string[]): Promise<void> {
   const said = ({ collections: { requests } }: Device): string =>
     JSON.stringify(ids.map((id) => requests.get(id)).map((one) => one && bare(one)));
-  for (const client of people())
-    await expect.poll(() => said(client) === said(ada), PATIENCE).toBe(true);
+  for (const client of people()) await expect.poll(() => said(client) === said(ada), PATIENCE).toBe(true);
 }
 
 const bare = ({ id, body }: Shown): [string, [string, unknown][]] => [
@@ -264,6 +263,7 @@ test('all of it is taken out, in two parts and as a whole', async () => {
   await exportOrganisation(ada, { destination: archive('rest'), since: first });
   const { signed, missing } = await exportOrganisation(ada, { destination: archive('all') });
   expect(missing).toEqual([]);
+  report(signed.manifest.groups[0], signed.manifest.files, [...shown].length, 'requests');
   expect(signed.manifest.groups[0]).toMatchObject({ invalid: {}, unreadable: {}, skipped: 0 });
   await Promise.all([ada, bo, dee, cy].map((client) => client.close()));
   await relay.close();
@@ -372,8 +372,13 @@ function expectTrue(release: AggregateRelease, roundTo: number): void {
       expect(Math.abs(numbers.count - trueCount(places))).toBeLessThan(roundTo);
     }
     expect(Math.abs(total - lines.length)).toBeLessThanOrEqual(roundTo / 2);
-    console.info(name, `of ${table.cells.length} cells ${told.length} numbers, rounded to ${roundTo}`);
+    report(name, `of ${table.cells.length} cells ${told.length} numbers, rounded to ${roundTo}`);
   }
+}
+
+/** Figures of a run by hand. */
+function report(...figures: readonly unknown[]): void {
+  if (KEYTIDE_CALLS !== undefined) console.info(...figures);
 }
 
 async function gather<T>(values: AsyncIterable<T>): Promise<T[]> {

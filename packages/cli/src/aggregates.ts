@@ -10,6 +10,8 @@ export function addAggregates(program: Command, run: Run): void {
     .command('make')
     .description('count the requests of a period that is over, as a file declares; nobody else sees it')
     .argument('<declaration.json>', 'the period, what is counted by what, and from how many on it is told')
+    .option('--archive <folder...>', 'of archives, the oldest first, in place of what this device has')
+    .option('--key <file>', 'with --archive: the archive key as an identity of age')
     .option('--publish', 'for good: enter it in the membership log, and show it to all members and the relay')
     .option('--offline', 'by what this device knows already')
     .option('--view <name>', 'the table of this view only')

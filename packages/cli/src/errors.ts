@@ -20,6 +20,7 @@ export type CliErrorCode =
   | 'file-exists' // a file that would be written is there already
   | 'no-checkpoint' // the relay has signed none that this device knows
   | 'proves-nothing' // a file of evidence that does not show what it is said to show
+  | 'unsound-archive' // an archive that numbers are to be made from is not sound
   | 'previous-unsound' // the archive that another is to go on from is not sound
   | 'place-in-use' // another process writes an archive there
   | 'agent-running' // another agent works on this device

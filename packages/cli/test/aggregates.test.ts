@@ -1,12 +1,15 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { printIdentity, printRecipient } from '@keytide/archive';
+import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { startRelay, type Relay } from '@keytide/server-relay';
 import { memoryDatabase } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseDeclaration } from '../src/aggregate-declaration.ts';
 import { listAggregates } from '../src/commands/aggregates-list.ts';
 import { makeAggregates, type AggregatesChoice } from '../src/commands/aggregates-make.ts';
+import { exportArchiveTo, type ExportChoice } from '../src/commands/export.ts';
 import { createOrg } from '../src/commands/org-create.ts';
 import { importRequests } from '../src/commands/requests-import.ts';
 import type { Context } from '../src/context.ts';
@@ -24,9 +27,13 @@ let folder: string;
 let relay: Relay;
 let said: string;
 let noted: string;
+let key: string;
+let first: string;
+let exported: ExportChoice;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'keytide-aggregates-'));
+  [key, first] = [join(folder, 'identity.txt'), join(folder, 'first')];
   relay = await startRelay({ database: memoryDatabase(), port: 0, log: () => {} });
   const lines = Array.from({ length: 40 }, (_, i) => {
     const kind = KINDS[i % 9 === 0 ? 1 : 2 * (i % 2)] as string;
@@ -60,11 +67,29 @@ function context(json = true): Context {
   };
 }
 
+/** The last that was said to programs. */
+// oxlint-disable-next-line no-explicit-any
+const outcome = (): any => JSON.parse(said.trimEnd().split('\n').at(-1) as string);
+
 async function make(declared: object, choice: Partial<AggregatesChoice> = {}, json = true): Promise<void> {
   const path = join(folder, 'declaration.json');
   await writeFile(path, JSON.stringify(declared));
   await makeAggregates(context(json), path, { chart: 'bars', ...choice });
 }
+
+test('archives say the same as the device, without it', async () => {
+  const seed = new Uint8Array(32).fill(5);
+  await writeFile(key, printIdentity(seed));
+  const recipient = [printRecipient(primitives.decapsulator(seed).publicKey)];
+  exported = { recipient, member: [], collection: [], offline: true as const };
+  await exportArchiveTo(context(), first, exported);
+  await make(declaration, { archive: [first], key });
+  const archived = outcome();
+  await make(declaration, { offline: true });
+  expect(archived).toEqual(outcome());
+  expect(archived.tables[0].cells[0]).toMatchObject({ labels: ['EMS'], numbers: { count: 17 } });
+  await expect(make(declaration, { archive: [first] })).rejects.toMatchObject({ code: 'usage' });
+}, 60_000);
 
 test('numbers are made on the device, shown as a table, and published once', async () => {
   await make(declaration, {}, false);
@@ -79,18 +104,24 @@ test('numbers are made on the device, shown as a table, and published once', asy
   expect(noted).toContain('without a time are in no period: 1');
 
   await make(declaration, { publish: true });
-  const published = JSON.parse(said);
+  const published = outcome();
   expect(published).toMatchObject({ published: true, tables: [{ view: 'kinds' }, { view: 'hours' }] });
   expect(said).not.toMatch(/MAIN ST|CASE|AMBLER/);
   // Whoever makes the same has the published numbers; other numbers of this time nobody has any more.
   await make(declaration);
-  expect(JSON.parse(said)).toEqual(published);
+  expect(outcome()).toEqual(published);
   for (const choice of [{}, { publish: true as const }])
     await expect(make({ ...declaration, k: 12 }, choice)).rejects.toMatchObject({
       code: 'already-published',
     });
+  await exportArchiveTo(context(), join(folder, 'rest'), { ...exported, since: first });
+  const archive = [first, join(folder, 'rest')];
+  await expect(make(declaration, { archive, key })).rejects.toMatchObject({ code: 'already-published' });
+  await expect(make(declaration, { archive: archive.toReversed(), key })).rejects.toMatchObject({
+    code: 'unsound-archive',
+  });
   await listAggregates(context(), {});
-  expect(JSON.parse(said)).toMatchObject({
+  expect(outcome()).toMatchObject({
     published: [{ dataset: 'requests', fromMs: Date.UTC(2016, 0, 1), release: published.release }],
   });
 }, 60_000);

@@ -2,25 +2,38 @@ import {
   publishAggregates,
   tableCsv,
   tableSvg,
+  type AggregateLedger,
   type AggregatePlan,
+  type AggregateRecord,
   type AggregateRelease,
   type AggregateTable,
   type ChartOptions,
 } from '@keytide/archive/aggregates';
-import { aggregateLedger, publishedRelease, publishRelease } from '@keytide/client/aggregates';
+import {
+  aggregateLedger,
+  publishedRelease,
+  publishRelease,
+  type ReleaseToPublish,
+} from '@keytide/client/aggregates';
 import { nodeRandom as random } from '@keytide/crypto-core/node';
 import { chosenTables, namesOf, tableLines, type TableChoice } from '../aggregate-table.ts';
 import { parseDeclaration } from '../aggregate-declaration.ts';
+import { readIdentities } from '../archive-identities.ts';
+import { archivedRequests, type ArchivedRequests } from '../archived-requests.ts';
 import type { Context } from '../context.ts';
 import { untilOnline, withDevice } from '../device.ts';
 import { readFileBytes } from '../file-bytes.ts';
 import { writeNewFile } from '../new-file.ts';
 import type { Keytide } from '../organisation.ts';
-import { requestRecords, type RequestRecords } from '../request-records.ts';
+import { requestRecords } from '../request-records.ts';
 import { usageError } from '../usage.ts';
 
-/** What is made, and what becomes of it. */
+/** What is made, of what, and what becomes of it. */
 export interface AggregatesChoice extends TableChoice {
+  /** Archives in place of what the device has, the oldest first. */
+  readonly archive?: readonly string[];
+  /** With archives: a file with the archive key. */
+  readonly key?: string;
   readonly publish?: true;
   readonly offline?: true;
   readonly csv?: string;
@@ -36,15 +49,31 @@ export async function makeAggregates(
   path: string,
   choice: AggregatesChoice,
 ): Promise<void> {
-  if (choice.publish && choice.offline)
+  const { archive = [], key, publish, offline } = choice;
+  if (publish && offline)
     throw usageError('publishing takes the relay', 'Give --publish or --offline, not both.');
+  if (archive.length > 0 !== (key !== undefined))
+    throw usageError('archives are opened with a key', 'Give --archive and --key, or neither.');
   const plan = parseDeclaration(new TextDecoder().decode(await readFileBytes(path, MAX_DECLARATION_BYTES)));
+  const archived =
+    key === undefined ? null : await archivedRequests(context, archive, await readIdentities(key));
+  if (archived !== null && !publish) {
+    const records = recordsOf(context, archived.requests, archived);
+    await tell(context, made(plan, records, archived.ledger), choice);
+    return;
+  }
   await withDevice(context, async (client) => {
-    if (!choice.offline) await untilOnline(context, client);
-    const requests = requestRecords(client.collections.requests.list());
-    noteMissing(context, client, requests);
-    const made = await releaseOf(client, plan, requests, choice);
-    await tell(context, made, choice);
+    if (!offline) await untilOnline(context, client);
+    if (archived !== null && archived.org !== client.org)
+      throw usageError('the archive is of another organisation', 'Give the --home of a device of that one.');
+    const missing = archived ?? { unreadable: client.unreadable.length, incomplete: 0 };
+    const records = recordsOf(context, archived?.requests ?? client.collections.requests.list(), missing);
+    const release = await releaseOf(
+      client,
+      { plan, records, collection: client.collections.releases },
+      choice,
+    );
+    await tell(context, release, choice);
   });
 }
 
@@ -56,18 +85,33 @@ interface Made {
 
 async function releaseOf(
   client: Keytide,
-  plan: AggregatePlan,
-  { records }: RequestRecords,
+  toPublish: ReleaseToPublish,
   { publish, offline }: AggregatesChoice,
 ): Promise<Made> {
-  const { releases: collection } = client.collections;
-  if (publish)
-    return { release: await publishRelease(client, { plan, records, collection }), isPublished: true };
+  const { plan, records, collection } = toPublish;
+  if (publish) return { release: await publishRelease(client, toPublish), isPublished: true };
   const published = offline ? null : await publishedRelease(client, collection, plan);
   if (published !== null) return { release: published, isPublished: true };
-  const ledger = aggregateLedger(client, plan.dataset);
+  return made(plan, records, aggregateLedger(client, plan.dataset));
+}
+
+function made(plan: AggregatePlan, records: Iterable<AggregateRecord>, ledger: AggregateLedger): Made {
   const { release } = publishAggregates({ plan, records, ledger, nowMs: Date.now(), random });
   return { release, isPublished: false };
+}
+
+/** What is counted. Numbers that are too low should not look complete. */
+function recordsOf(
+  { output }: Context,
+  requests: Parameters<typeof requestRecords>[0],
+  { unreadable, incomplete }: Pick<ArchivedRequests, 'unreadable' | 'incomplete'>,
+): readonly AggregateRecord[] {
+  const { records, timeless } = requestRecords(requests);
+  if (unreadable > 0) output.note(`What cannot be read is not counted: ${unreadable}.`);
+  if (incomplete > 0)
+    output.note(`Requests that begin before the first archive are not counted: ${incomplete}.`);
+  if (timeless > 0) output.note(`Requests without a time are in no period: ${timeless}.`);
+  return records;
 }
 
 async function tell(
@@ -95,11 +139,4 @@ function onlyOne(release: AggregateRelease, tables: readonly AggregateTable[]): 
 
 function writeText(path: string, text: string): Promise<void> {
   return writeNewFile(path, new TextEncoder().encode(text));
-}
-
-/** Numbers that are too low should not look complete. */
-function noteMissing({ output }: Context, client: Keytide, { timeless }: RequestRecords): void {
-  const { length } = client.unreadable;
-  if (length > 0) output.note(`What this device cannot read is not counted: ${length}.`);
-  if (timeless > 0) output.note(`Requests without a time are in no period: ${timeless}.`);
 }

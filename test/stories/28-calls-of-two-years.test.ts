@@ -263,7 +263,7 @@ test('all of it is taken out, in two parts and as a whole', async () => {
   await exportOrganisation(ada, { destination: archive('rest'), since: first });
   const { signed, missing } = await exportOrganisation(ada, { destination: archive('all') });
   expect(missing).toEqual([]);
-  report(signed.manifest.groups[0], signed.manifest.files, [...shown].length, 'requests');
+  figure(signed.manifest.groups[0], signed.manifest.files, [...shown].length, 'requests');
   expect(signed.manifest.groups[0]).toMatchObject({ invalid: {}, unreadable: {}, skipped: 0 });
   await Promise.all([ada, bo, dee, cy].map((client) => client.close()));
   await relay.close();
@@ -372,12 +372,12 @@ function expectTrue(release: AggregateRelease, roundTo: number): void {
       expect(Math.abs(numbers.count - trueCount(places))).toBeLessThan(roundTo);
     }
     expect(Math.abs(total - lines.length)).toBeLessThanOrEqual(roundTo / 2);
-    report(name, `of ${table.cells.length} cells ${told.length} numbers, rounded to ${roundTo}`);
+    figure(name, `of ${table.cells.length} cells ${told.length} numbers, rounded to ${roundTo}`);
   }
 }
 
 /** Figures of a run by hand. */
-function report(...figures: readonly unknown[]): void {
+function figure(...figures: readonly unknown[]): void {
   if (KEYTIDE_CALLS !== undefined) console.info(...figures);
 }
 

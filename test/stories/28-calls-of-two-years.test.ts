@@ -39,7 +39,7 @@ import {
 import { nodePrimitives as primitives, nodeRandom as random } from '@keytide/crypto-core/node';
 import { replay, type DirectoryState } from '@keytide/key-directory';
 import { startRelay, type Relay } from '@keytide/server-relay';
-import { seededRandom } from '@keytide/testkit';
+import { memoryDatabase, seededRandom } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import { parseDeclaration } from '../../packages/cli/src/aggregate-declaration.ts';
@@ -88,7 +88,7 @@ beforeAll(async () => {
   lines = csv.trim().split(/\r?\n/).slice(1);
   expect(calls.length).toBe(lines.length);
 
-  relay = await startRelay({ database: { kind: 'memory' }, port: 0, clock, log: () => {} });
+  relay = await startRelay({ database: memoryDatabase(), port: 0, clock, log: () => {} });
   ada = await createOrganisation({
     ...{ definition, ports: clock.ports(), store: memoryDeviceStore() },
     ...{ relayUrl: relay.url, handle: 'ada', policy },

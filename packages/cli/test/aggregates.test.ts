@@ -81,7 +81,7 @@ test('archives say the same as the device, without it', async () => {
   const seed = new Uint8Array(32).fill(5);
   await writeFile(key, printIdentity(seed));
   const recipient = [printRecipient(primitives.decapsulator(seed).publicKey)];
-  exported = { recipient, member: [], collection: [], offline: true as const };
+  exported = { recipient, member: [], collection: [], offline: true, lockMode: 'governance' };
   await exportArchiveTo(context(), first, exported);
   await make(declaration, { archive: [first], key });
   const archived = outcome();

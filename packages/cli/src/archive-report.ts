@@ -15,6 +15,12 @@ export function reportOf({ archive, ...report }: ArchiveReport): object {
   return { ...report, archive: { id: toHex(id), created: isoTime(createdMs), ...rest } };
 }
 
+/** Whether nothing is wrong with an archive but that admins are yet to approve it. */
+export function lacksOnlyApprovals({ verdict, findings, findingCount }: ArchiveReport): boolean {
+  const isAbout = ({ code, weight }: Finding): boolean => weight === 'note' || code === 'approval-needed';
+  return verdict === 'unsound' && findingCount === findings.length && findings.every(isAbout);
+}
+
 /** The same for people: each level, what is proved, and what is wrong. */
 export function reportLines(report: ArchiveReport): string[] {
   const { archive, groups, findings, findingCount, attachments, files, verdict } = report;

@@ -32,7 +32,7 @@ export function addArchives(program: Command, run: Run): void {
     .option('--offline', 'what this device has, without asking the relay')
     .option(
       '--acknowledge',
-      'tell the relay that it may forget, also what could not be read for want of keys',
+      'tell the relay that it may forget, also what lacked keys, and attachments that could not be had',
     )
     .option('--no-acknowledge', 'do not tell the relay that it may forget at its time')
     .action((place, options) => run((context) => exportArchiveTo(context, place, options)));

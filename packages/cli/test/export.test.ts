@@ -1,4 +1,4 @@
-import { glob, readFile, writeFile } from 'node:fs/promises';
+import { cp, glob, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { printIdentity, printRecipient } from '@keytide/archive';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
@@ -62,6 +62,14 @@ test('everything is exported, then what came since, and an archive says what is 
       decryption: { segments: { opened: 1, total: 1 }, sample: { fraction: 0.05 } },
     },
   );
+  // Whoever holds the archive before cannot have it say that it has more.
+  const manifest = await readFile(join(at('a'), 'signed-manifest'));
+  manifest[manifest.length - 1] = (manifest.at(-1) as number) ^ 1;
+  await cp(at('a'), at('a2'), { recursive: true });
+  await writeFile(join(at('a2'), 'signed-manifest'), manifest);
+  expect(
+    (await on('ada', ['export', at('c2'), '--since', at('a2'), '--recipient', recipient])).failed.error.code,
+  ).toBe('previous-unsound');
   expect((await on('nobody', [...verify, '--full'])).code).toBe(EXIT.usage);
   expect((await on('nobody', [...verify, '--previous', at('c')])).said).toMatchObject({
     findings: [{ code: 'other-archive' }, { code: 'segment-overlap' }],

@@ -3,19 +3,21 @@ import { decodeCbor, encodeCbor, equalBytes } from '@keytide/crypto-core';
 import type { ClientCore } from './client-core.ts';
 import { coreOf, type Client } from './client.ts';
 import type { Declarations } from './collection.ts';
+import { rootInJournal } from './journal-root.ts';
 
 /** What became of it: said, or why the relay may not forget by this archive. */
 export type Acknowledgement =
   | 'acknowledged'
   | 'filtered' // it has not everything
   | 'begins-later' // nobody has said that what comes before it was exported
-  | 'other-log'; // it is not of the log that this device has
+  | 'other-log'; // it is not of the log that this device has, or goes further
 
 /**
  * Says, signed, that the log is exported up to the end of an archive: from then on the relay may forget it at its time.
  * Call it when the archive is durable, and verified. It is said only of an archive that leaves nothing out, from where
- * this device has said it before, or from where the relay's log begins.
- * @throws ClientError `offline`, `relay-refused`, `relay-misbehaved`
+ * this device has said it before, or from where the relay's log begins; and only what this device has itself: for an old
+ * one it reads its copy of the log.
+ * @throws ClientError `offline`, `relay-refused`, `relay-misbehaved`, `source-changed` when the relay lost entries meanwhile
  */
 export async function acknowledgeArchive<D extends Declarations>(
   client: Client<D>,
@@ -26,8 +28,8 @@ export async function acknowledgeArchive<D extends Declarations>(
   const archived = manifest.groups.find(({ group }) => group === everyone);
   if (manifest.org !== core.identity.org || archived === undefined) return 'other-log';
   const { before, throughSeq, root } = archived;
-  const own = core.replica.rootAt(throughSeq);
-  if (own !== null && !equalBytes(own, root)) return 'other-log';
+  const own = core.replica.rootAt(throughSeq) ?? (await rootInJournal(core, throughSeq));
+  if (own === null || !equalBytes(own, root)) return 'other-log';
   if (manifest.filter !== null) return 'filtered';
   if (before.size > (await throughIn(core))) return 'begins-later';
   await client.acknowledgeExport({ throughSeq, root });

@@ -4,7 +4,7 @@ import type { GroupEntry } from '@keytide/relay-protocol';
 import { attachmentsIn, type AttachmentRef } from './attachment-ref.ts';
 import type { ClientCore } from './client-core.ts';
 import { decodeRecord, type LogRecord } from './entry.ts';
-import type { EpochSource } from './epoch-ring.ts';
+import type { EpochRing, EpochSource } from './epoch-ring.ts';
 import { ClientError } from './errors.ts';
 import type { Outcome } from './group-replica.ts';
 import { readPage } from './journal.ts';
@@ -17,6 +17,7 @@ interface Held {
 
 /** What entries are exported of. */
 type Exporting = Pick<ClientCore, 'replica' | 'judge' | 'lostTimes'> & {
+  readonly epochs: Pick<EpochRing, 'statements' | 'keysOf'>;
   readonly parts: Pick<ClientCore['parts'], 'journal' | 'directory'>;
   readonly sync: Pick<ClientCore['sync'], 'assertNotOver'>;
 };
@@ -54,7 +55,10 @@ export async function* exportedEntries(
     if (core.lostTimes !== lostTimes || page.length === 0)
       throw new ClientError('source-changed', 'the relay lost entries while they were exported');
     const records = portionOf(page, throughSeq - seq);
-    for await (const outcome of replica.process(records)) outcomes.set(outcome.seq, outcome);
+    // Before: a key that comes meanwhile has not opened what was decided without it.
+    const keyless = keylessEpochs(core.epochs);
+    for await (const outcome of replica.process(records))
+      outcomes.set(outcome.seq, forWantOfAKey(outcome, keyless));
     for (const record of records) {
       if (record.kind === 'floor') {
         yield* letGo();
@@ -71,6 +75,23 @@ export async function* exportedEntries(
     for (const known of outcomes.keys()) if (known < (first?.seq ?? Infinity)) outcomes.delete(known);
   }
   yield* letGo();
+}
+
+/** The epochs whose keys are not here, for whatever reason. */
+function keylessEpochs(epochs: Exporting['epochs']): ReadonlySet<number> {
+  const numbers = epochs.statements.map(({ epoch }) => epoch);
+  return new Set(numbers.filter((epoch) => typeof epochs.keysOf(epoch) === 'string'));
+}
+
+/**
+ * A box that does not open is its sender's or the relay's doing, and says nothing of the messages of its epoch, which
+ * others can read: they are no garbage that might as well be forgotten.
+ */
+function forWantOfAKey(outcome: Outcome, keyless: ReadonlySet<number>): Outcome {
+  if (outcome.kind !== 'unreadable' || outcome.code !== 'tampered') return outcome;
+  return outcome.epoch !== null && keyless.has(outcome.epoch)
+    ? { ...outcome, code: 'key-not-yet-arrived' }
+    : outcome;
 }
 
 /** A floor by itself, or so many entries at most. */

@@ -1,17 +1,22 @@
 import { concatBytes } from '@keytide/crypto-core';
-import { nodeRandom as random } from '@keytide/crypto-core/node';
+import { nodePrimitives as primitives, nodeRandom as random } from '@keytide/crypto-core/node';
 import type { GroupEntry } from '@keytide/relay-protocol';
 import { expect, test } from 'vitest';
 import { encodeRecord } from '../src/entry.ts';
 import { exportedEntries } from '../src/export-entries.ts';
+import { GroupReplica } from '../src/group-replica.ts';
 import { memoryJournal } from '../src/journal.ts';
 import type { Judge } from '../src/judge-message.ts';
 import { groupWorld, makeWriter } from './group-world.ts';
 
 /** A device that has this log, and what an export of it reads; `portion`: how many entries it decided at once. */
-async function deviceWith(entries: readonly GroupEntry[], portion = 7) {
-  const { epochs, directory } = await world.makeRing();
-  const replica = await world.makeReplica();
+async function deviceWith(
+  entries: readonly GroupEntry[],
+  portion = 7,
+  surroundings: Parameters<typeof world.makeRing>[2] = {},
+) {
+  const { epochs, directory } = await world.makeRing(undefined, undefined, surroundings);
+  const replica = new GroupReplica(primitives, world.state.everyone, epochs);
   for (let start = 0; start < entries.length; start += portion)
     for await (const outcome of replica.process(entries.slice(start, start + portion))) void outcome;
   const journal = memoryJournal();
@@ -63,6 +68,21 @@ test('each entry comes once and in order, also one that a later message vouches 
       '6 message',
       '7 tampered',
     ]);
+});
+
+test('what a box that does not open leaves unread lacks a key, and garbage does not', async () => {
+  const write = makeWriter(world);
+  const garbage = { kind: 'envelope', bytes: random(300) } as const;
+  const device = await deviceWith([world.statement, write(), garbage, write()], 7, {
+    alterBox: (box) => {
+      box[box.length - 20] = (box[box.length - 20] as number) ^ 1;
+      return box;
+    },
+  });
+  expect(device.epochs.keysOf(1)).toBe('tampered');
+  expect(await exported(device)).toEqual([
+    ...['1 statement', '2 key-not-yet-arrived', '3 tampered', '4 key-not-yet-arrived'],
+  ]);
 });
 
 test('an entry waits for the rest of its window, which is not in the same page of the journal', async () => {

@@ -28,6 +28,8 @@ interface RingSurroundings {
   canAsk(): boolean;
   /** Whether the relay gives the box. */
   hasBox(): boolean;
+  /** What the relay makes of the box. */
+  alterBox(box: Uint8Array): Uint8Array;
   windowStartMs(): number;
 }
 
@@ -93,7 +95,13 @@ export async function groupWorld() {
   async function makeRing(
     counted: Primitives = primitives,
     pull: (directory: DirectoryReplica) => Promise<void> = async () => {},
-    { keyStore = memoryKeyStore(), canAsk, hasBox, windowStartMs }: Partial<RingSurroundings> = {},
+    {
+      keyStore = memoryKeyStore(),
+      canAsk,
+      hasBox,
+      alterBox = (box) => box,
+      windowStartMs,
+    }: Partial<RingSurroundings> = {},
   ): Promise<{ epochs: EpochRing; directory: DirectoryReplica }> {
     const directory = await DirectoryReplica.open({
       primitives,
@@ -104,7 +112,10 @@ export async function groupWorld() {
     await directory.append([genesis]);
     const source: EpochSource = {
       canAsk: canAsk ?? (() => true),
-      box: async () => (hasBox?.() === false ? null : (created.boxes[0]?.box ?? null)),
+      box: async () => {
+        const box = created.boxes[0]?.box;
+        return box === undefined || hasBox?.() === false ? null : alterBox(box.slice());
+      },
       pullDirectory: () => pull(directory),
     };
     const sealing = { keysFor: () => [decapsulator], hasDeleted: () => false, wasSilent: () => false };

@@ -1,5 +1,6 @@
 import { equalBytes, type Encapsulator, type Primitives, type Random } from '@keytide/crypto-core';
 import { sealAge } from '../age/age-file.ts';
+import { isArchiveName } from '../container/names.ts';
 import type { ByteStream, Destination, FileDigest } from '../container/destination.ts';
 
 /** Puts files into an archive, and remembers them. */
@@ -11,7 +12,7 @@ export interface ArchiveWriter {
   seal(name: string, plain: ByteStream): Promise<void>;
   /** Takes a file from before the stop for the archive's. Whether there is one: with just these bytes, if they are given. */
   keep(name: string, bytes?: Uint8Array): Promise<boolean>;
-  /** Removes whatever is there and was not written, kept or named. */
+  /** Removes what is there of an archive and was not written, kept or named; what is no archive's is not touched. */
   removeOthers(names: readonly string[]): Promise<void>;
 }
 
@@ -47,7 +48,7 @@ export async function archiveWriter(options: WriterOptions): Promise<ArchiveWrit
     },
     async removeOthers(names) {
       for await (const { name } of destination.list())
-        if (!files.has(name) && !names.includes(name)) await destination.remove(name);
+        if (isArchiveName(name) && !files.has(name) && !names.includes(name)) await destination.remove(name);
     },
   };
 }

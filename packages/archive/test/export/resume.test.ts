@@ -51,6 +51,14 @@ describe('an export that was stopped', () => {
     await exportArchive(optionsFor(source, destination));
   });
 
+  it('is not kept from its end by what a file manager leaves there', async () => {
+    const source = await someDays();
+    const destination = memoryDestination(() => void destination.files.set('.DS_Store', Uint8Array.of(1)));
+    await exportArchive(optionsFor(source, destination));
+    expect(destination.files.has('plan.json')).toBe(false);
+    expect(destination.files.get('.DS_Store')).toEqual(Uint8Array.of(1));
+  });
+
   it('by its caller leaves what is whole', async () => {
     const source = await someDays();
     const stopping = new AbortController();

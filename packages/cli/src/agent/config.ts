@@ -65,7 +65,7 @@ const shape = {
     .enum(['readable', 'all', 'never'])
     .default('readable')
     .describe(
-      'whether the relay is told that it may forget: readable, not by an archive that lacks keys; all, also then; never',
+      'whether the relay is told that it may forget: readable, not by an archive that lacks keys or attachments; all, also then; never',
     ),
   passphrase: z
     .string()

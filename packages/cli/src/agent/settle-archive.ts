@@ -7,7 +7,8 @@ import {
 } from '@keytide/archive';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { withArchive, withDestination } from '../archive-place.ts';
-import { lacksKeys } from '../commands/export.ts';
+import { lacksAttachments, lacksKeys } from '../commands/export.ts';
+import { lacksOnlyApprovals } from '../archive-report.ts';
 import { archiveIn } from './archive-in.ts';
 import { copyArchive } from './copy-archive.ts';
 import type { Round } from './round.ts';
@@ -93,9 +94,12 @@ async function firstLook(
     const stats = await readArchiveStats(files);
     const { signed } = stats;
     if (isTold || acknowledge === 'never') return { signed, obstacle: null };
-    if (acknowledge === 'readable' && lacksKeys(stats)) return { signed, obstacle: 'keys-missing' };
+    if (acknowledge === 'readable') {
+      if (lacksKeys(stats)) return { signed, obstacle: 'keys-missing' };
+      if (lacksAttachments(stats)) return { signed, obstacle: 'attachments-missing' };
+    }
     const report = await verifyArchive({ primitives, files, org: device.org, quick: true });
-    return { signed, obstacle: isApprovalMissing(report) ? 'approval-needed' : null };
+    return { signed, obstacle: lacksOnlyApprovals(report) ? 'approval-needed' : null };
   });
 }
 
@@ -124,7 +128,7 @@ async function places(round: Round, { name, previous, isTold }: Pending): Promis
     const report = await judged(round, { name, index, since });
     const isSound = report.verdict === 'sound';
     if (isSound) found.sound += 1;
-    if (isSound || isApprovalMissing(report)) found.whole += 1;
+    if (isSound || lacksOnlyApprovals(report)) found.whole += 1;
     else if (index === 0) return { ...found, code: UNSOUND };
     else found.code ??= 'copy-unsound';
   }
@@ -159,14 +163,4 @@ async function tellRelay({ device, acknowledge }: Round, signed: SignedManifest)
 async function putOff({ memory }: Round, code: string, series: Series): Promise<Left> {
   await memory.keep({ series });
   return { code, isPutOff: true };
-}
-
-/** Whether nothing is wrong with it but that admins have yet to sign it. */
-function isApprovalMissing({ findings, findingCount }: ArchiveReport): boolean {
-  const faults = findings.filter(({ weight }) => weight === 'fault');
-  return (
-    findingCount === findings.length &&
-    faults.length > 0 &&
-    faults.every(({ code }) => code === 'approval-needed')
-  );
 }

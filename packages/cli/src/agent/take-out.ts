@@ -1,6 +1,7 @@
 import {
   ArchiveError,
   readSignedManifest,
+  verifyArchive,
   type ArchiveErrorCode,
   type Destination,
   type SignedManifest,
@@ -8,6 +9,7 @@ import {
 import { equalBytes } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { withArchive, withDestination } from '../archive-place.ts';
+import { lacksOnlyApprovals } from '../archive-report.ts';
 import { CliError } from '../errors.ts';
 import { EXIT } from '../exit-codes.ts';
 import { archiveIn } from './archive-in.ts';
@@ -63,7 +65,7 @@ async function lastThrough(round: Round): Promise<number> {
 async function makeWhole(round: Round, begun: Begun): Promise<void> {
   const { device, destinations, recipients, signal, memory, tell } = round;
   const { name, previous } = begun;
-  const since = previous === null ? null : await lastManifest(round, previous);
+  const since = previous === null ? null : await soundManifest(round, previous);
   await withDestination(archiveIn(destinations[0], name), async (destination) => {
     let missing: readonly unknown[] = [];
     if (!(await isWhole(destination))) {
@@ -94,6 +96,20 @@ async function lastManifest({ destinations }: Round, name: string): Promise<Sign
     const next = 'Mount or put back what it is on; or make a full one, by `keytide agent --once --full`.';
     throw new CliError('archive-gone', EXIT.usage, message, next);
   }
+}
+
+/** The same, whose signatures were verified: what it says it has is left out of the next. @throws CliError `previous-unsound` */
+async function soundManifest(round: Round, name: string): Promise<SignedManifest> {
+  const { destinations, device, signal } = round;
+  const signed = await lastManifest(round, name);
+  const options = { primitives, org: device.org, quick: true, signal };
+  const report = await withArchive(archiveIn(destinations[0], name), (files) =>
+    verifyArchive({ ...options, files }),
+  );
+  if (report.verdict === 'sound' || lacksOnlyApprovals(report)) return signed;
+  const message = `the archive before, ${name}, is not sound`;
+  const next = '`keytide verify` says what is wrong with it; `keytide agent --once --full` makes a full one.';
+  throw new CliError('previous-unsound', EXIT.unsound, message, next);
 }
 
 async function isWhole(destination: Destination): Promise<boolean> {

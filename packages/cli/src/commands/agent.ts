@@ -37,8 +37,10 @@ const FINAL: ReadonlySet<string> = new Set([
 ]);
 
 /** Somebody else has to do something. */
-const WAITING: ReadonlySet<string> = new Set(['approval-needed', 'keys-missing', 'begins-later']);
-const UNSOUND: ReadonlySet<string> = new Set(['unsound', 'copy-unsound']);
+const WAITING: ReadonlySet<string> = new Set([
+  ...['approval-needed', 'keys-missing', 'attachments-missing', 'begins-later'],
+]);
+const UNSOUND: ReadonlySet<string> = new Set(['unsound', 'copy-unsound', 'previous-unsound']);
 
 const systemTime: AgentTime = {
   now: () => Date.now(),

@@ -17,7 +17,7 @@ import {
 } from '@keytide/client/export';
 import { toHex } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
-import { withArchive, withDestination } from '../archive-place.ts';
+import { withDestination } from '../archive-place.ts';
 import { readRecipients } from '../archive-recipients.ts';
 import { summaryLines, summaryOf } from '../archive-summary.ts';
 import type { Context } from '../context.ts';
@@ -27,7 +27,7 @@ import { findMember } from '../find.ts';
 import { organisation, type Keytide } from '../organisation.ts';
 import { createProgress, type Progress } from '../progress.ts';
 import { usageError } from '../usage.ts';
-import { checkArchive } from './verify.ts';
+import { checkArchive, soundManifest } from './verify.ts';
 
 /** What is exported, for whom, and whether the relay is told. */
 export interface ExportChoice {
@@ -41,12 +41,12 @@ export interface ExportChoice {
   /** With a bucket; milliseconds since 1970. */
   readonly lockUntil?: number;
   readonly lockMode: 'governance' | 'compliance';
-  /** Left out: unless something could not be read for want of keys. */
+  /** Left out: unless something could not be read for want of keys, or an attachment is missing. */
   readonly acknowledge?: boolean;
 }
 
 /** What the relay was told, or why it was not. */
-type Told = Acknowledgement | 'not-asked' | 'offline' | 'keys-missing' | 'unsound';
+type Told = Acknowledgement | 'not-asked' | 'offline' | 'keys-missing' | 'attachments-missing' | 'unsound';
 
 /** `keytide export`: an archive of everything, or of what is chosen. Stopped, the same command goes on. */
 export async function exportArchiveTo(
@@ -66,9 +66,10 @@ async function exportInto(
 ): Promise<ExitCode> {
   const { output, signal } = context;
   const recipients = await readRecipients(choice.recipient);
-  const since = choice.since === undefined ? null : await withArchive(choice.since, readSignedManifest);
   try {
     return await withDevice(context, async (client) => {
+      const { org } = client;
+      const since = choice.since === undefined ? null : await soundManifest(context, choice.since, { org });
       if (!choice.offline) await untilOnline(context, client);
       const filter = filterOf(client, choice);
       if (await isUntold(client, destination, { since, filter, choice }))
@@ -80,7 +81,6 @@ async function exportInto(
         });
       const stats = await readArchiveStats(destination);
       // Before anybody may forget by it: what is on the disk, read again.
-      const { org } = client;
       const { verdict } = await checkArchive(context, destination, {
         ...{ org, ...(since === null ? {} : { previous: since }) },
       });
@@ -132,6 +132,11 @@ export function lacksKeys({ groups }: Pick<ArchiveStats, 'groups'>): boolean {
   return groups.some(({ unreadable }) => Object.keys(unreadable).some((code) => KEYLESS.has(code)));
 }
 
+/** Whether an attachment is not in it: what this device was not given, another may be given. */
+export function lacksAttachments({ attachments }: Pick<ArchiveStats, 'attachments'>): boolean {
+  return Object.keys(attachments.missing).length > 0;
+}
+
 async function tellRelay(
   client: Keytide,
   stats: ArchiveStats,
@@ -140,6 +145,7 @@ async function tellRelay(
   if (acknowledge === false) return 'not-asked';
   if (offline) return 'offline';
   if (lacksKeys(stats) && acknowledge !== true) return 'keys-missing';
+  if (lacksAttachments(stats) && acknowledge !== true) return 'attachments-missing';
   return await acknowledgeArchive(client, stats.signed);
 }
 
@@ -158,6 +164,8 @@ const TOLD: Readonly<Record<Told, string>> = {
   unsound: 'not told: the archive is not sound. `keytide verify` says what is wrong with it',
   'keys-missing':
     'not told: keys were missing for a part. Export with a device that has them, or give --acknowledge',
+  'attachments-missing':
+    'not told: attachments could not be had. Export again elsewhere, or give --acknowledge',
 };
 
 function progressTo({ output }: Context): (progress: ExportProgress) => void {

@@ -12,7 +12,7 @@ import {
 import { fromHex, orgId, toHex } from '@keytide/crypto-core';
 import { nodePrimitives as primitives, nodeRandom } from '@keytide/crypto-core/node';
 import { withArchive } from '../archive-place.ts';
-import { reportLines, reportOf } from '../archive-report.ts';
+import { lacksOnlyApprovals, reportLines, reportOf } from '../archive-report.ts';
 import type { Context } from '../context.ts';
 import { CliError } from '../errors.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
@@ -88,15 +88,18 @@ async function opening({
   return { identities, ...(sample === undefined ? {} : { sample: { fraction: sample, seed } }) };
 }
 
-/** What an archive that is to be gone on from is. @throws CliError `previous-unsound` */
-async function soundManifest(
+/**
+ * What an archive that is to be gone on from is, by signatures that were verified; admins may be yet to approve it.
+ * @throws CliError `previous-unsound`
+ */
+export async function soundManifest(
   context: Context,
   path: string,
   org: Pick<VerifyOptions, 'org'>,
 ): Promise<SignedManifest> {
   return await withArchive(path, async (files) => {
-    const { verdict } = await checkArchive(context, files, { ...org, quick: true });
-    if (verdict === 'sound') return await readSignedManifest(files);
+    const report = await checkArchive(context, files, { ...org, quick: true });
+    if (report.verdict === 'sound' || lacksOnlyApprovals(report)) return await readSignedManifest(files);
     const next = '`keytide verify` of that one says what is wrong with it.';
     throw new CliError('previous-unsound', EXIT.unsound, 'the archive before is not sound', next);
   });

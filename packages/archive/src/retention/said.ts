@@ -62,9 +62,8 @@ function archiveFault(
   { signed, verdict }: GivenArchive,
 ): Pick<LedgerFinding, 'code' | 'weight' | 'detail'> | null {
   const refused = (detail: string) => ({ code: 'archive-refused', weight: 'note', detail }) as const;
-  const { org, membership, groups } = signed.manifest;
+  const { membership, groups } = signed.manifest;
   if (verdict === 'unsound') return refused('unsound');
-  if (org !== directory.state.org) return refused('other-org');
   if (membership.size > directory.size) return refused('membership-ahead');
   const state = directory.stateAt(membership.size);
   const findings = newFindings();

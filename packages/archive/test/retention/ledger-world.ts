@@ -39,14 +39,14 @@ interface Change {
 }
 
 /** An organisation of two admins and a member, whose log has a statement and a message on each of so many days. */
-export async function ledgerWorld(seed: string, days: number) {
+export async function ledgerWorld(seed: string, days: number, text = 'day') {
   const source = worldSource(seed, 3);
   const { world } = source;
   const [ada] = world.members;
   const setPolicy = (policy: Policy): void =>
     void world.append(createPolicyChange({ ...world.as(ada.devices[0]), policy }));
   setPolicy(POLICY);
-  for (let day = 0; day < days; day += 1) await source.day([said(day % 2, day, { text: `day ${day}` })]);
+  for (let day = 0; day < days; day += 1) await source.day([said(day % 2, day, { text: `${text} ${day}` })]);
 
   const rootAt = (seq: number): Uint8Array | null =>
     seq > source.log.length ? null : rootOf(primitives, source.treeAt(seq));

@@ -274,13 +274,24 @@ describe('members', () => {
     ]);
   });
 
-  test('a receipt counts by the key that the policy named then', async () => {
+  test('an archive of another log is held against whoever signed it', async () => {
+    // The same organisation, in which something else was said.
+    const twin = await ledgerWorld('ledger', DAYS, 'night');
+    const other = await twin.archive();
+    const { findings, rows } = ledgerOf({ archives: [other] });
+    const [finding] = findings;
+    expect(finding).toMatchObject({ code: 'archive-other-log', weight: 'alarm', basis: 'signed' });
+    expect(finding?.evidence).toEqual([other.signed.bytes]);
+    expect(rows.every(({ archives }) => archives.length === 0)).toBe(true);
+  });
+
+  test('a receipt counts by a key that the policy names, or named then', async () => {
     const moved = await ledgerWorld('moved', DAYS);
-    const { publicKey: relayKey } = life.world.primitives.signer(new Uint8Array(32).fill(10));
-    moved.setPolicy({ ...POLICY, relayKey });
-    const { findings, rows } = retentionLedger(
-      moved.material({ deleted: [moved.receipt(1, 6, dayMs(12))], exported: [moved.says(0, 6, dayMs(10))] }),
-    );
-    expect([findings, rows[0]?.state]).toEqual([[], 'deleted']);
+    const signer = life.world.primitives.signer(new Uint8Array(32).fill(10));
+    moved.setPolicy({ ...POLICY, relayKey: signer.publicKey });
+    const deleted = [moved.receipt(1, 2, dayMs(12)), moved.receipt(3, 6, dayMs(12), { signer })];
+    const exported = [moved.says(0, 6, dayMs(10))];
+    const { findings, rows } = retentionLedger(moved.material({ deleted, exported }));
+    expect([findings, rows.filter(({ state }) => state === 'deleted').at(-1)?.lastSeq]).toEqual([[], 6]);
   });
 });

@@ -1,3 +1,5 @@
+import { textOf } from './utf8.ts';
+
 /** Joins byte strings into a new one. */
 export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
   let sizeBytes = 0;
@@ -64,42 +66,47 @@ const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345678
 
 /** base64url without padding (RFC 4648 §5). */
 export function toBase64Url(bytes: Uint8Array): string {
-  let text = '';
+  const codes = new Uint8Array(Math.ceil((bytes.length * 4) / 3));
+  let used = 0;
   for (let i = 0; i < bytes.length; i += 3) {
-    const left = bytes.length - i;
     const word = ((bytes[i] as number) << 16) | ((bytes[i + 1] ?? 0) << 8) | (bytes[i + 2] ?? 0);
-    text += BASE64URL.charAt(word >> 18) + BASE64URL.charAt((word >> 12) & 63);
-    if (left > 1) text += BASE64URL.charAt((word >> 6) & 63);
-    if (left > 2) text += BASE64URL.charAt(word & 63);
+    // Of the last word, what is beyond the end is not there.
+    for (let shift = 18; shift >= 0 && used < codes.length; shift -= 6)
+      codes[used++] = BASE64URL.charCodeAt((word >> shift) & 63);
   }
-  return text;
+  return textOf(codes);
 }
 
 /** Reads unpadded base64url; `null` for anything else, also for left-over bits that are not zero. */
 export function fromBase64Url(text: string): Uint8Array | null {
-  if (!/^[A-Za-z0-9_-]*$/.test(text) || text.length % 4 === 1) return null;
-  const bytes = new Uint8Array(Math.floor((text.length * 3) / 4));
-  let buffer = 0;
-  let bits = 0;
-  let offset = 0;
-  for (let i = 0; i < text.length; i += 1) {
-    buffer = ((buffer << 6) | sextet(text.charCodeAt(i))) & 0xffffff;
-    bits += 6;
-    if (bits >= 8) {
-      bits -= 8;
-      bytes[offset] = (buffer >> bits) & 0xff;
-      offset += 1;
-    }
+  const { length } = text;
+  if (length % 4 === 1) return null;
+  const bytes = new Uint8Array(Math.floor((length * 3) / 4));
+  let word = 0;
+  for (let i = 0, used = 0; i < length; i += 4, used += 3) {
+    word =
+      (sextet(text, i) << 18) |
+      (sextet(text, i + 1) << 12) |
+      (sextet(text, i + 2) << 6) |
+      sextet(text, i + 3);
+    if (word < 0) return null;
+    // What is written beyond the end is nowhere.
+    bytes[used] = word >> 16;
+    bytes[used + 1] = word >> 8;
+    bytes[used + 2] = word;
   }
-  return (buffer & ((1 << bits) - 1)) === 0 ? bytes : null;
+  const leftOver = length % 4 === 0 ? 0 : length % 4 === 2 ? 0xffff : 0xff;
+  return (word & leftOver) === 0 ? bytes : null;
 }
 
-/** The value of a base64url character's code: `A` is 65, `a` is 97, `0` is 48, `-` is 45, `_` is 95. */
-function sextet(code: number): number {
-  if (code >= 97) return code - 71;
-  if (code === 95) return 63;
-  if (code >= 65) return code - 65;
-  return code === 45 ? 62 : code + 4;
+const SEXTETS = new Int8Array(128).fill(-1);
+for (let value = 0; value < 64; value += 1) SEXTETS[BASE64URL.charCodeAt(value)] = value;
+
+/** The value of the base64url character at `index`; negative for another character, 0 beyond the end. */
+function sextet(text: string, index: number): number {
+  if (index >= text.length) return 0;
+  const code = text.charCodeAt(index);
+  return code < 128 ? (SEXTETS[code] as number) : -1;
 }
 
 /** UTF-8 bytes of an ASCII constant (labels); throws nothing and needs no TextEncoder. */

@@ -62,10 +62,10 @@ function isAscii(bytes: Uint8Array): boolean {
 }
 
 /**
- * Piece by piece, as an engine takes so many arguments; and not character by character, of which engines keep a
- * tree that is thirty times as large as the text.
+ * The text of UTF-16 units. Piece by piece, as an engine takes so many arguments; and not character by character, of
+ * which engines keep a tree that is thirty times as large as the text.
  */
-function textOf(units: Uint8Array | Uint16Array): string {
+export function textOf(units: Uint8Array | Uint16Array): string {
   let text = '';
   for (let start = 0; start < units.length; start += PIECE) {
     const piece = units.subarray(start, start + PIECE);

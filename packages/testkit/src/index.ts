@@ -7,6 +7,7 @@ export { forgeGroupLog, type ForgedGroupLog } from './hostile/group-log.ts';
 export { forgeMembershipLog, type RelayKey } from './hostile/membership-log.ts';
 export { hostileRelay, type HostileRelay, type HostileRelayOptions } from './hostile/relay.ts';
 export { keyWrapperConformance } from './key-wrapper-conformance.ts';
+export { longLog, type LongLog, type LongLogOptions } from './long-log.ts';
 export { startPostgres, type TestPostgres } from './postgres.ts';
 export { postgresProcesses } from './postgres-processes.ts';
 export { pushSenderConformance, type PushSenderUnderTest } from './push-sender-conformance.ts';

@@ -1,4 +1,4 @@
-import { concatBytes, decodeUtf8, encodeUtf8 } from '@keytide/crypto-core';
+import { concatBytes } from '@keytide/crypto-core';
 import { readerOf } from '../byte-reader.ts';
 import { ArchiveError } from '../errors.ts';
 import type { ByteStream } from './destination.ts';
@@ -8,13 +8,13 @@ const MAX_LINE_BYTES = 4 * 1024 * 1024;
 const LINE_FEED = 10;
 /** How much is put together before it is handed on. */
 const PIECE_BYTES = 64 * 1024;
+// The runtime's own, several times as fast as ours: a log has a million lines.
+const encoder = new TextEncoder();
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** One line: JSON without spaces and a newline. */
+/** One line: JSON without spaces and a newline. JSON escapes what is no Unicode. */
 export function encodeLine(value: unknown): Uint8Array {
-  const bytes = encodeUtf8(`${JSON.stringify(value)}\n`);
-  if (bytes === null) throw new ArchiveError('malformed', 'text that is no Unicode');
-  // The bytes alone: what is encoded into has room for thrice as many, and a segment keeps many lines.
-  return bytes.slice();
+  return encoder.encode(`${JSON.stringify(value)}\n`);
 }
 
 /** Lines one after the other, as the content of a file. */
@@ -49,10 +49,8 @@ export async function* readLines(bytes: ByteStream): AsyncGenerator<unknown, voi
 }
 
 function parseLine(line: Uint8Array): unknown {
-  const text = decodeUtf8(line);
-  if (text === null) throw malformed();
   try {
-    return JSON.parse(text);
+    return JSON.parse(decoder.decode(line));
   } catch {
     throw malformed();
   }

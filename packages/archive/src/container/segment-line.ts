@@ -41,8 +41,9 @@ const messageSchema = z.object({
 
 /** Reads a line of a segment; its attachments are those that its content names. @throws ArchiveError `malformed` */
 export function parseSegmentLine(value: unknown): SegmentLine {
-  const unreadable = unreadableSchema.safeParse(value).data;
-  if (unreadable !== undefined) {
+  if (typeof value === 'object' && value !== null && 'unreadable' in value) {
+    const unreadable = unreadableSchema.safeParse(value).data;
+    if (unreadable === undefined) throw malformed();
     const { unreadable: code, ...rest } = unreadable;
     return { kind: 'unreadable', ...rest, code };
   }

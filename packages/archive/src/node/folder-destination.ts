@@ -38,11 +38,13 @@ export function folderDestination(folder: string): Destination {
   return {
     list: () => filesIn(folder, ''),
     async *read(name) {
-      yield* piecesOf(pathOf(name));
+      yield* piecesOf(pathOf(name), (sizeBytes) => new Uint8Array(sizeBytes));
     },
     async digest(name) {
       const counting = counter();
-      for await (const piece of piecesOf(pathOf(name))) counting.add(piece);
+      let buffer: Uint8Array | null = null;
+      const into = (sizeBytes: number): Uint8Array => (buffer ??= new Uint8Array(sizeBytes));
+      for await (const piece of piecesOf(pathOf(name), into)) counting.add(piece);
       return counting.digest();
     },
     async write(name, bytes) {
@@ -88,12 +90,17 @@ async function entriesOf(path: string, mayBeMissing: boolean) {
   }
 }
 
-async function* piecesOf(path: string): AsyncGenerator<Uint8Array, void, undefined> {
+/** Read into what `into` gives, which need not be larger than the file. */
+async function* piecesOf(
+  path: string,
+  into: (sizeBytes: number) => Uint8Array,
+): AsyncGenerator<Uint8Array, void, undefined> {
   const file = await openFile(path);
   try {
+    const sizeBytes = Math.max(1, Math.min(READ_BYTES, (await file.stat()).size));
     for (;;) {
-      const piece = new Uint8Array(READ_BYTES);
-      const { bytesRead } = await file.read(piece, 0, READ_BYTES);
+      const piece = into(sizeBytes);
+      const { bytesRead } = await file.read(piece, 0, sizeBytes);
       if (bytesRead === 0) return;
       yield piece.subarray(0, bytesRead);
     }

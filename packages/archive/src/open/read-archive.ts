@@ -63,7 +63,7 @@ export async function readArchive(options: ReadOptions): Promise<OpenedArchive> 
   const [first] = findings.list;
   if (first !== undefined || signed === null || listed === null || state === undefined)
     throw new ArchiveError('damaged', 'not an archive as it was written', { cause: first?.code });
-  const verified = verifiedFiles(files, listed);
+  const verified = verifiedFiles(primitives, files, listed);
   const attachments = await readAttachments(verified);
   const source = archiveSource({ primitives, identities, files: verified, attachments, signed });
   return {

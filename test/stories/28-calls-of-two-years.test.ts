@@ -9,7 +9,7 @@ import {
   type AggregateRecord,
   type AggregateRelease,
 } from '@keytide/archive/aggregates';
-import { entriesIn, recordStates, type OpenedEntries } from '@keytide/archive/formats';
+import { entriesIn, recordStates } from '@keytide/archive/formats';
 import { folderDestination } from '@keytide/archive/node';
 import {
   attachment,
@@ -286,10 +286,7 @@ test('years later two of three sheets open it where there is no relay, and it sa
   };
   const parts = [await opened('first'), await opened('rest')];
   const whole = await opened('all');
-  const inParts: OpenedEntries = async function* () {
-    for (const part of parts) yield* entriesIn(part)();
-  };
-  for (const entries of [inParts, entriesIn(whole)]) {
+  for (const entries of [entriesIn(...parts), entriesIn(whole)]) {
     const found: Shown[] = [];
     for await (const one of recordStates(entries, { collection: 'requests', merge: recordMerge(definition) }))
       if (one.state === 'shown') found.push({ id: one.id, body: one.body as unknown as HelpRequest });

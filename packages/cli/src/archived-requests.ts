@@ -1,6 +1,6 @@
 import { readArchive, type AgeIdentity, type ArchiveFiles, type OpenedArchive } from '@keytide/archive';
 import type { AggregateLedger } from '@keytide/archive/aggregates';
-import { entriesIn, recordStates, type OpenedEntries } from '@keytide/archive/formats';
+import { entriesIn, recordStates } from '@keytide/archive/formats';
 import { aggregateLedgerIn } from '@keytide/client/aggregates';
 import { recordMerge } from '@keytide/client/export';
 import type { OrgId } from '@keytide/crypto-core';
@@ -59,12 +59,9 @@ async function requestsIn(opened: readonly OpenedArchive[]): Promise<ArchivedReq
   const last = opened.at(-1) as OpenedArchive;
   const wires: Uint8Array[] = [];
   for await (const wire of last.source.membership()) wires.push(wire);
-  const entries: OpenedEntries = async function* () {
-    for (const archive of opened) yield* entriesIn(archive)();
-  };
   const requests: { id: string; body: HelpRequest }[] = [];
   let incomplete = 0;
-  for await (const { id, state, body } of recordStates(entries, {
+  for await (const { id, state, body } of recordStates(entriesIn(...opened), {
     ...{ collection: 'requests', merge: recordMerge(organisation) },
   })) {
     if (state === 'incomplete') incomplete += 1;

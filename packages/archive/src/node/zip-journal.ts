@@ -107,18 +107,16 @@ export async function openJournal(file: FileHandle, isDurable: boolean): Promise
 }
 
 async function recordsIn(file: FileHandle): Promise<{ record: ZipRecord; isRemoved: boolean }[]> {
-  const { size } = await file.stat();
   const found: { record: ZipRecord; isRemoved: boolean }[] = [];
   for (let offset = 0; ;) {
     const header = readLocalHeader(await readAt(file, offset, HEADER_BYTES));
     if (header === null || !isArchiveName(header.name)) break;
     const end = offset + headerBytes(header.name) + header.sizeBytes;
-    if (end > size) break;
     const { isRemoved, ...fields } = header;
     found.push({ record: { ...fields, offset }, isRemoved });
     offset = end;
   }
-  // A disk that lost its power may have kept a part of the last header, and of none before.
+  // What lost its power may have kept a part of the last file, and of none before.
   const last = found.at(-1);
   if (last !== undefined && !(await isIntact(file, last.record))) found.pop();
   return found;

@@ -175,7 +175,7 @@ test('reading goes on behind what has come, and only with the same object', asyn
   s3.fail('half');
   const reading = destination.read(BLOB)[Symbol.asyncIterator]();
   await reading.next();
-  await destination.write(BLOB, mebibytes(4));
+  await destination.write(BLOB, [mebibyte, mebibyte, new Uint8Array(MIB)]);
   const rest = async (): Promise<void> => {
     while (!(await reading.next()).done);
   };

@@ -147,6 +147,31 @@ test('what a writing that was broken off has left is never taken for a file', as
   expect(names).toEqual([README]);
 });
 
+test('what a killed process has left is cut off, and a last file that is not what its header says', async () => {
+  const path = newPath();
+  const draft = `${path}.unfinished`;
+  await at(path).write(README, [Uint8Array.of(1, 2, 3)]);
+  const whole = await readFile(draft);
+  const hole = new Uint8Array(headerBytes('signed-manifest'));
+  await writeFile(
+    draft,
+    Buffer.concat([whole, hole, localHeader({ name: 'bagit.txt', sizeBytes: 0, crc: 0 })]),
+  );
+  await at(path).write('signed-manifest', []);
+  const namesIn = async (): Promise<string[]> => {
+    const names: string[] = [];
+    for await (const { name } of at(path).list()) names.push(name);
+    return names;
+  };
+  expect(await namesIn()).toEqual([README, 'signed-manifest']);
+  const altered = new Uint8Array(whole);
+  altered[whole.length - 1] = 4;
+  for (const left of [altered, whole.subarray(0, -1)]) {
+    await writeFile(draft, left);
+    expect(await namesIn()).toEqual([]);
+  }
+});
+
 test('files and archives over 4 GiB are what other programs read', async () => {
   const path = newPath();
   const sizeBytes = 5 * 1024 ** 3;

@@ -11,6 +11,8 @@ export type JsonValue =
 
 /** The longest payload of an envelope. */
 const MAX_PAYLOAD_BYTES = 262_144;
+/** How deep CBOR of ours is at most (docs/spec/encoding.md). */
+const MAX_DEPTH = 64;
 
 /** A payload as JSON (docs/spec/archive.md, "Segments"); `null` where it is no CBOR of ours. */
 export function contentOf(payload: Uint8Array): { readonly content: JsonValue } | null {
@@ -31,17 +33,18 @@ export function toJson(value: CborValue): JsonValue {
 }
 
 /** Undoes `toJson`; `null` for what it cannot have made. */
-export function fromJson(json: JsonValue): { readonly value: CborValue } | null {
+export function fromJson(json: JsonValue, depth: number = MAX_DEPTH): { readonly value: CborValue } | null {
   if (typeof json !== 'object' || json === null) return { value: json };
+  if (depth === 0) return null;
   if (Array.isArray(json)) {
-    const items = (json as readonly JsonValue[]).map(fromJson);
+    const items = (json as readonly JsonValue[]).map((item) => fromJson(item, depth - 1));
     return items.includes(null) ? null : { value: items.map((item) => (item as { value: CborValue }).value) };
   }
   const map = json as { readonly [name: string]: JsonValue };
-  if (!isMarked(map)) return mapFrom(map);
+  if (!isMarked(map)) return mapFrom(map, depth);
   const inner = map[MAP];
   if (typeof inner === 'object' && inner !== null && !Array.isArray(inner))
-    return mapFrom(inner as typeof map);
+    return mapFrom(inner as typeof map, depth);
   const bytes = typeof map[BYTES] === 'string' ? fromBase64Url(map[BYTES]) : null;
   return bytes === null ? null : { value: bytes };
 }
@@ -54,10 +57,13 @@ function isMarked(map: { readonly [name: string]: JsonValue }): boolean {
   return names.length === 1 && (names[0] === BYTES || names[0] === MAP);
 }
 
-function mapFrom(map: { readonly [name: string]: JsonValue }): { readonly value: CborValue } | null {
+function mapFrom(
+  map: { readonly [name: string]: JsonValue },
+  depth: number,
+): { readonly value: CborValue } | null {
   const entries: [string, CborValue][] = [];
   for (const [name, item] of Object.entries(map)) {
-    const read = fromJson(item);
+    const read = fromJson(item, depth - 1);
     if (read === null) return null;
     entries.push([name, read.value]);
   }

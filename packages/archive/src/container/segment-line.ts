@@ -29,7 +29,7 @@ const hex = (sizeBytes: number): z.ZodType<Uint8Array> =>
   bytesFrom((text) => (text.length === 2 * sizeBytes ? fromHex(text) : null));
 const base64Url = bytesFrom(fromBase64Url);
 const seq = z.int().min(1);
-const epoch = z.int().min(0);
+const epoch = z.int().min(1);
 const unreadableSchema = z.object({
   ...{ seq, envelope: base64Url, epoch: epoch.nullable(), unreadable: z.string() },
 });

@@ -142,6 +142,8 @@ const bytesOf = (sizeBytes: number): z.ZodType<Uint8Array> =>
   z.custom<Uint8Array>((value) => value instanceof Uint8Array && value.length === sizeBytes);
 const hash = bytesOf(HASH_BYTES);
 const count = z.int().min(0);
+/** The last that a date can be, in milliseconds since 1970. */
+const MAX_DATE_MS = 8_640_000_000_000_000;
 const fileSchema = z.tuple([
   z.custom<Uint8Array>((value) => value instanceof Uint8Array),
   z
@@ -161,7 +163,7 @@ const groupSchema = z.tuple([
   count,
 ]);
 const manifestSchema = z.tuple([
-  ...[z.literal(VERSION), hash, bytesOf(16), count, hash, hash.nullable(), hash],
+  ...[z.literal(VERSION), hash, bytesOf(16), count.max(MAX_DATE_MS), hash, hash.nullable(), hash],
   ...[z.tuple([z.int().min(1), hash]), z.array(groupSchema).max(10_000), z.string().nullable()],
   z.tuple([count, count]),
 ] as const);

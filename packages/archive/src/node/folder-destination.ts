@@ -110,12 +110,17 @@ async function* piecesOf(
 }
 
 async function openFile(path: string): Promise<FileHandle> {
+  let file: FileHandle;
   try {
-    return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    // Not waiting: a pipe of that name would have us wait for its other end.
+    file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
     if (codeOf(error) !== 'ENOENT' && codeOf(error) !== 'ELOOP') throw error;
     throw new ArchiveError('missing-file', 'a file of the archive is not there', { cause: error });
   }
+  if ((await file.stat()).isFile()) return file;
+  await file.close();
+  throw new ArchiveError('missing-file', 'a file of the archive is no file');
 }
 
 /** Makes the folders of a name, and each of them durable in the one that it is in. */

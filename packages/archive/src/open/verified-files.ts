@@ -11,7 +11,11 @@ export interface VerifiedFiles extends Pick<ArchiveFiles, 'read'> {
 /** What is read once and kept until it is known to be right: more than a segment has. */
 const MAX_KEPT_BYTES = 8 * 1024 * 1024;
 
-/** Files that are read only if their bytes are those that a manifest lists, under SHA-256. */
+/**
+ * Files that are read only if their bytes are those that a manifest lists, under SHA-256. The place may change them at
+ * any time: what is shown is what was hashed, up to 8 MiB. Of longer ones, which are attachments and lists that are
+ * checked by themselves, another reading is hashed than is given out.
+ */
 export function verifiedFiles(
   primitives: Primitives,
   files: ArchiveFiles,

@@ -21,6 +21,7 @@ export interface Check {
 
 const CODES: Partial<Record<ArchiveError['code'], FindingCode>> = {
   malformed: 'malformed',
+  damaged: 'malformed',
   'too-large': 'malformed',
   'unsupported-version': 'unsupported-version',
   'missing-file': 'missing-file',

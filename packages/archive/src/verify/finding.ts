@@ -28,6 +28,7 @@ export type FindingCode =
   | 'segment-gap'
   | 'segment-overlap'
   | 'unknown-group'
+  | 'group-missing'
   | 'root-mismatch'
   | 'count-mismatch'
   | 'statement-mismatch'

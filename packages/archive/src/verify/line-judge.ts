@@ -5,14 +5,16 @@ import {
   equalBytes,
   leafHash,
   nextWindow,
+  parseEnvelopeHeader,
   parseEpochStatement,
   unsealMessage,
   verifyRuns,
+  type DeviceId,
   type OpenedMessage,
   type RunVerdict,
   type UnverifiedMessage,
 } from '@keytide/crypto-core';
-import { isActive, type DirectoryState } from '@keytide/key-directory';
+import { isActive, type DirectoryState, type Role } from '@keytide/key-directory';
 import { fits, type ArchiveFilter } from '../container/filter.ts';
 import { partsOf } from './segments.ts';
 import type { SegmentLine } from '../container/segment-line.ts';
@@ -75,7 +77,9 @@ export function lineJudge(check: Check, options: JudgeOptions): LineJudge {
   const { group: id, before } = group.archived;
   const newest = states.at(-1) as DirectoryState;
   const files = group.segments.map(({ stretch }) => ({ ...stretch, file: partsOf(id, stretch).age }));
-  let chains = senderChains(before.size === 0);
+  /** Whether everything from the log's first entry on was judged: then all was judged as a device does. */
+  let isWhole = before.size === 0;
+  let chains = senderChains(isWhole);
   let window = EMPTY_WINDOW;
   let waiting: Waiting[] = [];
   let current = group.epochs.find(({ seq }) => seq === 0) ?? null;
@@ -104,7 +108,7 @@ export function lineJudge(check: Check, options: JudgeOptions): LineJudge {
       else if ('closes' in one) close(one.closes, one.seq);
       else {
         const verdict = isFault(one.message) ? one.message : (verdicts.next().value as RunVerdict);
-        if (one.line.kind === 'unreadable') judgeUnreadable(one.line, verdict);
+        if (one.line.kind === 'unreadable') judgeUnreadable(one.line, verdict, one.epoch);
         else judgeMessage(one.line, verdict, one.epoch);
       }
     }
@@ -130,9 +134,34 @@ export function lineJudge(check: Check, options: JudgeOptions): LineJudge {
   function judgeUnreadable(
     { seq, code }: Extract<SegmentLine, { kind: 'unreadable' }>,
     verdict: RunVerdict | Fault,
+    epoch: CheckedEpoch | null,
   ): void {
     chains.hide('unreadable');
-    if (typeof verdict !== 'string' && !isFault(verdict) && KEYLESS.has(code)) found('readable', seq, code);
+    if (isFault(verdict)) {
+      if (verdict.code === 'message-mismatch' && verdict.detail === 'epoch')
+        found(verdict.code, seq, 'epoch');
+    } else if (typeof verdict !== 'string') {
+      if (KEYLESS.has(code)) found('readable', seq, code);
+      // Whoever could read it had no reason to refuse it.
+      else if (isWhole && counts(verdict, epoch)) found('message-mismatch', seq, code);
+    }
+  }
+
+  /** Whether an authentic message is one to every device that can read it. */
+  function counts(message: OpenedMessage, epoch: CheckedEpoch | null): boolean {
+    const { size, root } = message.heads.directory;
+    const state = states[size - 1];
+    return (
+      roleOf(message.sender, epoch) !== undefined &&
+      state !== undefined &&
+      equalBytes(state.root, root) &&
+      chains.wouldTake(message)
+    );
+  }
+
+  function roleOf(sender: DeviceId, epoch: CheckedEpoch | null): Role | undefined {
+    const device = epoch?.state.devices.get(sender);
+    return device?.revokedAt === null ? epoch?.state.members.get(device.member)?.role : undefined;
   }
 
   function judgeMessage(line: MessageLine, verdict: RunVerdict | Fault, epoch: CheckedEpoch | null): void {
@@ -168,12 +197,11 @@ export function lineJudge(check: Check, options: JudgeOptions): LineJudge {
     if (line.counter !== message.counter) return 'counter';
     if (!equalBytes(line.channel, message.channel)) return 'channel';
     if (!equalBytes(line.payload, message.payload)) return 'content';
-    const device = epoch?.state.devices.get(message.sender);
-    const role = device?.revokedAt === null ? epoch?.state.members.get(device.member)?.role : undefined;
-    return line.role === role ? null : 'role';
+    return line.role === roleOf(message.sender, epoch) ? null : 'role';
   }
 
   function unsealed({ epoch, envelope }: SegmentLine): UnverifiedMessage | Fault {
+    if (epoch !== namedIn(envelope)) return { code: 'message-mismatch', detail: 'epoch' };
     const keys = epoch === null ? null : epochs.keysOf(epoch);
     if (keys === null) return { code: 'key-missing', detail: String(epoch) };
     if (keys === 'before') return { code: 'epoch-before', detail: String(epoch) };
@@ -213,11 +241,22 @@ export function lineJudge(check: Check, options: JudgeOptions): LineJudge {
     },
     skip() {
       settle();
-      chains = senderChains(false);
+      isWhole = false;
+      chains = senderChains(isWhole);
       window = EMPTY_WINDOW;
     },
     end: settle,
   };
+}
+
+/** The epoch that an envelope names; `null` where it is none. */
+function namedIn(envelope: Uint8Array): number | null {
+  try {
+    return parseEnvelopeHeader(envelope).epoch;
+  } catch (error) {
+    if (error instanceof CryptoError) return null;
+    throw error;
+  }
 }
 
 function isFault(result: UnverifiedMessage | RunVerdict | Fault): result is Fault {

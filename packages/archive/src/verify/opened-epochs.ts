@@ -27,7 +27,7 @@ export interface OpenedEpochs {
 /** Reads `keys.age`; keys that are not those of their statements are findings. */
 export async function openEpochs(
   { primitives, files, findings }: Check,
-  { archived: { group }, epochs, ring }: CheckedGroup,
+  { archived: { group, before }, epochs, ring }: CheckedGroup,
   identities: readonly AgeIdentity[],
 ): Promise<OpenedEpochs> {
   const file = groupFile(group, 'keys.age');
@@ -62,7 +62,7 @@ export async function openEpochs(
   return {
     keysOf(epoch) {
       const of = known.get(epoch);
-      if (of === undefined) return epoch < firstEpoch ? 'before' : null;
+      if (of === undefined) return before.size > 0 && epoch < firstEpoch ? 'before' : null;
       const key = keys.get(epoch);
       if (key === undefined) return null;
       const ready =

@@ -24,6 +24,8 @@ export interface SenderChains {
   take(
     message: Pick<OpenedMessage, 'sender' | 'counter' | 'link' | 'previousLink'>,
   ): MissingCounters | CryptoErrorCode | null;
+  /** Whether it is known that the next message follows. */
+  wouldTake(message: Pick<OpenedMessage, 'sender' | 'counter' | 'link' | 'previousLink'>): boolean;
   /** A message that nothing can be said of: whatever follows may follow. */
   lose(sender: DeviceId): void;
   /** What a member has signed of each sender's last message, compared with what came. */
@@ -76,6 +78,17 @@ export function senderChains(isWhole: boolean): SenderChains {
         return found;
       } catch (error) {
         if (error instanceof CryptoError) return error.code;
+        throw error;
+      }
+    },
+    wouldTake({ sender, ...message }) {
+      const head = heads.get(sender) ?? start;
+      if (head === 'unknown') return false;
+      try {
+        acceptMessage(head, message);
+        return true;
+      } catch (error) {
+        if (error instanceof CryptoError) return false;
         throw error;
       }
     },

@@ -81,7 +81,7 @@ export interface ArchiveReport {
 
 /**
  * Verifies an archive (docs/spec/archive.md, "Verifying"), without a relay and, for every level but the last,
- * without a key. Whatever is wrong with it is in the report; memory does not grow with it.
+ * without a key. Whatever is wrong with it is in the report; memory grows with the number of its files alone.
  * @throws what the place throws when it cannot be read, and the signal's reason
  */
 export async function verifyArchive(options: VerifyOptions): Promise<ArchiveReport> {
@@ -151,6 +151,7 @@ async function checkGroups(
       checked.push(await checkGroup(check, { archived, filter }, log, (name) => sizes.has(name)));
     }
   }
+  if (checked.length === 0) check.findings.add('completeness', 'group-missing', { group: everyone });
   const prefix = 'data/groups/';
   for (const name of sizes.keys())
     if (name.startsWith(prefix) && !groups.some(({ group }) => name.startsWith(prefix + group)))

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtemp, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -39,6 +40,14 @@ describe('a folder', () => {
     expect(names).toEqual([]);
     await destination.write(README, [Uint8Array.of(1)]);
     expect(await readdir(folder)).toEqual(['data']);
+  });
+
+  it('waits for no pipe of a file’s name', async () => {
+    const folder = newFolder();
+    await mkdir(join(folder, 'data'), { recursive: true });
+    execFileSync('mkfifo', [join(folder, README)]);
+    const place = folderDestination(folder);
+    await expect(place.digest(README)).rejects.toMatchObject({ code: 'missing-file' });
   });
 
   it('follows no link out of itself', async () => {

@@ -1,8 +1,9 @@
 import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { exportArchive } from '../../src/index.ts';
+import { exportArchive, verifyArchive } from '../../src/index.ts';
 import { openZip, writeZip } from '../../src/node.ts';
 import { optionsFor, someDays } from '../exporting.ts';
 import { memoryDestination } from '../memory-destination.ts';
@@ -51,6 +52,28 @@ describe('an archive in a ZIP file', () => {
     await expect(stopped).rejects.toMatchObject({ name: 'AbortError' });
     expect(await readFile(path, 'utf8')).toBe('what was there');
     expect(await readdir(folder)).toEqual(['archive.zip']);
+  });
+
+  it('with a file whose beginning is damaged has one that is malformed, and is verified', async () => {
+    await writeZip(await anArchive(), path);
+    const bytes = await readFile(path);
+    const header = Buffer.from('PK\u0003\u0004');
+    let at = bytes.indexOf(header);
+    while (
+      !bytes
+        .subarray(at + 30)
+        .toString('latin1', 0, 21)
+        .startsWith('data/membership.jsonl')
+    )
+      at = bytes.indexOf(header, at + 1);
+    bytes.writeUInt32LE(0, at);
+    await writeFile(path, bytes);
+    const zip = await openZip(path);
+    const { findings } = await verifyArchive({ primitives, files: zip });
+    expect(findings).toContainEqual(
+      expect.objectContaining({ code: 'malformed', file: 'data/membership.jsonl' }),
+    );
+    zip.close();
   });
 
   it('that was cut short, or is none, is refused', async () => {

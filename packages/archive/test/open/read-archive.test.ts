@@ -88,6 +88,14 @@ describe('an archive that is read', () => {
     });
   });
 
+  it('shows what was hashed, and no later reading of the place', async () => {
+    const lines = nameOf(archive, '10.age');
+    const other = copyOf(archive);
+    await editLines(other, lines, ([one, ...rest]) => [{ ...one, invalid: 'schema' }, ...rest]);
+    const changing = { ...archive, read: (name: string) => (name === lines ? other : archive).read(name) };
+    await expect(everythingIn(changing)).rejects.toMatchObject({ code: 'damaged' });
+  });
+
   it('ends no attachment that its sender has not described', async () => {
     const photo = source.log[7] as Extract<SourceEntry, { kind: 'message' }>;
     const [named] = photo.attachments as [NamedAttachment];

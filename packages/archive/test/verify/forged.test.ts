@@ -22,8 +22,9 @@ import {
   type SourceEntry,
   type VerifyOptions,
 } from '../../src/index.ts';
-import { optionsFor, said, someDays } from '../exporting.ts';
-import { copyOf, editLines, forged, nameOf, split, without, type Forger } from '../forging.ts';
+import { encodeManifest, encodeSignedManifest, signManifest } from '../../src/container/signed-manifest.ts';
+import { identities, optionsFor, said, someDays } from '../exporting.ts';
+import { copyOf, editLines, forged, nameOf, sealed, split, without, type Forger } from '../forging.ts';
 import { memoryDestination, type MemoryDestination } from '../memory-destination.ts';
 import type { WorldSource } from '../world-source.ts';
 
@@ -55,6 +56,43 @@ describe('an archive that somebody has made up', () => {
     expect(await codes(edited({ manifest: (manifest) => ({ ...manifest, org: other }) }))).toEqual([
       'other-org',
     ]);
+  });
+
+  it('has the group of everyone, and what opens it', async () => {
+    expect(await codes(edited({ manifest: (manifest) => ({ ...manifest, groups: [] }) }))).toEqual(
+      expect.arrayContaining(['group-missing']),
+    );
+    for (const end of ['keys.age', 'boxes.jsonl']) {
+      const lacking = copyOf(archive);
+      lacking.files.delete(nameOf(archive, end));
+      forged(lacking, { signers: [deviceOf(source, 1)] });
+      expect(await codes(lacking), end).toEqual(['missing-file']);
+    }
+  });
+
+  it('ends no verification, whatever it says', async () => {
+    const dated = copyOf(archive);
+    const bytes = encodeManifest({ ...signed.manifest, createdMs: 9e15 });
+    const { id, signer } = deviceOf(source, 1);
+    const signature = signManifest(primitives, signer, bytes);
+    dated.files.set('signed-manifest', encodeSignedManifest(bytes, [{ device: id, signature }]));
+    expect(await codes(dated)).toContain('malformed');
+    const list = copyOf(archive);
+    list.files.set('manifest-sha256.txt', Buffer.from('nobody’s'));
+    expect(await codes(list)).toEqual(expect.arrayContaining(['manifest-mismatch']));
+    const deep = copyOf(archive);
+    const lines = [...deep.files.keys()].find((name) => /\d\.age$/u.test(name)) as string;
+    const texts: string[] = [];
+    await editLines(deep, lines, (all) => {
+      texts.push(...all.map((line) => JSON.stringify({ ...line, content: 'deep' })));
+      return all;
+    });
+    const nested = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
+    const text = `${texts[0]?.replace('"deep"', nested)}\n`;
+    deep.files.set(lines, await sealed([Buffer.from(text)]));
+    forged(deep, { signers: [deviceOf(source, 1)] });
+    const report = await verifyArchive({ primitives, files: deep, identities });
+    expect(report.findings.map(({ code }) => code)).toContain('malformed');
   });
 
   it('counts only if an admin or exporter who is active has signed it', async () => {

@@ -86,7 +86,11 @@ describe('an archive that is opened', () => {
     expect(await edited((line) => ({ ...lineWithout(line, 'content'), payload: 'AA' }))).toEqual([
       'message-mismatch content',
     ]);
-    expect(await edited((line) => ({ ...line, epoch: 2 }))).toContain('message-mismatch wrong-context');
+    const text = { content: [1, 0, 'chat', '', 1, 0, { text: 'made up' }] };
+    expect(await edited((line) => ({ ...line, ...text, epoch: 2 }))).toContain('message-mismatch epoch');
+    expect(await edited((line) => ({ ...line, ...text, epoch: 0 }))).toContain('malformed malformed');
+    const blind = ({ seq, envelope }: Line) => ({ seq, envelope, epoch: null, unreadable: 'tampered' });
+    expect(await edited(blind)).toContain('message-mismatch epoch');
     expect(await edited((line) => lineWithout(line, 'sender'))).toContain('malformed malformed');
     expect(await edited((line) => ({ ...line, later: 'by a newer version' }))).toEqual([]);
   });
@@ -181,6 +185,19 @@ describe('an archive that is opened', () => {
     expect(await codes(copy, { ...group, messages: messages - 1, unreadable: 1 })).toEqual([
       'readable ask-an-admin',
     ]);
+    // What every device that has the key shows is not to be called anything else.
+    const blind = copyOf(archive);
+    await editLines(blind, segment(), ([one, two, three, ...rest]) => [
+      ...[one, two, { seq: three['seq'], envelope: three['envelope'], epoch: 1, unreadable: 'tampered' }],
+      ...rest,
+    ]);
+    await counts(blind, ({ messages }) => ({
+      messages: (messages as number) - 1,
+      unreadable: { tampered: 1 },
+    }));
+    expect(await codes(blind, { ...group, messages: messages - 1, unreadable: 1 })).toEqual([
+      'message-mismatch tampered',
+    ]);
     const poisoned = without(source);
     const what: ExportSource = {
       ...poisoned,
@@ -191,6 +208,7 @@ describe('an archive that is opened', () => {
               ...entry,
               kind: 'unreadable',
               code: 'tampered',
+              epoch: null,
               envelope: Uint8Array.of(1),
             } as SourceEntry;
           else if (entry.seq === 10) yield { kind: 'statement', seq: 10, wire: Uint8Array.of(1) };

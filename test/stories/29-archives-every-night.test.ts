@@ -128,6 +128,8 @@ test('night after night all is taken out, also what was said while the agent was
   expect(new Set(events.flatMap((event) => (event.event === 'failed' ? [event.code] : [])))).toEqual(
     new Set(['offline', 'keys-missing']),
   );
+  const { series, failure } = (await openMemory(pathOf(folder, 'agent.json'), clock.now())).state;
+  expect([series.pending, failure]).toEqual([[], null]);
 });
 
 test('the relay has forgotten what is old; the archives have all of it, in both places', async () => {

@@ -59,8 +59,9 @@ async function settleOne(round: Round, pending: Pending): Promise<Left> {
   const { memory, destinations, needed, tell } = round;
   const { name, isTold } = pending;
   const { signed, obstacle } = await firstLook(round, pending);
-  if (obstacle === 'keys-missing' && pending.previous === null && memory.state.series.told !== null) {
-    // What the device may read no more is in the archives that were told: one that goes on from them has the rest.
+  const isShort = obstacle === 'keys-missing' || obstacle === 'attachments-missing';
+  if (isShort && pending.previous === null && memory.state.series.told !== null) {
+    // What cannot be had any more is in the archives that were told: one that goes on from them has the rest.
     await memory.keep({ series: distrust(memory.state.series, name) });
     await round.onArchived(false);
     return { code: obstacle, isPutOff: false };

@@ -22,6 +22,7 @@ export type ArchiveErrorCode =
   | 'other-log' // the log is not the one that the archive before has
   | 'no-recipient' // nobody to seal to: set the policy's archive key, or name a recipient
   | 'not-permitted' // the device is neither an admin's nor an exporter's
+  | 'bad-approval' // of another archive, by nobody who may, or by an admin who has signed already
   | 'source-damaged' // what the archive is made from is not whole
   | 'bad-plan' // a plan of aggregates that contradicts itself or promises too little
   | 'undeclared-value' // a record with a value that the plan does not declare

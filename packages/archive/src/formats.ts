@@ -1,8 +1,10 @@
+export { attachmentFiles } from './formats/attachment-files.ts';
+export { collectionsIn } from './formats/collections.ts';
 export { attachmentsOf, type DerivedFile, type OpenedAttachments } from './formats/derived-file.ts';
 export { htmlPages, type HtmlOptions } from './formats/html/html-pages.ts';
 export { mailFiles, type MailOptions } from './formats/mail/mails.ts';
 export { jsonLines, readJsonLines } from './formats/jsonl.ts';
-export { entriesIn, type OpenedEntries, type OpenedEntry } from './formats/opened-entry.ts';
+export { entriesIn, entriesThat, type OpenedEntries, type OpenedEntry } from './formats/opened-entry.ts';
 export type { MergeRecords, MergingRecord, RecordChange } from './formats/record-merge.ts';
 export {
   recordStates,

@@ -12,6 +12,7 @@ export {
   type ManifestSignature,
   type SignedManifest,
 } from './container/signed-manifest.ts';
+export { addApproval, approvalUnder } from './approve.ts';
 export { ArchiveError, type ArchiveErrorCode } from './errors.ts';
 export { exportArchive, type ExportedArchive } from './export/export-archive.ts';
 export type { ExportOptions, ExportProgress } from './export/export-options.ts';
@@ -23,8 +24,10 @@ export type {
   SourceEntry,
   SourceGroup,
 } from './export/source.ts';
+export { keySetIn, readArchiveKeySet } from './open/archive-key-set.ts';
 export {
   readArchive,
+  type ArchiveDamage,
   type ArchivedMember,
   type OpenedArchive,
   type ReadOptions,
@@ -60,6 +63,7 @@ export type { VerifyProgress } from './verify/check.ts';
 export type { Proven } from './verify/completeness.ts';
 export type { DecryptionReport } from './verify/decryption.ts';
 export type { Finding, FindingCode, VerifyLevel } from './verify/finding.ts';
+export type { ApprovalCount } from './verify/membership.ts';
 export type { ListedAttachment, ListedAttachments } from './verify/references.ts';
 export type { Sample } from './verify/sample.ts';
 export {

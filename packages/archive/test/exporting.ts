@@ -9,7 +9,7 @@ import {
 } from '../src/index.ts';
 import { readLines } from '../src/container/json-lines.ts';
 import type { MemoryDestination } from './memory-destination.ts';
-import { worldSource, type Said, type WorldSource } from './world-source.ts';
+import { worldSource, type Said, type WorldPeople, type WorldSource } from './world-source.ts';
 
 /** The archive key of these tests. */
 export const archiveKey = primitives.decapsulator(new Uint8Array(32).fill(0x5e));
@@ -22,8 +22,8 @@ export function said(by: number, ms: number, body: { [name: string]: string | nu
 }
 
 /** Three days with everything in them: eight entries. */
-export async function someDays(): Promise<WorldSource> {
-  const source = worldSource('some days');
+export async function someDays(people: WorldPeople = {}): Promise<WorldSource> {
+  const source = worldSource('some days', 3, undefined, people);
   await source.day([said(0, 1, { text: 'hello' }), said(1, 2, { text: 'hi' })]);
   await source.day([
     { ...said(2, 3, { text: 4 }), invalid: 'schema' },

@@ -19,7 +19,7 @@ import {
   type MerkleFrontier,
 } from '@keytide/crypto-core';
 import { recipientsOf } from '@keytide/key-directory';
-import { seededWorld, type SeededWorld } from '@keytide/testkit';
+import { seededWorld, type SeededWorld, type WorldOptions } from '@keytide/testkit';
 import type { EpochKey, ExportSource, NamedAttachment, SourceEntry } from '../src/index.ts';
 import { leafOf } from '../src/export/segment.ts';
 
@@ -48,13 +48,21 @@ export interface WorldSource extends ExportSource {
   lose(blob: string): void;
 }
 
+/** How many admins, and devices of each member. */
+export type WorldPeople = Partial<Pick<WorldOptions, 'admins' | 'devicesPerMember'>>;
+
 const DAY_MS = 86_400_000;
 const POLICY = { blockSeconds: 86_400, retentionSeconds: 7 * 86_400, exportSeconds: 30 * 86_400 };
 
 /** A world's log that has no entry yet. */
-export function worldSource(seed: string, members = 3, archiveKey?: Uint8Array): WorldSource {
+export function worldSource(
+  seed: string,
+  members = 3,
+  archiveKey?: Uint8Array,
+  people: WorldPeople = {},
+): WorldSource {
   const policy = archiveKey && { ...POLICY, archiveKey };
-  const world = seededWorld({ seed, members, admins: 2, ...(policy && { policy }) });
+  const world = seededWorld({ seed, members, admins: 2, ...people, ...(policy && { policy }) });
   const { primitives, random, clock } = world;
   const group = world.state.everyone;
   const log: SourceEntry[] = [];

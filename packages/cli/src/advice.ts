@@ -139,11 +139,21 @@ const ADVICE: Readonly<Record<string, Readonly<Record<string, Advice>>>> = {
     'bad-key': usage('Give the whole key, from age1pq1 on, or a file with one a line.'),
     'not-empty': usage('Give a new folder; `keytide stats` says what is in this one, if it is an archive.'),
     'other-export': usage('Give the options with which it was begun, or another folder.'),
-    'other-log': usage('Give the newest archive of this organisation with --since, or none.'),
-    'not-permitted': refused('Ask an admin for the role of an exporter (`keytide role`).'),
+    'other-log': usage(
+      'Give an archive of this organisation, as this device knows it; with --since the newest, or none.',
+    ),
+    'not-permitted': refused(
+      'Exports take an admin or an exporter (`keytide role`); approvals take an admin who has not made it.',
+    ),
+    'bad-approval': refused('Ask another admin to approve this very archive.'),
     'missing-file': usage(
       'It is no archive, or an export that is not whole: run `keytide export` there again.',
     ),
+    'no-identity': usage('It is sealed to another key: look for the key, or the shares, that belong to it.'),
+    damaged: {
+      next: '`keytide verify` says what is wrong with it: get another copy, or `keytide open --unsound`.',
+      exitCode: EXIT.unsound,
+    },
     malformed: usage('It is no archive, or a damaged one: get another copy.'),
     'too-large': usage('It is no archive, or a damaged one: get another copy.'),
     'unexpected-file': usage('It is no archive, or a damaged one: get another copy.'),

@@ -1,10 +1,14 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { keepArchiving } from './commands/agent.ts';
+import { approveExport } from './commands/approve-export.ts';
 import { exportArchiveTo } from './commands/export.ts';
 import { showLedger } from './commands/ledger.ts';
+import { openWithKey } from './commands/open.ts';
+import { recoverArchive } from './commands/recover.ts';
 import { showArchiveStats } from './commands/stats.ts';
 import { verifyArchiveAt } from './commands/verify.ts';
 import type { Run } from './context.ts';
+import { FORMATS, type Format } from './derived-formats.ts';
 
 /** Taking everything out, and what was taken out. */
 export function addArchives(program: Command, run: Run): void {
@@ -19,6 +23,7 @@ export function addArchives(program: Command, run: Run): void {
       several,
       [],
     )
+    .option('--set <file>', 'archive-key.set: a copy goes along, so that shares alone open the archive')
     .option('--member <name>', 'only what this member wrote; again for more', several, [])
     .option('--collection <name>', 'only this collection; again for more', several, [])
     .option('--from <date>', 'only from then on, such as 2026-03-01, UTC', parseTime)
@@ -50,6 +55,24 @@ export function addArchives(program: Command, run: Run): void {
     .option('--previous <folder>', 'the archive that it is to go on from')
     .option('--org <id>', 'the organisation that it is to be of, as `keytide status` shows it')
     .action((place, options) => run((context) => verifyArchiveAt(context, place, options)));
+  opening(program.command('open'))
+    .description('write what an archive says in the clear, after verifying it; needs no device and no relay')
+    .requiredOption('--key <file>', 'an identity of age, as `keytide archive-key combine` writes it')
+    .action((folder, options) => run((context) => openWithKey(context, folder, options)));
+  opening(program.command('recover'))
+    .description('as open, by enough shares of the archive key; the key itself is written nowhere')
+    .option('--set <file>', 'the set of the shares, archive-key.set, where the archive has no copy')
+    .option('--share <file...>', 'sheets, or files with shares; - reads stdin. Left out: typed, hidden')
+    .action((folder, options) => run((context) => recoverArchive(context, folder, options)));
+  program
+    .command('approve-export')
+    .description('sign an archive that another has made, where the policy asks for more admins; verifies it')
+    .argument('<folder>', 'the archive, or with --out its ZIP file')
+    .option('--out <file>', 'write the approval to a file, for whoever has the archive')
+    .option('--add <file...>', 'put approvals that others wrote with --out into the archive; takes no device')
+    .option('--offline', 'compare it with what this device has, without asking the relay')
+    .option('--yes', 'do not ask')
+    .action((folder, options) => run((context) => approveExport(context, folder, options)));
   program
     .command('agent')
     .description('make archives on schedule, unattended: exports, copies, verifies, tells the relay')
@@ -72,6 +95,32 @@ export function addArchives(program: Command, run: Run): void {
     .description('what is in an archive, by its own word; needs no key, no device and no relay')
     .argument('<place>', 'the archive: a folder, a ZIP file, or s3://BUCKET/PLACE')
     .action((place) => run((context) => showArchiveStats(context, place)));
+}
+
+/** What of an archive is opened, and in what forms. */
+function opening(command: Command): Command {
+  return command
+    .argument('<folder>', 'the archive, or its ZIP file')
+    .requiredOption('--to <folder>', 'a new folder; what goes there is plaintext')
+    .option(
+      '--format <format>',
+      `${FORMATS.join(', ')}; again for more. Left out: html and jsonl`,
+      formats,
+      [],
+    )
+    .option('--member <name>', 'only what this member wrote; again for more', several, [])
+    .option('--collection <name>', 'only this collection; again for more', several, [])
+    .option('--from <date>', 'only from then on, such as 2026-03-01, UTC', parseTime)
+    .option('--until <date>', 'only before then', parseTime)
+    .option('--quick', 'verify only its structure and signatures before')
+    .option('--unsound', 'open what can be read of an archive that is not sound')
+    .option('--org <id>', 'the organisation that it is to be of, as `keytide status` showed it');
+}
+
+function formats(value: string, before: readonly Format[]): readonly Format[] {
+  const format = FORMATS.find((known) => known === value);
+  if (format === undefined) throw new InvalidArgumentError(`Use one of ${FORMATS.join(', ')}.`);
+  return [...before, format];
 }
 
 function several(value: string, before: readonly string[]): readonly string[] {

@@ -114,11 +114,19 @@ async function typedShares({ passphrase, output }: Context): Promise<GivenShare[
     );
   const shares: GivenShare[] = [];
   for (let asked = 0; asked < MAX_TYPED; asked += 1) {
-    const typed = await ask(`Share ${shares.length + 1}, or return alone at the end:`);
-    if (typed.trim() === '') break;
-    const share = shareIn(typed);
-    if (share === null) output.note('Mistyped, or no share: once more.');
-    else shares.push({ from: 'typed', share });
+    const typed = await typeShare(ask, `Share ${shares.length + 1}, or return alone at the end:`);
+    if (typed === null) break;
+    if (typed.share === null) output.note('Mistyped, or no share: once more.');
+    else shares.push(typed);
   }
   return shares;
+}
+
+/** One share as a person types it; `null` for return alone. */
+export async function typeShare(
+  ask: (question: string) => Promise<string>,
+  question: string,
+): Promise<GivenShare | null> {
+  const typed = await ask(question);
+  return typed.trim() === '' ? null : { from: 'typed', share: shareIn(typed) };
 }

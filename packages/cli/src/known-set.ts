@@ -89,8 +89,8 @@ function readUnlogged(wire: Uint8Array, digits: string | undefined): KnownSet {
   } catch (error) {
     throw setError(error);
   }
-  if (set.kind !== 'x-wing-seed') throw refusal('other-key');
-  if (expected !== null && !equalBytes(expected, set.fingerprint)) throw refusal('other-key');
+  if (set.kind !== 'x-wing-seed') throw setRefusal('other-key');
+  if (expected !== null && !equalBytes(expected, set.fingerprint)) throw setRefusal('other-key');
   const key =
     expected === null
       ? 'Not checked: who dealt it, and of which key it is. Compare "Key" and "Set" with the holders\' sheets.'
@@ -131,15 +131,17 @@ const REFUSALS: Readonly<Record<SetFault, readonly [message: string, next: strin
   ],
 };
 
-function refusal(code: SetFault): CliError {
+/** A set that is refused, for a person. */
+export function setRefusal(code: SetFault): CliError {
   const [message, next] = REFUSALS[code];
   return new CliError(code, EXIT.usage, message, next);
 }
 
-function setError(error: unknown): unknown {
+/** What is wrong with a set, for a person; any other error as it is. */
+export function setError(error: unknown): unknown {
   if (!(error instanceof CryptoError)) return error;
-  if (error.code === 'bad-signature') return refusal('altered-set');
-  if (error.code === 'wrong-context') return refusal('foreign-set');
-  if (error.code === 'commitment-mismatch') return refusal('other-key');
-  return refusal('not-a-set');
+  if (error.code === 'bad-signature') return setRefusal('altered-set');
+  if (error.code === 'wrong-context') return setRefusal('foreign-set');
+  if (error.code === 'commitment-mismatch') return setRefusal('other-key');
+  return setRefusal('not-a-set');
 }

@@ -1,24 +1,16 @@
 import {
-  CryptoError,
   dealQuorum,
-  equalBytes,
-  parseQuorumSet,
-  publicKeyFingerprint,
   redealQuorum,
-  verifyQuorumSet,
   type DealtQuorum,
-  type DeviceId,
-  type MemberId,
-  type QuorumSet,
   type RefusedShare,
   type Secret,
 } from '@keytide/crypto-core';
 import {
   DirectoryError,
+  judgeArchiveKeySet,
   parseEntry,
-  type Device,
+  type ArchiveKeySet,
   type DirectoryState,
-  type Role,
 } from '@keytide/key-directory';
 import type { DirectoryReplica } from './directory-replica.ts';
 import type { Self } from './epoch-ring.ts';
@@ -30,22 +22,6 @@ export interface ArchiveKeyHolders {
   readonly threshold: number;
   /** Their names, 2 to 64 of them. Who holds two shares stands here twice. */
   readonly holders: readonly string[];
-}
-
-/** A set of shares of an archive key, as this device's own copy of the membership log bears it out. */
-export interface ArchiveKeySet {
-  /** Its signature is that of `dealer`. */
-  readonly set: QuorumSet;
-  /** Whoever split the key, and what they are now; `null` for a member who was removed. */
-  readonly dealer: {
-    readonly device: DeviceId;
-    readonly member: MemberId;
-    readonly handle: string;
-    readonly role: Role | null;
-  };
-  /** X-Wing, 1216 bytes: the policy's archive key, or one that it had. */
-  readonly publicKey: Uint8Array;
-  readonly isCurrent: boolean;
 }
 
 interface ArchiveKeyContext {
@@ -80,52 +56,15 @@ export function redealArchiveKey(
   return redealQuorum({ ...dealerOf(context), ...among, previous: set, shares });
 }
 
-/**
- * Checks a set against the log: its dealer's signature, and that the key is one that the policy has, or had.
- * @throws CryptoError `wrong-context` (another organisation, or a dealer that never was a device of an admin), `bad-signature`,
- *   `commitment-mismatch` (a key that the policy never had), `malformed`, `too-large`, `unsupported-version`
- */
+/** Checks a set against this device's own copy of the membership log. @throws as `judgeArchiveKeySet` */
 export function readArchiveKeySet(
-  { ports, directory }: Pick<ArchiveKeyContext, 'ports' | 'directory'>,
+  { ports: { primitives }, directory }: Pick<ArchiveKeyContext, 'ports' | 'directory'>,
   wire: Uint8Array,
 ): ArchiveKeySet {
-  const { primitives } = ports;
   const { state } = directory;
-  const claimed = parseQuorumSet(primitives, wire);
-  const device = state.devices.get(claimed.dealer);
-  const member = device === undefined ? undefined : state.members.get(device.member);
-  if (device === undefined || member === undefined)
-    throw new CryptoError('wrong-context', 'dealt by nobody of this organisation');
-  const keys = archiveKeysIn(primitives, directory);
-  const found = keys.find((key) =>
-    equalBytes(publicKeyFingerprint(primitives, 'x-wing-seed', key), claimed.fingerprint),
-  );
-  const set = verifyQuorumSet(primitives, wire, {
-    org: state.org,
-    dealer: primitives.verifier(device.signingPublicKey),
-    previous: 'any',
-    publicKey: found ?? null,
-  });
-  if (found === undefined) throw new CryptoError('commitment-mismatch', 'a key that the policy never had');
-  if (!wasAdminDevice(directory, device))
-    throw new CryptoError('wrong-context', 'dealt by no device of an admin');
-  const { id, handle, role, removedAt } = member;
-  const { archiveKey } = state.policy;
-  return {
-    set,
-    dealer: { device: device.id, member: id, handle, role: removedAt === null ? role : null },
-    publicKey: found,
-    isCurrent: archiveKey !== undefined && equalBytes(archiveKey, found),
-  };
-}
-
-/** Whether a device was active while its member was an admin, at any time in the log. */
-function wasAdminDevice(directory: DirectoryReplica, { member, addedAt, revokedAt }: Device): boolean {
-  const isAdminIn = ({ members }: DirectoryState): boolean => members.get(member)?.role === 'admin';
-  if (revokedAt === null && isAdminIn(directory.state)) return true;
-  const end = revokedAt ?? directory.size;
-  for (let size = addedAt + 1; size <= end; size += 1) if (isAdminIn(directory.stateAt(size))) return true;
-  return false;
+  const archiveKeys = archiveKeysIn(primitives, directory);
+  const stateAt = (size: number): DirectoryState => directory.stateAt(size);
+  return judgeArchiveKeySet(primitives, { state, stateAt, archiveKeys }, wire);
 }
 
 /** Every archive key that the policy has had, oldest first. */

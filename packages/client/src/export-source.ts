@@ -20,25 +20,33 @@ import { exportedEntries } from './export-entries.ts';
 import { frontierOf } from './log-floor.ts';
 
 /** What an export leaves to choose. */
-export type OrganisationExport = Omit<ExportOptions, 'primitives' | 'random' | 'now' | 'source' | 'exporter'>;
+export interface OrganisationExport extends Omit<
+  ExportOptions,
+  'primitives' | 'random' | 'now' | 'source' | 'exporter'
+> {
+  /** The signed set of the archive key's shares, as `dealArchiveKey` gave it: with it, who opens the archive needs no other file. */
+  readonly archiveKeySet?: Uint8Array | null;
+}
 
 /**
  * Writes an archive of everything that this device has (docs/spec/archive.md), signed by it. Wait for `client.online()`
  * before, for everything that the relay has; without a connection it is what was there when it was lost. Called again
  * after a stop, with the same options and place, it goes on where it was.
- * @throws ArchiveError as `exportArchive`; ClientError `offline` when an attachment has to be had first, `closed`,
+ * @throws ArchiveError as `exportArchive`; CryptoError as `client.readArchiveKeySet`; ClientError `offline` when an attachment has to be had first, `closed`,
  *   `source-changed` when the relay lost entries meanwhile; all can be tried again
  */
-export function exportOrganisation<D extends Declarations>(
+export async function exportOrganisation<D extends Declarations>(
   client: Client<D>,
-  options: OrganisationExport,
+  { archiveKeySet = null, ...options }: OrganisationExport,
 ): Promise<ExportedArchive> {
   const core = coreOf(client);
+  // Nobody is to find out decades later that it is of something else.
+  if (archiveKeySet !== null) client.readArchiveKeySet(archiveKeySet);
   const { self } = core.parts;
   const { primitives, random, clock } = core.log.ports;
-  return exportArchive({
+  return await exportArchive({
     ...options,
-    ...{ primitives, random, now: () => clock.now(), source: sourceOf(core) },
+    ...{ primitives, random, now: () => clock.now(), source: sourceOf(core, archiveKeySet) },
     exporter: { device: self.device, signer: self.signer },
   });
 }
@@ -48,7 +56,7 @@ export function exportSource<D extends Declarations>(client: Client<D>): ExportS
   return sourceOf(coreOf(client));
 }
 
-function sourceOf(core: ClientCore): ExportSource {
+function sourceOf(core: ClientCore, archiveKeySet: Uint8Array | null = null): ExportSource {
   const { parts, epochs, replica, attachments } = core;
   const { directory, journal } = parts;
   const { org } = core.identity;
@@ -60,7 +68,7 @@ function sourceOf(core: ClientCore): ExportSource {
       yield* directory.wires(0);
     },
     checkpoint: async () => directory.checkpoint?.note ?? null,
-    archiveKeySet: async () => null,
+    archiveKeySet: async () => archiveKeySet,
     async groups(): Promise<readonly SourceGroup[]> {
       core.sync.assertNotOver();
       // After a crash this device still has what the export is to have.

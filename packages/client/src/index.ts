@@ -1,7 +1,7 @@
 export type { Access } from './access.ts';
 export type { AccessEvent, AccessRange, AccessRequestView, OwnRequestView } from './access-view.ts';
 export type { Act } from './acts.ts';
-export type { ArchiveKeyHolders, ArchiveKeySet } from './archive-key.ts';
+export type { ArchiveKeyHolders } from './archive-key.ts';
 export { attachment, type AttachmentRef } from './attachment-ref.ts';
 export type { AttachmentSource } from './attachment-source.ts';
 export type { Attachments, DownloadOptions, UploadOptions } from './attachments.ts';
@@ -77,6 +77,7 @@ export type { AdminWitness, Witnesses } from './witness-demand.ts';
 export { CryptoError, type DeviceId, type MemberId, type OrgId } from '@keytide/crypto-core';
 export {
   DirectoryError,
+  type ArchiveKeySet,
   type InviteId,
   type Policy,
   type Role,

@@ -12,6 +12,7 @@ import {
 import {
   checkpointOf,
   formatInviteLink,
+  type ArchiveKeySet,
   type Device,
   type Invite,
   type InviteId,
@@ -28,7 +29,6 @@ import {
   readArchiveKeySet,
   redealArchiveKey,
   type ArchiveKeyHolders,
-  type ArchiveKeySet,
 } from './archive-key.ts';
 import { auditEntries, type AuditReport } from './audit.ts';
 import type { DirectoryReplica } from './directory-replica.ts';

@@ -183,3 +183,4 @@ export {
 export { anchorByInvite, type InvitedTo } from './trust/start.ts';
 export { createExportStatement } from './export-statement.ts';
 export { createWipeReceipt } from './wipe-receipt.ts';
+export { judgeArchiveKeySet, type ArchiveKeySet } from './archive-key-set.ts';

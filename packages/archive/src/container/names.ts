@@ -30,6 +30,7 @@ const GROUP = /^data\/groups\/[0-9a-f]{64}\/(?:statement-before|boxes\.jsonl|key
 const SEGMENT =
   /^data\/groups\/([0-9a-f]{64})\/segments\/(\d{12})-(\d{12})\.(age|json|leaves|statements\.jsonl)$/;
 const ATTACHMENT = /^data\/attachments\/([0-9a-f]{64})\.age$/;
+const APPROVAL = /^approvals\/[0-9a-f]{64}$/;
 const FIXED: ReadonlySet<string> = new Set(Object.values(NAMES));
 
 /** The kinds of files of a segment. */
@@ -50,9 +51,20 @@ export function attachmentFile(blob: string): string {
   return `${PAYLOAD}attachments/${blob}.age`;
 }
 
+/** An admin's approval, beside `data/`; `device` is 64 hex digits. */
+export function approvalFile(device: string): string {
+  return `approvals/${device}`;
+}
+
+/** Whether a name is that of an approval. */
+export function isApprovalName(name: string): boolean {
+  return APPROVAL.test(name);
+}
+
 /** Whether an archive can have a file of this name. */
 export function isArchiveName(name: string): boolean {
-  return FIXED.has(name) || GROUP.test(name) || ATTACHMENT.test(name) || segmentOf(name) !== null;
+  if (FIXED.has(name) || GROUP.test(name) || ATTACHMENT.test(name)) return true;
+  return isApprovalName(name) || segmentOf(name) !== null;
 }
 
 /** What the name of a segment says, or `null` for a name that is none. */

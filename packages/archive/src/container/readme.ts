@@ -14,9 +14,12 @@ begins with KTS1.
    With Keytide, which also checks that nothing was left out and who signed it:
        keytide verify .
 
-2. PUT THE KEY TOGETHER
-   With Keytide:  keytide archive-key combine --no-device   (--help says what it takes)
-   Without it: the shares are Shamir's, over GF(2^8) with the polynomial 0x11b, byte by byte. A printed
+2. OPEN IT
+   With Keytide, where enough of those who hold a share have come together (--help says what it takes):
+       keytide recover . --to ../opened
+   or, with the key in a file:
+       keytide open . --key identity.txt --to ../opened
+   Without it, put the key together by other means: the shares are Shamir's, over GF(2^8) with the polynomial 0x11b, byte by byte. A printed
    share is Bech32m with the prefix kts; its bytes are: 1, the set's id (16), the share's number x (1),
    a salt (16), and 32 bytes, each the value at x of the polynomial whose value at 0 is a byte of the key.
    The 32 bytes are the seed of an X-Wing key. As Bech32 with the prefix AGE-SECRET-KEY-PQ-, in capitals,

@@ -1,4 +1,6 @@
 import type { GroupId } from '@keytide/crypto-core';
+import { fits, type ArchiveFilter } from '../container/filter.ts';
+import { filteredOf } from '../export/lines.ts';
 import type { SourceEntry } from '../export/source.ts';
 import type { OpenedArchive } from '../open/read-archive.ts';
 
@@ -41,6 +43,16 @@ export function entriesIn(...archives: readonly OpenedArchive[]): OpenedEntries 
 
 function has({ groups }: OpenedArchive, wanted: GroupId): boolean {
   return groups.some(({ group }) => group === wanted);
+}
+
+/** Of these entries, the messages that fit, and what is no message. */
+export function entriesThat(entries: OpenedEntries, filter: ArchiveFilter): OpenedEntries {
+  return async function* () {
+    for await (const opened of entries()) {
+      const { entry } = opened;
+      if (entry.kind !== 'message' || fits(filter, filteredOf(entry))) yield opened;
+    }
+  };
 }
 
 /** An entry of the log that is a message, in any state. */

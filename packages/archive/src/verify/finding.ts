@@ -22,6 +22,7 @@ export type FindingCode =
   | 'not-permitted'
   | 'approval-needed'
   | 'checkpoint-mismatch'
+  | 'key-set-refused'
   // hashes
   | 'hash-mismatch'
   // completeness

@@ -1,4 +1,4 @@
-import { CryptoError, equalBytes, fromBase64Url } from '@keytide/crypto-core';
+import { CryptoError, equalBytes, fromBase64Url, type MemberId, type Primitives } from '@keytide/crypto-core';
 import {
   adminsNeeded,
   applyEntry,
@@ -6,13 +6,19 @@ import {
   isActive,
   orgOf,
   type DirectoryState,
+  type Member,
+  type Role,
 } from '@keytide/key-directory';
 import { z } from 'zod';
 import { checkpointIn } from '../container/checkpoint.ts';
 import { readLines } from '../container/json-lines.ts';
-import { NAMES } from '../container/names.ts';
+import { approvalFile, NAMES } from '../container/names.ts';
 import { readFile } from '../container/read-file.ts';
-import { verifyManifestSignature, type SignedManifest } from '../container/signed-manifest.ts';
+import {
+  verifyManifestSignature,
+  type ManifestSignature,
+  type SignedManifest,
+} from '../container/signed-manifest.ts';
 import { ArchiveError } from '../errors.ts';
 import { withFile, type Check } from './check.ts';
 import type { FindingCode } from './finding.ts';
@@ -45,42 +51,75 @@ export async function checkMembership(check: Check): Promise<readonly DirectoryS
   return states;
 }
 
-/** Whether the log is the one that the manifest names, and whether those who have signed it may. */
+/** How many admins have signed a manifest, its exporter included where it is one; `needed` is 0 where the policy asks for none. */
+export interface ApprovalCount {
+  readonly given: number;
+  readonly needed: number;
+}
+
+/**
+ * Whether the log is the one that the manifest names, and whether those who have signed it may, by the log's end.
+ * Each admin counts once, with whatever devices.
+ */
 export function checkAuthority(
   check: Pick<Check, 'primitives' | 'findings'>,
   { bytes, manifest, signatures }: SignedManifest,
-  state: DirectoryState,
-): void {
+  { approvals, state }: { readonly approvals: readonly ManifestSignature[]; readonly state: DirectoryState },
+): ApprovalCount {
   const { primitives, findings } = check;
   const { size, root } = manifest.membership;
   if (state.org !== manifest.org) findings.add(level, 'other-org', { file: NAMES.membership });
   if (state.size !== size || !equalBytes(state.root, root))
     findings.add(level, 'membership-mismatch', { file: NAMES.membership });
 
-  const admins = new Set<string>();
-  for (const [index, { device, signature }] of signatures.entries()) {
+  const admins = new Set<MemberId>();
+  for (const [index, signed] of [...signatures, ...approvals].entries()) {
+    const { device } = signed;
     const isExporter = index === 0;
-    const fault = ((): FindingCode | null => {
-      const key = state.devices.get(device);
-      if (key === undefined || (isExporter && device !== manifest.device)) return 'not-permitted';
-      const role = isActive(state, device) ? state.members.get(key.member)?.role : undefined;
-      if (role !== 'admin' && !(isExporter && role === 'exporter')) return 'not-permitted';
-      try {
-        verifyManifestSignature(primitives, key.signingPublicKey, bytes, signature);
-      } catch (error) {
-        if (error instanceof CryptoError) return 'bad-signature';
-        throw error;
-      }
-      if (role === 'admin') admins.add(key.member);
-      return null;
-    })();
-    if (fault !== null) findings.add(level, fault, { file: NAMES.signedManifest, detail: device });
+    const roles: readonly Role[] = isExporter ? ['admin', 'exporter'] : ['admin'];
+    const found =
+      isExporter && device !== manifest.device
+        ? 'not-permitted'
+        : signerOf(primitives, { state, roles, bytes, signed });
+    const file = index < signatures.length ? NAMES.signedManifest : approvalFile(device);
+    if (typeof found === 'string') findings.add(level, found, { file, detail: device });
+    else if (found.role === 'admin') admins.add(found.id);
   }
-  const needed = adminsNeeded(state.policy, 'export');
-  if (needed > 1 && admins.size < needed)
+  const asked = adminsNeeded(state.policy, 'export');
+  const count = { given: admins.size, needed: asked > 1 ? asked : 0 };
+  if (count.given < count.needed)
     findings.add(level, 'approval-needed', {
-      ...{ file: NAMES.signedManifest, detail: `${admins.size}/${needed}` },
+      ...{ file: NAMES.signedManifest, detail: `${count.given}/${count.needed}` },
     });
+  return count;
+}
+
+/** The member whose active device has signed these bytes, in one of these roles; or why it counts for nothing. */
+export function signerOf(
+  primitives: Primitives,
+  {
+    state,
+    roles,
+    bytes,
+    signed: { device, signature },
+  }: {
+    readonly state: DirectoryState;
+    readonly roles: readonly Role[];
+    readonly bytes: Uint8Array;
+    readonly signed: ManifestSignature;
+  },
+): Member | Extract<FindingCode, 'not-permitted' | 'bad-signature'> {
+  const key = state.devices.get(device);
+  const member = key === undefined ? undefined : state.members.get(key.member);
+  if (key === undefined || member === undefined) return 'not-permitted';
+  if (!isActive(state, device) || !roles.includes(member.role)) return 'not-permitted';
+  try {
+    verifyManifestSignature(primitives, key.signingPublicKey, bytes, signature);
+    return member;
+  } catch (error) {
+    if (error instanceof CryptoError) return 'bad-signature';
+    throw error;
+  }
 }
 
 /** Whether the note of the membership log, if there is one, is of this very log. */

@@ -1,8 +1,14 @@
 import { decodeUtf8, equalBytes } from '@keytide/crypto-core';
 import { BAGIT, encodeBagInfo, parseManifestFile, TAG_FILES } from '../container/bag.ts';
-import { isArchiveName, NAMES, PAYLOAD } from '../container/names.ts';
+import { MAX_APPROVAL_BYTES, parseApproval } from '../container/approval.ts';
+import { approvalFile, isApprovalName, isArchiveName, NAMES, PAYLOAD } from '../container/names.ts';
 import { readFile } from '../container/read-file.ts';
-import { parseSignedManifest, type SignedManifest } from '../container/signed-manifest.ts';
+import {
+  parseSignedManifest,
+  type ManifestSignature,
+  type SignedManifest,
+} from '../container/signed-manifest.ts';
+import { ArchiveError } from '../errors.ts';
 import { withFile, type Check } from './check.ts';
 
 /** What is there, and what is said of it. `null` where a file cannot be read. */
@@ -14,6 +20,8 @@ export interface Structure {
   /** What `tagmanifest-sha256.txt` says. */
   readonly tags: ReadonlyMap<string, Uint8Array> | null;
   readonly signed: SignedManifest | null;
+  /** Signatures of further admins that came after it was made. */
+  readonly approvals: readonly ManifestSignature[];
 }
 
 const level = 'structure';
@@ -53,7 +61,23 @@ export async function checkStructure(check: Check): Promise<Structure> {
     for (const file of TAG_FILES.filter((name) => !tags.has(name)))
       findings.add(level, 'bag-mismatch', { file: NAMES.tagManifest, detail: file });
   if (signed !== null) compareSizes(check, sizes, signed);
-  return { sizes, listed, tags, signed };
+  return { sizes, listed, tags, signed, approvals: await approvalsIn(check, sizes) };
+}
+
+async function approvalsIn(
+  check: Check,
+  sizes: ReadonlyMap<string, number>,
+): Promise<readonly ManifestSignature[]> {
+  const approvals: ManifestSignature[] = [];
+  for (const file of [...sizes.keys()].filter(isApprovalName)) {
+    const approval = await withFile(check, { level, file }, async () => {
+      const read = parseApproval(await readFile(check.files, file, MAX_APPROVAL_BYTES));
+      if (approvalFile(read.device) === file) return read;
+      throw new ArchiveError('malformed', 'an approval under the name of another device');
+    });
+    if (approval !== null) approvals.push(approval);
+  }
+  return approvals;
 }
 
 async function namesIn({ files, findings }: Check): Promise<Map<string, number>> {

@@ -9,6 +9,7 @@ import { checkGroup, provenThrough, type CheckedGroup, type Proven } from './com
 import { checkDecryption, type DecryptionReport } from './decryption.ts';
 import { newFindings, type Finding, type VerifyLevel } from './finding.ts';
 import { checkHashes } from './hashes.ts';
+import type { ApprovalCount } from './membership.ts';
 import { checkPrevious } from './previous.ts';
 import { checkReferences, type ListedAttachments } from './references.ts';
 import type { Sample } from './sample.ts';
@@ -70,6 +71,8 @@ export interface ArchiveReport {
     readonly exporter: DeviceId;
     readonly exporterMember: MemberId | null;
     readonly hasPrevious: boolean;
+    /** Admins who have signed it, and who are to; `null` where its membership log cannot be read. */
+    readonly approvals: ApprovalCount | null;
     readonly filter: SignedManifest['manifest']['filter'];
   } | null;
   readonly groups: readonly GroupReport[];
@@ -95,7 +98,7 @@ export async function verifyArchive(options: VerifyOptions): Promise<ArchiveRepo
     },
   };
   signal?.throwIfAborted();
-  const { structure, states } = await verifyStructure(check, org);
+  const { structure, states, approvals } = await verifyStructure(check, org);
   const { sizes, signed } = structure;
   const state = states.at(-1) ?? null;
 
@@ -123,7 +126,7 @@ export async function verifyArchive(options: VerifyOptions): Promise<ArchiveRepo
     levels,
     findings: findings.list,
     findingCount: findings.total,
-    archive: signed && archiveOf(signed, state, org !== undefined),
+    archive: signed && { ...archiveOf(signed, state, org !== undefined), approvals },
     groups: groupsOf(signed, groups, state),
     decryption,
     attachments: { present: listed.size - missing, missing },
@@ -163,7 +166,7 @@ function archiveOf(
   { manifest }: SignedManifest,
   state: DirectoryState | null,
   isOrgExpected: boolean,
-): ArchiveReport['archive'] {
+): Omit<NonNullable<ArchiveReport['archive']>, 'approvals'> {
   const { org, id, createdMs, device, previous, filter } = manifest;
   const exporterMember = state?.devices.get(device)?.member ?? null;
   return {

@@ -1,4 +1,5 @@
 import {
+  keySetIn,
   readArchiveStats,
   readSignedManifest,
   type ArchiveFiles,
@@ -15,15 +16,18 @@ import {
   exportOrganisation,
   type Acknowledgement,
 } from '@keytide/client/export';
-import { toHex } from '@keytide/crypto-core';
+import { MAX_QUORUM_SET_BYTES, toHex } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
-import { withDestination } from '../archive-place.ts';
+import { withArchive, withDestination } from '../archive-place.ts';
+import { lacksOnlyApprovals } from '../archive-report.ts';
 import { readRecipients } from '../archive-recipients.ts';
 import { summaryLines, summaryOf } from '../archive-summary.ts';
 import type { Context } from '../context.ts';
 import { untilOnline, withDevice } from '../device.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { readFileBytes } from '../file-bytes.ts';
 import { findMember } from '../find.ts';
+import { readLogged, setRefusal } from '../known-set.ts';
 import { organisation, type Keytide } from '../organisation.ts';
 import { createProgress, type Progress } from '../progress.ts';
 import { usageError } from '../usage.ts';
@@ -33,6 +37,8 @@ import { checkArchive, soundManifest } from './verify.ts';
 export interface ExportChoice {
   readonly since?: string;
   readonly recipient: readonly string[];
+  /** A file with the signed set of the archive key's shares. */
+  readonly set?: string;
   readonly member: readonly string[];
   readonly collection: readonly string[];
   readonly from?: number;
@@ -46,7 +52,14 @@ export interface ExportChoice {
 }
 
 /** What the relay was told, or why it was not. */
-type Told = Acknowledgement | 'not-asked' | 'offline' | 'keys-missing' | 'attachments-missing' | 'unsound';
+type Told =
+  | Acknowledgement
+  | 'not-asked'
+  | 'offline'
+  | 'keys-missing'
+  | 'attachments-missing'
+  | 'approval-needed'
+  | 'unsound';
 
 /** `keytide export`: an archive of everything, or of what is chosen. Stopped, the same command goes on. */
 export async function exportArchiveTo(
@@ -66,6 +79,7 @@ async function exportInto(
 ): Promise<ExitCode> {
   const { output, signal } = context;
   const recipients = await readRecipients(choice.recipient);
+  const keySet = await keySetOf(choice);
   try {
     return await withDevice(context, async (client) => {
       const { org } = client;
@@ -77,20 +91,28 @@ async function exportInto(
       else
         await exportOrganisation(client, {
           ...{ destination, recipients, since, signal, filter },
+          archiveKeySet: currentSet(context, client, keySet),
           onProgress: progressTo(context),
         });
       const stats = await readArchiveStats(destination);
       // Before anybody may forget by it: what is on the disk, read again.
-      const { verdict } = await checkArchive(context, destination, {
+      const report = await checkArchive(context, destination, {
         ...{ org, ...(since === null ? {} : { previous: since }) },
       });
-      const told = verdict === 'sound' ? await tellRelay(client, stats, choice) : 'unsound';
+      const { verdict } = report;
+      const isWaiting = lacksOnlyApprovals(report);
+      const told =
+        verdict === 'sound'
+          ? await tellRelay(client, stats, choice)
+          : isWaiting
+            ? 'approval-needed'
+            : 'unsound';
       output.result({ archive: place, ...summaryOf(stats), verdict, relay: told }, [
         ...summaryLines(stats),
         `${'verified'.padEnd(12)} ${verdict}`,
         `${'relay'.padEnd(12)} ${TOLD[told]}`,
       ]);
-      return verdict === 'sound' ? EXIT.ok : EXIT.unsound;
+      return verdict === 'sound' ? EXIT.ok : isWaiting ? EXIT.refused : EXIT.unsound;
     });
   } catch (error) {
     if (signal.aborted) output.note(`Stopped. What is whole stays in ${place}: the same command goes on.`);
@@ -103,6 +125,39 @@ function lockOf({ lockUntil, lockMode }: ExportChoice): ObjectLock | undefined {
   if (lockUntil === undefined) return undefined;
   if (lockUntil <= Date.now()) throw usageError('--lock-until is over', 'Give a date to come.');
   return { mode: lockMode === 'compliance' ? 'COMPLIANCE' : 'GOVERNANCE', untilMs: lockUntil };
+}
+
+/** The set that is named, or the copy in the archive before. */
+async function keySetOf({ set, since }: ExportChoice): Promise<GivenSet | null> {
+  if (set !== undefined) return { wire: await readFileBytes(set, MAX_QUORUM_SET_BYTES), isNamed: true };
+  const wire = since === undefined ? null : await withArchive(since, keySetIn);
+  return wire && { wire, isNamed: false };
+}
+
+/** What goes along: a set of the key that this archive is sealed to. @throws CliError as `readLogged`, for one that is named */
+function currentSet({ output }: Context, client: Keytide, given: GivenSet | null): Uint8Array | null {
+  if (given !== null && isCurrent(client, given)) return given.wire;
+  if (client.policy.archiveKey !== undefined)
+    output.note(
+      'It has no copy of the set of shares: keep archive-key.set with it, or export with --set FILE.',
+    );
+  return null;
+}
+
+/** The copy in the archive before may be of an earlier key; one that is named is to be of this one. */
+function isCurrent(client: Keytide, { wire, isNamed }: GivenSet): boolean {
+  try {
+    if (readLogged(client, wire).isCurrent) return true;
+  } catch (error) {
+    if (isNamed) throw error;
+  }
+  if (isNamed) throw setRefusal('other-key');
+  return false;
+}
+
+interface GivenSet {
+  readonly wire: Uint8Array;
+  readonly isNamed: boolean;
 }
 
 /** Whether this very export is whole, and was stopped before the relay was told. */
@@ -161,6 +216,8 @@ const TOLD: Readonly<Record<Told, string>> = {
   'other-log': 'not told: this is not the log that this device has',
   'not-asked': 'not told, as you said',
   offline: 'not told: offline',
+  'approval-needed':
+    'not told: other admins are yet to approve it (`keytide approve-export`); then the same command again',
   unsound: 'not told: the archive is not sound. `keytide verify` says what is wrong with it',
   'keys-missing':
     'not told: keys were missing for a part. Export with a device that has them, or give --acknowledge',

@@ -1,6 +1,4 @@
-import { readFile } from 'node:fs/promises';
 import {
-  readIdentity,
   readSignedManifest,
   verifyArchive,
   type ArchiveFiles,
@@ -9,8 +7,9 @@ import {
   type VerifyLevel,
   type VerifyOptions,
 } from '@keytide/archive';
-import { fromHex, orgId, toHex } from '@keytide/crypto-core';
+import { fromHex, orgId, toHex, type OrgId } from '@keytide/crypto-core';
 import { nodePrimitives as primitives, nodeRandom } from '@keytide/crypto-core/node';
+import { readIdentities } from '../archive-identities.ts';
 import { withArchive } from '../archive-place.ts';
 import { lacksOnlyApprovals, reportLines, reportOf } from '../archive-report.ts';
 import type { Context } from '../context.ts';
@@ -79,10 +78,7 @@ async function opening({
     if (sample === undefined && full === undefined) return {};
     throw usageError('what is sealed takes a key to look at', 'Give it with --key FILE.');
   }
-  const lines = (await readFile(key, 'utf8')).split('\n').map((line) => line.trim());
-  const identities = lines
-    .filter((line) => line !== '' && !line.startsWith('#'))
-    .map((line) => readIdentity(primitives, line));
+  const identities = await readIdentities(key);
   // Nobody could foresee it when the archive was written.
   const seed = toHex(nodeRandom(16));
   return { identities, ...(sample === undefined ? {} : { sample: { fraction: sample, seed } }) };
@@ -105,7 +101,8 @@ export async function soundManifest(
   });
 }
 
-function orgOf(text: string) {
+/** @throws CliError `usage` */
+export function orgOf(text: string): OrgId {
   const bytes = fromHex(text);
   if (bytes?.length !== 32)
     throw usageError('--org is no organisation', 'Give its id, 64 digits, as `keytide status` shows it.');

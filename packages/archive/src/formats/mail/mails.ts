@@ -2,8 +2,9 @@ import type { CborValue } from '@keytide/crypto-core';
 import { toJson } from '../../container/content.ts';
 import type { NamedAttachment } from '../../export/source.ts';
 import type { DerivedFile, OpenedAttachments } from '../derived-file.ts';
-import { isMap, operationIn, type Operation } from '../operation.ts';
+import { operationIn, type Operation } from '../operation.ts';
 import type { MessageEntry, OpenedEntries, OpenedEntry } from '../opened-entry.ts';
+import { referenceIn } from '../reference.ts';
 import { textPieces } from '../text-pieces.ts';
 import { base64Lines } from './base64.ts';
 import { encodedWords, parameter } from './header.ts';
@@ -112,18 +113,4 @@ function describedIn(
     called: typeof name === 'string' && name !== '' ? name : named.blob,
     type: typeof mediaType === 'string' && TYPE.test(mediaType) ? mediaType : 'application/octet-stream',
   };
-}
-
-function referenceIn(value: CborValue, blob: string): { readonly [field: string]: CborValue } | null {
-  const items = Array.isArray(value)
-    ? (value as readonly CborValue[])
-    : isMap(value)
-      ? Object.values(value)
-      : [];
-  if (isMap(value) && value['blob'] === blob) return value;
-  for (const item of items) {
-    const found = referenceIn(item, blob);
-    if (found !== null) return found;
-  }
-  return null;
 }

@@ -18,7 +18,7 @@ import {
   type EpochStatement,
   type MerkleFrontier,
 } from '@keytide/crypto-core';
-import { recipientsOf } from '@keytide/key-directory';
+import { epochRecipientsOf, recipientsOf } from '@keytide/key-directory';
 import { seededWorld, type SeededWorld, type WorldOptions } from '@keytide/testkit';
 import type { EpochKey, ExportSource, NamedAttachment, SourceEntry } from '../src/index.ts';
 import { leafOf } from '../src/export/segment.ts';
@@ -104,7 +104,7 @@ export function worldSource(
       },
       author: founder.devices[0].id,
       signer: founder.devices[0].signer,
-      recipients: recipients.map(({ device, sealingPublicKey }) => {
+      recipients: epochRecipientsOf(primitives, world.state, group).map(({ device, sealingPublicKey }) => {
         return { device, encapsulator: primitives.encapsulator(sealingPublicKey) };
       }),
     });

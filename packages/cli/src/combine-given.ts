@@ -19,7 +19,7 @@ export async function combineGiven(
   try {
     return (await combineShares(primitives, set, sharesIn(given))).secret;
   } catch (error) {
-    throw combineError(error, set);
+    throw combineError(error, set, given);
   }
 }
 
@@ -34,13 +34,14 @@ export function noteRefused({ output }: Context, set: QuorumSet, given: readonly
 }
 
 /** What went wrong with shares, for a person. */
-export function combineError(error: unknown, { threshold }: QuorumSet): unknown {
+export function combineError(error: unknown, set: QuorumSet, given: readonly GivenShare[]): unknown {
   if (!(error instanceof CryptoError)) return error;
+  const good = judgeShares(set, given).filter(({ verdict }) => verdict === 'good').length;
   if (error.code === 'too-few-shares')
     return new CliError(
       'too-few-shares',
       EXIT.usage,
-      `not the ${threshold} good shares that it takes`,
+      `good shares: ${good} of the ${set.threshold} that it takes, so ${set.threshold - good} more`,
       '`keytide archive-key drill` says of each whether it is good.',
     );
   if (error.code === 'commitment-mismatch')

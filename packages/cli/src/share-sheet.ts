@@ -34,7 +34,7 @@ export function shareSheet(set: QuorumSet, index: number, share: Secret): string
     ),
     '',
     ...wrapped(
-      `To see from time to time whether it is still good, and to open archives: \`keytide archive-key drill\` and \`keytide archive-key combine\`, with the file ${SET_FILE} that every holder has. Without a device of the organisation add --no-device and --fingerprint with the digits of "Key" above.`,
+      `To open an archive: \`keytide recover\`, on any machine that has the archive. To see from time to time whether this share is still good: \`keytide archive-key drill\` with the file ${SET_FILE} that every holder has; without a device of the organisation add --no-device and --fingerprint with the digits of "Key" above.`,
     ),
     '',
     ...wrapped(

@@ -1,10 +1,16 @@
-import { cp, glob, readFile, writeFile } from 'node:fs/promises';
+import { cp, glob, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { printIdentity, printRecipient } from '@keytide/archive';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { startTestS3 } from '@keytide/testkit';
 import { afterAll, expect, test } from 'vitest';
+import { approveExport } from '../src/commands/approve-export.ts';
+import { exportArchiveTo } from '../src/commands/export.ts';
+import { setPolicy } from '../src/commands/policy.ts';
+import { changeRole } from '../src/commands/role.ts';
+import type { Context, Work } from '../src/context.ts';
 import { EXIT } from '../src/exit-codes.ts';
+import { here } from './here.ts';
 import { paceText } from '../src/progress.ts';
 import { openPeople } from './people.ts';
 
@@ -202,6 +208,42 @@ test('a bucket is a place like a folder', async () => {
   } finally {
     await s3.close();
   }
+}, 120_000);
+
+test('where the policy asks for two admins, the relay is told once the other has approved', async () => {
+  const as = (name: string, work: Work) => here(work, null, at(name));
+  const exported = (context: Context) =>
+    exportArchiveTo(context, at('f'), { recipient: [recipient], member: [], collection: [] });
+  expect(await as('ada', (context) => changeRole(context, 'bob', 'admin', {}))).toMatchObject([EXIT.ok, {}]);
+  const two = (context: Context) => setPolicy(context, 'approvals.export', '2', {});
+  expect(await as('ada', two)).toMatchObject([EXIT.ok, {}]);
+  const waiting = [EXIT.refused, { verdict: 'unsound', relay: 'approval-needed' }];
+  expect(await as('ada', exported)).toMatchObject(waiting);
+  expect(await as('ada', (context) => approveExport(context, at('f'), { yes: true }))).toEqual([
+    ...[EXIT.refused, 'not-permitted'],
+  ]);
+  // Nobody says yes.
+  const approving = { out: at('approval') };
+  expect(await as('bob', (context) => approveExport(context, at('f'), approving))).toEqual([
+    ...[EXIT.usage, 'not-confirmed'],
+  ]);
+  expect(await as('ada', exported)).toMatchObject(waiting);
+  const yes = { ...approving, yes: true } as const;
+  expect(await as('bob', (context) => approveExport(context, at('f'), yes))).toMatchObject([
+    ...[EXIT.ok, { approval: at('approval'), isCompared: true, approvals: { given: 1, needed: 2 } }],
+  ]);
+  const adding = { add: [at('approval')] };
+  expect(await here((context) => approveExport(context, at('f'), adding))).toMatchObject([
+    ...[EXIT.ok, { added: 1, approvals: { given: 2, needed: 2 } }],
+  ]);
+  expect(await as('ada', exported)).toMatchObject([EXIT.ok, { verdict: 'sound', relay: 'acknowledged' }]);
+  // What is not sound besides is not signed.
+  await writeFile(join(at('f'), 'data/README-DECRYPT.txt'), 'other');
+  await rm(join(at('f'), 'approvals'), { recursive: true });
+  expect(await as('bob', (context) => approveExport(context, at('f'), { yes: true }))).toMatchObject([
+    ...[EXIT.unsound, { verdict: 'unsound' }],
+  ]);
+  expect(await readdir(at('f'))).not.toContain('approvals');
 }, 120_000);
 
 test.each([

@@ -28,7 +28,7 @@ export async function reshareArchiveKey(context: Context, options: ReshareOption
     try {
       noteRefused(context, previous.set, given);
       const dealt = await client.redealArchiveKey(previous, shares, among).catch((error: unknown) => {
-        throw combineError(error, previous.set);
+        throw combineError(error, previous.set, given);
       });
       const { dealer } = previous;
       const { fingerprint, hash } = parseQuorumSet(primitives, dealt.set);

@@ -1,0 +1,170 @@
+import { mkdtemp, readdir, readFile, rm, stat, writeFile, cp, glob } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { exportArchive, printIdentity } from '@keytide/archive';
+import { folderDestination, writeZip } from '@keytide/archive/node';
+import { readJsonLines } from '@keytide/archive/formats';
+import { createPolicyChange } from '@keytide/key-directory';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { optionsFor, said, someDays } from '../../archive/test/exporting.ts';
+import type { WorldSource } from '../../archive/test/world-source.ts';
+import { openWithKey } from '../src/commands/open.ts';
+import type { Work } from '../src/context.ts';
+import { EXIT } from '../src/exit-codes.ts';
+import type { OpenChoice } from '../src/open-archive.ts';
+import { here } from './here.ts';
+
+let folder: string;
+let source: WorldSource;
+let archive: string;
+const at = (...names: string[]): string => join(folder, ...names);
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'keytide-open-'));
+  source = await someDays();
+  const photo = { ...said(1, 6, { text: 'look' }), attachments: [Uint8Array.of(7, 7)] };
+  await source.day([photo, { by: 0, content: [1, 1, 'requests', 'ab', 7, 0, { title: 'water' }] }]);
+  archive = at('archive');
+  await exportArchive(optionsFor(source, folderDestination(archive)));
+  await writeFile(at('key.txt'), `# the archive key\n${printIdentity(new Uint8Array(32).fill(0x5e))}\n`);
+});
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+/** Opens it to a folder of this name. */
+function opening(to: string, choice: Partial<OpenChoice> = {}, path = archive, key = 'key.txt'): Work {
+  const all = { to: at(to), key: at(key), format: [], member: [], collection: [], ...choice };
+  return (context) => openWithKey(context, path, all);
+}
+
+test('an archive is opened into a new folder, for its owner alone, with what a person expects', async () => {
+  const [code, result] = await here(opening('opened'));
+  expect([code, result]).toMatchObject([
+    EXIT.ok,
+    {
+      formats: ['html', 'jsonl'],
+      leftOut: [],
+      damaged: [],
+      verification: { verdict: 'sound', findings: [{ weight: 'note' }] },
+    },
+  ]);
+  expect((result as { verification: { levels: string[] } }).verification.levels).toContain('decryption');
+  expect((await readdir(at('opened'))).toSorted()).toEqual([
+    ...['ABOUT.txt', 'attachments', 'entries.jsonl', 'index.html', 'pages'],
+  ]);
+  const lines = readJsonLines([await readFile(at('opened', 'entries.jsonl'))]);
+  const entries: unknown[] = [];
+  for await (const { entry } of lines) entries.push(entry);
+  expect(entries).toEqual(source.log);
+  expect(await readFile(at('opened', 'pages', '000001.html'), 'utf8')).toContain('look');
+  const sizes: number[] = [];
+  for (const name of await readdir(at('opened', 'attachments')))
+    sizes.push((await stat(at('opened', 'attachments', name))).size);
+  expect(sizes.toSorted((a, b) => a - b)).toEqual([2, 70_000]);
+  expect(await readFile(at('opened', 'ABOUT.txt'), 'utf8')).toContain('PLAINTEXT');
+  if (process.platform === 'win32') return;
+  for await (const name of glob('**', { cwd: at('opened') })) {
+    const found = await stat(at('opened', name));
+    expect(found.mode & 0o777, name).toBe(found.isDirectory() ? 0o700 : 0o600);
+  }
+});
+
+test('tables, mails, what one member wrote, and a ZIP file', async () => {
+  await writeZip(folderDestination(archive), at('archive.zip'));
+  const choice = { format: ['csv', 'eml'], member: ['member-1'] } as const;
+  expect(await here(opening('tables', choice, at('archive.zip')))).toMatchObject([EXIT.ok, { files: 4 }]);
+  expect((await readdir(at('tables', 'csv'))).toSorted()).toEqual(['chat.csv']);
+  expect((await readFile(at('tables', 'csv', 'chat.csv'), 'utf8')).split('\r\n')).toHaveLength(4);
+  expect(await readdir(at('tables', 'attachments'))).toHaveLength(1);
+  expect(await here(opening('nobodys', { member: ['member-9'] }))).toEqual([EXIT.usage, 'unknown-member']);
+  expect(await there('nobodys')).toBe(false);
+});
+
+test('nothing is written over, into the archive, or beside what an earlier run has left', async () => {
+  await writeFile(at('file'), 'mine');
+  expect(await here(opening('file'))).toEqual([EXIT.usage, 'file-exists']);
+  expect(await readFile(at('file'), 'utf8')).toBe('mine');
+  await writeFile(at('left.unfinished'), 'left');
+  expect(await here(opening('left'))).toEqual([EXIT.usage, 'file-exists']);
+  expect(await here(opening('archive/opened'))).toEqual([EXIT.usage, 'usage']);
+  expect(await here(opening('archive/data/opened'))).toEqual([EXIT.usage, 'usage']);
+  expect(await there('archive/opened')).toBe(false);
+});
+
+test('another key is told from an archive that is not sound', async () => {
+  await writeFile(at('other.txt'), printIdentity(new Uint8Array(32).fill(1)));
+  expect(await here(opening('other', {}, archive, 'other.txt'))).toEqual([EXIT.usage, 'no-identity']);
+});
+
+test('one that is not sound opens only when that is asked for, without what was altered', async () => {
+  const damaged = await damagedCopy('unsound');
+  const [code, result] = await here(opening('refused', {}, damaged));
+  expect([code, result]).toMatchObject([
+    EXIT.unsound,
+    { folder: null, verification: { verdict: 'unsound', findings: [{ code: 'hash-mismatch' }, {}] } },
+  ]);
+  expect([await there('refused'), await there('refused.unfinished')]).toEqual([false, false]);
+  expect(await here(opening('salvaged', { unsound: true }, damaged))).toMatchObject([
+    EXIT.unsound,
+    { folder: at('salvaged'), damaged: [{ code: 'damaged' }] },
+  ]);
+  // All of it was in the one segment that was altered.
+  expect((await stat(at('salvaged', 'entries.jsonl'))).size).toBe(0);
+  expect(await readFile(at('salvaged', 'ABOUT.txt'), 'utf8')).toContain('hash-mismatch');
+  // What is seen as it is read, too.
+  expect(await here(opening('quick', { quick: true }, damaged))).toEqual([EXIT.unsound, 'damaged']);
+  expect([await there('quick'), await there('quick.unfinished')]).toEqual([false, false]);
+});
+
+test('one that admins are yet to approve opens', async () => {
+  const strict = await someDays();
+  const { world } = strict;
+  const policy = { ...world.state.policy, approvals: { export: 2 } };
+  world.append(createPolicyChange({ ...world.as(world.members[0].devices[0]), policy }));
+  await exportArchive(optionsFor(strict, folderDestination(at('unapproved'))));
+  expect(await here(opening('early', {}, at('unapproved')))).toMatchObject([
+    EXIT.ok,
+    {
+      verification: {
+        verdict: 'unsound',
+        findings: [{ code: 'approval-needed', detail: '1/2' }, { weight: 'note' }],
+      },
+    },
+  ]);
+});
+
+test('stopped in the middle, nothing of it stays', async () => {
+  const stopping = new AbortController();
+  const stop = new Error('stopped');
+  const work = opening('stopped');
+  const failing = here((context) => {
+    const output = {
+      ...context.output,
+      // The first that is told of what is written.
+      event: (event: { event: string }) => {
+        if ('stage' in event && event.stage === 'jsonl') stopping.abort(stop);
+      },
+    };
+    return work({ ...context, output, signal: stopping.signal });
+  });
+  expect(await failing).toEqual([EXIT.unexpected, 'unexpected']);
+  expect([await there('stopped'), await there('stopped.unfinished')]).toEqual([false, false]);
+  expect(await here(opening('stopped'))).toMatchObject([EXIT.ok, {}]);
+});
+
+async function damagedCopy(name: string): Promise<string> {
+  await cp(archive, at(name), { recursive: true });
+  let segment = '';
+  for await (const found of glob(join(at(name), 'data/groups/*/segments/*.age'))) segment = found;
+  const bytes = await readFile(segment);
+  bytes[bytes.length - 1]! ^= 1;
+  await writeFile(segment, bytes);
+  return at(name);
+}
+
+async function there(name: string): Promise<boolean> {
+  return await stat(at(name)).then(
+    () => true,
+    () => false,
+  );
+}

@@ -34,7 +34,7 @@ beforeAll(async () => {
 
 describe('an archive that further admins are to approve', () => {
   it('opens before that, and says so; nothing but the approval is missing', async () => {
-    expect(await found(archive)).toEqual([['approval-needed', '1/2']]);
+    expect(await faultsIn(archive)).toEqual([['approval-needed', '1/2']]);
     const opened = await readArchive({ primitives, files: archive, identities });
     expect(opened.approvals).toEqual({ given: 1, needed: 2 });
     const entries: unknown[] = [];
@@ -64,8 +64,8 @@ describe('an archive that further admins are to approve', () => {
       await addApproval({ primitives, archive: copy }, strict.by(index + 1));
     const [one, other] = copies;
     for (const [name, bytes] of other.files) one.files.set(name, bytes);
-    expect(await found(one)).toEqual([]);
-    expect(await found(other)).toEqual([['approval-needed', '2/3']]);
+    expect(await faultsIn(one)).toEqual([]);
+    expect(await faultsIn(other)).toEqual([['approval-needed', '2/3']]);
   });
 
   it.each<[string, () => Uint8Array, string | null]>([
@@ -85,7 +85,7 @@ describe('an archive that further admins are to approve', () => {
     const forced = copyOf(archive);
     forced.files.set(`approvals/${device}`, approval);
     const faults = fault === null ? [] : [[fault, device]];
-    expect(await found(forced)).toEqual([...faults, ['approval-needed', '1/2']]);
+    expect(await faultsIn(forced)).toEqual([...faults, ['approval-needed', '1/2']]);
   });
 
   it('counts an admin once, with whatever devices', async () => {
@@ -97,7 +97,7 @@ describe('an archive that further admins are to approve', () => {
     });
     const again = strict.by(1, 1);
     copy.files.set(`approvals/${parseApproval(again).device}`, again);
-    expect(await found(copy)).toEqual([['approval-needed', '2/3']]);
+    expect(await faultsIn(copy)).toEqual([['approval-needed', '2/3']]);
   });
 
   it('counts nobody who was an admin before, and no device that was revoked', async () => {
@@ -111,13 +111,13 @@ describe('an archive that further admins are to approve', () => {
       const { device } = parseApproval(approval);
       const copy = copyOf(strict.archive);
       copy.files.set(`approvals/${device}`, approval);
-      expect(await found(copy)).toEqual([
+      expect(await faultsIn(copy)).toEqual([
         ['not-permitted', device],
         ['approval-needed', '1/2'],
       ]);
     }
     await addApproval({ primitives, archive: strict.archive }, strict.by(2));
-    expect(await found(strict.archive)).toEqual([]);
+    expect(await faultsIn(strict.archive)).toEqual([]);
   });
 
   it('names a file that is none, is cut short, or has the name of another device', async () => {
@@ -178,7 +178,7 @@ function verify(files: MemoryDestination): Promise<ArchiveReport> {
   return verifyArchive({ primitives, files, org: source.org });
 }
 
-async function found(files: MemoryDestination): Promise<(string | null)[][]> {
+async function faultsIn(files: MemoryDestination): Promise<(string | null)[][]> {
   const { findings } = await verifyArchive({ primitives, files });
   return findings.map(({ code, detail }) => [code, detail]);
 }

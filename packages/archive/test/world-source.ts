@@ -18,7 +18,7 @@ import {
   type EpochStatement,
   type MerkleFrontier,
 } from '@keytide/crypto-core';
-import { epochRecipientsOf, recipientsOf } from '@keytide/key-directory';
+import { archiveOf, recipientsOf } from '@keytide/key-directory';
 import { seededWorld, type SeededWorld, type WorldOptions } from '@keytide/testkit';
 import type { EpochKey, ExportSource, NamedAttachment, SourceEntry } from '../src/index.ts';
 import { leafOf } from '../src/export/segment.ts';
@@ -87,6 +87,7 @@ export function worldSource(
   async function startEpoch(): Promise<EpochKeys> {
     const [founder] = world.members;
     const recipients = recipientsOf(world.state, group);
+    const archive = archiveOf(primitives, world.state);
     const start = Math.floor(clock.now() / DAY_MS) * DAY_MS;
     const created = await createEpoch({
       ...{ primitives, random, org: world.org, group, previous: statement, createdMs: clock.now() },
@@ -104,9 +105,11 @@ export function worldSource(
       },
       author: founder.devices[0].id,
       signer: founder.devices[0].signer,
-      recipients: epochRecipientsOf(primitives, world.state, group).map(({ device, sealingPublicKey }) => {
-        return { device, encapsulator: primitives.encapsulator(sealingPublicKey) };
-      }),
+      recipients: [...recipients, ...(archive === null ? [] : [archive])].map(
+        ({ device, sealingPublicKey }) => {
+          return { device, encapsulator: primitives.encapsulator(sealingPublicKey) };
+        },
+      ),
     });
     statement = parseEpochStatement(primitives, created.statement);
     keysOf.push({ epoch: statement.epoch, statement: created.hash, key: created.key });

@@ -1,4 +1,4 @@
-export { approveArchive, type ArchiveApproval } from './approve-archive.ts';
+export { approveArchive, type ArchiveApproval } from './export-approval.ts';
 export { acknowledgeArchive, acknowledgedThrough, type Acknowledgement } from './export-acknowledgement.ts';
 export { recordMerge } from './export-merge.ts';
 export { exportOrganisation, exportSource, type OrganisationExport } from './export-source.ts';

@@ -8,6 +8,8 @@ export interface ByteReader {
   readUntil(end: number, mostBytes: number): Promise<Uint8Array | null>;
   /** Whether there are no more bytes. */
   isAtEnd(): Promise<boolean>;
+  /** Lets go of the source, as of an open file, also before its end. */
+  close(): Promise<void>;
 }
 
 /** Reads `source` once, piece by piece: never more of it than was asked for, but for the rest of a piece. */
@@ -55,5 +57,9 @@ export function readerOf(source: AsyncIterable<Uint8Array> | Iterable<Uint8Array
       return null;
     },
     isAtEnd: async () => !(await more()),
+    async close() {
+      isOver = true;
+      await pieces.return?.();
+    },
   };
 }

@@ -2,9 +2,15 @@ import { sorted, type GroupId } from '@keytide/crypto-core';
 import { readAgeHeader } from './age/header.ts';
 import { readerOf } from './byte-reader.ts';
 import type { ArchiveFiles } from './container/destination.ts';
-import { NAMES } from './container/names.ts';
+import { MAX_APPROVAL_BYTES, parseApproval } from './container/approval.ts';
+import { isApprovalName, NAMES } from './container/names.ts';
 import { readFile } from './container/read-file.ts';
-import { parseSignedManifest, type ArchivedGroup, type SignedManifest } from './container/signed-manifest.ts';
+import {
+  parseSignedManifest,
+  type ArchivedGroup,
+  type ManifestSignature,
+  type SignedManifest,
+} from './container/signed-manifest.ts';
 import type { SegmentSummary } from './export/segment.ts';
 import { readAttachments } from './verify/references.ts';
 import { partsOf, readSummary, segmentsIn } from './verify/segments.ts';
@@ -66,9 +72,13 @@ export async function readArchiveStats(files: ArchiveFiles): Promise<ArchiveStat
   return { signed, groups, attachments, recipients, files: { count: sizes.size, sizeBytes } };
 }
 
-/** Reads the signed manifest of an archive, checking nothing. @throws as `readArchiveStats` */
+/** Reads the signed manifest of an archive, and the approvals behind its signatures, checking nothing. @throws as `readArchiveStats` */
 export async function readSignedManifest(files: ArchiveFiles): Promise<SignedManifest> {
-  return parseSignedManifest(await readFile(files, NAMES.signedManifest, MAX_MANIFEST_BYTES));
+  const signed = parseSignedManifest(await readFile(files, NAMES.signedManifest, MAX_MANIFEST_BYTES));
+  const approvals: ManifestSignature[] = [];
+  for await (const { name } of files.list())
+    if (isApprovalName(name)) approvals.push(parseApproval(await readFile(files, name, MAX_APPROVAL_BYTES)));
+  return { ...signed, signatures: [...signed.signatures, ...approvals] };
 }
 
 /** Of its header alone, however large the file is. */

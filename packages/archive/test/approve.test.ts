@@ -7,6 +7,7 @@ import {
   approvalUnder,
   exportArchive,
   readArchive,
+  readSignedManifest,
   verifyArchive,
   type ArchiveReport,
   type SignedManifest,
@@ -55,6 +56,8 @@ describe('an archive that further admins are to approve', () => {
     const tags = parseManifestFile(copy.files.get('tagmanifest-sha256.txt') as Uint8Array, 'tags');
     expect([...tags.keys()].filter((name) => name.startsWith('approvals/'))).toEqual([]);
     expect((await readArchive({ primitives, files: copy, identities })).approvals.given).toBe(2);
+    const { signatures } = await readSignedManifest(copy);
+    expect(signatures.map(({ device }) => device)).toEqual([deviceOf(0).id, deviceOf(1).id]);
   });
 
   it('takes the approvals of two copies together', async () => {

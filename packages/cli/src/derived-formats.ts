@@ -3,6 +3,7 @@ import {
   attachmentFiles,
   attachmentsOf,
   collectionsIn,
+  csvStates,
   csvTable,
   entriesIn,
   entriesThat,
@@ -10,12 +11,15 @@ import {
   jsonLines,
   mailFiles,
   type DerivedFile,
+  type MergeRecords,
   type OpenedAttachments,
   type OpenedEntries,
 } from '@keytide/archive/formats';
+import { recordMerge } from '@keytide/client/export';
+import { organisation } from './organisation.ts';
 
 /** In what forms an archive can be had in the clear; docs/spec/derived-formats.md. */
-export const FORMATS = ['html', 'jsonl', 'csv', 'eml'] as const;
+export const FORMATS = ['html', 'jsonl', 'csv', 'parquet', 'eml'] as const;
 export type Format = (typeof FORMATS)[number];
 
 /** What is derived. */
@@ -42,19 +46,43 @@ export async function* derivedFiles(
         yield entry;
       }
     }, filter);
-  if (formats.includes('html')) yield* htmlPages(entries('html'), { title, attachments });
+  // What is left out would be missing in records as they stand.
+  const merge = Object.keys(filter).length === 0 ? recordMerge(organisation) : null;
+  const html = { title, attachments, ...(merge && { merge }) };
+  if (formats.includes('html')) yield* htmlPages(entries('html'), html);
   else yield* attachmentFiles(entries('files'), attachments);
   if (formats.includes('jsonl')) yield { name: 'entries.jsonl', content: jsonLines(entries('jsonl')) };
-  if (formats.includes('csv')) yield* tables(entries('csv'));
+  if (formats.includes('csv')) yield* tables(entries('csv'), { ending: 'csv', merge, ...CSV });
+  if (formats.includes('parquet')) {
+    const { parquetStates, parquetTable } = await import('@keytide/archive/parquet');
+    const writers = { changes: parquetTable, states: parquetStates };
+    yield* tables(entries('parquet'), { ending: 'parquet', merge, ...writers });
+  }
   if (formats.includes('eml')) yield* mails(entries('eml'), attachments);
 }
 
-async function* tables(entries: OpenedEntries): AsyncGenerator<DerivedFile, void, undefined> {
+/** How tables are written. */
+interface TableFormat {
+  readonly ending: string;
+  readonly merge: MergeRecords | null;
+  readonly changes: typeof csvTable;
+  readonly states: typeof csvStates;
+}
+
+const CSV = { changes: csvTable, states: csvStates };
+
+/** One for each collection, and one of its records as they stand. */
+async function* tables(
+  entries: OpenedEntries,
+  { ending, merge, changes, states }: TableFormat,
+): AsyncGenerator<DerivedFile, void, undefined> {
   const taken = new Set<string>();
-  for (const collection of (await collectionsIn(entries)).keys()) {
+  for (const [collection, kind] of await collectionsIn(entries)) {
     const name = tableName(collection, taken);
     taken.add(name);
-    yield { name: `csv/${name}.csv`, content: csvTable(entries, { collection }) };
+    yield { name: `${ending}/${name}.${ending}`, content: changes(entries, { collection }) };
+    if (kind === 'log' || merge === null) continue;
+    yield { name: `${ending}/${name}.now.${ending}`, content: states(entries, { collection, merge }) };
   }
 }
 

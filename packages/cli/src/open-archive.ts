@@ -79,7 +79,10 @@ export async function openArchive(
     output.result({ verification: reportOf(report), folder: to, formats, ...written, damaged }, [
       `${to}: ${written.files} files, ${written.sizeBytes} bytes, in the clear`,
       ...written.leftOut.map(({ file, code }) => `left out: ${file}, ${code}`),
-      ...damaged.map(({ stretch, code }) => `damaged: ${stretch ?? 'list of attachments'}, ${code}`),
+      ...damaged.map(
+        ({ stretch, code }) =>
+          `damaged: ${stretch === null ? 'what is beside the log' : `entries ${stretch}`}, ${code}`,
+      ),
       `the archive is ${isUnapproved ? 'sound, but for approvals' : report.verdict}`,
     ]);
     return isSound ? EXIT.ok : EXIT.unsound;

@@ -23,7 +23,10 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'keytide-open-'));
   source = await someDays();
   const photo = { ...said(1, 6, { text: 'look' }), attachments: [Uint8Array.of(7, 7)] };
-  await source.day([photo, { by: 0, content: [1, 1, 'requests', 'ab', 7, 0, { title: 'water' }] }]);
+  const texts = { title: 'water', reportedAt: '', township: '', address: '', status: 'open' };
+  const id = `${'ab'.repeat(16)}${source.world.members[0].id}`;
+  const request = { lat: null, lng: null, ...texts };
+  await source.day([photo, { by: 0, content: [1, 1, 'requests', id, 7, 0, request] }]);
   archive = at('archive');
   await exportArchive(optionsFor(source, folderDestination(archive)));
   await writeFile(at('key.txt'), `# the archive key\n${printIdentity(new Uint8Array(32).fill(0x5e))}\n`);
@@ -50,7 +53,7 @@ test('an archive is opened into a new folder, for its owner alone, with what a p
   ]);
   expect((result as { verification: { levels: string[] } }).verification.levels).toContain('decryption');
   expect((await readdir(at('opened'))).toSorted()).toEqual([
-    ...['ABOUT.txt', 'attachments', 'entries.jsonl', 'index.html', 'pages'],
+    ...['ABOUT.txt', 'attachments', 'entries.jsonl', 'index.html', 'pages', 'records'],
   ]);
   const lines = readJsonLines([await readFile(at('opened', 'entries.jsonl'))]);
   const entries: unknown[] = [];
@@ -76,6 +79,13 @@ test('tables, mails, what one member wrote, and a ZIP file', async () => {
   expect((await readdir(at('tables', 'csv'))).toSorted()).toEqual(['chat.csv']);
   expect((await readFile(at('tables', 'csv', 'chat.csv'), 'utf8')).split('\r\n')).toHaveLength(4);
   expect(await readdir(at('tables', 'attachments'))).toHaveLength(1);
+  const all = { format: ['csv', 'parquet'] } as const;
+  expect(await here(opening('all tables', all))).toMatchObject([EXIT.ok, { files: 8 }]);
+  expect((await readdir(at('all tables', 'csv'))).toSorted()).toEqual([
+    ...['chat.csv', 'requests.csv', 'requests.now.csv'],
+  ]);
+  expect(await readFile(at('all tables', 'csv', 'requests.now.csv'), 'utf8')).toContain('water');
+  expect(await readdir(at('all tables', 'parquet'))).toHaveLength(3);
   expect(await here(opening('nobodys', { member: ['member-9'] }))).toEqual([EXIT.usage, 'unknown-member']);
   expect(await there('nobodys')).toBe(false);
 });

@@ -63,20 +63,24 @@ export async function* openAge(
   { primitives, identities, mayBeClassical = false }: AgeIdentities,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const reader = readerOf(sealed);
-  const { stanzas, mac, covered } = await readAgeHeader(reader);
-  if (!mayBeClassical && stanzas.some(isClassical))
-    throw new ArchiveError('classical-recipient', 'sealed to a key that is not hybrid as well');
-  const fileKey = fileKeyIn(stanzas, identities);
-  if (!equalBytes(macOf(primitives, fileKey, covered), mac))
-    throw new ArchiveError('damaged', 'the header was altered');
-  const nonce = await reader.read(PAYLOAD_NONCE_BYTES);
-  if (nonce.length < PAYLOAD_NONCE_BYTES) throw malformed();
-  const key = payloadKey(primitives, fileKey, nonce);
-  fileKey.fill(0);
   try {
-    yield* openPayload(primitives, key, reader);
+    const { stanzas, mac, covered } = await readAgeHeader(reader);
+    if (!mayBeClassical && stanzas.some(isClassical))
+      throw new ArchiveError('classical-recipient', 'sealed to a key that is not hybrid as well');
+    const fileKey = fileKeyIn(stanzas, identities);
+    if (!equalBytes(macOf(primitives, fileKey, covered), mac))
+      throw new ArchiveError('damaged', 'the header was altered');
+    const nonce = await reader.read(PAYLOAD_NONCE_BYTES);
+    if (nonce.length < PAYLOAD_NONCE_BYTES) throw malformed();
+    const key = payloadKey(primitives, fileKey, nonce);
+    fileKey.fill(0);
+    try {
+      yield* openPayload(primitives, key, reader);
+    } finally {
+      key.fill(0);
+    }
   } finally {
-    key.fill(0);
+    await reader.close();
   }
 }
 

@@ -41,10 +41,14 @@ export async function* encodeLines(
  */
 export async function* readLines(bytes: ByteStream): AsyncGenerator<unknown, void, undefined> {
   const reader = readerOf(bytes);
-  while (!(await reader.isAtEnd())) {
-    const line = await reader.readUntil(LINE_FEED, MAX_LINE_BYTES);
-    if (line === null) throw malformed();
-    yield parseLine(line);
+  try {
+    while (!(await reader.isAtEnd())) {
+      const line = await reader.readUntil(LINE_FEED, MAX_LINE_BYTES);
+      if (line === null) throw malformed();
+      yield parseLine(line);
+    }
+  } finally {
+    await reader.close();
   }
 }
 

@@ -30,18 +30,23 @@ export async function* segmentEntries(
   const name = (part: 'age' | 'statements.jsonl'): string => segmentFile(group, stretch, part);
   const statements = readLines(files.read(name('statements.jsonl')));
   const lines = readLines(openAge(files.read(name('age')), { primitives, identities }));
-  let statement = await nextOf(statements, statementEntry);
-  let line = await nextOf(lines, parseSegmentLine);
-  let seq = stretch.first;
-  for await (const leaf of readLeaves(files, group, stretch)) {
-    const entry: SourceEntry | null = statement?.seq === seq ? statement : line?.seq === seq ? line : null;
-    if (entry !== null && !equalBytes(leafOf(primitives, entry), leaf)) throw damaged();
-    if (entry !== null && entry === statement) statement = await nextOf(statements, statementEntry);
-    else if (entry !== null) line = await nextOf(lines, parseSegmentLine);
-    yield entry;
-    seq += 1;
+  try {
+    let statement = await nextOf(statements, statementEntry);
+    let line = await nextOf(lines, parseSegmentLine);
+    let seq = stretch.first;
+    for await (const leaf of readLeaves(files, group, stretch)) {
+      const entry: SourceEntry | null = statement?.seq === seq ? statement : line?.seq === seq ? line : null;
+      if (entry !== null && !equalBytes(leafOf(primitives, entry), leaf)) throw damaged();
+      if (entry !== null && entry === statement) statement = await nextOf(statements, statementEntry);
+      else if (entry !== null) line = await nextOf(lines, parseSegmentLine);
+      yield entry;
+      seq += 1;
+    }
+    if (statement !== null || line !== null) throw damaged();
+  } finally {
+    await statements.return();
+    await lines.return();
   }
-  if (statement !== null || line !== null) throw damaged();
 }
 
 async function nextOf<T>(values: AsyncIterator<unknown>, parse: (value: unknown) => T): Promise<T | null> {

@@ -5,7 +5,7 @@ import type { ArchiveFiles } from '../container/destination.ts';
 import type { Stretch } from '../container/names.ts';
 import type { ArchivedGroup, SignedManifest } from '../container/signed-manifest.ts';
 import { ArchiveError, type ArchiveErrorCode } from '../errors.ts';
-import type { ExportSource, SourceEntry } from '../export/source.ts';
+import type { ExportSource, SourceEntry, SourceGroup } from '../export/source.ts';
 import type { Check } from '../verify/check.ts';
 import { newFindings, type Finding } from '../verify/finding.ts';
 import type { ApprovalCount } from '../verify/membership.ts';
@@ -35,7 +35,7 @@ export interface ReadOptions {
 export interface ArchiveDamage {
   /** `null` for the list of attachments. */
   readonly group: GroupId | null;
-  /** `FIRST-LAST`, the stretch of the log that the part has. */
+  /** `FIRST-LAST`, the stretch of the log that the part has; `null` for what comes before it. */
   readonly stretch: string | null;
   readonly code: ArchiveErrorCode;
 }
@@ -101,7 +101,11 @@ export async function readArchive(options: ReadOptions): Promise<OpenedArchive> 
       return source.entries(group, archived.before.size + 1, archived.throughSeq);
     },
     async timeLimit(group) {
-      const of = (await source.groups()).find((one) => one.group === group);
+      const groups = await source.groups().catch((error: unknown): readonly SourceGroup[] => {
+        tell(onDamage, error, { group, stretch: null });
+        return [];
+      });
+      const of = groups.find((one) => one.group === group);
       return timeLimit(statementRing(primitives, states, group), of?.statementBefore ?? null);
     },
   };

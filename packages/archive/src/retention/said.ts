@@ -67,7 +67,7 @@ function archiveFault(
   if (membership.size > directory.size) return refused('membership-ahead');
   const state = directory.stateAt(membership.size);
   const findings = newFindings();
-  checkAuthority({ primitives, findings }, signed, state);
+  checkAuthority({ primitives, findings }, signed, { approvals: [], state });
   const [first] = findings.list;
   if (first !== undefined || signed.signatures.length === 0) return refused(first?.code ?? 'bad-signature');
   const archived = groups.find(({ group }) => group === state.everyone);

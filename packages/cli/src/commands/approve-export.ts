@@ -5,10 +5,9 @@ import {
   type ArchiveFiles,
   type ArchiveReport,
 } from '@keytide/archive';
-import { folderDestination } from '@keytide/archive/node';
 import { approveArchive, type ArchiveApproval } from '@keytide/client/export';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
-import { withArchive } from '../archive-place.ts';
+import { withArchive, withDestination } from '../archive-place.ts';
 import { lacksOnlyApprovals, reportLines, reportOf } from '../archive-report.ts';
 import { summaryLines } from '../archive-summary.ts';
 import { confirm } from '../confirm.ts';
@@ -54,7 +53,7 @@ export async function approveExport(
     }
     const { approval, isCompared } = given;
     if (choice.out === undefined)
-      await addApproval({ primitives, archive: folderDestination(path) }, approval);
+      await withDestination(path, (archive) => addApproval({ primitives, archive }, approval));
     else await writeNewFile(choice.out, approval);
     if (!isCompared)
       context.output.note(
@@ -86,11 +85,10 @@ async function approvalOf(
 
 /** Puts what other admins have signed elsewhere into the archive; takes no device. */
 async function addApprovals(context: Context, path: string, approvals: readonly string[]): Promise<ExitCode> {
-  for (const file of approvals)
-    await addApproval(
-      { primitives, archive: folderDestination(path) },
-      await readFileBytes(file, MAX_APPROVAL_BYTES),
-    );
+  await withDestination(path, async (archive) => {
+    for (const file of approvals)
+      await addApproval({ primitives, archive }, await readFileBytes(file, MAX_APPROVAL_BYTES));
+  });
   return await said(context, path, { added: approvals.length });
 }
 

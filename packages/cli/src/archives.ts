@@ -58,21 +58,21 @@ export function addArchives(program: Command, run: Run): void {
   opening(program.command('open'))
     .description('write what an archive says in the clear, after verifying it; needs no device and no relay')
     .requiredOption('--key <file>', 'an identity of age, as `keytide archive-key combine` writes it')
-    .action((folder, options) => run((context) => openWithKey(context, folder, options)));
+    .action((place, options) => run((context) => openWithKey(context, place, options)));
   opening(program.command('recover'))
     .description('as open, by enough shares of the archive key; the key itself is written nowhere')
     .option('--set <file>', 'the set of the shares, archive-key.set, where the archive has no copy')
     .option('--share <file...>', 'sheets, or files with shares; - reads stdin. Left out: typed, hidden')
-    .action((folder, options) => run((context) => recoverArchive(context, folder, options)));
+    .action((place, options) => run((context) => recoverArchive(context, place, options)));
   program
     .command('approve-export')
     .description('sign an archive that another has made, where the policy asks for more admins; verifies it')
-    .argument('<folder>', 'the archive, or with --out its ZIP file')
+    .argument('<place>', 'the archive: a folder, s3://BUCKET/PLACE, or with --out its ZIP file')
     .option('--out <file>', 'write the approval to a file, for whoever has the archive')
     .option('--add <file...>', 'put approvals that others wrote with --out into the archive; takes no device')
     .option('--offline', 'compare it with what this device has, without asking the relay')
     .option('--yes', 'do not ask')
-    .action((folder, options) => run((context) => approveExport(context, folder, options)));
+    .action((place, options) => run((context) => approveExport(context, place, options)));
   program
     .command('agent')
     .description('make archives on schedule, unattended: exports, copies, verifies, tells the relay')
@@ -100,7 +100,7 @@ export function addArchives(program: Command, run: Run): void {
 /** What of an archive is opened, and in what forms. */
 function opening(command: Command): Command {
   return command
-    .argument('<folder>', 'the archive, or its ZIP file')
+    .argument('<place>', 'the archive: a folder, a ZIP file, or s3://BUCKET/PLACE')
     .requiredOption('--to <folder>', 'a new folder; what goes there is plaintext')
     .option(
       '--format <format>',

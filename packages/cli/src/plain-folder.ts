@@ -1,5 +1,5 @@
 import { lstat, mkdir, open, realpath, rename, rm } from 'node:fs/promises';
-import { basename, dirname, join, relative, resolve } from 'node:path';
+import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import { CliError } from './errors.ts';
 import { EXIT } from './exit-codes.ts';
 
@@ -18,7 +18,7 @@ const NAME = /^(?:[A-Za-z0-9][A-Za-z0-9.-]*\/)*[A-Za-z0-9][A-Za-z0-9.-]*$/;
 
 /**
  * Looks whether a folder can be made there: nothing is there yet, nothing is left of a run that was broken off, and it
- * is not in the archive, of which the plaintext would become a part. @throws CliError `file-exists`, `usage`
+ * is not in the archive where that is a folder, of which the plaintext would become a part. @throws CliError `file-exists`, `usage`
  */
 export async function assertNewPlace(path: string, archive: string): Promise<void> {
   if (await isThere(path))
@@ -30,11 +30,10 @@ export async function assertNewPlace(path: string, archive: string): Promise<voi
       `${draftOf(path)} is there, of a run that was broken off`,
       'It holds plaintext: delete it, and run the command again.',
     );
-  const within = relative(
-    await realpath(archive),
-    join(await realpath(dirname(resolve(path))), basename(path)),
-  );
-  if (!within.startsWith('..') && resolve(within) !== within)
+  if (!(await isThere(archive))) return;
+  const place = join(await realpath(dirname(resolve(path))), basename(path));
+  const within = relative(await realpath(archive), place);
+  if (!/^\.\.(?:[\\/]|$)/.test(within) && !isAbsolute(within))
     throw new CliError(
       'usage',
       EXIT.usage,

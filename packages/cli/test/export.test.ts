@@ -213,7 +213,12 @@ test('a bucket is a place like a folder', async () => {
 test('where the policy asks for two admins, the relay is told once the other has approved', async () => {
   const as = (name: string, work: Work) => here(work, null, at(name));
   const exported = (context: Context) =>
-    exportArchiveTo(context, at('f'), { recipient: [recipient], member: [], collection: [] });
+    exportArchiveTo(context, at('f'), {
+      recipient: [recipient],
+      member: [],
+      collection: [],
+      lockMode: 'governance',
+    });
   expect(await as('ada', (context) => changeRole(context, 'bob', 'admin', {}))).toMatchObject([EXIT.ok, {}]);
   const two = (context: Context) => setPolicy(context, 'approvals.export', '2', {});
   expect(await as('ada', two)).toMatchObject([EXIT.ok, {}]);

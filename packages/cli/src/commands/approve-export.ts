@@ -36,7 +36,7 @@ export async function approveExport(
   path: string,
   choice: ApproveChoice,
 ): Promise<ExitCode> {
-  if (choice.out === undefined && !(await isFolder(path)))
+  if (choice.out === undefined && !path.startsWith('s3://') && !(await isFolder(path)))
     throw usageError('nothing can be put into a ZIP file', 'Give --out FILE, for whoever has the folder.');
   if (choice.add !== undefined) return await addApprovals(context, path, choice.add);
   return await withDevice(context, async (client) => {

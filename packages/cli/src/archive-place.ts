@@ -1,15 +1,15 @@
+import { stat } from 'node:fs/promises';
 import type { ArchiveFiles, Destination } from '@keytide/archive';
 import { folderDestination, openZip, zipDestination, type ObjectLock } from '@keytide/archive/node';
 import { bucketAt } from './archive-bucket.ts';
 import { usageError } from './usage.ts';
 import { withFolderLock } from './folder-lock.ts';
-import { isFolder } from './is-folder.ts';
 
 /** Reads an archive where it is: a folder, a ZIP file, or `s3://BUCKET/PLACE`. @throws what the system says; ArchiveError `malformed` */
 export async function withArchive<T>(path: string, work: (files: ArchiveFiles) => Promise<T>): Promise<T> {
   const bucket = bucketAt(path);
   if (bucket !== null) return await work(bucket);
-  if (await isFolder(path)) return await work(folderDestination(path));
+  if ((await stat(path)).isDirectory()) return await work(folderDestination(path));
   const zip = await openZip(path);
   try {
     return await work(zip);
@@ -46,7 +46,8 @@ export async function withDestination<T>(
 
 const ZIP = /\.zip$/i;
 
-async function isFolder(path: string): Promise<boolean> {
+/** Whether there is a folder. */
+export async function isFolder(path: string): Promise<boolean> {
   return await stat(path).then(
     (found) => found.isDirectory(),
     () => false,

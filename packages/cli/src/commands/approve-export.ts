@@ -7,7 +7,7 @@ import {
 } from '@keytide/archive';
 import { approveArchive, type ArchiveApproval } from '@keytide/client/export';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
-import { withArchive, withDestination } from '../archive-place.ts';
+import { isFolder, withArchive, withDestination } from '../archive-place.ts';
 import { lacksOnlyApprovals, reportLines, reportOf } from '../archive-report.ts';
 import { summaryLines } from '../archive-summary.ts';
 import { confirm } from '../confirm.ts';
@@ -15,7 +15,6 @@ import type { Context } from '../context.ts';
 import { untilOnline, withDevice } from '../device.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { readFileBytes } from '../file-bytes.ts';
-import { isFolder } from '../is-folder.ts';
 import { writeNewFile } from '../new-file.ts';
 import { usageError } from '../usage.ts';
 import { checkArchive } from './verify.ts';

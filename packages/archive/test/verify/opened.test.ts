@@ -181,8 +181,8 @@ describe('an archive that is opened', () => {
       messages: (messages as number) - 1,
       unreadable: { 'ask-an-admin': 1 },
     }));
-    const { messages, ...group } = signed.manifest.groups[0] as ArchivedGroup;
-    expect(await codes(copy, { ...group, messages: messages - 1, unreadable: 1 })).toEqual([
+    const { messages: before, ...group } = signed.manifest.groups[0] as ArchivedGroup;
+    expect(await codes(copy, { ...group, messages: before - 1, unreadable: 1 })).toEqual([
       'readable ask-an-admin',
     ]);
     // What every device that has the key shows is not to be called anything else.
@@ -195,7 +195,7 @@ describe('an archive that is opened', () => {
       messages: (messages as number) - 1,
       unreadable: { tampered: 1 },
     }));
-    expect(await codes(blind, { ...group, messages: messages - 1, unreadable: 1 })).toEqual([
+    expect(await codes(blind, { ...group, messages: before - 1, unreadable: 1 })).toEqual([
       'message-mismatch tampered',
     ]);
     const poisoned = without(source);

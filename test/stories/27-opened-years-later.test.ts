@@ -9,6 +9,7 @@ import { acknowledgeArchive, approveArchive, exportOrganisation } from '@keytide
 import { decodeCbor, printShare, Secret } from '@keytide/crypto-core';
 import { nodePrimitives as primitives, nodeRandom as random } from '@keytide/crypto-core/node';
 import { startRelay, type Relay } from '@keytide/server-relay';
+import { memoryDatabase } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { runKeytide } from '../../packages/cli/test/run-keytide.ts';
 import { chatPeople, hears, says, textsOf, type Person } from './chat-people.ts';
@@ -37,7 +38,7 @@ const verdict = async () => {
 
 beforeAll(async () => {
   folder = await mkdtemp(pathOf(tmpdir(), 'keytide-story-'));
-  relay = await startRelay({ database: { kind: 'memory' }, port: 0, clock, log: () => {} });
+  relay = await startRelay({ database: memoryDatabase(), port: 0, clock, log: () => {} });
   const founding = { relayUrl: relay.url, handle: 'ada' };
   ada = await people.enters((entered) => createOrganisation({ ...entered, ...founding }));
   const admin = await ada.client.invite({ role: 'admin' });

@@ -7,6 +7,7 @@ import { connect, createOrganisation, join, type Ports } from '@keytide/client';
 import { decodeCbor } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { startRelay, type LogEvent, type Relay } from '@keytide/server-relay';
+import { memoryDatabase } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { AgentEvent } from '../../packages/cli/src/agent/agent-event.ts';
 import { runAgent } from '../../packages/cli/src/agent/agent.ts';
@@ -49,7 +50,7 @@ const ports: Ports = {
 beforeAll(async () => {
   folder = await mkdtemp(pathOf(tmpdir(), 'keytide-story-'));
   const log = (event: LogEvent): void => void relayEvents.push(event);
-  relay = await startRelay({ database: { kind: 'memory' }, port: 0, clock, log });
+  relay = await startRelay({ database: memoryDatabase(), port: 0, clock, log });
   const founding = { relayUrl: relay.url, handle: 'ada', policy };
   archivist = await people.enters((entered) => createOrganisation({ ...entered, ...founding }), ports);
   await archivist.client.setPolicy((before) => ({ ...before, archiveKey: archiveKey.publicKey }));

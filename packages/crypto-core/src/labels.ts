@@ -48,6 +48,7 @@ const LABELS = {
   unlockVerifier: 'keytide/v1/unlock-verifier',
   wipeReceiptSignature: 'keytide/v1/wipe-receipt-signature',
   exportStatementSignature: 'keytide/v1/export-statement-signature',
+  exportProgressSignature: 'keytide/v1/export-progress-signature',
   archiveManifestSignature: 'keytide/v1/archive-manifest-signature',
   deletionStatementSignature: 'keytide/v1/deletion-statement-signature',
   aggregateRelease: 'keytide/v1/aggregate-release',

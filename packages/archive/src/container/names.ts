@@ -9,6 +9,8 @@ export const NAMES = {
   signedManifest: 'signed-manifest',
   /** There only while an export is under way. */
   plan: 'plan.json',
+  /** As well. */
+  kept: 'kept.jsonl',
   readme: 'data/README-DECRYPT.txt',
   membership: 'data/membership.jsonl',
   checkpoint: 'data/checkpoint.txt',

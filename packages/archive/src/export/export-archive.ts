@@ -11,7 +11,8 @@ import { addDescriptions, type Descriptions } from './descriptions.ts';
 import { exportAttachments } from './export-attachments.ts';
 import { exportGroup } from './export-group.ts';
 import type { ExportOptions, ExportProgress } from './export-options.ts';
-import { finishArchive } from './finish.ts';
+import { readAttachments, type ListedAttachments } from '../verify/references.ts';
+import { finishArchive, finishedArchive } from './finish.ts';
 import { encodePlan, readPlan, requireSameChoice, type ExportPlan } from './plan.ts';
 import type { SourceGroup } from './source.ts';
 
@@ -34,9 +35,13 @@ export interface ExportedArchive {
 export async function exportArchive(options: ExportOptions): Promise<ExportedArchive> {
   const { primitives, source, since = null, signal } = options;
   const groups = await source.groups();
-  const { plan, wires, state } = await decide(options, groups);
+  const { plan, bytes, wires, state } = await decide(options, groups);
+  const finished = await finishedArchive(options, plan);
+  if (finished !== null)
+    return { signed: finished, missing: missingIn(await readAttachments(options.destination)) };
   const recipients = plan.recipients.map((key) => primitives.encapsulator(key));
-  const writer = await archiveWriter({ ...options, recipients });
+  const { signer } = options.exporter;
+  const writer = await archiveWriter({ ...options, recipients, signer, plan: bytes });
   const tell = teller(options, writer);
 
   await writer.write(
@@ -51,7 +56,8 @@ export async function exportArchive(options: ExportOptions): Promise<ExportedArc
   await writer.write(NAMES.readme, [README_DECRYPT]);
 
   const archived: ArchivedGroup[] = [];
-  const attachments: Descriptions = new Map();
+  const descriptions: Descriptions = new Map();
+  const named = new Set<string>();
   for (const { group: id, throughSeq } of plan.through) {
     const group = groups.find((found) => found.group === id);
     if (group === undefined) throw new ArchiveError('source-damaged', 'the source lost a group');
@@ -63,51 +69,72 @@ export async function exportArchive(options: ExportOptions): Promise<ExportedArc
       checkStop: () => signal?.throwIfAborted(),
     });
     archived.push(found.archived);
-    addDescriptions(attachments, found.attachments);
+    addDescriptions(descriptions, found.attachments);
+    for (const blob of found.named) named.add(blob);
   }
 
   const missing: { blob: string; code: string }[] = [];
   let done = 0;
-  await exportAttachments(source, writer, attachments, ({ blob, missing: code }) => {
+  await exportAttachments(source, writer, { named, descriptions }, ({ blob, missing: code }) => {
     signal?.throwIfAborted();
     if (code !== null) missing.push({ blob, code });
     done += 1;
-    tell('attachments', done, attachments.size);
+    tell('attachments', done, named.size);
   });
   const signed = await finishArchive(options, { plan, state, archived, writer });
   return { signed, missing };
 }
 
-/** What there is to export: as it was decided at the start, where there was one. */
+function missingIn(attachments: ListedAttachments): ExportedArchive['missing'] {
+  return [...attachments].flatMap(([blob, { missing }]) =>
+    missing === null ? [] : [{ blob, code: missing }],
+  );
+}
+
+/**
+ * What there is to export: as it was decided at the start, where there was one. Who may, and to which archive key it is
+ * sealed, is as it is now: a place could say otherwise, and a key that others have come to know is replaced.
+ */
 async function decide(
   options: ExportOptions,
   groups: readonly SourceGroup[],
-): Promise<{ plan: ExportPlan; wires: readonly Uint8Array[]; state: DirectoryState }> {
+): Promise<{
+  plan: ExportPlan;
+  /** `plan.json`. */
+  bytes: Uint8Array;
+  wires: readonly Uint8Array[];
+  state: DirectoryState;
+}> {
   const { primitives, random, now, source, destination, exporter } = options;
   const { recipients = [], filter = null, since = null } = options;
   const begun = await readPlan(destination);
   const all: Uint8Array[] = [];
   for await (const wire of source.membership()) all.push(wire);
-  const wires = all.slice(0, begun?.membershipSize);
-  const state = replay(primitives, wires);
-  requireExporter(state, exporter.device);
-  const { archiveKey } = state.policy;
+  const newest = replay(primitives, all);
+  requireExporter(newest, exporter.device);
+  const { archiveKey } = newest.policy;
   const choice = {
-    ...{ org: source.org, filter },
+    ...{ org: source.org, device: exporter.device, filter },
     recipients: archiveKey === undefined ? recipients : [archiveKey, ...recipients],
     previous: since === null ? null : primitives.sha256(since.bytes),
   };
-  if (state.org !== source.org) throw new ArchiveError('source-damaged', 'a log of another organisation');
+  if (newest.org !== source.org) throw new ArchiveError('source-damaged', 'a log of another organisation');
   if (choice.recipients.length === 0)
     throw new ArchiveError('no-recipient', 'the policy has no archive key, and nobody else is named');
   if (begun !== null) {
-    requireSameChoice(begun, choice);
-    return { plan: begun, wires, state };
+    const { plan, bytes } = begun;
+    requireSameChoice(plan, choice);
+    const wires = all.slice(0, plan.membershipSize);
+    const state = replay(primitives, wires);
+    if (state.size < plan.membershipSize) throw new ArchiveError('source-damaged', 'the source lost members');
+    requireExporter(state, exporter.device);
+    return { plan, bytes, wires, state };
   }
   const through = groups.map(({ group, throughSeq }) => ({ group, throughSeq }));
-  const plan = { ...choice, id: random(ID_BYTES), createdMs: now(), membershipSize: wires.length, through };
-  await destination.write(NAMES.plan, [encodePlan(plan)]);
-  return { plan, wires, state };
+  const plan = { ...choice, id: random(ID_BYTES), createdMs: now(), membershipSize: all.length, through };
+  const bytes = encodePlan(plan);
+  await destination.write(NAMES.plan, [bytes]);
+  return { plan, bytes, wires: all, state: newest };
 }
 
 /** @throws ArchiveError `not-permitted` */

@@ -16,12 +16,13 @@ export interface ExportedAttachment {
 export async function exportAttachments(
   source: ExportSource,
   writer: ArchiveWriter,
-  descriptions: Descriptions,
+  { named, descriptions }: { named: ReadonlySet<string>; descriptions: Descriptions },
   onAttachment: (exported: ExportedAttachment) => void,
 ): Promise<void> {
   const list: ExportedAttachment[] = [];
-  for (const blob of sorted(descriptions.keys())) {
-    const exported = await exportOne(source, writer, descriptions.get(blob) ?? []);
+  for (const blob of sorted(named)) {
+    const exported = await exportOne(source, writer, { blob, described: descriptions.get(blob) ?? [] });
+    await writer.record('when due');
     list.push(exported);
     onAttachment(exported);
   }
@@ -29,25 +30,29 @@ export async function exportAttachments(
   await writer.write(NAMES.attachments, encodeLines(lines));
 }
 
-/** By the first description that opens it; missing, with the code of the first, where none does. */
+/**
+ * By the first description that opens it; missing, with the code of the first, where none does. What was named while
+ * it could be read, and cannot be had any more, is over.
+ */
 async function exportOne(
   source: ExportSource,
   writer: ArchiveWriter,
-  described: readonly NamedAttachment[],
+  { blob, described }: { blob: string; described: readonly NamedAttachment[] },
 ): Promise<ExportedAttachment> {
-  const { blob, sizeBytes } = described[0] as NamedAttachment;
+  const { contentBytes } = writer.kept;
   const name = attachmentFile(blob);
-  // Of several, it is not known which one opened it.
-  if (described.length === 1 && (await writer.keep(name))) return { blob, sizeBytes, missing: null };
+  const sizeBytes = contentBytes.get(blob) ?? described[0]?.sizeBytes ?? 0;
+  if (await writer.keep(name)) return { blob, sizeBytes, missing: null };
   let missing: string | null = null;
   for (const named of described)
     try {
       await writer.seal(name, source.attachment(named));
+      contentBytes.set(blob, named.sizeBytes);
       return { blob, sizeBytes: named.sizeBytes, missing: null };
     } catch (error) {
       const code = source.missingCodeOf(error);
       if (code === null) throw error;
       missing ??= code;
     }
-  return { blob, sizeBytes, missing };
+  return { blob, sizeBytes, missing: missing ?? 'expired-by-policy' };
 }

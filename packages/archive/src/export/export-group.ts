@@ -2,21 +2,24 @@ import {
   appendLeaf,
   equalBytes,
   rootOf,
+  Secret,
+  sorted,
   toBase64Url,
   toHex,
-  type GroupId,
   type MerkleFrontier,
   type Primitives,
 } from '@keytide/crypto-core';
 import type { ArchiveFilter } from '../container/filter.ts';
-import { encodeLine, encodeLines } from '../container/json-lines.ts';
-import { groupFile, segmentFile } from '../container/names.ts';
+import { encodeLines } from '../container/json-lines.ts';
+import { groupFile } from '../container/names.ts';
 import type { ArchivedGroup } from '../container/signed-manifest.ts';
 import { ArchiveError } from '../errors.ts';
+import { sumOf } from '../verify/segments.ts';
 import type { ArchiveWriter } from './archive-writer.ts';
 import { addDescriptions, type Descriptions } from './descriptions.ts';
-import { leafOf, newSegment, type Segment, type SegmentSummary } from './segment.ts';
+import { leafOf, newSegment, type SegmentSummary } from './segment.ts';
 import type { ExportSource, SourceGroup } from './source.ts';
+import { keptSummary, writeSegment } from './write-segment.ts';
 
 /** What of a group's log goes into an archive. */
 interface GroupExport {
@@ -38,6 +41,8 @@ interface GroupExport {
 interface ExportedGroup {
   readonly archived: ArchivedGroup;
   readonly attachments: Descriptions;
+  /** The blobs of all that its segments name: of some there may be no description any more. */
+  readonly named: ReadonlySet<string>;
 }
 
 /**
@@ -45,8 +50,20 @@ interface ExportedGroup {
  * @throws ArchiveError `other-log` when the log is not the one that the archive before has
  */
 export async function exportGroup(options: GroupExport): Promise<ExportedGroup> {
+  // Before the entries: what is readable when it is taken may be over at the end.
+  const keys = new Map<number, KeyLine>();
+  try {
+    await takeKeys(options, keys);
+    return await exportEntries(options, keys);
+  } finally {
+    for (const { key } of keys.values()) key.dispose();
+  }
+}
+
+async function exportEntries(options: GroupExport, keys: Map<number, KeyLine>): Promise<ExportedGroup> {
   const { primitives, source, writer, filter, group, previous, throughSeq } = options;
   const attachments: Descriptions = new Map();
+  const named = new Set<string>();
   const epochs = new Set<number>();
   const totals = { messages: 0, invalid: 0, unreadable: 0, skipped: 0 };
   const first = Math.max(group.before.size, previous?.throughSeq ?? 0) + 1;
@@ -54,18 +71,22 @@ export async function exportGroup(options: GroupExport): Promise<ExportedGroup> 
   let tree: MerkleFrontier = group.before;
   let before = tree;
   let segment = newSegment(primitives, filter);
+  const place = { primitives, writer, group: group.group };
+  let kept = await keptSummary(place, first);
 
   async function close(): Promise<void> {
-    const { summary } = segment;
-    if (summary === null) return;
-    await writeSegment(writer, group, segment, summary);
+    const { summary: found } = segment;
+    if (found === null) return;
+    const summary = await writeSegment(place, { ...segment, summary: found }, kept);
     for (const epoch of segment.epochs) epochs.add(epoch);
+    for (const blob of summary.attachments) named.add(blob);
     addDescriptions(attachments, segment.attachments);
     totals.messages += summary.messages;
-    totals.invalid += total(summary.invalid);
-    totals.unreadable += total(summary.unreadable);
+    totals.invalid += sumOf(summary.invalid);
+    totals.unreadable += sumOf(summary.unreadable);
     totals.skipped += summary.skipped;
     segment = newSegment(primitives, filter);
+    kept = await keptSummary(place, summary.last + 1);
     options.onSegment(summary);
   }
 
@@ -80,7 +101,8 @@ export async function exportGroup(options: GroupExport): Promise<ExportedGroup> 
       if (seq + 1 === first) before = tree;
     } else {
       tree = appendLeaf(primitives, tree, segment.add(entry));
-      if (segment.isFull) await close();
+      // Where one from before a stop ends, this one ends as well.
+      if (kept === null ? segment.isFull : seq === kept.last) await close();
     }
   }
   if (seq !== throughSeq) throw new ArchiveError('source-damaged', 'the source has less than it said');
@@ -92,51 +114,45 @@ export async function exportGroup(options: GroupExport): Promise<ExportedGroup> 
   if (!isSame) throw new ArchiveError('other-log', 'not the log that the archive before has');
   if (statementBefore !== null)
     await writer.write(groupFile(group.group, 'statement-before'), [statementBefore]);
-  await writeKeys(source, writer, group.group, epochs);
+  await writeKeys(options, keys, epochs);
   const root = rootOf(primitives, tree);
-  return { archived: { group: group.group, before, throughSeq, root, ...totals }, attachments };
+  return { archived: { group: group.group, before, throughSeq, root, ...totals }, attachments, named };
 }
 
-/** The summary last: what has none was broken off. */
-async function writeSegment(
-  writer: ArchiveWriter,
-  { group }: SourceGroup,
-  segment: Segment,
-  summary: SegmentSummary,
+/** An epoch's key as it is written. */
+interface KeyLine {
+  readonly statement: string;
+  readonly key: Secret;
+}
+
+/** Takes the keys that the source has now, besides those that it had. */
+async function takeKeys(
+  { source, group: { group } }: Pick<GroupExport, 'source' | 'group'>,
+  keys: Map<number, KeyLine>,
 ): Promise<void> {
-  const json = encodeLine(summary);
-  const { leaves, statements, lines } = segment.parts();
-  const isWhole =
-    (await writer.keep(segmentFile(group, summary, 'json'), json)) &&
-    (await writer.keep(segmentFile(group, summary, 'leaves'), leaves)) &&
-    (await writer.keep(segmentFile(group, summary, 'statements.jsonl'), statements)) &&
-    (await writer.keep(segmentFile(group, summary, 'age')));
-  if (isWhole) return;
-  await writer.write(segmentFile(group, summary, 'leaves'), [leaves]);
-  await writer.write(segmentFile(group, summary, 'statements.jsonl'), [statements]);
-  await writer.seal(segmentFile(group, summary, 'age'), lines);
-  await writer.write(segmentFile(group, summary, 'json'), [json]);
+  for await (const { epoch, statement, key } of source.epochKeys(group))
+    if (!keys.has(epoch))
+      keys.set(epoch, { statement: toHex(statement), key: Secret.own(key.use((bytes) => bytes.slice())) });
 }
 
 /** Of these epochs alone: what the source has beyond the log's end is for the next archive. */
 async function writeKeys(
-  source: ExportSource,
-  writer: ArchiveWriter,
-  group: GroupId,
+  options: GroupExport,
+  keys: Map<number, KeyLine>,
   epochs: ReadonlySet<number>,
 ): Promise<void> {
-  async function* keys(): AsyncGenerator<unknown> {
-    for await (const { epoch, statement, key } of source.epochKeys(group))
-      if (epochs.has(epoch)) yield { epoch, statement: toHex(statement), key: key.use(toHex) };
-  }
+  const {
+    source,
+    writer,
+    group: { group },
+  } = options;
+  await takeKeys(options, keys);
+  const wanted = sorted([...keys], ([a], [b]) => a - b).filter(([epoch]) => epochs.has(epoch));
+  const lines = wanted.map(([epoch, { statement, key }]) => ({ epoch, statement, key: key.use(toHex) }));
   async function* boxes(): AsyncGenerator<unknown> {
     for await (const { epoch, box } of source.archiveBoxes(group, epochs))
       if (epochs.has(epoch)) yield { epoch, box: toBase64Url(box) };
   }
-  await writer.seal(groupFile(group, 'keys.age'), encodeLines(keys()));
+  await writer.seal(groupFile(group, 'keys.age'), encodeLines(lines));
   await writer.write(groupFile(group, 'boxes.jsonl'), encodeLines(boxes()));
-}
-
-function total(codes: Readonly<Record<string, number>>): number {
-  return Object.values(codes).reduce((sum, count) => sum + count, 0);
 }

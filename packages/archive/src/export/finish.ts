@@ -1,3 +1,4 @@
+import { CryptoError, equalBytes } from '@keytide/crypto-core';
 import type { DirectoryState } from '@keytide/key-directory';
 import { BAGIT, encodeBagInfo, encodeManifestFile, TAG_FILES } from '../container/bag.ts';
 import type { FileDigest } from '../container/destination.ts';
@@ -5,13 +6,19 @@ import { NAMES, PAYLOAD } from '../container/names.ts';
 import {
   encodeManifest,
   encodeSignedManifest,
+  parseSignedManifest,
   signManifest,
+  verifyManifestSignature,
   type ArchivedGroup,
   type SignedManifest,
 } from '../container/signed-manifest.ts';
+import { readFile } from '../container/read-file.ts';
+import { ArchiveError } from '../errors.ts';
 import type { ArchiveWriter } from './archive-writer.ts';
 import type { ExportOptions } from './export-options.ts';
 import type { ExportPlan } from './plan.ts';
+
+const MAX_SIGNED_BYTES = 8 * 1024 * 1024;
 
 /** What an archive has come to. */
 interface Finished {
@@ -27,7 +34,7 @@ export async function finishArchive(
   { plan, state, archived, writer }: Finished,
 ): Promise<SignedManifest> {
   const { org, id, createdMs, previous, filter } = plan;
-  await writer.removeOthers([NAMES.plan]);
+  await writer.removeOthers([NAMES.plan, NAMES.kept]);
   const payload = filesIn(writer, (name) => name.startsWith(PAYLOAD));
   const files = { count: payload.size, sizeBytes: sizeOf(payload) };
   const list = encodeManifestFile(payload);
@@ -45,8 +52,33 @@ export async function finishArchive(
   await writer.write(NAMES.bagit, [BAGIT]);
   const tags = filesIn(writer, (name) => TAG_FILES.includes(name));
   await writer.write(NAMES.tagManifest, [encodeManifestFile(tags)]);
+  await destination.remove(NAMES.kept);
   await destination.remove(NAMES.plan);
   return { bytes, manifest, signatures };
+}
+
+/**
+ * The archive of this plan, where only the plan's end is still to be done: the list of what was kept goes before it, when
+ * everything else is written. `null` where there is more to do.
+ */
+export async function finishedArchive(
+  { primitives, exporter, destination }: Pick<ExportOptions, 'primitives' | 'exporter' | 'destination'>,
+  { id }: Pick<ExportPlan, 'id'>,
+): Promise<SignedManifest | null> {
+  const names = new Set<string>();
+  for await (const { name } of destination.list()) names.add(name);
+  if (names.has(NAMES.kept) || !names.has(NAMES.tagManifest) || !names.has(NAMES.signedManifest)) return null;
+  try {
+    const signed = parseSignedManifest(await readFile(destination, NAMES.signedManifest, MAX_SIGNED_BYTES));
+    const [first] = signed.signatures;
+    if (!equalBytes(signed.manifest.id, id) || first?.device !== exporter.device) return null;
+    verifyManifestSignature(primitives, exporter.signer.publicKey, signed.bytes, first.signature);
+    await destination.remove(NAMES.plan);
+    return signed;
+  } catch (error) {
+    if (error instanceof ArchiveError || error instanceof CryptoError) return null;
+    throw error;
+  }
 }
 
 function filesIn(writer: ArchiveWriter, isWanted: (name: string) => boolean): Map<string, FileDigest> {

@@ -4,8 +4,10 @@ import {
   encodeUtf8,
   fromHex,
   groupId,
+  deviceId,
   orgId,
   toHex,
+  type DeviceId,
   type GroupId,
   type OrgId,
 } from '@keytide/crypto-core';
@@ -19,6 +21,8 @@ import { ArchiveError } from '../errors.ts';
 /** What is decided before the first file of an archive is written, so that it can be gone on with after a stop. */
 export interface ExportPlan {
   readonly org: OrgId;
+  /** Who makes it: what has been written it alone can say. */
+  readonly device: DeviceId;
   /** 16 bytes, random. */
   readonly id: Uint8Array;
   readonly createdMs: number;
@@ -34,9 +38,11 @@ export interface ExportPlan {
 }
 
 /** What of a plan is the caller's choice. */
-export type ExportChoice = Pick<ExportPlan, 'org' | 'filter' | 'recipients' | 'previous'>;
+export type ExportChoice = Pick<ExportPlan, 'org' | 'device' | 'filter' | 'recipients' | 'previous'>;
 
 const VERSION = 1;
+/** The last time that a date has (ECMA-262). */
+const MAX_TIME_MS = 8.64e15;
 /** A recipient has 2,432 digits. */
 const MAX_PLAN_BYTES = 8 * 1024 * 1024;
 const hex = (sizeBytes: number): z.ZodType<Uint8Array> =>
@@ -49,8 +55,9 @@ const hex = (sizeBytes: number): z.ZodType<Uint8Array> =>
 const schema = z.object({
   version: z.literal(VERSION),
   org: hex(32),
+  device: hex(32),
   id: hex(16),
-  createdMs: z.int(),
+  createdMs: z.int().min(0).max(MAX_TIME_MS),
   filter: z.record(z.string(), z.unknown()).nullable(),
   recipients: z.array(hex(1_216)),
   previous: hex(32).nullable(),
@@ -72,10 +79,15 @@ export function encodePlan(plan: ExportPlan): Uint8Array {
  * The plan of an export that was begun here, or `null`.
  * @throws ArchiveError `not-empty` for a place that holds something else, `malformed`, `unsupported-version`
  */
-export async function readPlan(destination: Destination): Promise<ExportPlan | null> {
+export async function readPlan(
+  destination: Destination,
+): Promise<{ plan: ExportPlan; bytes: Uint8Array } | null> {
   let isEmpty = true;
   for await (const { name } of destination.list()) {
-    if (name === NAMES.plan) return parsePlan(await readerOf(destination.read(name)).read(MAX_PLAN_BYTES));
+    if (name === NAMES.plan) {
+      const bytes = await readerOf(destination.read(name)).read(MAX_PLAN_BYTES);
+      return { plan: parsePlan(bytes), bytes };
+    }
     isEmpty = false;
   }
   if (!isEmpty) throw new ArchiveError('not-empty', 'an archive begins in an empty place');
@@ -85,11 +97,14 @@ export async function readPlan(destination: Destination): Promise<ExportPlan | n
 /** @throws ArchiveError `other-export` where the plan was made by another choice */
 export function requireSameChoice(plan: ExportPlan, choice: ExportChoice): void {
   if (JSON.stringify(choiceIn(plan)) !== JSON.stringify(choiceIn(choice)))
-    throw new ArchiveError('other-export', 'an export with other options was begun here');
+    throw new ArchiveError(
+      'other-export',
+      'an export with other options, or of another device, was begun here',
+    );
 }
 
-function choiceIn({ org, filter, recipients, previous }: ExportChoice): object {
-  return { org, filter, recipients: recipients.map(toHex), previous: previous && toHex(previous) };
+function choiceIn({ org, device, filter, recipients, previous }: ExportChoice): object {
+  return { org, device, filter, recipients: recipients.map(toHex), previous: previous && toHex(previous) };
 }
 
 /** @throws ArchiveError `malformed`, `unsupported-version` */
@@ -105,9 +120,9 @@ function parsePlan(bytes: Uint8Array): ExportPlan {
   if (isOther) throw new ArchiveError('unsupported-version', 'begun by another version');
   const read = schema.safeParse(value);
   if (!read.success) throw malformed();
-  const { org, filter, through, id, createdMs, recipients, previous, membershipSize } = read.data;
+  const { org, device, filter, through, id, createdMs, recipients, previous, membershipSize } = read.data;
   return {
-    ...{ org: orgId(org), id, createdMs, recipients, previous, membershipSize },
+    ...{ org: orgId(org), device: deviceId(device), id, createdMs, recipients, previous, membershipSize },
     filter: filter as ArchiveFilter | null,
     through: through.map((stretch) => ({ ...stretch, group: groupId(stretch.group) })),
   };

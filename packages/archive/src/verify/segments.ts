@@ -7,7 +7,7 @@ import { ArchiveError } from '../errors.ts';
 import type { SegmentSummary } from '../export/segment.ts';
 
 /** Attachments are 66 bytes each. */
-const MAX_SUMMARY_BYTES = 64 * 1024 * 1024;
+export const MAX_SUMMARY_BYTES: number = 64 * 1024 * 1024;
 const count = z.int().min(0);
 const codes = z.record(z.string(), count);
 const summarySchema = z.object({
@@ -45,7 +45,11 @@ export async function readSummary(
   group: GroupId,
   stretch: Stretch,
 ): Promise<SegmentSummary> {
-  const bytes = await readFile(files, partsOf(group, stretch).json, MAX_SUMMARY_BYTES);
+  return parseSummary(await readFile(files, partsOf(group, stretch).json, MAX_SUMMARY_BYTES));
+}
+
+/** Reads `FIRST-LAST.json`. @throws ArchiveError `malformed` */
+export function parseSummary(bytes: Uint8Array): SegmentSummary {
   const text = decodeUtf8(bytes);
   let value: unknown = null;
   try {

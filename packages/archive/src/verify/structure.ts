@@ -84,7 +84,7 @@ async function namesIn({ files, findings }: Check): Promise<Map<string, number>>
   const sizes = new Map<string, number>();
   for await (const { name, sizeBytes } of files.list()) {
     if (!isArchiveName(name)) findings.add(level, 'unexpected-file', { file: name });
-    else if (name === NAMES.plan) findings.add(level, 'unfinished', { file: name });
+    else if (name === NAMES.plan || name === NAMES.kept) findings.add(level, 'unfinished', { file: name });
     else if (sizes.has(name)) findings.add(level, 'duplicate-file', { file: name });
     else sizes.set(name, sizeBytes);
   }

@@ -32,7 +32,7 @@ const LOCK_MODE = 'x-amz-object-lock-mode';
  * is one object, in parts when it is over 8 MiB; the service checks the SHA-256 of what it gets. What fails and may
  * pass is tried again. One writer at a time: what another has not finished is ended at the first writing, and its
  * writing fails; of two that begin at once, one is refused with `other-export`. A write whose every answer was lost
- * rejects although the file may be there. Locked files are locked with the writing, all but `plan.json`.
+ * rejects although the file may be there. Locked files are locked with the writing, all but `plan.json` and `kept.jsonl`.
  * @throws ArchiveError `bad-address`; calls throw `destination-failed` (may pass), `destination-full`,
  * `destination-refused`, `bad-address`, `bucket-missing`, `access-denied`, `clock-skew`, `no-object-lock` and `damaged`
  * (an object that changes while it is read) besides
@@ -89,7 +89,9 @@ export function s3Destination(options: S3DestinationOptions): Destination {
       const key = keyOf(name);
       await prepare();
       const isPlan = name === NAMES.plan;
-      const headers = isPlan || objectLock === undefined ? {} : lockHeaders(objectLock);
+      // They go when the archive is whole.
+      const mayGo = isPlan || name === NAMES.kept;
+      const headers = mayGo || objectLock === undefined ? {} : lockHeaders(objectLock);
       const upload = { service, key, headers };
       const counting = counter();
       const parts = inParts(counted(bytes, counting));
@@ -100,7 +102,7 @@ export function s3Destination(options: S3DestinationOptions): Destination {
       } finally {
         await parts.return();
       }
-      if (!isPlan) await requireLock(key);
+      if (!mayGo) await requireLock(key);
       return counting.digest();
     },
     async remove(name) {

@@ -66,7 +66,7 @@ describe('what a place makes of an export that was stopped', () => {
     const rubbish = Uint8Array.of(1, 2, 3);
     const { bytes: plan } = (await readPlan(begun)) as { bytes: Uint8Array };
     const { signer } = options.exporter;
-    const { signer: foreign } = source.world.members[1]?.devices[0] as { signer: typeof signer };
+    const { signer: foreign } = secondOf(source);
     const kept = await readKept({ primitives, signer, plan }, begun);
     expect(kept.files.size).toBeGreaterThan(3);
     kept.files.set(name, { sizeBytes: 3, sha256: primitives.sha256(rubbish) });
@@ -179,8 +179,8 @@ describe('an export that goes on after the organisation has changed', () => {
 
   it('is not made by who may not any more', async () => {
     const { world, options, destination } = await begin('a device that was revoked');
-    const [{ devices }, bo] = world.members;
-    const by = world.as((bo as (typeof world.members)[0]).devices[0]);
+    const [{ devices }] = world.members;
+    const by = world.as(secondOf({ world }));
     world.append(createRevokeDevice({ ...by, device: devices[0].id }));
     const going = exportArchive({ ...options, destination });
     await expect(going).rejects.toMatchObject({ code: 'not-permitted' });
@@ -188,11 +188,17 @@ describe('an export that goes on after the organisation has changed', () => {
 
   it('is not gone on with by another device, which has not written what is there', async () => {
     const { world, options, destination } = await begin('another device');
-    const { id, signer } = world.members[1]?.devices[0] as (typeof world.members)[0]['devices'][0];
+    const { id, signer } = secondOf({ world });
     const going = exportArchive({ ...options, destination, exporter: { device: id, signer } });
     await expect(going).rejects.toMatchObject({ code: 'other-export' });
   });
 });
+
+function secondOf({ world: { members } }: Pick<WorldSource, 'world'>) {
+  const [, second] = members;
+  if (second === undefined) throw new Error('nobody else');
+  return second.devices[0];
+}
 
 function expired(entry: SourceEntry): SourceEntry {
   if (entry.kind === 'statement') return entry;

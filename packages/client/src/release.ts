@@ -1,7 +1,8 @@
-import { toBase64Url, type GroupId, type MemberId, type OrgId, type Primitives } from '@keytide/crypto-core';
+import { toBase64Url, type GroupId, type MemberId, type Primitives } from '@keytide/crypto-core';
 import {
   createExportStatement,
   DirectoryError,
+  parseEntry,
   verifyDeletionStatement,
   type DeletionStatement,
 } from '@keytide/key-directory';
@@ -52,10 +53,9 @@ export async function readDue({ ports, api, directory, group }: ReleaseContext):
   const days = own.map(({ firstSeq, lastSeq, dueAtMs, isExported }) => {
     return { firstSeq, lastSeq, dueMs: dueAtMs, isExported };
   });
-  const { org, policy } = directory.state;
-  const { relayKey } = policy;
+  const { relayKey } = directory.state.policy;
   if (relayKey === undefined) return { isWaived: waived, days, deleted: [] };
-  const statements = deleted.map((wire) => verified(ports.primitives, { org, relayKey }, wire));
+  const statements = deleted.map((wire) => verified(ports.primitives, directory, wire));
   return { isWaived: waived, days, deleted: statements };
 }
 
@@ -65,17 +65,30 @@ export function mayExport(directory: DirectoryReplica, member: MemberId): boolea
   return role === 'admin' || role === 'exporter';
 }
 
-function verified(
-  primitives: Primitives,
-  whose: { readonly org: OrgId; readonly relayKey: Uint8Array },
-  wire: Uint8Array,
-): DeletionStatement {
-  try {
-    return verifyDeletionStatement(primitives, whose, wire);
-  } catch (cause) {
-    if (!(cause instanceof DirectoryError)) throw cause;
-    const evidence = [wire];
-    throw new ClientError('relay-misbehaved', 'not what this relay has signed', { cause, evidence });
+/** By any key that a policy has named: what was deleted before the key changed was signed with the one before. */
+function verified(primitives: Primitives, directory: DirectoryReplica, wire: Uint8Array): DeletionStatement {
+  const { org } = directory.state;
+  let cause: unknown = null;
+  for (const relayKey of relayKeys(primitives, directory))
+    try {
+      return verifyDeletionStatement(primitives, { org, relayKey }, wire);
+    } catch (error) {
+      if (!(error instanceof DirectoryError)) throw error;
+      cause = error;
+      if (error.code !== 'bad-signature') break;
+    }
+  const evidence = [wire];
+  throw new ClientError('relay-misbehaved', 'not what this relay has signed', { cause, evidence });
+}
+
+/** The newest first; the log is looked at only where that one is not enough. */
+function* relayKeys(primitives: Primitives, directory: DirectoryReplica): Generator<Uint8Array> {
+  const { relayKey } = directory.state.policy;
+  if (relayKey !== undefined) yield relayKey;
+  const wires = directory.wires(0);
+  for (let at = wires.length - 1; at >= 0; at -= 1) {
+    const { body } = parseEntry(primitives, wires[at] as Uint8Array);
+    if ('policy' in body && body.policy.relayKey !== undefined) yield body.policy.relayKey;
   }
 }
 

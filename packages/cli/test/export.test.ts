@@ -38,6 +38,9 @@ test('everything is exported, then what came since, and an archive says what is 
   const first = ['export', at('a'), '--recipient', at('key.txt')];
   const untold = await on('ada', [...first, '--no-acknowledge']);
   expect(untold.said).toMatchObject({ relay: 'not-asked' });
+  // Whole, and not for whom it is to be now.
+  const others = printRecipient(primitives.decapsulator(new Uint8Array(32).fill(6)).publicKey);
+  expect((await on('ada', ['export', at('a'), '--recipient', others])).failed.error.code).toBe('not-empty');
   // As after a stop between the two.
   const whole = await on('ada', first);
   expect(whole.said.id).toBe(untold.said.id);

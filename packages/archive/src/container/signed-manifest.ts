@@ -52,6 +52,8 @@ export interface ArchiveManifest {
   readonly filter: ArchiveFilter | null;
   /** Of what is below `data/`. */
   readonly files: { readonly count: number; readonly sizeBytes: number };
+  /** To whom it is sealed: the names of their keys, as epoch statements name the archive's. */
+  readonly recipients: readonly DeviceId[];
 }
 
 /** A device's name under a manifest. */
@@ -72,11 +74,24 @@ export interface SignedManifest {
 const VERSION = 1;
 const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
 const MAX_SIGNATURES = 64;
+const MAX_RECIPIENTS = 1_000;
 const HASH_BYTES = 32;
 
 /** The bytes that are signed. */
 export function encodeManifest(manifest: ArchiveManifest): Uint8Array {
-  const { org, id, createdMs, device, previous, manifestHash, membership, groups, filter, files } = manifest;
+  const {
+    org,
+    id,
+    createdMs,
+    device,
+    previous,
+    manifestHash,
+    membership,
+    groups,
+    filter,
+    files,
+    recipients,
+  } = manifest;
   return encodeCbor([
     ...[VERSION, idBytes(org), id, createdMs, idBytes(device), previous, manifestHash],
     [membership.size, membership.root],
@@ -86,6 +101,7 @@ export function encodeManifest(manifest: ArchiveManifest): Uint8Array {
     ]),
     filter === null ? null : JSON.stringify(filter),
     [files.count, files.sizeBytes],
+    recipients.map(idBytes),
   ] as CborValue);
 }
 
@@ -121,10 +137,20 @@ export function parseSignedManifest(file: Uint8Array): SignedManifest {
   const value = decoded(bytes);
   if (Array.isArray(value) && typeof value[0] === 'number' && value[0] !== VERSION)
     throw new ArchiveError('unsupported-version', 'an archive of a version that this build does not know');
-  const [, org, id, createdMs, device, previous, manifestHash, membership, groups, filter, files] = checked(
-    manifestSchema,
-    value,
-  );
+  const [
+    ,
+    org,
+    id,
+    createdMs,
+    device,
+    previous,
+    manifestHash,
+    membership,
+    groups,
+    filter,
+    files,
+    recipients,
+  ] = checked(manifestSchema, value);
   return {
     bytes,
     manifest: {
@@ -133,6 +159,7 @@ export function parseSignedManifest(file: Uint8Array): SignedManifest {
       groups: groups.map(groupFrom),
       filter: filter === null ? null : filterFrom(filter),
       files: { count: files[0], sizeBytes: files[1] },
+      recipients: recipients.map(deviceId),
     },
     signatures: signed.map(([by, signature]) => ({ device: deviceId(by), signature })),
   };
@@ -165,7 +192,7 @@ const groupSchema = z.tuple([
 const manifestSchema = z.tuple([
   ...[z.literal(VERSION), hash, bytesOf(16), count.max(MAX_DATE_MS), hash, hash.nullable(), hash],
   ...[z.tuple([z.int().min(1), hash]), z.array(groupSchema).max(10_000), z.string().nullable()],
-  z.tuple([count, count]),
+  ...[z.tuple([count, count]), z.array(hash).min(1).max(MAX_RECIPIENTS)],
 ] as const);
 const hexadecimal = (digits: number): z.ZodString => z.string().regex(new RegExp(`^[0-9a-f]{${digits}}$`));
 const filterSchema = z.strictObject({

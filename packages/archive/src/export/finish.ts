@@ -1,4 +1,4 @@
-import { CryptoError, equalBytes } from '@keytide/crypto-core';
+import { archiveRecipient, CryptoError, equalBytes } from '@keytide/crypto-core';
 import type { DirectoryState } from '@keytide/key-directory';
 import { BAGIT, encodeBagInfo, encodeManifestFile, TAG_FILES } from '../container/bag.ts';
 import type { FileDigest } from '../container/destination.ts';
@@ -42,6 +42,7 @@ export async function finishArchive(
     ...{ org, id, createdMs, previous, filter, files, groups: archived, device: exporter.device },
     membership: { size: state.size, root: state.root },
     manifestHash: primitives.sha256(list),
+    recipients: plan.recipients.map((key) => archiveRecipient(primitives, key)),
   };
   const bytes = encodeManifest(manifest);
   const signature = signManifest(primitives, exporter.signer, bytes);

@@ -22,6 +22,7 @@ export type FindingCode =
   | 'not-permitted'
   | 'approval-needed'
   | 'checkpoint-mismatch'
+  | 'archive-key-left-out'
   | 'key-set-refused'
   // hashes
   | 'hash-mismatch'
@@ -89,6 +90,7 @@ const MAX_LISTED = 1000;
 /** What a true archive of a log can have. */
 const NOTES: ReadonlySet<FindingCode> = new Set([
   ...(['messages-missing', 'epoch-before', 'readable', 'attachment-passed-over'] as const),
+  'archive-key-left-out',
 ]);
 
 /** Nothing found yet. */

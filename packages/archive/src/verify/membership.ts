@@ -2,6 +2,7 @@ import { CryptoError, equalBytes, fromBase64Url, type MemberId, type Primitives 
 import {
   adminsNeeded,
   applyEntry,
+  archiveOf,
   DirectoryError,
   isActive,
   orgOf,
@@ -71,6 +72,10 @@ export function checkAuthority(
   if (state.org !== manifest.org) findings.add(level, 'other-org', { file: NAMES.membership });
   if (state.size !== size || !equalBytes(state.root, root))
     findings.add(level, 'membership-mismatch', { file: NAMES.membership });
+
+  const archive = archiveOf(primitives, state);
+  if (archive !== null && !manifest.recipients.includes(archive.device))
+    findings.add(level, 'archive-key-left-out', { file: NAMES.signedManifest, detail: archive.device });
 
   const admins = new Set<MemberId>();
   for (const [index, signed] of [...signatures, ...approvals].entries()) {

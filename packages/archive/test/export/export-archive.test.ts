@@ -1,14 +1,16 @@
-import { equalBytes, rootOf } from '@keytide/crypto-core';
+import { archiveRecipient, equalBytes, rootOf } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { describe, expect, it } from 'vitest';
 import {
   exportArchive,
   parseSignedManifest,
+  verifyArchive,
   type NamedAttachment,
   type SourceEntry,
   type SourceGroup,
 } from '../../src/index.ts';
 import { archiveKey, contentOf, optionsFor, said, segmentLines, someDays } from '../exporting.ts';
+import { forged } from '../forging.ts';
 import { memoryDestination } from '../memory-destination.ts';
 import { worldSource, type WorldSource } from '../world-source.ts';
 
@@ -120,6 +122,24 @@ describe('an export', () => {
     const destination = memoryDestination();
     await exportArchive({ ...optionsFor(source, destination), recipients: [] });
     expect(await segmentLines(destination)).toMatchObject([{ seq: 2 }]);
+  });
+
+  it('says to whom it is sealed, and whether the archive key is among them', async () => {
+    const source = worldSource('sealed to whom', 3, archiveKey.publicKey);
+    await source.day([said(0, 1, { text: 'hello' })]);
+    const destination = memoryDestination();
+    const other = primitives.decapsulator(new Uint8Array(32).fill(3)).publicKey;
+    const { signed } = await exportArchive({ ...optionsFor(source, destination), recipients: [other] });
+    const names = [archiveKey.publicKey, other].map((key) => archiveRecipient(primitives, key));
+    expect(signed.manifest.recipients).toEqual(names);
+    expect(await verifyArchive({ primitives, files: destination })).toMatchObject({ findings: [] });
+    forged(destination, {
+      signers: [source.world.members[0].devices[0]],
+      manifest: (manifest) => ({ ...manifest, recipients: names.slice(1) }),
+    });
+    expect(await verifyArchive({ primitives, files: destination })).toMatchObject({
+      ...{ verdict: 'sound', findings: [{ code: 'archive-key-left-out', weight: 'note', detail: names[0] }] },
+    });
   });
 
   it('is refused without anybody to seal to, and to who may not', async () => {

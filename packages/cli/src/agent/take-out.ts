@@ -6,7 +6,7 @@ import {
   type Destination,
   type SignedManifest,
 } from '@keytide/archive';
-import { equalBytes } from '@keytide/crypto-core';
+import { archiveRecipient, equalBytes } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { withArchive, withDestination } from '../archive-place.ts';
 import { lacksOnlyApprovals } from '../archive-report.ts';
@@ -74,7 +74,11 @@ async function makeWhole(round: Round, begun: Begun): Promise<void> {
     }
     const { manifest } = await readSignedManifest(destination);
     // Whole before we came: by this device, and from the same archive on, or it is somebody else's.
-    if (manifest.org !== device.org || manifest.device !== device.device || !goesOnFrom(manifest, since))
+    const isForAll = recipients.every((key) =>
+      manifest.recipients.includes(archiveRecipient(primitives, key)),
+    );
+    const isOurs = manifest.org === device.org && manifest.device === device.device && isForAll;
+    if (!isOurs || !goesOnFrom(manifest, since))
       throw new ArchiveError('other-export', 'another archive is in this place');
     const sizeBytes = await sizeOf(destination);
     await memory.keep({ sizeBytes, totalBytes: memory.state.totalBytes + sizeBytes });

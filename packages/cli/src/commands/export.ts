@@ -16,7 +16,7 @@ import {
   exportOrganisation,
   type Acknowledgement,
 } from '@keytide/client/export';
-import { MAX_QUORUM_SET_BYTES, toHex } from '@keytide/crypto-core';
+import { MAX_QUORUM_SET_BYTES, archiveRecipient, sorted, toHex } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { withArchive, withDestination } from '../archive-place.ts';
 import { lacksOnlyApprovals } from '../archive-report.ts';
@@ -86,7 +86,7 @@ async function exportInto(
       const since = choice.since === undefined ? null : await soundManifest(context, choice.since, { org });
       if (!choice.offline) await untilOnline(context, client);
       const filter = filterOf(client, choice);
-      if (await isUntold(client, destination, { since, filter, choice }))
+      if (await isUntold(client, destination, { since, filter, choice, recipients }))
         output.note('It is whole already: what is left is to verify it and to tell the relay.');
       else
         await exportOrganisation(client, {
@@ -168,17 +168,27 @@ async function isUntold(
     since,
     filter,
     choice,
-  }: { since: SignedManifest | null; filter: ArchiveFilter | null; choice: ExportChoice },
+    recipients,
+  }: {
+    since: SignedManifest | null;
+    filter: ArchiveFilter | null;
+    choice: ExportChoice;
+    recipients: readonly Uint8Array[];
+  },
 ): Promise<boolean> {
   if (filter !== null || choice.offline || choice.acknowledge === false) return false;
-  const names = new Set<string>();
-  for await (const { name } of files.list()) names.add(name);
-  if (!names.has('signed-manifest') || names.has('plan.json')) return false;
+  const found = new Set<string>();
+  for await (const { name } of files.list()) found.add(name);
+  if (!found.has('signed-manifest') || found.has('plan.json')) return false;
   const { manifest } = await readSignedManifest(files);
   const previous = since === null ? null : toHex(primitives.sha256(since.bytes));
   if (manifest.org !== client.org || manifest.device !== client.device || manifest.filter !== null)
     return false;
   if ((manifest.previous && toHex(manifest.previous)) !== previous) return false;
+  const { archiveKey } = client.policy;
+  const keys = archiveKey === undefined ? recipients : [archiveKey, ...recipients];
+  const names = sorted(keys.map((key) => archiveRecipient(primitives, key)));
+  if (names.join() !== sorted(manifest.recipients).join()) return false;
   return (manifest.groups[0]?.throughSeq ?? 0) > (await acknowledgedThrough(client));
 }
 

@@ -123,5 +123,7 @@ async function countAttachments(files: ArchiveFiles): Promise<ArchiveStats['atta
 
 function sumOf(a: CodeCounts, b: CodeCounts): CodeCounts {
   const names = sorted(new Set([...Object.keys(a), ...Object.keys(b)]));
-  return Object.fromEntries(names.map((name) => [name, (a[name] ?? 0) + (b[name] ?? 0)]));
+  const of = (counts: CodeCounts, name: string): number =>
+    Object.hasOwn(counts, name) ? (counts[name] ?? 0) : 0;
+  return Object.fromEntries(names.map((name) => [name, of(a, name) + of(b, name)]));
 }

@@ -4,7 +4,8 @@ import { encodeUtf8 } from '@keytide/crypto-core';
 export const README_DECRYPT: Uint8Array = encodeUtf8(`HOW TO READ THIS ARCHIVE
 
 This folder was made with Keytide. It holds what an organisation wrote; the files whose names end in
-.age are encrypted. To read them you need the organisation's archive key. It was split among several
+.age are encrypted. To read them you need the organisation's archive key, or another key that it was
+sealed to as well. The archive key was split among several
 people: enough of them together can put it back, none of them alone. Each has a page with a line that
 begins with KTS1.
 

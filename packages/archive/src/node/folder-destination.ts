@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { lstat, mkdir, open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { toHex } from '@keytide/crypto-core';
 import { nodeRandom } from '@keytide/crypto-core/node';
@@ -15,7 +15,8 @@ const OWNER_ONLY = 0o700;
 
 /**
  * A folder as the place of an archive; it is made with the first file. A file is written beside the others, made
- * durable, and then renamed. Links are not followed: one is a file of no bytes. One writer at a time: what another
+ * durable, and then renamed. Links are not followed, neither for
+ * files nor for folders: one is a file of no bytes. One writer at a time: what another
  * has not finished is removed, and its writing fails.
  */
 export function folderDestination(folder: string): Destination {
@@ -30,25 +31,26 @@ export function folderDestination(folder: string): Destination {
     isPrepared = true;
   }
 
-  function pathOf(name: string): string {
+  async function pathOf(name: string): Promise<string> {
     if (!isArchiveName(name)) throw new ArchiveError('unexpected-file', 'not a name that an archive has');
+    await assertFolders(folder, name);
     return join(folder, ...name.split('/'));
   }
 
   return {
     list: () => filesIn(folder, ''),
     async *read(name) {
-      yield* piecesOf(pathOf(name), (sizeBytes) => new Uint8Array(sizeBytes));
+      yield* piecesOf(await pathOf(name), (sizeBytes) => new Uint8Array(sizeBytes));
     },
     async digest(name) {
       const counting = counter();
       let buffer: Uint8Array | null = null;
       const into = (sizeBytes: number): Uint8Array => (buffer ??= new Uint8Array(sizeBytes));
-      for await (const piece of piecesOf(pathOf(name), into)) counting.add(piece);
+      for await (const piece of piecesOf(await pathOf(name), into)) counting.add(piece);
       return counting.digest();
     },
     async write(name, bytes) {
-      const path = pathOf(name);
+      const path = await pathOf(name);
       try {
         await prepare();
         const digest = await writeWhole(draft, bytes);
@@ -62,7 +64,7 @@ export function folderDestination(folder: string): Destination {
       }
     },
     async remove(name) {
-      const path = pathOf(name);
+      const path = await pathOf(name);
       await rm(path, { force: true });
       await syncFolder(dirname(path)).catch((error: unknown) => {
         if (codeOf(error) !== 'ENOENT') throw error;
@@ -121,6 +123,21 @@ async function openFile(path: string): Promise<FileHandle> {
   if ((await file.stat()).isFile()) return file;
   await file.close();
   throw new ArchiveError('missing-file', 'a file of the archive is no file');
+}
+
+/** @throws ArchiveError `unexpected-file` where a folder of a name is a link, or no folder: it may lead into another archive */
+async function assertFolders(folder: string, name: string): Promise<void> {
+  let path = folder;
+  for (const part of name.split('/').slice(0, -1)) {
+    path = join(path, part);
+    try {
+      if (!(await lstat(path)).isDirectory())
+        throw new ArchiveError('unexpected-file', 'a link, or a file, where the archive has a folder');
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error;
+      return;
+    }
+  }
 }
 
 /** Makes the folders of a name, and each of them durable in the one that it is in. */

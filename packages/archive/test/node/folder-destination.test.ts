@@ -62,4 +62,19 @@ describe('a folder', () => {
     expect(await readFile(secret, 'utf8')).toBe('not of the archive');
     expect(await destination.digest(README)).toMatchObject({ sizeBytes: 1 });
   });
+
+  it('follows no link to a folder either', async () => {
+    const [folder, victim] = [newFolder(), newFolder()];
+    await folderDestination(victim).write(README, [Uint8Array.of(1)]);
+    await mkdir(folder);
+    await symlink(join(victim, 'data'), join(folder, 'data'));
+    const destination = folderDestination(folder);
+    for (const failing of [
+      destination.write(README, [Uint8Array.of(2)]),
+      destination.remove(README),
+      destination.digest(README),
+    ])
+      await expect(failing).rejects.toMatchObject({ code: 'unexpected-file' });
+    expect(await folderDestination(victim).digest(README)).toMatchObject({ sizeBytes: 1 });
+  });
 });

@@ -134,7 +134,7 @@ function parseShare(text: string): number {
 }
 
 function parseTime(text: string): number {
-  const ms = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
+  const ms = /^\d{4}-\d\d-\d\d(?:T.*Z)?$/.test(text) ? Date.parse(text) : Number.NaN;
   if (Number.isNaN(ms))
     throw new InvalidArgumentError('Use a date such as 2026-03-01, or 2026-03-01T12:00Z.');
   return ms;

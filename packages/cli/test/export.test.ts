@@ -124,6 +124,7 @@ test('what is chosen is exported, and the relay is told of nothing', async () =>
     ['--collection', 'chats'],
     ['--member', 'nobody'],
     ['--to', 'tomorrow'],
+    ['--from', '2026-03-01T12:00'],
     ['--recipient', 'age1pq1'],
   ])
     expect((await on('ada', ['export', at('e'), '--recipient', recipient, ...wrong])).code).toBe(EXIT.usage);

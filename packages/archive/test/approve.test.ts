@@ -56,7 +56,9 @@ describe('an archive that further admins are to approve', () => {
     const tags = parseManifestFile(copy.files.get('tagmanifest-sha256.txt') as Uint8Array, 'tags');
     expect([...tags.keys()].filter((name) => name.startsWith('approvals/'))).toEqual([]);
     expect((await readArchive({ primitives, files: copy, identities })).approvals.given).toBe(2);
-    const { signatures } = await readSignedManifest(copy);
+    const read = await readSignedManifest(copy);
+    expect(said?.manifest).toEqual(read);
+    const { signatures } = read;
     expect(signatures.map(({ device }) => device)).toEqual([deviceOf(0).id, deviceOf(1).id]);
   });
 

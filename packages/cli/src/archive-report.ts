@@ -11,7 +11,7 @@ const MAX_PROVEN = 5;
 /** What a verification has come to, for programs. */
 export function reportOf({ archive, ...report }: ArchiveReport): object {
   if (archive === null) return { ...report, archive };
-  const { id, createdMs, ...rest } = archive;
+  const { id, createdMs, manifest: _, ...rest } = archive;
   return { ...report, archive: { id: toHex(id), created: isoTime(createdMs), ...rest } };
 }
 

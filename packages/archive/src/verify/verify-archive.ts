@@ -74,6 +74,11 @@ export interface ArchiveReport {
     /** Admins who have signed it, and who are to; `null` where its membership log cannot be read. */
     readonly approvals: ApprovalCount | null;
     readonly filter: SignedManifest['manifest']['filter'];
+    /**
+     * What was verified, with the approvals that were read. Whoever acts on the verdict acts on this: another reading of
+     * the place may find another.
+     */
+    readonly manifest: SignedManifest;
   } | null;
   readonly groups: readonly GroupReport[];
   readonly attachments: { readonly present: number; readonly missing: number };
@@ -126,7 +131,7 @@ export async function verifyArchive(options: VerifyOptions): Promise<ArchiveRepo
     levels,
     findings: findings.list,
     findingCount: findings.total,
-    archive: signed && { ...archiveOf(signed, state, org !== undefined), approvals },
+    archive: signed && { ...archiveOf(structure, signed, state, org !== undefined), approvals },
     groups: groupsOf(signed, groups, state),
     decryption,
     attachments: { present: listed.size - missing, missing },
@@ -163,15 +168,17 @@ async function checkGroups(
 }
 
 function archiveOf(
-  { manifest }: SignedManifest,
+  { approvals }: Structure,
+  signed: SignedManifest,
   state: DirectoryState | null,
   isOrgExpected: boolean,
 ): Omit<NonNullable<ArchiveReport['archive']>, 'approvals'> {
-  const { org, id, createdMs, device, previous, filter } = manifest;
+  const { org, id, createdMs, device, previous, filter } = signed.manifest;
   const exporterMember = state?.devices.get(device)?.member ?? null;
   return {
     ...{ org, isOrgExpected, id, createdMs, exporter: device, exporterMember, filter },
     hasPrevious: previous !== null,
+    manifest: { ...signed, signatures: [...signed.signatures, ...approvals] },
   };
 }
 

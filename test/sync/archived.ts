@@ -27,7 +27,7 @@ export async function linesOf(folder: string): Promise<Line[]> {
   const place = folderDestination(folder);
   const lines: Line[] = [];
   for (const name of await namesIn(place))
-    if (name.includes('/segments/') && name.endsWith('.age'))
+    if (/\/segments\/.*\d\.age$/.test(name))
       for (const line of (await opened(place, name)).toString().trimEnd().split('\n'))
         if (line !== '') lines.push(JSON.parse(line) as Line);
   return lines;

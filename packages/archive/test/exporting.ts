@@ -64,7 +64,7 @@ export async function contentOf(files: Pick<ArchiveFiles, 'list' | 'read'>): Pro
 export async function segmentLines(destination: MemoryDestination): Promise<unknown[]> {
   const content = await contentOf(destination);
   return [...content].flatMap(([name, lines]) =>
-    /segments\/.*\.age$/.test(name) ? (lines as unknown[]) : [],
+    /segments\/.*\d\.age$/.test(name) ? (lines as unknown[]) : [],
   );
 }
 

@@ -99,7 +99,9 @@ export async function split(archive: MemoryDestination, last: number): Promise<v
   const statements = await linesIn([take('statements.jsonl')]);
   const summary = JSON.parse(Buffer.from(take('json')).toString()) as SegmentSummary;
   const leaves = take('leaves');
-  for (const kind of ['age', 'json', 'leaves', 'statements.jsonl'] as const) files.delete(part(whole, kind));
+  const keys = take('keys.age');
+  for (const kind of ['age', 'json', 'keys.age', 'leaves', 'statements.jsonl'] as const)
+    files.delete(part(whole, kind));
   for (const stretch of [
     { first: whole.first, last },
     { first: last + 1, last: whole.last },
@@ -123,6 +125,8 @@ export async function split(archive: MemoryDestination, last: number): Promise<v
       leaves.slice((stretch.first - whole.first) * 32, (stretch.last - whole.first + 1) * 32),
     );
     files.set(part(stretch, 'statements.jsonl'), await bytesOf(encodeLines(own)));
+    // In both: those of the other one's epochs do no harm.
+    files.set(part(stretch, 'keys.age'), keys);
     files.set(part(stretch, 'age'), await sealed(encodeLines(said)));
     files.set(part(stretch, 'json'), await bytesOf(encodeLines([json])));
   }

@@ -8,7 +8,7 @@ import { readLines } from './json-lines.ts';
 const digits = z.string().regex(/^[0-9a-f]{64}$/);
 const lineSchema = z.object({ epoch: z.int().min(1), statement: digits, key: digits });
 
-/** Reads what `keys.age` holds, opened. The caller disposes the keys. @throws ArchiveError `malformed` */
+/** Reads what a segment's `keys.age` holds, opened. The caller disposes the keys. @throws ArchiveError `malformed` */
 export async function* readEpochKeys(plain: ByteStream): AsyncGenerator<EpochKey, void, undefined> {
   let before = 0;
   for await (const value of readLines(plain)) {

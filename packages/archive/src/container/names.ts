@@ -28,22 +28,22 @@ export interface Stretch {
 }
 
 const SEQ_DIGITS = 12;
-const GROUP = /^data\/groups\/[0-9a-f]{64}\/(?:statement-before|boxes\.jsonl|keys\.age)$/;
+const GROUP = /^data\/groups\/[0-9a-f]{64}\/(?:statement-before|boxes\.jsonl)$/;
 const SEGMENT =
-  /^data\/groups\/([0-9a-f]{64})\/segments\/(\d{12})-(\d{12})\.(age|json|leaves|statements\.jsonl)$/;
+  /^data\/groups\/([0-9a-f]{64})\/segments\/(\d{12})-(\d{12})\.(age|json|keys\.age|leaves|statements\.jsonl)$/;
 const ATTACHMENT = /^data\/attachments\/([0-9a-f]{64})\.age$/;
 const APPROVAL = /^approvals\/[0-9a-f]{64}$/;
 const FIXED: ReadonlySet<string> = new Set(Object.values(NAMES));
 
 /** The kinds of files of a segment. */
-export type SegmentPart = 'age' | 'json' | 'leaves' | 'statements.jsonl';
+export type SegmentPart = 'age' | 'json' | 'keys.age' | 'leaves' | 'statements.jsonl';
 
 /** A file of a group; `group` is 64 hex digits. */
-export function groupFile(group: string, file: 'statement-before' | 'boxes.jsonl' | 'keys.age'): string {
+export function groupFile(group: string, file: 'statement-before' | 'boxes.jsonl'): string {
   return `${PAYLOAD}groups/${group}/${file}`;
 }
 
-/** A file of a segment: its sealed lines (`age`), its leaves, its statements, or what is said of them (`json`). */
+/** A file of a segment: its lines and its epochs' keys, both sealed, its leaves, its statements, or what is said of them (`json`). */
 export function segmentFile(group: string, { first, last }: Stretch, part: SegmentPart): string {
   return `${PAYLOAD}groups/${group}/segments/${digits(first)}-${digits(last)}.${part}`;
 }

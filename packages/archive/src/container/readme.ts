@@ -37,7 +37,8 @@ begins with KTS1.
        content   what was written: [1, what was done, collection, item, time, counter, body]
                  what was done: 0 said, 1 created, 2 changed, 3 removed
                  time: milliseconds since 1970-01-01 UTC, by the writer's clock
-       envelope  the message as it travelled, signed and encrypted; the keys of these are in keys.age
+       envelope  the message as it travelled, signed and encrypted; the keys of these are in
+                 the file of the same name that ends in .keys.age
        unreadable  in place of the content where there was no key for it: why
    Bytes are base64url without padding.
 

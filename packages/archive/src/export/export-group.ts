@@ -2,10 +2,7 @@ import {
   appendLeaf,
   equalBytes,
   rootOf,
-  Secret,
-  sorted,
   toBase64Url,
-  toHex,
   type MerkleFrontier,
   type Primitives,
 } from '@keytide/crypto-core';
@@ -19,6 +16,7 @@ import type { ArchiveWriter } from './archive-writer.ts';
 import { addDescriptions, type Descriptions } from './descriptions.ts';
 import { leafOf, newSegment, type SegmentSummary } from './segment.ts';
 import type { ExportSource, SourceGroup } from './source.ts';
+import { takeKeys, type TakenKeys } from './taken-keys.ts';
 import { keptSummary, writeSegment } from './write-segment.ts';
 
 /** What of a group's log goes into an archive. */
@@ -46,21 +44,19 @@ interface ExportedGroup {
 }
 
 /**
- * Writes a group's log: its segments, its epochs' keys, and what only the archive key opens.
+ * Writes a group's log: its segments with the keys of their epochs, and what only the archive key opens.
  * @throws ArchiveError `other-log` when the log is not the one that the archive before has
  */
 export async function exportGroup(options: GroupExport): Promise<ExportedGroup> {
-  // Before the entries: what is readable when it is taken may be over at the end.
-  const keys = new Map<number, KeyLine>();
+  const keys = await takeKeys(options.source, options.group);
   try {
-    await takeKeys(options, keys);
     return await exportEntries(options, keys);
   } finally {
-    for (const { key } of keys.values()) key.dispose();
+    keys.dispose();
   }
 }
 
-async function exportEntries(options: GroupExport, keys: Map<number, KeyLine>): Promise<ExportedGroup> {
+async function exportEntries(options: GroupExport, keys: TakenKeys): Promise<ExportedGroup> {
   const { primitives, source, writer, filter, group, previous, throughSeq } = options;
   const attachments: Descriptions = new Map();
   const named = new Set<string>();
@@ -71,7 +67,7 @@ async function exportEntries(options: GroupExport, keys: Map<number, KeyLine>): 
   let tree: MerkleFrontier = group.before;
   let before = tree;
   let segment = newSegment(primitives, filter);
-  const place = { primitives, writer, group: group.group };
+  const place = { primitives, writer, group: group.group, keys };
   let kept = await keptSummary(place, first);
 
   async function close(): Promise<void> {
@@ -114,45 +110,18 @@ async function exportEntries(options: GroupExport, keys: Map<number, KeyLine>): 
   if (!isSame) throw new ArchiveError('other-log', 'not the log that the archive before has');
   if (statementBefore !== null)
     await writer.write(groupFile(group.group, 'statement-before'), [statementBefore]);
-  await writeKeys(options, keys, epochs);
+  await writeBoxes(options, epochs);
   const root = rootOf(primitives, tree);
   return { archived: { group: group.group, before, throughSeq, root, ...totals }, attachments, named };
 }
 
-/** An epoch's key as it is written. */
-interface KeyLine {
-  readonly statement: string;
-  readonly key: Secret;
-}
-
-/** Takes the keys that the source has now, besides those that it had. */
-async function takeKeys(
-  { source, group: { group } }: Pick<GroupExport, 'source' | 'group'>,
-  keys: Map<number, KeyLine>,
-): Promise<void> {
-  for await (const { epoch, statement, key } of source.epochKeys(group))
-    if (!keys.has(epoch))
-      keys.set(epoch, { statement: toHex(statement), key: Secret.own(key.use((bytes) => bytes.slice())) });
-}
-
-/** Of these epochs alone: what the source has beyond the log's end is for the next archive. */
-async function writeKeys(
-  options: GroupExport,
-  keys: Map<number, KeyLine>,
+async function writeBoxes(
+  { source, writer, group: { group } }: GroupExport,
   epochs: ReadonlySet<number>,
 ): Promise<void> {
-  const {
-    source,
-    writer,
-    group: { group },
-  } = options;
-  await takeKeys(options, keys);
-  const wanted = sorted([...keys], ([a], [b]) => a - b).filter(([epoch]) => epochs.has(epoch));
-  const lines = wanted.map(([epoch, { statement, key }]) => ({ epoch, statement, key: key.use(toHex) }));
   async function* boxes(): AsyncGenerator<unknown> {
     for await (const { epoch, box } of source.archiveBoxes(group, epochs))
       if (epochs.has(epoch)) yield { epoch, box: toBase64Url(box) };
   }
-  await writer.seal(groupFile(group, 'keys.age'), encodeLines(lines));
   await writer.write(groupFile(group, 'boxes.jsonl'), encodeLines(boxes()));
 }

@@ -82,7 +82,7 @@ export interface ExportSource {
   groups(): Promise<readonly SourceGroup[]>;
   /** The entries from `fromSeq` up to `throughSeq`, every one of them, in order. */
   entries(group: GroupId, fromSeq: number, throughSeq: number): AsyncIterable<SourceEntry>;
-  /** The epoch keys that it has, the oldest first. */
+  /** The epoch keys that it has now, in any order; one may come more than once. */
   epochKeys(group: GroupId): AsyncIterable<EpochKey>;
   /** The archive key's boxes that it has of these epochs, the oldest first. */
   archiveBoxes(group: GroupId, epochs: ReadonlySet<number>): AsyncIterable<ArchiveBox>;

@@ -10,7 +10,7 @@ import { openAge } from '../age/age-file.ts';
 import type { AgeIdentity } from '../age/hybrid.ts';
 import { readEpochKeys } from '../container/epoch-keys.ts';
 import { readLines } from '../container/json-lines.ts';
-import { attachmentFile, groupFile, NAMES, type Stretch } from '../container/names.ts';
+import { attachmentFile, groupFile, NAMES, segmentFile, type Stretch } from '../container/names.ts';
 import { readFile } from '../container/read-file.ts';
 import type { SignedManifest } from '../container/signed-manifest.ts';
 import { ArchiveError } from '../errors.ts';
@@ -77,7 +77,13 @@ export function archiveSource(options: ArchiveSourceOptions): ExportSource {
       }
       if (next <= throughSeq) throw new ArchiveError('damaged', 'a segment is not there');
     },
-    epochKeys: (group) => readEpochKeys(opened(groupFile(group, 'keys.age'))),
+    async *epochKeys(group) {
+      for (const stretch of segments.get(group) ?? [])
+        for await (const found of readEpochKeys(opened(segmentFile(group, stretch, 'keys.age')))) {
+          yield found;
+          found.key.dispose();
+        }
+    },
     async *archiveBoxes(group, epochs) {
       for await (const value of readLines(files.read(groupFile(group, 'boxes.jsonl')))) {
         const line = boxSchema.safeParse(value).data;

@@ -149,8 +149,8 @@ export async function checkGroup(
     segments.push({ stretch, summary });
   }
 
-  for (const name of ['keys.age', 'boxes.jsonl'] as const)
-    if (!hasFile(groupFile(group, name))) found('missing-file', { file: groupFile(group, name) });
+  const boxes = groupFile(group, 'boxes.jsonl');
+  if (!hasFile(boxes)) found('missing-file', { file: boxes });
   const file = groupFile(group, 'statement-before');
   if (hasFile(file)) {
     if (before.size === 0) found('unexpected-file', { file });

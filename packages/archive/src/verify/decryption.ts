@@ -48,17 +48,19 @@ export async function checkDecryption(
   const present = [...listed]
     .filter(([, { missing }]) => missing === null)
     .map(([blob]) => attachmentFile(blob));
-  const names = groups.flatMap(({ archived, segments }) =>
+  const sealed = groups.flatMap(({ archived, segments }) =>
     segments.map(({ stretch }) => partsOf(archived.group, stretch).age),
   );
-  const chosen = sampled(primitives, choice, names);
+  const chosen = sampled(primitives, choice, sealed);
   const wanted = sampled(primitives, choice, present);
   const total = chosen.size + wanted.size;
   const named = new Map<string, Map<string, NamedAttachment>>();
   let done = 0;
 
   for (const group of groups) {
-    const epochs = await openEpochs(check, group, options.identities);
+    const parts = group.segments.map(({ stretch }) => partsOf(group.archived.group, stretch));
+    const names = parts.filter(({ age }) => chosen.has(age)).map((part) => part['keys.age']);
+    const epochs = await openEpochs(check, group, { names, identities: options.identities });
     try {
       const judge = lineJudge(check, { ...options, group, epochs, filter: signed.manifest.filter });
       for (const segment of group.segments) {
@@ -93,7 +95,7 @@ export async function checkDecryption(
   check.tell(level, total, total);
   return {
     sample,
-    segments: { opened: chosen.size, total: names.length },
+    segments: { opened: chosen.size, total: sealed.length },
     attachments: { opened, total: present.length },
   };
 }

@@ -9,7 +9,6 @@ import {
 import { openAge } from '../age/age-file.ts';
 import type { AgeIdentity } from '../age/hybrid.ts';
 import { readEpochKeys } from '../container/epoch-keys.ts';
-import { groupFile } from '../container/names.ts';
 import { ArchiveError } from '../errors.ts';
 import type { Check } from './check.ts';
 import type { CheckedEpoch, CheckedGroup } from './completeness.ts';
@@ -24,40 +23,44 @@ export interface OpenedEpochs {
   dispose(): void;
 }
 
-/** Reads `keys.age`; keys that are not those of their statements are findings. */
+/** Reads files of keys (docs/spec/archive.md); keys that are not those of their statements are findings. */
 export async function openEpochs(
   { primitives, files, findings }: Check,
   { archived: { group, before }, epochs, ring }: CheckedGroup,
-  identities: readonly AgeIdentity[],
+  { names, identities }: { readonly names: readonly string[]; readonly identities: readonly AgeIdentity[] },
 ): Promise<OpenedEpochs> {
-  const file = groupFile(group, 'keys.age');
   const known = new Map<number, CheckedEpoch>(epochs.map((epoch) => [epoch.statement.epoch, epoch]));
   const firstEpoch = epochs[0]?.statement.epoch ?? 1;
   const keys = new Map<number, Secret>();
   const opened = new Map<number, EpochKeys>();
-  const found = (code: 'key-mismatch' | 'not-opened', detail: string): void =>
-    findings.add('decryption', code, { file, group, detail });
 
-  try {
-    for await (const { epoch, statement, key } of readEpochKeys(
-      openAge(files.read(file), { primitives, identities }),
-    )) {
-      const of = known.get(epoch)?.statement;
-      try {
-        if (of === undefined ? epoch >= firstEpoch : !equalBytes(of.hash, statement))
-          throw new CryptoError('wrong-context', 'the key of another epoch');
-        if (of !== undefined) verifyCommitment(primitives, of, key);
-        keys.set(epoch, key);
-      } catch (error) {
-        if (!(error instanceof CryptoError)) throw error;
-        key.dispose();
-        found('key-mismatch', String(epoch));
+  async function readKeys(file: string): Promise<void> {
+    const found = (code: 'key-mismatch' | 'not-opened', detail: string): void =>
+      findings.add('decryption', code, { file, group, detail });
+    try {
+      const lines = readEpochKeys(openAge(files.read(file), { primitives, identities }));
+      for await (const { epoch, statement, key } of lines) {
+        const of = known.get(epoch)?.statement;
+        try {
+          if (of === undefined ? epoch >= firstEpoch : !equalBytes(of.hash, statement))
+            throw new CryptoError('wrong-context', 'the key of another epoch');
+          if (of !== undefined) verifyCommitment(primitives, of, key);
+          // An epoch that goes on over several segments is in the files of all of them.
+          keys.get(epoch)?.dispose();
+          keys.set(epoch, key);
+        } catch (error) {
+          if (!(error instanceof CryptoError)) throw error;
+          key.dispose();
+          found('key-mismatch', String(epoch));
+        }
       }
+    } catch (error) {
+      if (!(error instanceof ArchiveError)) throw error;
+      found('not-opened', error.code);
     }
-  } catch (error) {
-    if (!(error instanceof ArchiveError)) throw error;
-    found('not-opened', error.code);
   }
+
+  for (const name of names) await readKeys(name);
 
   return {
     keysOf(epoch) {

@@ -35,7 +35,7 @@ export function partsOf(group: string, stretch: Stretch): Record<SegmentPart, st
   const name = (part: SegmentPart): string => segmentFile(group, stretch, part);
   return {
     ...{ age: name('age'), json: name('json'), leaves: name('leaves') },
-    'statements.jsonl': name('statements.jsonl'),
+    ...{ 'keys.age': name('keys.age'), 'statements.jsonl': name('statements.jsonl') },
   };
 }
 

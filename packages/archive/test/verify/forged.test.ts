@@ -66,7 +66,7 @@ describe('an archive that somebody has made up', () => {
       const lacking = copyOf(archive);
       lacking.files.delete(nameOf(archive, end));
       forged(lacking, { signers: [deviceOf(source, 1)] });
-      expect(await codes(lacking), end).toEqual(['missing-file']);
+      expect(await codes(lacking), end).toContain('missing-file');
     }
   });
 
@@ -238,14 +238,14 @@ describe('an archive that somebody has made up', () => {
     await split(two, 4);
     expect(await codes(two, {}, {})).toEqual([]);
     const [first, second] = ['1-000000000004', '5-000000000008'];
-    for (const part of ['age', 'json', 'leaves', 'statements.jsonl']) {
+    for (const part of ['age', 'json', 'keys.age', 'leaves', 'statements.jsonl']) {
       const lacking = copyOf(two);
       lacking.files.delete(nameOf(two, `${first}.${part}`));
       expect(await codes(lacking, {}, {})).toContain('missing-file');
     }
     const gap = copyOf(two);
     const overlap = copyOf(two);
-    for (const part of ['.age', '.json', '.leaves', '.statements.jsonl']) {
+    for (const part of ['.age', '.json', '.keys.age', '.leaves', '.statements.jsonl']) {
       gap.files.delete(nameOf(two, second + part));
       const name = nameOf(two, first + part);
       const shifted = name.replace('1-000000000004', '3-000000000006');

@@ -158,13 +158,13 @@ test('a connection that died while the phone slept is found out on resuming, and
     WebSocket: MortalWebSocket,
     clock: {
       now: nodePorts.clock.now,
-      wait: (ms, signal) => nodePorts.clock.wait(ms === 5_000 ? 50 : ms, signal),
+      wait: (ms, signal) => nodePorts.clock.wait(ms === 5_000 ? 500 : ms, signal),
     },
   });
   before = sockets.length;
   bo.resume();
   // One that answers stays.
-  await new Promise((resolve) => setTimeout(resolve, 400));
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
   expect([sockets.length, bo.state.kind]).toEqual([before, 'online']);
   isDead = true;
   bo.resume();

@@ -59,6 +59,7 @@ const ADVICE: Readonly<Record<string, Readonly<Record<string, Advice>>>> = {
       'Ask the admins to run `keytide status`; `keytide directory checkpoint` says who has. One who will not come back: `keytide remove NAME` or `keytide role NAME member`.',
     ),
     'relay-refused': refused('Ask an admin.'),
+    'update-needed': refused('Update keytide: the organisation uses something newer.'),
     'relay-misbehaved': misbehaved(TELL_ADMIN),
     'relay-forked': misbehaved(TELL_ADMIN),
     'not-a-member': refused('Ask an admin for a new invite, and join with a new --home.'),

@@ -13,11 +13,12 @@ import {
   type Primitives,
 } from '@keytide/crypto-core';
 import {
+  type Checkpoint,
   DirectoryError,
+  type DirectoryState,
+  parseEntry,
   replay,
   replayKnown,
-  type Checkpoint,
-  type DirectoryState,
 } from '@keytide/key-directory';
 import { CheckpointKeeper, type OwnLog } from './checkpoint-keeper.ts';
 import { ClientError } from './errors.ts';
@@ -177,7 +178,8 @@ export class DirectoryReplica {
    * Reads from the relay until this copy holds everything the relay has; then the relay must have signed exactly
    * this, where the policy names its key.
    * @throws ClientError `relay-forked` when the relay's log is not a continuation of this copy, or not the one it
-   *   signed; `relay-misbehaved` when the relay has signed less, more, or nothing; `closed` when `signal` ends a pause
+   *   signed; `relay-misbehaved` when the relay has signed less, more, or nothing; `update-needed`, with all that comes
+   *   before taken, when the log has something newer than this build; `closed` when `signal` ends a pause
    */
   async pull(source: LogSource, signal?: AbortSignal): Promise<void> {
     for (let attempt = 1; ; attempt += 1) {
@@ -240,7 +242,7 @@ export class DirectoryReplica {
       }
       try {
         if (size < this.size) throw olderLog(this.#wires);
-        await this.append(entries);
+        await this.#appendKnown(entries);
         if (this.size >= size) return this.#assertComplete();
       } catch (error) {
         const failure = forkOf(error, this.#wires);
@@ -249,6 +251,23 @@ export class DirectoryReplica {
       if (entries.length === 0) {
         throw new ClientError('relay-misbehaved', 'the relay withholds membership entries it says it has');
       }
+    }
+  }
+
+  /**
+   * What comes before something newer than this build counts: it may remove somebody, or wipe this device.
+   * @throws ClientError `update-needed`; as `append`
+   */
+  async #appendKnown(wires: readonly Uint8Array[]): Promise<void> {
+    try {
+      await this.append(wires);
+    } catch (cause) {
+      if (!isNewer(cause)) throw cause;
+      const known = wires.findIndex((wire) => !isKnown(this.#primitives, wire));
+      await this.append(wires.slice(0, Math.max(0, known)));
+      throw new ClientError('update-needed', 'the organisation uses something newer than this app', {
+        cause,
+      });
     }
   }
 
@@ -340,6 +359,19 @@ function anotherLog(wires: readonly Uint8Array[]): ClientError {
   return new ClientError('relay-forked', 'the membership log is not the one this device was given', {
     evidence: wires.slice(0, 1),
   });
+}
+
+function isNewer(error: unknown): boolean {
+  return error instanceof DirectoryError && error.code === 'unsupported-version';
+}
+
+function isKnown(primitives: Primitives, wire: Uint8Array): boolean {
+  try {
+    parseEntry(primitives, wire);
+    return true;
+  } catch (error) {
+    return !isNewer(error);
+  }
 }
 
 /** What failed, as the relay's doing; `null` when it is not. `wires`: what was true before. */

@@ -4,6 +4,7 @@ export type ClientErrorCode =
   | 'relay-refused' // the relay said no; `relayCode` carries its code
   | 'relay-misbehaved' // the relay answered with something that is not the protocol
   | 'relay-forked' // the relay showed two truths; `evidence` carries the signed bytes
+  | 'update-needed' // the membership log has something that this version does not know
   | 'not-a-member' // this device is not, or no longer, in the organisation
   | 'not-ready' // no epoch key yet and the relay is out of reach
   | 'unwitnessed' // too few admins have cosigned the membership log lately

@@ -1,7 +1,14 @@
-import { memoryKeyStore, type Primitives } from '@keytide/crypto-core';
+import {
+  decodeCbor,
+  encodeCbor,
+  memoryKeyStore,
+  type CborValue,
+  type Primitives,
+} from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { seededWorld } from '@keytide/testkit';
 import { expect, test } from 'vitest';
+import { DEFAULT_POLICY } from '../src/index.ts';
 import { DirectoryReplica } from '../src/directory-replica.ts';
 import { memoryJournal, type Journal } from '../src/journal.ts';
 import type { LogSource } from '../src/log-source.ts';
@@ -161,4 +168,26 @@ test('whoever closes the client does not wait for the pause before the next atte
   };
   await expect(directory.pull(source, closing.signal)).rejects.toMatchObject({ code: 'closed' });
   expect(attempts).toBe(1);
+});
+
+test.each([
+  ['a kind', 'something-newer', []],
+  ['a part of a policy', 'policy', [{ ...DEFAULT_POLICY, somethingNewer: 1 }]],
+])('%s that this build does not know is no fork, and hides nothing before it', async (_what, kind, body) => {
+  const world = seededWorld({ seed: 'newer', members: 4 });
+  const { org } = world;
+  const [bytes, signatures] = decodeCbor(world.wires.at(-1) as Uint8Array, 65_535) as [Uint8Array, CborValue];
+  const fields = decodeCbor(bytes, 65_535) as CborValue[];
+  const newer = encodeCbor([encodeCbor([...fields.slice(0, 6), kind, body as CborValue]), signatures]);
+  const shown = [...world.wires.slice(0, -1), newer, newer];
+  const open = { primitives, journal: memoryJournal(), keyStore: memoryKeyStore(), org };
+  const directory = await DirectoryReplica.open(open);
+  const source: LogSource = {
+    readLog: async (from) => ({ entries: shown.slice(from), size: shown.length }),
+    appendLog: () => Promise.reject(new Error('nothing is given back')),
+    readCheckpoint: () => Promise.reject(new Error('the policy names no key')),
+    readTile: async () => null,
+  };
+  await expect(directory.pull(source)).rejects.toMatchObject({ code: 'update-needed', evidence: [] });
+  expect(directory.size).toBe(world.wires.length - 1);
 });

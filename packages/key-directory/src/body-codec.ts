@@ -1,6 +1,7 @@
 import { deviceId, fromHex, groupId, idBytes, memberId, type CborValue } from '@keytide/crypto-core';
 import { z } from 'zod';
 import type { BodyOf, EntryBody, EntryKind, WipeTarget } from './entry-body.ts';
+import { DirectoryError } from './errors.ts';
 import { inviteId, type InviteId } from './invite-id.ts';
 import { policySchema, type Policy } from './policy.ts';
 import { ROLES } from './role.ts';
@@ -167,10 +168,16 @@ export function isEntryKind(kind: string): kind is EntryKind {
   return Object.keys(CODECS).includes(kind);
 }
 
-/** Reads a body's fields; `null` when they are not those of the kind. */
+/**
+ * Reads a body's fields; `null` when they are not those of the kind.
+ * @throws DirectoryError `unsupported-version` for a policy with parts that this build does not know, whatever the rest
+ */
 export function parseBody(kind: EntryKind, fields: CborValue): EntryBody | null {
   const schema: z.ZodType<EntryBody> = CODECS[kind].schema;
-  return schema.safeParse(fields).data ?? null;
+  const { data, error } = schema.safeParse(fields);
+  if (error?.issues.some(({ code }) => code === 'unrecognized_keys') === true)
+    throw new DirectoryError('unsupported-version', 'a policy with parts that this build does not know');
+  return data ?? null;
 }
 
 /** The fields of a body in the order in which they travel. */

@@ -1,7 +1,6 @@
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { folderDatabase } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openDatabase } from '../src/sql/open.ts';
 import { parseConfig } from '../src/operate/config.ts';
@@ -92,11 +91,11 @@ test('what several relays need is looked at, without the password of Redis', asy
 
 test('a database with waiting migrations is fine; a newer one and a clock that is off are not', async () => {
   const dataFolder = join(folder, 'old');
-  const database = await openDatabase(folderDatabase(dataFolder));
+  const database = await openDatabase({ kind: 'pglite', folder: dataFolder });
   await database.close();
   expect(await verdicts({ ...good, dataFolder })).toMatchObject({ database: 'ok', clock: 'ok' });
   expect(await verdicts({ ...good, dataFolder }, Date.now() - 60_000)).toMatchObject({ clock: 'warn' });
-  const again = await openDatabase(folderDatabase(dataFolder));
+  const again = await openDatabase({ kind: 'pglite', folder: dataFolder });
   await again.query(
     `create table keytide_migrations (version int, name text, checksum text, applied_ms bigint)`,
   );

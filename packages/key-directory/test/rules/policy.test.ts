@@ -46,8 +46,6 @@ test.each<[string, object]>([
   ['Y below X', { exportSeconds: 1 }],
   ['half a second', { leaseSeconds: 0.5 }],
   ['no time at all', { silenceSeconds: 0 }],
-  ['an unknown field', { colour: 1 }],
-  ['an unknown act', { approvals: { coffee: 2 } }],
   ['an approval of one', { approvals: { wipe: 1 } }],
   ['no approvals', { approvals: {} }],
   ['a short key', { recoveryKey: new Uint8Array(31) }],

@@ -62,7 +62,8 @@ function wholeWrite(form: Form, change: RecordChange): RecordWrite | RejectionCo
   const time = notAfter({ ms, counter }, endMs ?? Infinity);
   const write = writeOf(form, { ...change, time }, change);
   if (typeof write === 'string') return write;
-  const unknown = Object.keys(body).filter((name) => !Object.hasOwn(form.schema.shape, name));
+  const known = Object.keys(form.schema.shape);
+  const unknown = Object.keys(body).filter((name) => !known.includes(name));
   const closed = closedFields(form.rules, { member, role, id }, unknown);
   const open = write.act === 'create' ? unknown : unknown.filter((name) => !closed.includes(name));
   const added = Object.fromEntries(open.map((name) => [name, body[name]]));

@@ -52,10 +52,22 @@ function body(name: string, schema: Schema, ...good: readonly object[]): Decoder
       const value = parsed(input);
       const { success, data } = schema.safeParse(value);
       // What is left out of an answer's `data` are fields of a newer relay.
-      return success ? sortedText({ ...(value as object), ...(plain(data) as object) }) : null;
+      return success ? sortedText(withNewer(plain(data), value)) : null;
     },
     normal: (input) => sortedText(parsed(input)),
   };
+}
+
+/** What was read, with the fields, at any depth, that were left out. */
+function withNewer(read: unknown, given: unknown): unknown {
+  if (Array.isArray(read) && Array.isArray(given))
+    return read.map((item, index) => withNewer(item, given[index]));
+  if (typeof read !== 'object' || read === null || typeof given !== 'object' || given === null) return read;
+  const fields = Object.entries(read).map(([name, value]) => [
+    name,
+    withNewer(value, (given as Record<string, unknown>)[name]),
+  ]);
+  return { ...given, ...(Object.fromEntries(fields) as object) };
 }
 
 const id = 'ab'.repeat(32);

@@ -78,7 +78,10 @@ export function addArchives(program: Command, run: Run): void {
     .description('make archives on schedule, unattended: exports, copies, verifies, tells the relay')
     .requiredOption('--config <file>', 'its configuration, JSON')
     .option('--once', 'one round now, whatever the schedule says, such as from cron')
-    .option('--full', 'the next archive has everything, not only what came since the one before')
+    .option(
+      '--full',
+      'the next archive has everything, not only what came since the one before, and is due at once; without --once this is noted and nothing else done',
+    )
     .action((options) => run((context) => keepArchiving(context, options)));
   program
     .command('ledger')

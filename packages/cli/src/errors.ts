@@ -25,6 +25,8 @@ export type CliErrorCode =
   | 'place-in-use' // another process writes an archive there
   | 'agent-running' // another agent works on this device
   | 'archive-gone' // the archive to go on from is not where it was made
+  | 'destination-gone' // the folder of an agent's destination is not there
+  | 'same-destination' // two destinations of an agent are one place
   | 'config-invalid' // the configuration of an agent; the message names its keys
   | 'secret-unusable' // a passphrase that is not there, or that others may read
   | 'login-refused' // the relay does not let this recovery key in

@@ -17,7 +17,10 @@ const NO_LOCKS: ReadonlySet<unknown> = new Set([
  */
 export async function withFolderLock<T>(folder: string, work: () => Promise<T>): Promise<T> {
   const path = `${resolve(folder)}.lock`;
-  return await withLock(path, lockedBy('place-in-use', 'another keytide is writing there', path), work);
+  const inUse = lockedBy('place-in-use', 'another keytide is writing there', {
+    ...{ path, next: 'Wait until it is done.' },
+  });
+  return await withLock(path, inUse, work);
 }
 
 /**
@@ -26,7 +29,10 @@ export async function withFolderLock<T>(folder: string, work: () => Promise<T>):
  */
 export async function withAgentLock<T>(home: string, work: () => Promise<T>): Promise<T> {
   const path = resolve(home, 'agent.lock');
-  return await withLock(path, lockedBy('agent-running', 'another agent works with this device', path), work);
+  const inUse = lockedBy('agent-running', 'another agent works with this device', {
+    ...{ path, next: 'Stop it first: a service by `systemctl stop`.' },
+  });
+  return await withLock(path, inUse, work);
 }
 
 async function withLock<T>(path: string, inUse: CliError, work: () => Promise<T>): Promise<T> {
@@ -49,6 +55,10 @@ async function lockAt(path: string, inUse: CliError) {
   }
 }
 
-function lockedBy(code: 'place-in-use' | 'agent-running', message: string, path: string): CliError {
-  return new CliError(code, EXIT.locked, message, `Wait until it is done. If none runs, remove ${path}.`);
+function lockedBy(
+  code: 'place-in-use' | 'agent-running',
+  message: string,
+  { path, next }: { readonly path: string; readonly next: string },
+): CliError {
+  return new CliError(code, EXIT.locked, message, `${next} If none runs, remove ${path}.`);
 }

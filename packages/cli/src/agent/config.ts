@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { parseDuration } from '../duration.ts';
 import { CliError } from '../errors.ts';
 import { EXIT } from '../exit-codes.ts';
+import { placeNamed } from './roots.ts';
 
 /** The configuration of an agent, complete. What each key is for: docs/guides/agent.md. */
 export interface AgentConfig {
@@ -28,7 +29,7 @@ const shape = {
   destinations: z
     .tuple([z.string().min(1)], z.string().min(1))
     .describe(
-      'a list of folders, or of s3://BUCKET/PLACE: archives are made in the first, and copied to the others',
+      'a list of folders that are there, or of s3://BUCKET/PLACE: archives are made in the first, and copied to the others',
     ),
   needed: z
     .int()
@@ -103,7 +104,7 @@ const shape = {
 const schema: z.ZodType<AgentConfig> = z.strictObject(shape).superRefine((config, context) => {
   if ((config.needed ?? 1) > config.destinations.length)
     context.addIssue({ code: 'custom', path: ['needed'], message: 'no more than there are destinations' });
-  if (new Set(config.destinations).size < config.destinations.length)
+  if (new Set(config.destinations.map(placeNamed)).size < config.destinations.length)
     context.addIssue({ code: 'custom', path: ['destinations'], message: 'name each place once' });
 });
 

@@ -1,7 +1,7 @@
 import { isoTime } from '../timestamps.ts';
 import type { Round } from './round.ts';
 import { settleAll } from './settle-archive.ts';
-import { takeOut } from './take-out.ts';
+import { isHopeless, takeOut } from './take-out.ts';
 
 /** What a round has come to. */
 export interface Outcome {
@@ -30,7 +30,10 @@ export async function runRound(round: Round): Promise<Outcome> {
   }
   const { code, isPutOff } = await settleAll(round);
   await lookWhatIsDue(round);
-  if (failure !== null) return { code: codeOf(failure.error), cause: failure.error, isPutOff: false };
+  if (failure !== null) {
+    const { error } = failure;
+    return { code: codeOf(error), cause: error, isPutOff: isHopeless(error) };
+  }
   return { code, cause: null, isPutOff };
 }
 

@@ -81,6 +81,8 @@ export function settle(
   { isEverywhere, isTold }: Pick<Pending, 'isEverywhere' | 'isTold'>,
 ): Series {
   const at = series.pending.findIndex((one) => one.name === name);
+  // A copy that is made good later says nothing anew: the relay was told of a newer one meanwhile.
+  const isNews = isTold && series.pending[at]?.isTold === false;
   const pending = series.pending.map((one, index) => ({
     ...one,
     isEverywhere: index === at ? isEverywhere : one.isEverywhere,
@@ -88,7 +90,7 @@ export function settle(
   }));
   return {
     ...series,
-    told: isTold ? name : series.told,
+    told: isNews ? name : series.told,
     pending: pending.filter((one) => !one.isTold || !one.isEverywhere),
   };
 }

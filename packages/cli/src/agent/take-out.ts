@@ -15,21 +15,31 @@ import { EXIT } from '../exit-codes.ts';
 import { archiveIn } from './archive-in.ts';
 import type { Round } from './round.ts';
 import { abandon, begin, finish, startOver, type Begun } from './series.ts';
+import { rootOf } from './roots.ts';
 
-/** What was begun under this name never becomes an archive. */
+const PLAN = 'plan.json';
+
+/** Somebody else's is under this name: another name will do. */
+const TAKEN: ReadonlySet<ArchiveErrorCode> = new Set(['not-empty', 'other-export']);
+/** What was begun never becomes an archive, and another one soon would end likewise. */
 const HOPELESS: ReadonlySet<ArchiveErrorCode> = new Set([
-  ...(['not-empty', 'other-export', 'malformed', 'unexpected-file'] as const),
-  ...(['unsupported-version', 'source-damaged', 'missing-file'] as const),
+  ...(['malformed', 'unexpected-file', 'unsupported-version', 'source-damaged', 'missing-file'] as const),
 ]);
+
+/** Whether another archive is to be begun in the next period only. */
+export function isHopeless(error: unknown): boolean {
+  return error instanceof ArchiveError && HOPELESS.has(error.code);
+}
 
 /**
  * Makes the archive that was begun whole, or one that is due.
- * @throws CliError `archive-gone`; as `exportOrganisation` and the destination
+ * @throws CliError `archive-gone`, `destination-gone`; as `exportOrganisation` and the destination
  */
 export async function takeOut(round: Round): Promise<void> {
-  const { memory, device, isDue, nowMs, fullAfter, tell } = round;
+  const { memory, device, destinations, isDue, nowMs, fullAfter, tell } = round;
   if (memory.state.series.current === null) {
     if (!isDue) return;
+    await rootOf(destinations[0]);
     if ((await lastThrough(round)) === (await device.throughSeq())) {
       await round.onArchived(true);
       tell({ event: 'nothing-new' });
@@ -43,8 +53,14 @@ export async function takeOut(round: Round): Promise<void> {
   } catch (error) {
     if (error instanceof ArchiveError && error.code === 'other-log')
       await memory.keep({ series: startOver(memory.state.series) });
-    else if (error instanceof ArchiveError && HOPELESS.has(error.code))
+    else if (error instanceof ArchiveError && TAKEN.has(error.code))
       await memory.keep({ series: abandon(memory.state.series) });
+    else if (isHopeless(error)) {
+      // Of a device whose log is damaged: a part of an archive each day would fill the disk.
+      if ((error as ArchiveError).code === 'source-damaged') await removeUnfinished(round, begun);
+      await memory.keep({ series: abandon(memory.state.series) });
+      await round.onArchived(true);
+    }
     throw error;
   }
   await memory.keep({ series: finish(memory.state.series) });
@@ -65,6 +81,7 @@ async function lastThrough(round: Round): Promise<number> {
 async function makeWhole(round: Round, begun: Begun): Promise<void> {
   const { device, destinations, recipients, signal, memory, tell } = round;
   const { name, previous } = begun;
+  await rootOf(destinations[0]);
   const since = previous === null ? null : await soundManifest(round, previous);
   await withDestination(archiveIn(destinations[0], name), async (destination) => {
     let missing: readonly unknown[] = [];
@@ -97,7 +114,8 @@ async function lastManifest({ destinations }: Round, name: string): Promise<Sign
     const { code } = error as { code?: unknown };
     if (code !== 'missing-file' && code !== 'ENOENT') throw error;
     const message = `the archive before, ${name}, is not at the first destination`;
-    const next = 'Mount or put back what it is on; or make a full one, by `keytide agent --once --full`.';
+    const next =
+      'Mount or put back what it is on; or have the next be a full one, by `keytide agent --full`.';
     throw new CliError('archive-gone', EXIT.usage, message, next);
   }
 }
@@ -112,14 +130,26 @@ async function soundManifest(round: Round, name: string): Promise<SignedManifest
   );
   if (report.verdict === 'sound' || lacksOnlyApprovals(report)) return signed;
   const message = `the archive before, ${name}, is not sound`;
-  const next = '`keytide verify` says what is wrong with it; `keytide agent --once --full` makes a full one.';
+  const next =
+    '`keytide verify` says what is wrong with it; `keytide agent --full` has the next be a full one.';
   throw new CliError('previous-unsound', EXIT.unsound, message, next);
+}
+
+/** The plan, by which it is known, goes last: broken off, it is begun again from there. */
+async function removeUnfinished({ destinations }: Round, { name }: Begun): Promise<void> {
+  await withDestination(archiveIn(destinations[0], name), async (destination) => {
+    if (await isWhole(destination)) return;
+    const names: string[] = [];
+    for await (const file of destination.list()) names.push(file.name);
+    names.sort((a, b) => Number(a === PLAN) - Number(b === PLAN));
+    for (const file of names) await destination.remove(file);
+  });
 }
 
 async function isWhole(destination: Destination): Promise<boolean> {
   const names = new Set<string>();
   for await (const { name } of destination.list()) names.add(name);
-  return names.has('signed-manifest') && !names.has('plan.json');
+  return names.has('signed-manifest') && !names.has(PLAN);
 }
 
 function goesOnFrom({ previous }: SignedManifest['manifest'], since: SignedManifest | null): boolean {

@@ -8,6 +8,7 @@ import { healthOf, metricsOf } from '../agent/health.ts';
 import { serveHealth } from '../agent/health-server.ts';
 import { logFile } from '../agent/log-file.ts';
 import { readReference } from '../agent/passphrase-reference.ts';
+import { NEW_TIMETABLE } from '../agent/schedule.ts';
 import { startOver } from '../agent/series.ts';
 import { openMemory } from '../agent/state.ts';
 import { readRecipients } from '../archive-recipients.ts';
@@ -25,7 +26,7 @@ export interface AgentChoice {
   readonly config: string;
   /** One round, now, whatever the schedule says. */
   readonly once?: true;
-  /** The next archive is a full one. */
+  /** The next archive is a full one, and due at once. Without `once` this is noted, and nothing else done. */
   readonly full?: true;
 }
 
@@ -51,10 +52,15 @@ const systemTime: AgentTime = {
 /** `keytide agent`: archives on schedule, until it is told to stop; then it goes on at its next start. */
 export async function keepArchiving(context: Context, choice: AgentChoice): Promise<ExitCode> {
   const config = await readAgentConfig(choice.config);
-  const { home, signal } = context;
+  const { home, signal, output } = context;
   return await withAgentLock(home, async () => {
     const memory = await openMemory(join(home, 'agent.json'), systemTime.now());
-    if (choice.full) await memory.keep({ series: startOver(memory.state.series) });
+    if (choice.full) await memory.keep({ series: startOver(memory.state.series), table: NEW_TIMETABLE });
+    if (choice.full && !choice.once) {
+      // Neither the device nor its passphrase, which systemd may give to the service alone, is needed for it.
+      output.result({ next: 'full' }, ['The next archive is a full one. Start the agent again.']);
+      return EXIT.ok;
+    }
     const tell = toldTo(context, config);
     const options: AgentOptions = {
       ...{ memory, time: systemTime, signal, tell, codeOf },

@@ -1,4 +1,4 @@
-import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { printRecipient } from '@keytide/archive';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
@@ -26,6 +26,7 @@ const once = ['agent', '--config', config, '--once'];
 
 beforeAll(async () => {
   await configured();
+  for (const place of ['one', 'two']) await mkdir(at(place));
   await writeFile(at('passphrase'), 'correct horse battery\n', { mode: 0o600 });
   await on('ada', ['org', 'create', '--relay', relay.url, '--name', 'ada']);
   await on('ada', ['send', 'the bridge is closed']);
@@ -39,6 +40,15 @@ test('a round makes an archive at both places and tells the relay', async () => 
   const [name = ''] = await archivesAt('one');
   expect(name).toMatch(/^\d{8}T\d{6}Z-full$/);
   expect(await archivesAt('two')).toEqual([name]);
+});
+
+test('that the next is a full one is noted without the passphrase, which only the service may have', async () => {
+  await configured({ passphrase: 'credential:passphrase' });
+  expect((await on('ada', ['agent', '--config', config, '--full'])).code).toBe(EXIT.ok);
+  expect(JSON.parse(await readFile(at('ada/agent.json'), 'utf8'))).toMatchObject({
+    ...{ series: { last: null }, table: { doneMs: null, retryAtMs: null } },
+  });
+  await configured();
 });
 
 test('as a service it says how it is, refuses a second one, and ends at SIGTERM with 0', async () => {

@@ -29,6 +29,8 @@ test('little has to be said', () => {
 test.each([
   ['destinations', { destinations: [] }],
   ['destinations', { destinations: ['a', 'a'] }],
+  ['destinations', { destinations: ['a', './b/../a/'] }],
+  ['destinations', { destinations: ['s3://b/p', 's3://b/p/'] }],
   ['needed', { needed: 2 }],
   ['every', { every: '30s' }],
   ['every', { every: 'daily-secret' }],

@@ -39,6 +39,9 @@ test('who tells the relay of one has told of those before; each is there until i
     [c, false],
   ]);
   expect(settle(later, b, done).pending.map(({ name }) => name)).toEqual([c]);
+  // A copy of an older one that is made good later: the next still goes on from the newest.
+  const both = settle(settle(series, b, { ...done, isEverywhere: false }), a, done);
+  expect(both.told).toBe(b);
   expect(hasWork(settle(settle(later, b, done), c, done))).toBe(false);
 });
 

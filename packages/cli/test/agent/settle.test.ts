@@ -1,0 +1,207 @@
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { renameSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { exportArchive } from '@keytide/archive';
+import { folderDestination } from '@keytide/archive/node';
+import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { archiveKey, optionsFor, said, someDays } from '../../../archive/test/exporting.ts';
+import type { WorldSource } from '../../../archive/test/world-source.ts';
+import type { AgentEvent } from '../../src/agent/agent-event.ts';
+import type { Round } from '../../src/agent/round.ts';
+import { runRound } from '../../src/agent/run-round.ts';
+import { begin, finish, NEW_SERIES } from '../../src/agent/series.ts';
+import { settleAll } from '../../src/agent/settle-archive.ts';
+import { newState, type AgentState } from '../../src/agent/state.ts';
+
+const NOW_MS = Date.UTC(2030, 5, 1);
+const NAME = '20300601T000000Z-full';
+
+let source: WorldSource;
+let folder: string;
+let one: string;
+let two: string;
+let events: AgentEvent[];
+let toldThrough: number | null;
+
+beforeAll(async () => {
+  source = await someDays();
+});
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'keytide-settle-'));
+  [one, two] = [join(folder, 'one'), join(folder, 'two')];
+  for (const place of [one, two]) await mkdir(place);
+  [events, toldThrough] = [[], null];
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+const make = (path: string) => exportArchive(optionsFor(source, folderDestination(path)));
+
+/** Of an archive that is whole at the first place; with `changed` for what else is so. */
+function roundWith(changed: Partial<Round> = {}): Round {
+  let state: AgentState = { ...newState(NOW_MS), series: finish(begin(NEW_SERIES, NOW_MS, 0)) };
+  return {
+    ...{ destinations: [one, two], needed: 2, acknowledge: 'all', fullAfter: 0, isDue: false, nowMs: NOW_MS },
+    recipients: [archiveKey.publicKey],
+    device: {
+      ...{ org: source.org, device: source.world.members[0].devices[0].id },
+      throughSeq: async () => source.log.length,
+      export: (options) => exportArchive({ ...optionsFor(source, options.destination), ...options }),
+      acknowledge: async ({ manifest }) => {
+        toldThrough = manifest.groups[0]?.throughSeq ?? 0;
+        return 'acknowledged';
+      },
+      due: async () => ({ isWaived: false, deleted: [], days: [] }),
+    },
+    memory: {
+      get state() {
+        return state;
+      },
+      keep: async (kept) => {
+        state = { ...state, ...kept };
+      },
+    },
+    onArchived: async () => {},
+    signal: new AbortController().signal,
+    tell: (event) => void events.push(event),
+    codeOf: (error) => String((error as { code?: unknown }).code ?? error),
+    ...changed,
+  };
+}
+
+/** Destinations that do something, one after the other, when the one with this index is asked for. */
+function turning(...turns: ['0' | '1', () => void][]): Round['destinations'] {
+  return new Proxy<[string, string]>([one, two], {
+    get(target, key, receiver) {
+      if (key === turns[0]?.[0]) turns.shift()?.[1]();
+      return Reflect.get(target, key, receiver) as unknown;
+    },
+  });
+}
+
+/** At the first place there is one archive, beside it an older one, which takes its place and gives it back. */
+async function twoAtOnce() {
+  const [shown, newer, older] = [join(one, NAME), join(folder, 'newer'), join(folder, 'older')];
+  await make(older);
+  await source.day([said(0, NOW_MS, { text: 'newer' })]);
+  await make(shown);
+  return {
+    hide: () => {
+      renameSync(shown, newer);
+      renameSync(older, shown);
+    },
+    give: () => {
+      renameSync(shown, older);
+      renameSync(newer, shown);
+    },
+  };
+}
+
+test('the relay is told only by what was verified: of a place that shows another archive then, nothing', async () => {
+  const { hide } = await twoAtOnce();
+  const left = await settleAll(roundWith({ destinations: turning(['1', hide]) }));
+  expect(left).toEqual({ code: 'unsound', isPutOff: true });
+  expect(toldThrough).toBeNull();
+});
+
+test('only the same archive counts at another place, however sound what was copied there is', async () => {
+  const { hide, give } = await twoAtOnce();
+  // What is copied is the older one; the newer one is there again when the first place is verified.
+  const turns = turning(['1', hide], ['0', () => {}], ['0', give]);
+  const left = await settleAll(roundWith({ destinations: turns }));
+  expect(left.code).toBe('copy-unsound');
+  expect(toldThrough).toBeNull();
+  expect(events).toMatchObject([
+    { destination: 1, verdict: 'sound' },
+    { destination: 2, verdict: 'unsound', findings: expect.arrayContaining(['other-archive']) as unknown },
+  ]);
+});
+
+test('what it lacks is asked at each place that counts', async () => {
+  await make(join(one, NAME));
+  const path = await summaryWith(join(one, NAME), 'ask-an-admin');
+  const text = await readFile(path, 'utf8');
+  await writeFile(`${path}.true`, text);
+  await writeFile(path, text.replace('ask-an-admin', 'ask-my-friend'));
+  const round = roundWith({
+    acknowledge: 'readable',
+    destinations: turning(['1', () => renameSync(`${path}.true`, path)]),
+  });
+  expect((await settleAll(round)).code).toBe('keys-missing');
+  expect(toldThrough).toBeNull();
+});
+
+test('a destination that cannot be read does not count, and holds up no other', async () => {
+  await make(join(one, NAME));
+  await cp(join(one, NAME), join(two, NAME), { recursive: true });
+  const three = join(folder, 'three');
+  await mkdir(three);
+  let reads = 0;
+  const destinations = new Proxy<[string, string, string]>([one, two, three], {
+    get(target, key, receiver) {
+      // Written to, and then not to be had.
+      if (key === '1' && (reads += 1) === 3) renameSync(two, `${two}.away`);
+      return Reflect.get(target, key, receiver) as unknown;
+    },
+  });
+  const left = await settleAll(roundWith({ destinations, needed: 2 }));
+  expect(left).toEqual({ code: 'ENOENT', isPutOff: false });
+  expect(toldThrough).toBe(source.log.length);
+});
+
+test('the folder of a destination that is not there is not made, and does not count', async () => {
+  await make(join(one, NAME));
+  await rm(two, { recursive: true });
+  expect((await settleAll(roundWith())).code).toBe('destination-gone');
+  await rename(one, `${one}.away`);
+  const outcome = await runRound(roundWith({ isDue: true }));
+  expect(outcome.code).toBe('destination-gone');
+  expect(await readdir(folder)).toEqual(['one.away']);
+  expect(toldThrough).toBeNull();
+});
+
+test.skipIf(process.platform === 'win32')('a place under two names counts once', async () => {
+  await make(join(one, NAME));
+  await rm(two, { recursive: true });
+  await symlink(one, two);
+  expect((await settleAll(roundWith())).code).toBe('same-destination');
+  expect(toldThrough).toBeNull();
+});
+
+test('of a log that is damaged no parts of archives pile up, and the next is begun in its time', async () => {
+  const begun = begin(NEW_SERIES, NOW_MS, 0);
+  let isArchived = false;
+  const round = roundWith({ onArchived: async (isThere) => void (isArchived = isThere) });
+  await round.memory.keep({ series: begun });
+  const outcome = await runRound({
+    ...round,
+    device: {
+      ...round.device,
+      export: (options) =>
+        exportArchive({
+          ...optionsFor(source, options.destination),
+          ...options,
+          source: {
+            ...source,
+            async *entries(...asked) {
+              for await (const entry of source.entries(...asked)) if (entry.seq !== 3) yield entry;
+            },
+          },
+        }),
+    },
+  });
+  expect(outcome).toMatchObject({ code: 'source-damaged', isPutOff: true });
+  expect([isArchived, round.memory.state.series.current]).toEqual([true, null]);
+  expect((await readdir(one, { recursive: true, withFileTypes: true })).filter((at) => at.isFile())).toEqual(
+    [],
+  );
+});
+
+async function summaryWith(archive: string, text: string): Promise<string> {
+  for (const name of await readdir(archive, { recursive: true })) {
+    if (!/segments.*\.json$/.test(name)) continue;
+    const path = join(archive, name);
+    if ((await readFile(path, 'utf8')).includes(text)) return path;
+  }
+  throw new Error('no such summary');
+}

@@ -1,19 +1,9 @@
-import {
-  readArchiveStats,
-  readSignedManifest,
-  verifyArchive,
-  type ArchiveFiles,
-  type SignedManifest,
-} from '@keytide/archive';
-import { equalBytes } from '@keytide/crypto-core';
+import { verifyArchive, type SignedManifest } from '@keytide/archive';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
-import { withArchive, withDestination } from '../archive-place.ts';
-import { lacksAttachments, lacksKeys } from '../commands/export.ts';
+import { withArchive } from '../archive-place.ts';
 import { lacksOnlyApprovals } from '../archive-report.ts';
-import { CliError } from '../errors.ts';
-import { EXIT } from '../exit-codes.ts';
 import { archiveIn } from './archive-in.ts';
-import { copyArchive } from './copy-archive.ts';
+import { lookAt, places, UNSOUND, type Look } from './places.ts';
 import { rootOf } from './roots.ts';
 import type { Round } from './round.ts';
 import { distrust, settle, startOver, type Pending, type Series } from './series.ts';
@@ -23,35 +13,6 @@ interface Left {
   readonly code: string | null;
   readonly isPutOff: boolean;
 }
-
-/** What became of an archive at the destinations. */
-interface Places {
-  /** At how many it is sound. */
-  readonly sound: number;
-  /** At how many it is whole: sound but for approvals. */
-  readonly whole: number;
-  /** What is wrong with one of them. */
-  readonly code: string | null;
-}
-
-/** A reading of an archive. */
-interface Look {
-  readonly signed: SignedManifest;
-  /** Why the relay is not to be told. */
-  readonly obstacle: string | null;
-}
-
-/** What is verified, and where. */
-interface Judging {
-  readonly name: string;
-  readonly index: number;
-  readonly since: SignedManifest | null;
-  readonly signed: SignedManifest;
-  readonly isTold: boolean;
-}
-
-const UNSOUND = 'unsound';
-const ELSEWHERE = 'Give each destination a place of its own.';
 
 /**
  * Does what is left to do for every archive, the oldest first.
@@ -117,89 +78,6 @@ async function firstLook(round: Round, { name, isTold }: Pending): Promise<Look>
     if (isTold || acknowledge === 'never' || obstacle !== null) return look;
     const report = await verifyArchive({ primitives, files, org: device.org, quick: true });
     return { signed, obstacle: lacksOnlyApprovals(report) ? 'approval-needed' : null };
-  });
-}
-
-/** What it says there that it lacks. */
-async function lookAt({ acknowledge }: Round, files: ArchiveFiles, isTold: boolean): Promise<Look> {
-  const stats = await readArchiveStats(files);
-  const { signed } = stats;
-  if (isTold || acknowledge !== 'readable') return { signed, obstacle: null };
-  if (lacksKeys(stats)) return { signed, obstacle: 'keys-missing' };
-  return { signed, obstacle: lacksAttachments(stats) ? 'attachments-missing' : null };
-}
-
-/**
- * Copies it to the other destinations, and verifies it at each where it then is. Nothing is verified, which reads all of
- * it, while too few have it for the relay to be told. Only the archive that is `signed` counts, by what the verification
- * itself has read of it: a place may show another at each reading.
- */
-async function places(
-  round: Round,
-  { name, previous, isTold }: Pending,
-  signed: SignedManifest,
-): Promise<Places> {
-  const { destinations, needed, signal, codeOf } = round;
-  const [first] = destinations;
-  const since = previous === null ? null : await withArchive(archiveIn(first, previous), readSignedManifest);
-  const found = { sound: 0, whole: 0, code: null as string | null };
-  const there = [0];
-  const roots = new Set([await rootOf(first)]);
-  for (const index of destinations.keys()) {
-    if (index === 0) continue;
-    try {
-      const root = await rootOf(destinations[index] as string);
-      if (roots.has(root))
-        throw new CliError('same-destination', EXIT.usage, 'two destinations are one place', ELSEWHERE);
-      roots.add(root);
-      await copyTo(round, name, index);
-      there.push(index);
-    } catch (error) {
-      signal.throwIfAborted();
-      found.code ??= codeOf(error);
-    }
-  }
-  if (there.length < (isTold ? destinations.length : needed)) return found;
-  for (const index of there) {
-    try {
-      const { isSound, isWhole, obstacle } = await judged(round, { name, index, since, signed, isTold });
-      if (isSound && obstacle === null) found.sound += 1;
-      if (isWhole) found.whole += 1;
-      else if (index === 0) return { ...found, code: UNSOUND };
-      else found.code ??= 'copy-unsound';
-      found.code ??= obstacle;
-    } catch (error) {
-      signal.throwIfAborted();
-      if (index === 0) throw error;
-      found.code ??= codeOf(error);
-    }
-  }
-  return found;
-}
-
-async function copyTo({ destinations, signal }: Round, name: string, index: number): Promise<void> {
-  const [first] = destinations;
-  await withArchive(archiveIn(first, name), (from) =>
-    withDestination(archiveIn(destinations[index] as string, name), (to) => copyArchive(from, to, signal)),
-  );
-}
-
-async function judged(
-  round: Round,
-  { name: archive, index, since, signed, isTold }: Judging,
-): Promise<{ isSound: boolean; isWhole: boolean; obstacle: string | null }> {
-  const { destinations, device, signal, tell } = round;
-  const previous = since === null ? {} : { previous: since };
-  return await withArchive(archiveIn(destinations[index] as string, archive), async (files) => {
-    const report = await verifyArchive({ primitives, files, org: device.org, signal, ...previous });
-    const isIt = report.archive !== null && equalBytes(report.archive.manifest.bytes, signed.bytes);
-    const verdict = isIt ? report.verdict : UNSOUND;
-    const codes = new Set<string>(report.findings.map(({ code }) => code));
-    const findings = [...codes, ...(isIt ? [] : ['other-archive'])];
-    tell({ event: 'verified', archive, destination: index + 1, verdict, findings });
-    const isSound = verdict === 'sound';
-    const isWhole = isSound || (isIt && lacksOnlyApprovals(report));
-    return { isSound, isWhole, obstacle: isSound ? (await lookAt(round, files, isTold)).obstacle : null };
   });
 }
 

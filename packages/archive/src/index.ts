@@ -58,6 +58,7 @@ export {
   type ArchiveStats,
   type CodeCounts,
   type GroupStats,
+  type VerifiedArchive,
 } from './stats.ts';
 export type { VerifyProgress } from './verify/check.ts';
 export type { Proven } from './verify/completeness.ts';

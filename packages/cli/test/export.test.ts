@@ -1,5 +1,5 @@
 import { cp, glob, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { printIdentity, printRecipient } from '@keytide/archive';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { startTestS3 } from '@keytide/testkit';
@@ -237,6 +237,7 @@ test('where the policy asks for two admins, the relay is told once the other has
     ...[EXIT.usage, 'not-confirmed'],
   ]);
   expect(await as('ada', exported)).toMatchObject(waiting);
+  expect(await approvedElsewhere()).toBe('damaged');
   const yes = { ...approving, yes: true } as const;
   expect(await as('bob', (context) => approveExport(context, at('f'), yes))).toMatchObject([
     ...[EXIT.ok, { approval: at('approval'), isCompared: true, approvals: { given: 1, needed: 2 } }],
@@ -254,6 +255,44 @@ test('where the policy asks for two admins, the relay is told once the other has
   ]);
   expect(await readdir(at('f'))).not.toContain('approvals');
 }, 120_000);
+
+/** What Bob hears of a bucket that shows the archive at `f`, and another under its name once it was verified. */
+async function approvedElsewhere(): Promise<unknown> {
+  const s3 = await startTestS3({ now: () => Date.now() });
+  try {
+    const files = await readdir(at('f'), { recursive: true, withFileTypes: true });
+    for (const file of files.filter((one) => one.isFile())) {
+      const path = join(file.parentPath, file.name);
+      const key = `f/${relative(at('f'), path).replaceAll('\\', '/')}`;
+      s3.objects.set(key, { bytes: await readFile(path), headers: { etag: '"1"' } });
+    }
+    let looks = 0;
+    const find = s3.objects.get.bind(s3.objects);
+    s3.objects.get = (key) => {
+      const isAttachments = key === 'f/data/attachments.jsonl';
+      if (isAttachments) looks += 1;
+      const found = find(key);
+      // Listed, hashed, read: that was the last of the verification.
+      if (isAttachments && looks === 3 && found !== undefined)
+        for (const [name, bytes] of other) s3.objects.set(`f/${name}`, { ...found, bytes });
+      return found;
+    };
+    const names = ['signed-manifest', 'manifest-sha256.txt'];
+    const other = await Promise.all(
+      names.map(async (name) => [name, await readFile(join(at('a'), name))] as const),
+    );
+    const { accessKeyId, secretAccessKey } = s3.caller();
+    const env = {
+      ...{ AWS_ENDPOINT_URL: s3.url, AWS_REGION: s3.region },
+      ...{ AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey },
+    };
+    const approving = ['approve-export', `s3://${s3.bucket}/f`, '--out', at('elsewhere'), '--yes'];
+    const { failed, said } = await on('bob', approving, '', env);
+    return failed?.error.code ?? said;
+  } finally {
+    await s3.close();
+  }
+}
 
 test.each([
   [0, 10, 5, ''],

@@ -3,6 +3,8 @@ import { ArchiveError } from '../errors.ts';
 import type { FileDigest } from './destination.ts';
 import { isArchiveName, NAMES, PAYLOAD } from './names.ts';
 
+/** Of `manifest-sha256.txt`: a line has about 150 bytes, so 900,000 files. */
+export const MAX_PAYLOAD_LIST_BYTES: number = 128 * 1024 * 1024;
 /** `bagit.txt` (RFC 8493 §2.1.1). */
 export const BAGIT: Uint8Array = text('BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n');
 

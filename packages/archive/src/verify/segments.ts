@@ -41,7 +41,7 @@ export function partsOf(group: string, stretch: Stretch): Record<SegmentPart, st
 
 /** What a segment says that is in it. @throws ArchiveError `malformed`, `missing-file` */
 export async function readSummary(
-  files: ArchiveFiles,
+  files: Pick<ArchiveFiles, 'read'>,
   group: GroupId,
   stretch: Stretch,
 ): Promise<SegmentSummary> {

@@ -1,5 +1,11 @@
 import { decodeUtf8, equalBytes } from '@keytide/crypto-core';
-import { BAGIT, encodeBagInfo, parseManifestFile, TAG_FILES } from '../container/bag.ts';
+import {
+  BAGIT,
+  encodeBagInfo,
+  MAX_PAYLOAD_LIST_BYTES,
+  parseManifestFile,
+  TAG_FILES,
+} from '../container/bag.ts';
 import { MAX_APPROVAL_BYTES, parseApproval } from '../container/approval.ts';
 import { approvalFile, isApprovalName, isArchiveName, NAMES, PAYLOAD } from '../container/names.ts';
 import { readFile } from '../container/read-file.ts';
@@ -25,8 +31,6 @@ export interface Structure {
 }
 
 const level = 'structure';
-/** A line has about 150 bytes: 900,000 files. */
-const MAX_MANIFEST_BYTES = 128 * 1024 * 1024;
 const MAX_TAG_BYTES = 8 * 1024 * 1024;
 const REQUIRED = [...TAG_FILES, NAMES.tagManifest, NAMES.readme, NAMES.membership, NAMES.attachments];
 
@@ -40,7 +44,7 @@ export async function checkStructure(check: Check): Promise<Structure> {
       : Promise.resolve(null);
 
   const signed = await read(NAMES.signedManifest, MAX_TAG_BYTES, parseSignedManifest);
-  const listed = await read(NAMES.manifest, MAX_MANIFEST_BYTES, (bytes) => {
+  const listed = await read(NAMES.manifest, MAX_PAYLOAD_LIST_BYTES, (bytes) => {
     const hash = signed?.manifest.manifestHash;
     if (hash === undefined || equalBytes(primitives.sha256(bytes), hash))
       return parseManifestFile(bytes, 'payload');

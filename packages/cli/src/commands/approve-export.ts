@@ -1,10 +1,4 @@
-import {
-  addApproval,
-  readArchiveStats,
-  type ApprovalCount,
-  type ArchiveFiles,
-  type ArchiveReport,
-} from '@keytide/archive';
+import { addApproval, type ApprovalCount, type ArchiveReport, type ArchiveStats } from '@keytide/archive';
 import { approveArchive, type ArchiveApproval } from '@keytide/client/export';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { isFolder, withArchive, withDestination } from '../archive-place.ts';
@@ -17,7 +11,7 @@ import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { readFileBytes } from '../file-bytes.ts';
 import { writeNewFile } from '../new-file.ts';
 import { usageError } from '../usage.ts';
-import { checkArchive } from './verify.ts';
+import { checkArchive, readCheckedStats } from './verify.ts';
 
 /** Where an approval goes, or which ones come. */
 export interface ApproveChoice {
@@ -43,7 +37,8 @@ export async function approveExport(
     const given = await withArchive(path, async (files) => {
       const report = await checkArchive(context, files, { org: client.org });
       if (report.verdict !== 'sound' && !lacksOnlyApprovals(report)) return report;
-      return await approvalOf(context, files, (signed) => approveArchive(client, signed), choice);
+      const stats = await readCheckedStats(files, report);
+      return await approvalOf(context, stats, (signed) => approveArchive(client, signed), choice);
     });
     if ('verdict' in given) {
       context.output.result(reportOf(given), reportLines(given));
@@ -68,11 +63,10 @@ export async function approveExport(
 /** Asks, and signs. */
 async function approvalOf(
   context: Context,
-  files: ArchiveFiles,
-  sign: (signed: Awaited<ReturnType<typeof readArchiveStats>>['signed']) => ArchiveApproval,
+  stats: ArchiveStats,
+  sign: (signed: ArchiveStats['signed']) => ArchiveApproval,
   { yes }: ApproveChoice,
 ): Promise<ArchiveApproval> {
-  const stats = await readArchiveStats(files);
   // Whoever may not is told before being asked.
   const given = sign(stats.signed);
   if (!yes) {

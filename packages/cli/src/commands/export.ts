@@ -1,6 +1,5 @@
 import {
   keySetIn,
-  readArchiveStats,
   readSignedManifest,
   type ArchiveFiles,
   type ArchiveFilter,
@@ -31,7 +30,7 @@ import { readLogged, setRefusal } from '../known-set.ts';
 import { organisation, type Keytide } from '../organisation.ts';
 import { createProgress, type Progress } from '../progress.ts';
 import { usageError } from '../usage.ts';
-import { checkArchive, soundManifest } from './verify.ts';
+import { checkArchive, readCheckedStats, soundManifest } from './verify.ts';
 
 /** What is exported, for whom, and whether the relay is told. */
 export interface ExportChoice {
@@ -94,12 +93,12 @@ async function exportInto(
           archiveKeySet: currentSet(context, client, keySet),
           onProgress: progressTo(context),
         });
-      const stats = await readArchiveStats(destination);
       // Before anybody may forget by it: what is on the disk, read again.
       const report = await checkArchive(context, destination, {
         ...{ org, ...(since === null ? {} : { previous: since }) },
       });
       const { verdict } = report;
+      const stats = await readCheckedStats(destination, report);
       const isWaiting = lacksOnlyApprovals(report);
       const told =
         verdict === 'sound'

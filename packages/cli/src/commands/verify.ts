@@ -1,8 +1,9 @@
 import {
-  readSignedManifest,
+  readArchiveStats,
   verifyArchive,
   type ArchiveFiles,
   type ArchiveReport,
+  type ArchiveStats,
   type SignedManifest,
   type VerifyLevel,
   type VerifyOptions,
@@ -85,6 +86,18 @@ async function opening({
 }
 
 /**
+ * What is in an archive that was verified, and in no other that the place may show by now; in one that was refused, what
+ * it says.
+ * @throws as `readArchiveStats`
+ */
+export async function readCheckedStats(files: ArchiveFiles, report: ArchiveReport): Promise<ArchiveStats> {
+  const { archive, verdict } = report;
+  if (archive === null || (verdict !== 'sound' && !lacksOnlyApprovals(report)))
+    return await readArchiveStats(files);
+  return await readArchiveStats(files, { primitives, manifest: archive.manifest });
+}
+
+/**
  * What an archive that is to be gone on from is, by signatures that were verified; admins may be yet to approve it.
  * @throws CliError `previous-unsound`
  */
@@ -95,7 +108,9 @@ export async function soundManifest(
 ): Promise<SignedManifest> {
   return await withArchive(path, async (files) => {
     const report = await checkArchive(context, files, { ...org, quick: true });
-    if (report.verdict === 'sound' || lacksOnlyApprovals(report)) return await readSignedManifest(files);
+    const { archive } = report;
+    if (archive !== null && (report.verdict === 'sound' || lacksOnlyApprovals(report)))
+      return archive.manifest;
     const next = '`keytide verify` of that one says what is wrong with it.';
     throw new CliError('previous-unsound', EXIT.unsound, 'the archive before is not sound', next);
   });

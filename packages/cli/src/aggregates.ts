@@ -13,6 +13,7 @@ export function addAggregates(program: Command, run: Run): void {
     .option('--archive <folder...>', 'of archives, the oldest first, in place of what this device has')
     .option('--key <file>', 'with --archive: the archive key as an identity of age')
     .option('--publish', 'for good: enter it in the membership log, and show it to all members and the relay')
+    .option('--yes', 'with --publish: do not ask')
     .option('--offline', 'by what this device knows already')
     .option('--view <name>', 'the table of this view only')
     .option('--by <field...>', 'with --view: by these dimensions only')

@@ -19,6 +19,8 @@ export interface ArchivedRequests {
   readonly org: OrgId;
   readonly requests: readonly { readonly id: string; readonly body: HelpRequest }[];
   readonly ledger: AggregateLedger;
+  /** When the last of the archives was made, by its exporter's clock. */
+  readonly madeMs: number;
   /** Entries that are in the archives without being readable. */
   readonly unreadable: number;
   /** Requests whose beginning is in none of the archives. */
@@ -70,6 +72,7 @@ async function requestsIn(opened: readonly OpenedArchive[]): Promise<ArchivedReq
   const groups = opened.flatMap(({ signed }) => signed.manifest.groups);
   return {
     org: last.signed.manifest.org,
+    madeMs: last.signed.manifest.createdMs,
     requests: requests.toSorted((a, b) => (a.id < b.id ? -1 : 1)),
     ledger: aggregateLedgerIn(replay(primitives, wires), 'requests'),
     unreadable: groups.reduce((sum, group) => sum + group.unreadable, 0),

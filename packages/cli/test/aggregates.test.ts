@@ -103,14 +103,14 @@ test('numbers are made on the device, shown as a table, and published once', asy
   expect(noted).toContain('Not published');
   expect(noted).toContain('without a time are in no period: 1');
 
-  await make(declaration, { publish: true });
+  await make(declaration, { publish: true, yes: true });
   const published = outcome();
   expect(published).toMatchObject({ published: true, tables: [{ view: 'kinds' }, { view: 'hours' }] });
   expect(said).not.toMatch(/MAIN ST|CASE|AMBLER/);
   // Whoever makes the same has the published numbers; other numbers of this time nobody has any more.
   await make(declaration);
   expect(outcome()).toEqual(published);
-  for (const choice of [{}, { publish: true as const }])
+  for (const choice of [{}, { publish: true, yes: true } as const])
     await expect(make({ ...declaration, k: 12 }, choice)).rejects.toMatchObject({
       code: 'already-published',
     });

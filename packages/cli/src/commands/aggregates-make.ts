@@ -20,6 +20,7 @@ import { chosenTables, namesOf, tableLines, type TableChoice } from '../aggregat
 import { parseDeclaration } from '../aggregate-declaration.ts';
 import { readIdentities } from '../archive-identities.ts';
 import { archivedRequests, type ArchivedRequests } from '../archived-requests.ts';
+import { confirm } from '../confirm.ts';
 import type { Context } from '../context.ts';
 import { untilOnline, withDevice } from '../device.ts';
 import { readFileBytes } from '../file-bytes.ts';
@@ -35,6 +36,7 @@ export interface AggregatesChoice extends TableChoice {
   /** With archives: a file with the archive key. */
   readonly key?: string;
   readonly publish?: true;
+  readonly yes?: true;
   readonly offline?: true;
   readonly csv?: string;
   readonly svg?: string;
@@ -66,8 +68,14 @@ export async function makeAggregates(
     if (!offline) await untilOnline(context, client);
     if (archived !== null && archived.org !== client.org)
       throw usageError('the archive is of another organisation', 'Give the --home of a device of that one.');
+    if (archived !== null && archived.madeMs < plan.period.to)
+      throw usageError(
+        'the last archive was made before the period was over',
+        'Give one that was made since.',
+      );
     const missing = archived ?? { unreadable: client.unreadable.length, incomplete: 0 };
     const records = recordsOf(context, archived?.requests ?? client.collections.requests.list(), missing);
+    if (publish && !choice.yes) await confirm(context, questionOf(plan, missing));
     const release = await releaseOf(
       client,
       { plan, records, collection: client.collections.releases },
@@ -75,6 +83,16 @@ export async function makeAggregates(
     );
     await tell(context, release, choice);
   });
+}
+
+/** Once it is published, nobody ever has other numbers of this time. */
+function questionOf(
+  { period }: AggregatePlan,
+  { unreadable, incomplete }: Pick<ArchivedRequests, 'unreadable' | 'incomplete'>,
+): string {
+  const [from, to] = [period.from, period.to].map((ms) => new Date(ms).toISOString().slice(0, 10));
+  const lacking = unreadable + incomplete === 0 ? '' : ', too low as they are,';
+  return `Publish the numbers from ${from} to before ${to}${lacking} for good?`;
 }
 
 /** A release, and whether it is the one that is published. */

@@ -24,6 +24,11 @@ interface PlacedArchive extends GivenArchive {
   readonly path: string;
 }
 
+/** It has members' names. */
+function writeForOwner(path: string, text: string): Promise<void> {
+  return writeNewFile(path, new TextEncoder().encode(text), 0o600);
+}
+
 /** `keytide ledger`: what is due for export when, and what became of the rest. */
 export async function showLedger(
   context: Context,
@@ -36,9 +41,8 @@ export async function showLedger(
     const archives: PlacedArchive[] = [];
     for (const path of paths) archives.push(await givenArchive(context, path, client.org, quick === true));
     const ledger = await readRetentionLedger(client, { archives, offline: offline === true });
-    if (html !== undefined)
-      await writeNewFile(html, new TextEncoder().encode(ledgerPage(ledger, { title: 'Retention ledger' })));
-    if (csv !== undefined) await writeNewFile(csv, new TextEncoder().encode(ledgerCsv(ledger)));
+    if (html !== undefined) await writeForOwner(html, ledgerPage(ledger, { title: 'Retention ledger' }));
+    if (csv !== undefined) await writeForOwner(csv, ledgerCsv(ledger));
     output.result(ledgerJson(ledger), ledgerLines(ledger, all === true));
     for (const note of adviceFor(ledger, archives)) output.note(note);
     if (!ledger.findings.some(({ weight }) => weight === 'alarm')) return EXIT.ok;

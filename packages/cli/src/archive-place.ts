@@ -7,7 +7,7 @@ import { withFolderLock } from './folder-lock.ts';
 
 /** Reads an archive where it is: a folder, a ZIP file, or `s3://BUCKET/PLACE`. @throws what the system says; ArchiveError `malformed` */
 export async function withArchive<T>(path: string, work: (files: ArchiveFiles) => Promise<T>): Promise<T> {
-  const bucket = bucketAt(path);
+  const bucket = await bucketAt(path);
   if (bucket !== null) return await work(bucket);
   if ((await stat(path)).isDirectory()) return await work(folderDestination(path));
   const zip = await openZip(path);
@@ -29,7 +29,7 @@ export async function withDestination<T>(
   work: (destination: Destination) => Promise<T>,
   objectLock?: ObjectLock,
 ): Promise<T> {
-  const bucket = bucketAt(path, objectLock);
+  const bucket = await bucketAt(path, objectLock);
   if (bucket !== null) return await work(bucket);
   if (objectLock !== undefined)
     throw usageError('only a bucket locks files', 'Give the place as s3://BUCKET/PLACE.');

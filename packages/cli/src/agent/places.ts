@@ -48,9 +48,16 @@ interface Judging {
 export const UNSOUND = 'unsound';
 const ELSEWHERE = 'Give each destination a place of its own.';
 
-/** What it says there that it lacks. */
-export async function lookAt({ acknowledge }: Round, files: ArchiveFiles, isTold: boolean): Promise<Look> {
-  const stats = await readArchiveStats(files);
+/** What it says there that it lacks: of what was verified there, if it was. */
+export async function lookAt(
+  { acknowledge }: Round,
+  files: ArchiveFiles,
+  { isTold, verified }: { readonly isTold: boolean; readonly verified: SignedManifest | null },
+): Promise<Look> {
+  const stats = await readArchiveStats(
+    files,
+    verified === null ? undefined : { primitives, manifest: verified },
+  );
   const { signed } = stats;
   if (isTold || acknowledge !== 'readable') return { signed, obstacle: null };
   if (lacksKeys(stats)) return { signed, obstacle: 'keys-missing' };
@@ -127,6 +134,8 @@ async function judged(
     tell({ event: 'verified', archive, destination: index + 1, verdict, findings });
     const isSound = verdict === 'sound';
     const isWhole = isSound || (isIt && lacksOnlyApprovals(report));
-    return { isSound, isWhole, obstacle: isSound ? (await lookAt(round, files, isTold)).obstacle : null };
+    if (!isSound) return { isSound, isWhole, obstacle: null };
+    const { obstacle } = await lookAt(round, files, { isTold, verified: signed });
+    return { isSound, isWhole, obstacle };
   });
 }

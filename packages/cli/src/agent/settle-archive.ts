@@ -73,7 +73,7 @@ async function firstLook(round: Round, { name, isTold }: Pending): Promise<Look>
   const { destinations, device, acknowledge } = round;
   await rootOf(destinations[0]);
   return await withArchive(archiveIn(destinations[0], name), async (files) => {
-    const look = await lookAt(round, files, isTold);
+    const look = await lookAt(round, files, { isTold, verified: null });
     const { signed, obstacle } = look;
     if (isTold || acknowledge === 'never' || obstacle !== null) return look;
     const report = await verifyArchive({ primitives, files, org: device.org, quick: true });

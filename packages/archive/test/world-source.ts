@@ -42,8 +42,8 @@ export interface WorldSource extends ExportSource {
   readonly log: readonly SourceEntry[];
   /** The log's tree after so many entries. */
   treeAt(size: number): MerkleFrontier;
-  /** A day goes by, in which this is said. */
-  day(said: readonly Said[]): Promise<void>;
+  /** A day goes by, in which this is said; by the founder's statement, or by one that lies about the log before it. */
+  day(said: readonly Said[], liar?: number): Promise<void>;
   /** What an attachment says from now on in place of its content. */
   lose(blob: string): void;
 }
@@ -84,8 +84,8 @@ export function worldSource(
     return { member, device: member.devices[0] };
   }
 
-  async function startEpoch(): Promise<EpochKeys> {
-    const [founder] = world.members;
+  async function startEpoch(liar: number | null): Promise<EpochKeys> {
+    const { device: author } = deviceOf(liar ?? 0);
     const recipients = recipientsOf(world.state, group);
     const archive = archiveOf(primitives, world.state);
     const start = Math.floor(clock.now() / DAY_MS) * DAY_MS;
@@ -98,13 +98,16 @@ export function worldSource(
       },
       checkpoint: { size: world.state.size, root: world.state.root },
       closing: {
-        group: { size: log.length, root: rootOf(primitives, treeAt(log.length)) },
+        group: {
+          size: log.length,
+          root: liar === null ? rootOf(primitives, treeAt(log.length)) : random(32),
+        },
         senders: [...heads]
           .map(([by, head]) => ({ device: deviceOf(by).device.id, ...head }))
           .toSorted((a, b) => (a.device < b.device ? -1 : 1)),
       },
-      author: founder.devices[0].id,
-      signer: founder.devices[0].signer,
+      author: author.id,
+      signer: author.signer,
       recipients: [...recipients, ...(archive === null ? [] : [archive])].map(
         ({ device, sealingPublicKey }) => {
           return { device, encapsulator: primitives.encapsulator(sealingPublicKey) };
@@ -172,8 +175,8 @@ export function worldSource(
     log,
     treeAt,
     org: world.org,
-    async day(said) {
-      const keys = await startEpoch();
+    async day(said, liar) {
+      const keys = await startEpoch(liar ?? null);
       for (const each of said) say(keys, each);
       clock.advance(DAY_MS);
     },

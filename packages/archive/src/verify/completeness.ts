@@ -36,6 +36,10 @@ export interface CheckedGroup {
   hear(word: Word): void;
   /** Compares all that was heard since. */
   compare(level: VerifyLevel): Promise<void>;
+  /** A device has signed something that this log is not. */
+  dispute(level: VerifyLevel, word: Pick<Word, 'device' | 'seq'>): void;
+  /** Says what comes of the words against this log, when there are no more to come. */
+  settle(exporter: DeviceId): void;
 }
 
 /** An epoch whose statement counts, at its seq; 0 for the one before the archive. */
@@ -88,6 +92,8 @@ export async function checkGroup(
   const segments: CheckedSegment[] = [];
   const epochs: CheckedEpoch[] = [];
   const said = new Map<DeviceId, number>();
+  /** The first of each device. */
+  const against = new Map<DeviceId, { readonly seq: number; readonly at: VerifyLevel }>();
   let words: Word[] = [];
   const found = (
     code: Parameters<typeof findings.add>[1],
@@ -101,9 +107,25 @@ export async function checkGroup(
     for (const { device, seq, size, root } of heard) {
       const own = roots.get(size);
       // What lies before the archive, or behind a gap, cannot be compared.
-      if (size >= seq || (own !== undefined && !equalBytes(own, root)))
-        findings.add(at, 'forked', { group, seq, detail: device });
+      if (size >= seq || (own !== undefined && !equalBytes(own, root))) dispute(at, { device, seq });
       else if (own !== undefined) said.set(device, Math.max(said.get(device) ?? 0, size));
+    }
+  }
+
+  function dispute(at: VerifyLevel, { device, seq }: Pick<Word, 'device' | 'seq'>): void {
+    if (!against.has(device)) against.set(device, { seq, at });
+  }
+
+  /** One member may lie. Where more others have signed that the log was this one, and who exports is not among them, it is a note. */
+  function settle(exporter: DeviceId): void {
+    const { devices } = states.at(-1) as DirectoryState;
+    const memberOf = (device: DeviceId): MemberId | undefined => devices.get(device)?.member;
+    const liars = new Set([...against.keys()].map(memberOf));
+    for (const [device, { seq, at }] of against) {
+      const others = [...said].filter(([, size]) => size >= seq).map(([by]) => memberOf(by));
+      const counted = new Set(others.filter((by) => by !== memberOf(exporter) && !liars.has(by)));
+      const code = counted.size > liars.size ? 'word-against' : 'forked';
+      findings.add(at, code, { group, seq, detail: device });
     }
   }
 
@@ -176,7 +198,8 @@ export async function checkGroup(
   if (!sameTotals(archived, segments) || (filter === null && archived.skipped > 0))
     found('count-mismatch', {});
   check.tell(level, throughSeq - before.size, throughSeq - before.size);
-  return { archived, segments, tree, ring, epochs, said, hear: (word) => void words.push(word), compare };
+  const hear = (word: Word): void => void words.push(word);
+  return { archived, segments, tree, ring, epochs, said, hear, compare, dispute, settle };
 }
 
 /** The statements of a segment by seq, `null` where the file cannot be read. */

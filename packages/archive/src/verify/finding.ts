@@ -38,6 +38,7 @@ export type FindingCode =
   | 'membership-cut'
   | 'membership-fork'
   | 'forked'
+  | 'word-against'
   | 'other-archive'
   | 'stretch-missing'
   // references
@@ -89,7 +90,7 @@ export interface Findings {
 const MAX_LISTED = 1000;
 /** What a true archive of a log can have. */
 const NOTES: ReadonlySet<FindingCode> = new Set([
-  ...(['messages-missing', 'epoch-before', 'readable', 'attachment-passed-over'] as const),
+  ...(['messages-missing', 'word-against', 'epoch-before', 'readable', 'attachment-passed-over'] as const),
   'archive-key-left-out',
 ]);
 

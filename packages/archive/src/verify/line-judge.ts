@@ -115,9 +115,10 @@ export function lineJudge(check: Check, options: JudgeOptions): LineJudge {
   }
 
   function close(wire: Uint8Array, seq: number): void {
-    const { missing, other } = chains.close(parseEpochStatement(primitives, wire).closing);
+    const { author, closing } = parseEpochStatement(primitives, wire);
+    const { missing, other } = chains.close(closing);
     for (const gap of missing) tellMissing(gap, seq);
-    for (const device of other) found('forked', seq, device);
+    if (other.length > 0) group.dispute(level, { device: author, seq });
   }
 
   function tellMissing({ device, from, to, isExplained }: MissingCounters, seq: number): void {

@@ -125,6 +125,7 @@ export async function verifyArchive(options: VerifyOptions): Promise<ArchiveRepo
       levels.push('decryption');
     }
   }
+  if (signed !== null) for (const group of groups) group.settle(signed.manifest.device);
   const missing = [...listed.values()].filter((one) => one.missing !== null).length;
   return {
     verdict: findings.faults === 0 ? 'sound' : 'unsound',

@@ -143,6 +143,23 @@ describe('an archive that is opened', () => {
     expect(await codes(short)).toEqual([]);
   });
 
+  it('bears a member who lies about the log, where more others have signed it, and no other', async () => {
+    const many = worldSource('a liar', 5);
+    await many.day([said(0, 1, { text: 'a' }), said(1, 1, { text: 'b' })]);
+    await many.day([said(1, 2, { text: 'c' })], 4);
+    const liar = many.world.members[4]?.devices[0].id;
+    const [early, later] = [memoryDestination(), memoryDestination()];
+    await exportArchive(optionsFor(many, early));
+    expect(await codes(early)).toEqual([`forked ${liar}`]);
+    // Ada exports: it is Bo's and Cy's words that outweigh one.
+    await many.day([said(0, 3, { text: 'd' }), said(1, 3, { text: 'e' }), said(2, 3, { text: 'f' })]);
+    await exportArchive(optionsFor(many, later));
+    expect(await codes(later)).toEqual([`word-against ${liar}`]);
+    expect(await verify(later)).toMatchObject({ verdict: 'sound', findings: [{ weight: 'note', seq: 4 }] });
+    // Without a key nothing is known of what they wrote.
+    expect((await verifyArchive({ primitives, files: later })).verdict).toBe('unsound');
+  });
+
   it('is what its senders signed', async () => {
     const forgery = await appended((keys, by) => seal(keys, by, { signer: deviceOf(2).signer }));
     expect(await codes(forgery)).toEqual(['not-authentic bad-signature']);

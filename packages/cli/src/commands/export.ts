@@ -196,9 +196,12 @@ export function lacksKeys({ groups }: Pick<ArchiveStats, 'groups'>): boolean {
   return groups.some(({ unreadable }) => Object.keys(unreadable).some((code) => KEYLESS.has(code)));
 }
 
-/** Whether an attachment is not in it: what this device was not given, another may be given. */
+/**
+ * Whether an attachment is not in it that another device may be given. What the relay says it does not have, nobody is
+ * given, so that waiting for it would keep everything else for ever.
+ */
 export function lacksAttachments({ attachments }: Pick<ArchiveStats, 'attachments'>): boolean {
-  return Object.keys(attachments.missing).length > 0;
+  return Object.keys(attachments.missing).some((code) => code !== 'attachment-gone');
 }
 
 async function tellRelay(

@@ -55,7 +55,8 @@ export default defineConfig({
           include: ['test/faults/**/*.test.ts'],
           testTimeout: 600_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
+          // Two at a time: each has processes of its own, and waits for them.
+          maxWorkers: 2,
         },
       },
     ],

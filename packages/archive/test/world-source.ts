@@ -18,8 +18,21 @@ import {
   type EpochStatement,
   type MerkleFrontier,
 } from '@keytide/crypto-core';
-import { archiveOf, recipientsOf } from '@keytide/key-directory';
-import { seededWorld, type SeededWorld, type WorldOptions } from '@keytide/testkit';
+import {
+  acceptInvite,
+  archiveOf,
+  createInvite,
+  newMemberId,
+  recipientsOf,
+  replay,
+} from '@keytide/key-directory';
+import {
+  seededDevice,
+  seededWorld,
+  type SeededMember,
+  type SeededWorld,
+  type WorldOptions,
+} from '@keytide/testkit';
 import type { EpochKey, ExportSource, NamedAttachment, SourceEntry } from '../src/index.ts';
 import { leafOf } from '../src/export/segment.ts';
 
@@ -32,6 +45,8 @@ export interface Said {
   /** Attachments that were attached before, by whatever description. */
   readonly naming?: readonly NamedAttachment[];
   readonly invalid?: string;
+  /** Says another log than there is, and to know of the membership log its first entry alone. */
+  readonly isLie?: true;
   /** Shown to the source without a key. */
   readonly unreadable?: string;
 }
@@ -44,6 +59,8 @@ export interface WorldSource extends ExportSource {
   treeAt(size: number): MerkleFrontier;
   /** A day goes by, in which this is said; by the founder's statement, or by one that lies about the log before it. */
   day(said: readonly Said[], liar?: number): Promise<void>;
+  /** One more member, said by the next index; with a key in the next epoch. */
+  admit(): void;
   /** What an attachment says from now on in place of its content. */
   lose(blob: string): void;
 }
@@ -57,13 +74,14 @@ const POLICY = { blockSeconds: 86_400, retentionSeconds: 7 * 86_400, exportSecon
 /** A world's log that has no entry yet. */
 export function worldSource(
   seed: string,
-  members = 3,
+  founding = 3,
   archiveKey?: Uint8Array,
   people: WorldPeople = {},
 ): WorldSource {
   const policy = archiveKey && { ...POLICY, archiveKey };
-  const world = seededWorld({ seed, members, admins: 2, ...people, ...(policy && { policy }) });
+  const world = seededWorld({ seed, members: founding, admins: 2, ...people, ...(policy && { policy }) });
   const { primitives, random, clock } = world;
+  const members: SeededMember[] = [...world.members];
   const group = world.state.everyone;
   const log: SourceEntry[] = [];
   const trees: MerkleFrontier[] = [EMPTY_FRONTIER];
@@ -79,7 +97,7 @@ export function worldSource(
     trees.push(appendLeaf(primitives, treeAt(trees.length - 1), leafOf(primitives, entry)));
   }
   function deviceOf(by: number) {
-    const member = world.members[by];
+    const member = members[by];
     if (member === undefined) throw new RangeError('no such member');
     return { member, device: member.devices[0] };
   }
@@ -140,20 +158,24 @@ export function worldSource(
 
   function say(
     keys: EpochKeys,
-    { by, content, attachments = [], naming: again = [], invalid, unreadable }: Said,
+    { by, content, attachments = [], naming: again = [], invalid, unreadable, isLie }: Said,
   ): void {
     const { member, device } = deviceOf(by);
     const head = heads.get(by) ?? { counter: -1, link: new Uint8Array(32) };
     const counter = head.counter + 1;
     const channel = new Uint8Array(16).fill(7);
     const named = [...attachments.map(attach), ...again];
+    const known = isLie === true ? replay(primitives, world.wires.slice(0, 1)) : world.state;
     const payload = encodeCbor(named.length === 0 ? content : naming(content, named));
     const { envelope, link } = sealMessage(keys, {
       ...{ signer: device.signer, sender: device.id, channel, counter, random, payload },
       previousLink: head.link,
       heads: {
-        directory: { size: world.state.size, root: world.state.root },
-        group: { size: log.length, root: rootOf(primitives, treeAt(log.length)) },
+        directory: { size: known.size, root: known.root },
+        group: {
+          size: log.length,
+          root: isLie === true ? random(32) : rootOf(primitives, treeAt(log.length)),
+        },
       },
     });
     heads.set(by, { counter, link });
@@ -179,6 +201,18 @@ export function worldSource(
       const keys = await startEpoch(liar ?? null);
       for (const each of said) say(keys, each);
       clock.advance(DAY_MS);
+    },
+    admit() {
+      const device = seededDevice(primitives, random, clock.now());
+      const handle = `member-${members.length}`;
+      const id = newMemberId(random);
+      const founder = world.as(world.members[0].devices[0]);
+      const expiresMs = clock.now() + DAY_MS;
+      const { wire, seed: secret } = createInvite({ ...founder, random, role: 'member', expiresMs });
+      const state = world.append(wire);
+      const own = { seed: secret, device: device.own, handle, member: id };
+      world.append(acceptInvite({ primitives, random, state, ...own, nowMs: clock.now() }));
+      members.push({ id, handle, devices: [device] });
     },
     lose: (blob) => void contents.set(blob, null),
     async *membership() {

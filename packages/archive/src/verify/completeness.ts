@@ -8,7 +8,7 @@ import {
   type GroupId,
   type MemberId,
 } from '@keytide/crypto-core';
-import type { DirectoryState } from '@keytide/key-directory';
+import { isActive, type DirectoryState } from '@keytide/key-directory';
 import { readLines } from '../container/json-lines.ts';
 import { groupFile, type Stretch } from '../container/names.ts';
 import { readFile } from '../container/read-file.ts';
@@ -37,7 +37,7 @@ export interface CheckedGroup {
   /** Compares all that was heard since. */
   compare(level: VerifyLevel): Promise<void>;
   /** A device has signed something that this log is not. */
-  dispute(level: VerifyLevel, word: Pick<Word, 'device' | 'seq'>): void;
+  dispute(level: VerifyLevel, word: Pick<Word, 'device' | 'seq' | 'state'>): void;
   /** Says what comes of the words against this log, when there are no more to come. */
   settle(exporter: DeviceId): void;
 }
@@ -60,6 +60,8 @@ export interface CheckedSegment {
 interface Word {
   readonly device: DeviceId;
   readonly seq: number;
+  /** The membership log as the device knew it; `undefined` where the archive does not have that much of it. */
+  readonly state: DirectoryState | undefined;
   readonly size: number;
   readonly root: Uint8Array;
 }
@@ -93,7 +95,7 @@ export async function checkGroup(
   const epochs: CheckedEpoch[] = [];
   const said = new Map<DeviceId, number>();
   /** The first of each device. */
-  const against = new Map<DeviceId, { readonly seq: number; readonly at: VerifyLevel }>();
+  const against = new Map<DeviceId, Pick<Word, 'seq' | 'state'> & { readonly at: VerifyLevel }>();
   let words: Word[] = [];
   const found = (
     code: Parameters<typeof findings.add>[1],
@@ -104,25 +106,31 @@ export async function checkGroup(
     const heard = words;
     words = [];
     const roots = await tree.rootsAt(new Set(heard.map(({ size }) => size)));
-    for (const { device, seq, size, root } of heard) {
+    for (const word of heard) {
+      const { device, seq, size, root } = word;
       const own = roots.get(size);
       // What lies before the archive, or behind a gap, cannot be compared.
-      if (size >= seq || (own !== undefined && !equalBytes(own, root))) dispute(at, { device, seq });
+      if (size >= seq || (own !== undefined && !equalBytes(own, root))) dispute(at, word);
       else if (own !== undefined) said.set(device, Math.max(said.get(device) ?? 0, size));
     }
   }
 
-  function dispute(at: VerifyLevel, { device, seq }: Pick<Word, 'device' | 'seq'>): void {
-    if (!against.has(device)) against.set(device, { seq, at });
+  function dispute(at: VerifyLevel, { device, seq, state }: Pick<Word, 'device' | 'seq' | 'state'>): void {
+    if (!against.has(device)) against.set(device, { seq, state, at });
   }
 
-  /** One member may lie. Where more others have signed that the log was this one, and who exports is not among them, it is a note. */
+  /**
+   * One member may lie. Where more others have signed that the log was this one, it is a note. Who exports is not among
+   * them, nor is a device that whoever is called a liar did not know: an admin can enrol as many as it likes afterwards.
+   */
   function settle(exporter: DeviceId): void {
     const { devices } = states.at(-1) as DirectoryState;
     const memberOf = (device: DeviceId): MemberId | undefined => devices.get(device)?.member;
     const liars = new Set([...against.keys()].map(memberOf));
-    for (const [device, { seq, at }] of against) {
-      const others = [...said].filter(([, size]) => size >= seq).map(([by]) => memberOf(by));
+    for (const [device, { seq, state, at }] of against) {
+      const others = [...said]
+        .filter(([by, size]) => size >= seq && state !== undefined && isActive(state, by))
+        .map(([by]) => memberOf(by));
       const counted = new Set(others.filter((by) => by !== memberOf(exporter) && !liars.has(by)));
       const code = counted.size > liars.size ? 'word-against' : 'forked';
       findings.add(at, code, { group, seq, detail: device });
@@ -140,7 +148,8 @@ export async function checkGroup(
     // Without the rest of it: there are as many as there were days.
     const statement = { org, group, epoch, hash, keyCommitment: keyCommitment.slice() };
     epochs.push({ seq, state: result.state, statement });
-    if (seq > 0) words.push({ ...result.statement.closing.group, device: result.statement.author, seq });
+    const { author: device, closing } = result.statement;
+    if (seq > 0) words.push({ ...closing.group, device, seq, state: result.state });
   }
 
   async function takeSegment(stretch: Stretch): Promise<void> {

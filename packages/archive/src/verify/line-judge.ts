@@ -59,7 +59,7 @@ type Waiting =
       readonly message: UnverifiedMessage | Fault;
       readonly epoch: CheckedEpoch | null;
     }
-  | { readonly closes: Uint8Array; readonly seq: number }
+  | { readonly closes: Uint8Array; readonly epoch: CheckedEpoch }
   | 'left out';
 
 const level = 'decryption';
@@ -84,6 +84,7 @@ export function lineJudge(check: Check, options: JudgeOptions): LineJudge {
   let waiting: Waiting[] = [];
   let current = group.epochs.find(({ seq }) => seq === 0) ?? null;
   let nextEpoch = current === null ? 0 : 1;
+  const stateOf = new Map(group.epochs.map(({ statement, state }) => [statement.epoch, state]));
 
   function found(code: FindingCode, seq: number, detail: string | null = null): void {
     const file = files.find(({ first, last }) => seq >= first && seq <= last)?.file ?? null;
@@ -105,7 +106,7 @@ export function lineJudge(check: Check, options: JudgeOptions): LineJudge {
     const verdicts = verifyRuns(messages).values();
     for (const one of settled) {
       if (one === 'left out') chains.hide('skipped');
-      else if ('closes' in one) close(one.closes, one.seq);
+      else if ('closes' in one) close(one.closes, one.epoch);
       else {
         const verdict = isFault(one.message) ? one.message : (verdicts.next().value as RunVerdict);
         if (one.line.kind === 'unreadable') judgeUnreadable(one.line, verdict, one.epoch);
@@ -114,11 +115,11 @@ export function lineJudge(check: Check, options: JudgeOptions): LineJudge {
     }
   }
 
-  function close(wire: Uint8Array, seq: number): void {
+  function close(wire: Uint8Array, { seq, state }: CheckedEpoch): void {
     const { author, closing } = parseEpochStatement(primitives, wire);
     const { missing, other } = chains.close(closing);
     for (const gap of missing) tellMissing(gap, seq);
-    if (other.length > 0) group.dispute(level, { device: author, seq });
+    if (other.length > 0) group.dispute(level, { device: author, seq, state });
   }
 
   function tellMissing({ device, from, to, isExplained }: MissingCounters, seq: number): void {
@@ -184,7 +185,13 @@ export function lineJudge(check: Check, options: JudgeOptions): LineJudge {
     if (state === undefined && isActive(newest, verdict.sender)) found('membership-cut', seq, String(size));
     else if (state !== undefined && !equalBytes(state.root, root))
       found('membership-fork', seq, String(size));
-    group.hear({ ...verdict.heads.group, device: verdict.sender, seq });
+    group.hear({ ...verdict.heads.group, device: verdict.sender, seq, state: knownTo(line, state) });
+  }
+
+  /** The membership log that a sender knew: as far as it says, and at least as far as its epoch's statement does. */
+  function knownTo({ epoch }: MessageLine, said: DirectoryState | undefined): DirectoryState | undefined {
+    const sealed = epoch === null ? undefined : stateOf.get(epoch);
+    return said !== undefined && sealed !== undefined && sealed.size > said.size ? sealed : said;
   }
 
   /** What the line says that its envelope does not. */
@@ -234,7 +241,7 @@ export function lineJudge(check: Check, options: JudgeOptions): LineJudge {
     pass(seq, wire) {
       enter(wire.length);
       advance(seq);
-      if (current?.seq === seq) waiting.push({ closes: wire, seq });
+      if (current?.seq === seq) waiting.push({ closes: wire, epoch: current });
     },
     leaveOut() {
       enter(NOTHING.length);

@@ -156,8 +156,31 @@ describe('an archive that is opened', () => {
     await exportArchive(optionsFor(many, later));
     expect(await codes(later)).toEqual([`word-against ${liar}`]);
     expect(await verify(later)).toMatchObject({ verdict: 'sound', findings: [{ weight: 'note', seq: 4 }] });
+    // Nor is it more where the liar feigns to have known none of them: it had the epoch's key.
+    const message = worldSource('a message', 5);
+    await message.day([said(0, 1, { text: 'a' }), { ...said(4, 1, { text: 'b' }), isLie: true }]);
+    await message.day([said(1, 2, { text: 'c' }), said(2, 2, { text: 'd' })]);
+    const feigned = memoryDestination();
+    await exportArchive(optionsFor(message, feigned));
+    expect(await codes(feigned)).toEqual([`word-against ${message.world.members[4]?.devices[0].id}`]);
     // Without a key nothing is known of what they wrote.
     expect((await verifyArchive({ primitives, files: later })).verdict).toBe('unsound');
+  });
+
+  it('takes no word against a member from whoever came after it', async () => {
+    const many = worldSource('newcomers', 5);
+    await many.day([said(0, 1, { text: 'a' }), said(1, 1, { text: 'b' })]);
+    await many.day([said(1, 2, { text: 'c' })], 4);
+    const dissenter = many.world.members[4]?.devices[0].id;
+    for (let i = 0; i < 3; i += 1) many.admit();
+    await many.day([5, 6, 7].map((by) => said(by, 3, { text: 'it was this log' })));
+    const sided = memoryDestination();
+    await exportArchive(optionsFor(many, sided));
+    expect(await codes(sided)).toEqual([`forked ${dissenter}`]);
+    await many.day([1, 2].map((by) => said(by, 4, { text: 'it was' })));
+    const settled = memoryDestination();
+    await exportArchive(optionsFor(many, settled));
+    expect(await codes(settled)).toEqual([`word-against ${dissenter}`]);
   });
 
   it('is what its senders signed', async () => {

@@ -7,6 +7,7 @@ import { MAX_APPROVAL_BYTES, parseApproval } from './container/approval.ts';
 import { isApprovalName, NAMES } from './container/names.ts';
 import { readFile } from './container/read-file.ts';
 import {
+  MAX_MANIFEST_BYTES,
   parseSignedManifest,
   type ArchivedGroup,
   type ManifestSignature,
@@ -54,8 +55,6 @@ export interface GroupStats {
   readonly invalid: CodeCounts;
   readonly unreadable: CodeCounts;
 }
-
-const MAX_MANIFEST_BYTES = 8 * 1024 * 1024;
 
 /**
  * Reads what an archive is, and what is in it, without a key: its manifest, and the summaries of its segments. Nothing of

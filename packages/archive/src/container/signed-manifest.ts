@@ -72,7 +72,8 @@ export interface SignedManifest {
 }
 
 const VERSION = 1;
-const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
+/** Of the signed manifest as a file. */
+export const MAX_MANIFEST_BYTES: number = 4 * 1024 * 1024;
 const MAX_SIGNATURES = 64;
 const MAX_RECIPIENTS = 1_000;
 const HASH_BYTES = 32;
@@ -170,7 +171,7 @@ const bytesOf = (sizeBytes: number): z.ZodType<Uint8Array> =>
 const hash = bytesOf(HASH_BYTES);
 const count = z.int().min(0);
 /** The last that a date can be, in milliseconds since 1970. */
-const MAX_DATE_MS = 8_640_000_000_000_000;
+export const MAX_DATE_MS = 8_640_000_000_000_000;
 const fileSchema = z.tuple([
   z.custom<Uint8Array>((value) => value instanceof Uint8Array),
   z

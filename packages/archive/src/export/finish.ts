@@ -4,6 +4,7 @@ import { BAGIT, encodeBagInfo, encodeManifestFile, TAG_FILES } from '../containe
 import type { FileDigest } from '../container/destination.ts';
 import { NAMES, PAYLOAD } from '../container/names.ts';
 import {
+  MAX_MANIFEST_BYTES,
   encodeManifest,
   encodeSignedManifest,
   parseSignedManifest,
@@ -17,8 +18,6 @@ import { ArchiveError } from '../errors.ts';
 import type { ArchiveWriter } from './archive-writer.ts';
 import type { ExportOptions } from './export-options.ts';
 import type { ExportPlan } from './plan.ts';
-
-const MAX_SIGNED_BYTES = 8 * 1024 * 1024;
 
 /** What an archive has come to. */
 interface Finished {
@@ -70,7 +69,7 @@ export async function finishedArchive(
   for await (const { name } of destination.list()) names.add(name);
   if (names.has(NAMES.kept) || !names.has(NAMES.tagManifest) || !names.has(NAMES.signedManifest)) return null;
   try {
-    const signed = parseSignedManifest(await readFile(destination, NAMES.signedManifest, MAX_SIGNED_BYTES));
+    const signed = parseSignedManifest(await readFile(destination, NAMES.signedManifest, MAX_MANIFEST_BYTES));
     const [first] = signed.signatures;
     if (!equalBytes(signed.manifest.id, id) || first?.device !== exporter.device) return null;
     verifyManifestSignature(primitives, exporter.signer.publicKey, signed.bytes, first.signature);

@@ -16,6 +16,7 @@ import { readerOf } from '../byte-reader.ts';
 import type { Destination } from '../container/destination.ts';
 import type { ArchiveFilter } from '../container/filter.ts';
 import { NAMES } from '../container/names.ts';
+import { MAX_DATE_MS } from '../container/signed-manifest.ts';
 import { ArchiveError } from '../errors.ts';
 
 /** What is decided before the first file of an archive is written, so that it can be gone on with after a stop. */
@@ -42,7 +43,6 @@ export type ExportChoice = Pick<ExportPlan, 'org' | 'device' | 'filter' | 'recip
 
 const VERSION = 1;
 /** The last time that a date has (ECMA-262). */
-const MAX_TIME_MS = 8.64e15;
 /** A recipient has 2,432 digits. */
 const MAX_PLAN_BYTES = 8 * 1024 * 1024;
 const hex = (sizeBytes: number): z.ZodType<Uint8Array> =>
@@ -57,7 +57,7 @@ const schema = z.object({
   org: hex(32),
   device: hex(32),
   id: hex(16),
-  createdMs: z.int().min(0).max(MAX_TIME_MS),
+  createdMs: z.int().min(0).max(MAX_DATE_MS),
   filter: z.record(z.string(), z.unknown()).nullable(),
   recipients: z.array(hex(1_216)),
   previous: hex(32).nullable(),

@@ -10,6 +10,7 @@ import { MAX_APPROVAL_BYTES, parseApproval } from '../container/approval.ts';
 import { approvalFile, isApprovalName, isArchiveName, NAMES, PAYLOAD } from '../container/names.ts';
 import { readFile } from '../container/read-file.ts';
 import {
+  MAX_MANIFEST_BYTES,
   parseSignedManifest,
   type ManifestSignature,
   type SignedManifest,
@@ -43,7 +44,7 @@ export async function checkStructure(check: Check): Promise<Structure> {
       ? withFile(check, { level, file }, async () => parse(await readFile(files, file, mostBytes)))
       : Promise.resolve(null);
 
-  const signed = await read(NAMES.signedManifest, MAX_TAG_BYTES, parseSignedManifest);
+  const signed = await read(NAMES.signedManifest, MAX_MANIFEST_BYTES, parseSignedManifest);
   const listed = await read(NAMES.manifest, MAX_PAYLOAD_LIST_BYTES, (bytes) => {
     const hash = signed?.manifest.manifestHash;
     if (hash === undefined || equalBytes(primitives.sha256(bytes), hash))

@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { approveAccess, listAccess, refuseAccess, requestAccess } from './commands/access.ts';
 import type { Run } from './context.ts';
 
 /** What devices cannot read, and who lets them. */
@@ -8,21 +7,25 @@ export function addAccess(program: Command, run: Run): void {
   access
     .command('request')
     .description('ask the admins for what this device may read and cannot')
-    .action(() => run(requestAccess));
+    .action(() => run(async (context) => (await import('./commands/access.ts')).requestAccess(context)));
   access
     .command('list')
     .description('what this device asks for, and for admins what others do')
-    .action(() => run(listAccess));
+    .action(() => run(async (context) => (await import('./commands/access.ts')).listAccess(context)));
   access
     .command('approve')
     .description('give a device the keys that it asks for; asks first')
     .argument('<id>', 'its id, or at least 8 digits of its beginning')
     .option('--yes', 'do not ask')
-    .action((id, options) => run((context) => approveAccess(context, id, options)));
+    .action((id, options) =>
+      run(async (context) => (await import('./commands/access.ts')).approveAccess(context, id, options)),
+    );
   access
     .command('refuse')
     .description('tell a device no')
     .argument('<id>', 'its id, or at least 8 digits of its beginning')
     .argument('<reason...>', 'why, for its person; nobody else can read it')
-    .action((id, words) => run((context) => refuseAccess(context, id, words)));
+    .action((id, words) =>
+      run(async (context) => (await import('./commands/access.ts')).refuseAccess(context, id, words)),
+    );
 }

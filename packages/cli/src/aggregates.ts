@@ -1,6 +1,4 @@
 import { Option, type Command } from 'commander';
-import { listAggregates } from './commands/aggregates-list.ts';
-import { makeAggregates } from './commands/aggregates-make.ts';
 import type { Run } from './context.ts';
 
 /** Anonymous numbers about requests. */
@@ -24,10 +22,18 @@ export function addAggregates(program: Command, run: Run): void {
         .choices(['bars', 'columns', 'line'])
         .default('bars'),
     )
-    .action((path, options) => run((context) => makeAggregates(context, path, options)));
+    .action((path, options) =>
+      run(async (context) =>
+        (await import('./commands/aggregates-make.ts')).makeAggregates(context, path, options),
+      ),
+    );
   aggregates
     .command('list')
     .description('what is published; with --json the numbers as well')
     .option('--offline', 'the entries that this device has, without the numbers')
-    .action((options) => run((context) => listAggregates(context, options)));
+    .action((options) =>
+      run(async (context) =>
+        (await import('./commands/aggregates-list.ts')).listAggregates(context, options),
+      ),
+    );
 }

@@ -1,8 +1,4 @@
 import type { Command } from 'commander';
-import { combineArchiveKey } from './commands/archive-key-combine.ts';
-import { drillArchiveKey } from './commands/archive-key-drill.ts';
-import { makeArchiveKey } from './commands/archive-key-make.ts';
-import { reshareArchiveKey } from './commands/archive-key-reshare.ts';
 import type { Run } from './context.ts';
 import { deciding } from './deciding.ts';
 
@@ -12,17 +8,33 @@ export function addArchiveKey(program: Command, run: Run): void {
   deciding(dealing(key.command('make')))
     .description('make a key, split it among holders, and have everything sealed to it from now on')
     .option('--yes', 'do not ask whether it takes the place of the key that there is')
-    .action((options) => run((context) => makeArchiveKey(context, options)));
+    .action((options) =>
+      run(async (context) =>
+        (await import('./commands/archive-key-make.ts')).makeArchiveKey(context, options),
+      ),
+    );
   withSet(key.command('drill'))
     .description('say which shares are good, and whether they give the key; keeps nothing, needs no relay')
-    .action((options) => run((context) => drillArchiveKey(context, options)));
+    .action((options) =>
+      run(async (context) =>
+        (await import('./commands/archive-key-drill.ts')).drillArchiveKey(context, options),
+      ),
+    );
   withSet(key.command('combine'))
     .description('put the key together from enough shares, to open archives; needs no relay')
     .requiredOption('--out <file>', 'where it goes: an identity file of age; whoever has it reads everything')
-    .action((options) => run((context) => combineArchiveKey(context, options)));
+    .action((options) =>
+      run(async (context) =>
+        (await import('./commands/archive-key-combine.ts')).combineArchiveKey(context, options),
+      ),
+    );
   dealing(sharing(key.command('reshare')))
     .description('split the same key anew: other holders, or another number of them; needs no relay')
-    .action((options) => run((context) => reshareArchiveKey(context, options)));
+    .action((options) =>
+      run(async (context) =>
+        (await import('./commands/archive-key-reshare.ts')).reshareArchiveKey(context, options),
+      ),
+    );
 }
 
 function dealing(command: Command): Command {

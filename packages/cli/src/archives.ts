@@ -1,14 +1,6 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { keepArchiving } from './commands/agent.ts';
-import { approveExport } from './commands/approve-export.ts';
-import { exportArchiveTo } from './commands/export.ts';
-import { showLedger } from './commands/ledger.ts';
-import { openWithKey } from './commands/open.ts';
-import { recoverArchive } from './commands/recover.ts';
-import { showArchiveStats } from './commands/stats.ts';
-import { verifyArchiveAt } from './commands/verify.ts';
 import type { Run } from './context.ts';
-import { FORMATS, type Format } from './derived-formats.ts';
+import { FORMATS, type Format } from './choices.ts';
 
 /** Taking everything out, and what was taken out. */
 export function addArchives(program: Command, run: Run): void {
@@ -40,7 +32,9 @@ export function addArchives(program: Command, run: Run): void {
       'tell the relay that it may forget, also what lacked keys, and attachments that could not be had',
     )
     .option('--no-acknowledge', 'do not tell the relay that it may forget at its time')
-    .action((place, options) => run((context) => exportArchiveTo(context, place, options)));
+    .action((place, options) =>
+      run(async (context) => (await import('./commands/export.ts')).exportArchiveTo(context, place, options)),
+    );
   program
     .command('verify')
     .description('say whether an archive is whole and true; needs no device and no relay, and no key')
@@ -54,16 +48,22 @@ export function addArchives(program: Command, run: Run): void {
     )
     .option('--previous <folder>', 'the archive that it is to go on from')
     .option('--org <id>', 'the organisation that it is to be of, as `keytide status` shows it')
-    .action((place, options) => run((context) => verifyArchiveAt(context, place, options)));
+    .action((place, options) =>
+      run(async (context) => (await import('./commands/verify.ts')).verifyArchiveAt(context, place, options)),
+    );
   opening(program.command('open'))
     .description('write what an archive says in the clear, after verifying it; needs no device and no relay')
     .requiredOption('--key <file>', 'an identity of age, as `keytide archive-key combine` writes it')
-    .action((place, options) => run((context) => openWithKey(context, place, options)));
+    .action((place, options) =>
+      run(async (context) => (await import('./commands/open.ts')).openWithKey(context, place, options)),
+    );
   opening(program.command('recover'))
     .description('as open, by enough shares of the archive key; the key itself is written nowhere')
     .option('--set <file>', 'the set of the shares, archive-key.set, where the archive has no copy')
     .option('--share <file...>', 'sheets, or files with shares; - reads stdin. Left out: typed, hidden')
-    .action((place, options) => run((context) => recoverArchive(context, place, options)));
+    .action((place, options) =>
+      run(async (context) => (await import('./commands/recover.ts')).recoverArchive(context, place, options)),
+    );
   program
     .command('approve-export')
     .description('sign an archive that another has made, where the policy asks for more admins; verifies it')
@@ -72,7 +72,11 @@ export function addArchives(program: Command, run: Run): void {
     .option('--add <file...>', 'put approvals that others wrote with --out into the archive; takes no device')
     .option('--offline', 'compare it with what this device has, without asking the relay')
     .option('--yes', 'do not ask')
-    .action((place, options) => run((context) => approveExport(context, place, options)));
+    .action((place, options) =>
+      run(async (context) =>
+        (await import('./commands/approve-export.ts')).approveExport(context, place, options),
+      ),
+    );
   program
     .command('agent')
     .description('make archives on schedule, unattended: exports, copies, verifies, tells the relay')
@@ -82,7 +86,9 @@ export function addArchives(program: Command, run: Run): void {
       '--full',
       'the next archive has everything, not only what came since the one before, and is due at once; without --once this is noted and nothing else done',
     )
-    .action((options) => run((context) => keepArchiving(context, options)));
+    .action((options) =>
+      run(async (context) => (await import('./commands/agent.ts')).keepArchiving(context, options)),
+    );
   program
     .command('ledger')
     .description('what is due for export when, what was exported, and by whose word the rest is gone')
@@ -92,12 +98,16 @@ export function addArchives(program: Command, run: Run): void {
     .option('--all', 'also what is deleted, and in order')
     .option('--html <file>', 'write it as a page, to print or to keep; a new file')
     .option('--csv <file>', 'write it as a table; a new file')
-    .action((paths, options) => run((context) => showLedger(context, paths, options)));
+    .action((paths, options) =>
+      run(async (context) => (await import('./commands/ledger.ts')).showLedger(context, paths, options)),
+    );
   program
     .command('stats')
     .description('what is in an archive, by its own word; needs no key, no device and no relay')
     .argument('<place>', 'the archive: a folder, a ZIP file, or s3://BUCKET/PLACE')
-    .action((place) => run((context) => showArchiveStats(context, place)));
+    .action((place) =>
+      run(async (context) => (await import('./commands/stats.ts')).showArchiveStats(context, place)),
+    );
 }
 
 /** What of an archive is opened, and in what forms. */

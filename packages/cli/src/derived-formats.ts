@@ -16,11 +16,8 @@ import {
   type OpenedEntries,
 } from '@keytide/archive/formats';
 import { recordMerge } from '@keytide/client/export';
+import type { Format } from './choices.ts';
 import { organisation } from './organisation.ts';
-
-/** In what forms an archive can be had in the clear; docs/spec/derived-formats.md. */
-export const FORMATS = ['html', 'jsonl', 'csv', 'parquet', 'eml'] as const;
-export type Format = (typeof FORMATS)[number];
 
 /** What is derived. */
 export interface Deriving {

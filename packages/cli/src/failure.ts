@@ -1,4 +1,4 @@
-import { ClientError } from '@keytide/client';
+import type { ClientError } from '@keytide/client';
 import { CommanderError } from 'commander';
 import { CliError } from './errors.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
@@ -25,7 +25,7 @@ export function describeFailure(error: unknown): Failure {
   if (isExitPrompt(error)) return interrupted;
   const coded = error as { code?: unknown; message?: unknown };
   if (error instanceof Error && typeof coded.code === 'string') {
-    const relayCode = error instanceof ClientError ? error.relayCode : null;
+    const relayCode = isOfClient(error) ? error.relayCode : null;
     const advice = adviceFor(error.name, coded.code, relayCode);
     if (advice !== null) {
       const next = nextAttempt(error) ?? advice.next;
@@ -51,12 +51,17 @@ const interrupted: Failure = {
 
 /** With an unlock lease the relay counts: who goes on trying must know what it costs. */
 function nextAttempt({ cause }: Error): string | null {
-  if (!(cause instanceof ClientError) || cause.relayCode !== 'wrong-proof') return null;
+  if (!isOfClient(cause) || cause.relayCode !== 'wrong-proof') return null;
   const { relayReason: left } = cause;
   if (left === null || !/^[0-9]{1,2}$/.test(left)) return null;
   if (Number(left) === 0)
     return 'That was the last attempt: join again as a new device; an admin can invite you.';
   return `Try again; wrong attempts that are left before nothing opens this device any more: ${left}.`;
+}
+
+/** By its name: a command that needs no device has not loaded the library. */
+function isOfClient(error: unknown): error is ClientError {
+  return error instanceof Error && error.name === 'ClientError';
 }
 
 function isExitPrompt(error: unknown): boolean {

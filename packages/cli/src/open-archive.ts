@@ -13,7 +13,7 @@ import { withArchive } from './archive-place.ts';
 import { lacksOnlyApprovals, reportLines, reportOf } from './archive-report.ts';
 import { checkArchive, orgOf } from './commands/verify.ts';
 import type { Context } from './context.ts';
-import type { Format } from './derived-formats.ts';
+import type { Format } from './choices.ts';
 import { CliError } from './errors.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { writePlain } from './write-plain.ts';

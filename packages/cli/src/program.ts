@@ -6,20 +6,11 @@ import { addAdministration, addPeople } from './administration.ts';
 import { addAggregates } from './aggregates.ts';
 import { addArchiveKey } from './archive-key.ts';
 import { addArchives } from './archives.ts';
-import { chat } from './commands/chat.ts';
-import { createOrg } from './commands/org-create.ts';
-import { recoverOrg } from './commands/org-recover.ts';
-import { makeRecoveryKey } from './commands/recovery-key.ts';
-import { editRequest } from './commands/requests-edit.ts';
-import { importRequests } from './commands/requests-import.ts';
-import { listRequests } from './commands/requests-list.ts';
-import { send } from './commands/send.ts';
-import { showStatus } from './commands/status.ts';
+import { REQUEST_COLUMNS } from './choices.ts';
 import type { Context, Run, Work } from './context.ts';
 import { EXIT, EXIT_MEANINGS, type ExitCode } from './exit-codes.ts';
 import { createOutput } from './output.ts';
 import { hiddenPrompt } from './prompt.ts';
-import { COLUMNS } from './requests-csv.ts';
 
 /** The options that every command takes. */
 interface GlobalOptions {
@@ -48,7 +39,7 @@ export function createProgram(signal: AbortSignal, finish: (exitCode: ExitCode) 
   program
     .command('status')
     .description('where this device stands; also sends what waits')
-    .action(() => run(showStatus));
+    .action(() => run(async (context) => (await import('./commands/status.ts')).showStatus(context)));
   return program;
 }
 
@@ -84,7 +75,9 @@ function addOrganisation(program: Command, run: Run): void {
     .command('recovery-key')
     .description('make a key that can put a new admin in, should every admin be lost')
     .argument('<file>', 'where its secret half goes; the public half is printed')
-    .action((file) => run((context) => makeRecoveryKey(context, file)));
+    .action((file) =>
+      run(async (context) => (await import('./commands/recovery-key.ts')).makeRecoveryKey(context, file)),
+    );
   org
     .command('recover')
     .description('come in as a new admin, by the recovery key of the policy, when every admin is lost')
@@ -98,13 +91,17 @@ function addOrganisation(program: Command, run: Run): void {
       '--checkpoint <file>',
       'what `keytide directory checkpoint` printed for any member, not to be shown less',
     )
-    .action((options) => run((context) => recoverOrg(context, options)));
+    .action((options) =>
+      run(async (context) => (await import('./commands/org-recover.ts')).recoverOrg(context, options)),
+    );
   org
     .command('create')
     .description('make an organisation, with this device as its first admin')
     .requiredOption('--relay <url>', 'the relay it lives on')
     .requiredOption('--name <handle>', 'the name that others see, and the relay too')
-    .action((options) => run((context) => createOrg(context, options)));
+    .action((options) =>
+      run(async (context) => (await import('./commands/org-create.ts')).createOrg(context, options)),
+    );
 }
 
 function addConversation(program: Command, run: Run): void {
@@ -113,32 +110,42 @@ function addConversation(program: Command, run: Run): void {
     .description('send one message to the chat; waits until the relay has it')
     .argument('<text...>', 'the text, or - to read it from stdin')
     .option('--offline-ok', 'when the relay is out of reach, keep it for later')
-    .action((words, options) => run((context) => send(context, words, options)));
+    .action((words, options) =>
+      run(async (context) => (await import('./commands/send.ts')).send(context, words, options)),
+    );
   program
     .command('chat')
     .description('talk: shows what came before and what comes, sends each line that is typed')
     .option('--history <count>', 'how many earlier messages to show', parseCount, 50)
-    .action((options) => run((context) => chat(context, options)));
+    .action((options) => run(async (context) => (await import('./commands/chat.ts')).chat(context, options)));
 }
 
 function addRequests(program: Command, run: Run): void {
   const requests = program.command('requests').description('requests for help');
   requests
     .command('import')
-    .description(`import a CSV file with the columns ${COLUMNS.join(',')}`)
+    .description(`import a CSV file with the columns ${REQUEST_COLUMNS.join(',')}`)
     .argument('<file.csv>', 'the file; UTF-8, first line names the columns in any order')
-    .action((path) => run((context) => importRequests(context, path)));
+    .action((path) =>
+      run(async (context) => (await import('./commands/requests-import.ts')).importRequests(context, path)),
+    );
   requests
     .command('list')
     .description('all requests as they stand')
     .option('--offline', 'what this device knows already')
-    .action((options) => run((context) => listRequests(context, options)));
+    .action((options) =>
+      run(async (context) => (await import('./commands/requests-list.ts')).listRequests(context, options)),
+    );
   requests
     .command('edit')
     .description('change fields of one request')
     .argument('<id>', 'its id, or at least 4 digits of its beginning')
     .argument('<field=value...>', 'such as status=done, or - to read one a line from stdin')
-    .action((id, assignments) => run((context) => editRequest(context, id, assignments)));
+    .action((id, assignments) =>
+      run(async (context) =>
+        (await import('./commands/requests-edit.ts')).editRequest(context, id, assignments),
+      ),
+    );
 }
 
 function globalOptions(program: Command): Command {

@@ -1,6 +1,5 @@
 import { openSync } from 'node:fs';
 import { ReadStream } from 'node:tty';
-import { confirm, password } from '@inquirer/prompts';
 import { terminalText } from './terminal-text.ts';
 
 /**
@@ -8,14 +7,19 @@ import { terminalText } from './terminal-text.ts';
  * `null` when there is no terminal. The question goes to stderr: stdout is for results.
  */
 export function hiddenPrompt(signal: AbortSignal): Ask<string> | null {
-  return onTerminal((message, input) => password({ message }, { input, output: process.stderr, signal }));
+  return onTerminal(async (message, input) => {
+    const { password } = await import('@inquirer/prompts');
+    return await password({ message }, { input, output: process.stderr, signal });
+  });
 }
 
 /** How to ask a person for a yes, as `hiddenPrompt`; return alone is a no. */
 export function confirmPrompt(signal: AbortSignal): Ask<boolean> | null {
-  return onTerminal((message, input) =>
-    confirm({ message: terminalText(message), default: false }, { input, output: process.stderr, signal }),
-  );
+  return onTerminal(async (message, input) => {
+    const { confirm } = await import('@inquirer/prompts');
+    const question = { message: terminalText(message), default: false };
+    return await confirm(question, { input, output: process.stderr, signal });
+  });
 }
 
 /** Asks one question and waits for the answer. */

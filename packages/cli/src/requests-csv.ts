@@ -1,10 +1,9 @@
+import { REQUEST_COLUMNS as COLUMNS } from './choices.ts';
 import { csvRecords, type CsvRecord } from './csv-records.ts';
 import { CliError } from './errors.ts';
 import { EXIT } from './exit-codes.ts';
 import { requestSchema, type HelpRequest } from './organisation.ts';
 
-/** The columns of a requests file; its first line names each once, in any order. */
-export const COLUMNS = ['lat', 'lng', 'title', 'reportedAt', 'township', 'address'] as const;
 type Column = (typeof COLUMNS)[number];
 
 /** Why a row was left out. Never holds a cell's content. */

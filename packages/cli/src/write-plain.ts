@@ -1,7 +1,8 @@
 import { ArchiveError, type ArchiveFilter, type ArchiveReport, type OpenedArchive } from '@keytide/archive';
 import { aboutText } from './about-plain.ts';
 import type { Context } from './context.ts';
-import { derivedFiles, type Format } from './derived-formats.ts';
+import type { Format } from './choices.ts';
+import { derivedFiles } from './derived-formats.ts';
 import { newPlainFolder } from './plain-folder.ts';
 import { createProgress } from './progress.ts';
 import { isoTime } from './timestamps.ts';

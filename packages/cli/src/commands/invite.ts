@@ -1,3 +1,4 @@
+import type { ROLES } from '../choices.ts';
 import type { Context } from '../context.ts';
 import { nameOf } from '../describe-act.ts';
 import { untilOnline, withDevice } from '../device.ts';
@@ -5,9 +6,6 @@ import { findInvite } from '../find.ts';
 import { shareLink, type ShareOptions } from '../share-link.ts';
 import { formatTable } from '../table.ts';
 import { clockTime } from '../timestamps.ts';
-
-/** Roles that an invite can give. */
-export const ROLES = ['member', 'admin', 'exporter'] as const;
 
 /** `keytide invite`: a link for one person. */
 export async function invite(

@@ -1,4 +1,5 @@
 import type { WipeTarget } from '@keytide/key-directory';
+import type { WIPE_TARGETS } from '../choices.ts';
 import { confirm } from '../confirm.ts';
 import type { Context } from '../context.ts';
 import { decide, type ProposeOption } from '../decide.ts';
@@ -7,9 +8,6 @@ import { untilOnline, withDevice } from '../device.ts';
 import type { Keytide } from '../organisation.ts';
 import { findDevice, findMember } from '../find.ts';
 import { usageError } from '../usage.ts';
-
-/** What can be wiped, as `keytide wipe` takes it. */
-export const WIPE_TARGETS = ['device', 'member', 'everyone-but-admins'] as const;
 
 /** `keytide wipe`: orders devices to destroy what they hold, and ends them. */
 export async function wipe(

@@ -97,10 +97,6 @@ async function exporting(name: string, by: Device, options: Partial<Organisation
   });
   expect(report.findings.filter(({ weight }) => weight === 'fault')).toEqual([]);
   expect(report.verdict).toBe('sound');
-  console.log(
-    name,
-    report.findings.map(({ code, seq, detail }) => `${code} ${seq} ${detail}`),
-  );
   return exported;
 }
 
@@ -251,6 +247,10 @@ test('a file that cannot be had ends the export; it goes on when there is a netw
     }, PATIENCE)
     .toBe(true);
   expect(await broken).toMatchObject({ code: 'offline' });
+  // Of a relay that is gone for good there is the rest.
+  const alone = await exporting('i', ada, { isOffline: true });
+  expect(alone.missing).toEqual([{ blob, code: 'offline' }]);
+  expect(told(await linesIn('i'))).toEqual(shown(ada));
   isThere = true;
   ada.resume();
   await ada.online();

@@ -20,6 +20,7 @@ export type ArchiveErrorCode =
   | 'not-empty' // something else is where the archive is to be
   | 'other-export' // an export with other options was begun in this place
   | 'other-log' // the log is not the one that the archive before has
+  | 'other-filter' // the archive before leaves out what this one would have
   | 'no-recipient' // nobody to seal to: set the policy's archive key, or name a recipient
   | 'not-permitted' // the device is neither an admin's nor an exporter's
   | 'bad-approval' // of another archive, by nobody who may, or by an admin who has signed already

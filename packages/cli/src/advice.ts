@@ -136,6 +136,9 @@ const ADVICE: Readonly<Record<string, Readonly<Record<string, Advice>>>> = {
       'Leave out epsilonMilli, or wait for the next stretch: `keytide policy show`, privacy-budget.',
     ),
     'bad-query': usage('Name a view of the declaration, and fields of that view.'),
+    'other-filter': usage(
+      'Give with --since an archive that leaves nothing out (`keytide stats`), or the filter with which it was made.',
+    ),
     'no-recipient': usage('Have the policy name an archive key, or name who is to open it with --recipient.'),
     'bad-key': usage('Give the whole key, from age1pq1 on, or a file with one a line.'),
     'not-empty': usage('Give a new folder; `keytide stats` says what is in this one, if it is an archive.'),

@@ -26,6 +26,9 @@ test('everything is exported, then what came since, and an archive says what is 
     code: EXIT.usage,
     failed: { error: { code: 'no-recipient' } },
   });
+  // Nobody has written anything yet.
+  const empty = await on('ada', ['export', at('empty'), '--recipient', recipient]);
+  expect(empty).toMatchObject({ code: EXIT.ok, said: { verdict: 'sound', relay: 'empty' } });
   const { link } = (await on('ada', ['invite'])).said;
   await on('bob', ['join', '-', '--name', 'bob'], link);
   await on('bob', ['send', 'the bridge is closed']);
@@ -126,6 +129,9 @@ test('what is chosen is exported, and the relay is told of nothing', async () =>
     ['--to', 'tomorrow'],
     ['--from', '2026-03-01T12:00'],
     ['--recipient', 'age1pq1'],
+    ['--from', '2026-03-02', '--to', '2026-03-01'],
+    // What it leaves out would be in neither.
+    ['--since', at('d')],
   ])
     expect((await on('ada', ['export', at('e'), '--recipient', recipient, ...wrong])).code).toBe(EXIT.usage);
   // The archive of before, the one that was damaged, and the one with a filter.
@@ -159,6 +165,17 @@ test('what is chosen is exported, and the relay is told of nothing', async () =>
     failed: { error: { code: 'file-exists' } },
   });
   expect((await on('bob', ['ledger'])).code).toBe(EXIT.refused);
+  await on('zed', ['org', 'create', '--relay', relay.url, '--name', 'zed']);
+  for (const given of [
+    ['export', at('z'), '--recipient', recipient, '--since', at('a')],
+    ['ledger', at('a')],
+  ]) {
+    const { code, failed } = await on('zed', given);
+    expect([code, failed.error.message]).toEqual([
+      EXIT.usage,
+      expect.stringContaining('of another organisation'),
+    ]);
+  }
   expect((await readFile(join(at('d'), 'data/README-DECRYPT.txt'), 'utf8')).length).toBeGreaterThan(100);
 }, 120_000);
 

@@ -8,6 +8,7 @@ import { rootInJournal } from './journal-root.ts';
 /** What became of it: said, or why the relay may not forget by this archive. */
 export type Acknowledgement =
   | 'acknowledged'
+  | 'empty' // nobody has written anything: there is nothing to forget
   | 'filtered' // it has not everything
   | 'begins-later' // nobody has said that what comes before it was exported
   | 'other-log'; // it is not of the log that this device has, or goes further
@@ -28,6 +29,7 @@ export async function acknowledgeArchive<D extends Declarations>(
   const archived = manifest.groups.find(({ group }) => group === everyone);
   if (manifest.org !== core.identity.org || archived === undefined) return 'other-log';
   const { before, throughSeq, root } = archived;
+  if (throughSeq === 0) return 'empty';
   const own = core.replica.rootAt(throughSeq) ?? (await rootInJournal(core, throughSeq));
   if (own === null || !equalBytes(own, root)) return 'other-log';
   if (manifest.filter !== null) return 'filtered';

@@ -26,18 +26,20 @@ export interface OrganisationExport extends Omit<
 > {
   /** The signed set of the archive key's shares, as `dealArchiveKey` gave it: with it, who opens the archive needs no other file. */
   readonly archiveKeySet?: Uint8Array | null;
+  /** Asks the relay for nothing, for one that is gone or not to be waited for: attachments are missing, with `offline`. */
+  readonly isOffline?: boolean;
 }
 
 /**
  * Writes an archive of everything that this device has (docs/spec/archive.md), signed by it. Wait for `client.online()`
  * before, for everything that the relay has; without a connection it is what was there when it was lost. Called again
  * after a stop, with the same options and place, it goes on where it was.
- * @throws ArchiveError as `exportArchive`; CryptoError as `client.readArchiveKeySet`; ClientError `offline` when an attachment has to be had first, `closed`,
+ * @throws ArchiveError as `exportArchive`; CryptoError as `client.readArchiveKeySet`; ClientError `offline` when an attachment has to be had first, unless `isOffline`; `closed`,
  *   `source-changed` when the relay lost entries meanwhile; all can be tried again
  */
 export async function exportOrganisation<D extends Declarations>(
   client: Client<D>,
-  { archiveKeySet = null, ...options }: OrganisationExport,
+  { archiveKeySet = null, isOffline = false, ...options }: OrganisationExport,
 ): Promise<ExportedArchive> {
   const core = coreOf(client);
   // Nobody is to find out decades later that it is of something else.
@@ -46,17 +48,20 @@ export async function exportOrganisation<D extends Declarations>(
   const { primitives, random, clock } = core.log.ports;
   return await exportArchive({
     ...options,
-    ...{ primitives, random, now: () => clock.now(), source: sourceOf(core, archiveKeySet) },
+    ...{ primitives, random, now: () => clock.now(), source: sourceOf(core, { archiveKeySet, isOffline }) },
     exporter: { device: self.device, signer: self.signer },
   });
 }
 
 /** What this device has, as the source of an archive. It can be read while the client runs, and changes nothing in it. */
 export function exportSource<D extends Declarations>(client: Client<D>): ExportSource {
-  return sourceOf(coreOf(client));
+  return sourceOf(coreOf(client), { archiveKeySet: null, isOffline: false });
 }
 
-function sourceOf(core: ClientCore, archiveKeySet: Uint8Array | null = null): ExportSource {
+function sourceOf(
+  core: ClientCore,
+  { archiveKeySet, isOffline }: Required<Pick<OrganisationExport, 'archiveKeySet' | 'isOffline'>>,
+): ExportSource {
   const { parts, epochs, replica, attachments } = core;
   const { directory, journal } = parts;
   const { org } = core.identity;
@@ -89,15 +94,21 @@ function sourceOf(core: ClientCore, archiveKeySet: Uint8Array | null = null): Ex
     },
     async *archiveBoxes(_group, wanted): AsyncGenerator<ArchiveBox> {
       // Without a connection there are none here: what they open, the epoch keys open as well.
-      if (core.sync.online === null) return;
+      if (isOffline || core.sync.online === null) return;
       const context = { ports: core.log.ports, api: parts.api, directory, epochs };
       for (const { epoch } of epochs.statements) {
         const box = wanted.has(epoch) ? await readArchiveBox(context, epoch) : null;
         if (box !== null) yield { epoch, box };
       }
     },
-    attachment: (named) => attachments.download(refOf(named)),
-    missingCodeOf,
+    async *attachment(named) {
+      if (isOffline) throw new ClientError('offline', 'attachments are at the relay, and it is not asked');
+      yield* attachments.download(refOf(named));
+    },
+    missingCodeOf: (error) =>
+      isOffline && error instanceof ClientError && error.code === 'offline'
+        ? error.code
+        : missingCodeOf(error),
   };
 }
 

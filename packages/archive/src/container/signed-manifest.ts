@@ -212,6 +212,13 @@ function groupFrom(fields: z.infer<typeof groupSchema>): ArchivedGroup {
   };
 }
 
+/** A filter as a manifest has it, with its members in their order. @throws ArchiveError `malformed` */
+export function checkedFilter(filter: ArchiveFilter): ArchiveFilter {
+  const result = filterSchema.safeParse(filter);
+  if (!result.success) throw new ArchiveError('malformed', 'a filter that is none');
+  return result.data;
+}
+
 function filterFrom(text: string): ArchiveFilter {
   let value: unknown;
   try {
@@ -219,7 +226,7 @@ function filterFrom(text: string): ArchiveFilter {
   } catch {
     throw malformed();
   }
-  const filter = checked(filterSchema, value);
+  const filter = checkedFilter(value as ArchiveFilter);
   if (JSON.stringify(filter) !== text) throw malformed();
   return filter;
 }

@@ -2,9 +2,10 @@ import { toBase64Url, type DeviceId } from '@keytide/crypto-core';
 import { replay, type DirectoryState } from '@keytide/key-directory';
 import { checkpointIn } from '../container/checkpoint.ts';
 import { encodeLines } from '../container/json-lines.ts';
+import type { ArchiveFilter } from '../container/filter.ts';
 import { NAMES } from '../container/names.ts';
 import { README_DECRYPT } from '../container/readme.ts';
-import type { ArchivedGroup, SignedManifest } from '../container/signed-manifest.ts';
+import { checkedFilter, type ArchivedGroup, type SignedManifest } from '../container/signed-manifest.ts';
 import { ArchiveError } from '../errors.ts';
 import { archiveWriter, type ArchiveWriter } from './archive-writer.ts';
 import { addDescriptions, type Descriptions } from './descriptions.ts';
@@ -29,7 +30,7 @@ export interface ExportedArchive {
 /**
  * Writes an archive (docs/spec/archive.md). Stopped at any point, by a crash as well, the same call goes on where
  * it was. What cannot be read or does not count is in it, counted and with its reason, and stops nothing.
- * @throws ArchiveError `no-recipient`, `not-permitted`, `not-empty`, `other-export`, `other-log`, `source-damaged`,
+ * @throws ArchiveError `malformed` for a filter that is none, `no-recipient`, `not-permitted`, `not-empty`, `other-export`, `other-filter`, `other-log`, `source-damaged`,
  *   `destination-full`; whatever source and destination throw. All can be tried again.
  */
 export async function exportArchive(options: ExportOptions): Promise<ExportedArchive> {
@@ -106,7 +107,9 @@ async function decide(
   state: DirectoryState;
 }> {
   const { primitives, random, now, source, destination, exporter } = options;
-  const { recipients = [], filter = null, since = null } = options;
+  const { recipients = [], since = null } = options;
+  const filter = options.filter ? checkedFilter(options.filter) : null;
+  requireSameFilter(since, filter);
   const begun = await readPlan(destination);
   const all: Uint8Array[] = [];
   for await (const wire of source.membership()) all.push(wire);
@@ -135,6 +138,13 @@ async function decide(
   const bytes = encodePlan(plan);
   await destination.write(NAMES.plan, [bytes]);
   return { plan, bytes, wires: all, state: newest };
+}
+
+/** What the archive before leaves out would be in neither of the two. @throws ArchiveError `other-filter` */
+function requireSameFilter(since: SignedManifest | null, filter: ArchiveFilter | null): void {
+  const before = since?.manifest.filter ?? null;
+  if (before !== null && JSON.stringify(before) !== JSON.stringify(filter))
+    throw new ArchiveError('other-filter', 'the archive before leaves out what this one would not');
 }
 
 /** @throws ArchiveError `not-permitted` */

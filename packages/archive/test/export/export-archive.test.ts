@@ -88,6 +88,26 @@ describe('an export', () => {
     expect(signed.manifest.groups[0]).toMatchObject({ messages: 1, unreadable: 1, skipped: 3 });
     const [leaves] = [...destination.files].filter(([name]) => name.endsWith('.leaves'));
     expect(leaves?.[1].length).toBe(8 * 32);
+    // What goes on from it has the same filter, or what it left out would be in neither.
+    const goesOn = (filter: typeof options.filter | null) =>
+      exportArchive({ ...optionsFor(source, memoryDestination()), since: signed, filter });
+    await expect(goesOn(null)).rejects.toMatchObject({ code: 'other-filter' });
+    await expect(goesOn({ members: [source.world.members[0].id] })).rejects.toMatchObject({
+      code: 'other-filter',
+    });
+    expect((await goesOn(options.filter)).signed.manifest.filter).toEqual(options.filter);
+  });
+
+  it('takes a filter in whatever order it is given', async () => {
+    const source = await someDays();
+    const files = memoryDestination();
+    const filter = { toMs: Date.UTC(2040, 0, 1), collections: ['chat'] };
+    await exportArchive({ ...optionsFor(source, files), filter });
+    expect((await verifyArchive({ primitives, files })).verdict).toBe('sound');
+    const none = memoryDestination();
+    const options = { ...optionsFor(source, none), filter: { members: ['bo'] } };
+    await expect(exportArchive(options)).rejects.toMatchObject({ code: 'malformed' });
+    expect([...none.files]).toEqual([]);
   });
 
   it('goes on from an archive, and notices another log', async () => {

@@ -91,6 +91,7 @@ async function exportInto(
         await exportOrganisation(client, {
           ...{ destination, recipients, since, signal, filter },
           archiveKeySet: currentSet(context, client, keySet),
+          isOffline: choice.offline === true,
           onProgress: progressTo(context),
         });
       // Before anybody may forget by it: what is on the disk, read again.
@@ -138,7 +139,7 @@ function currentSet({ output }: Context, client: Keytide, given: GivenSet | null
   if (given !== null && isCurrent(client, given)) return given.wire;
   if (client.policy.archiveKey !== undefined)
     output.note(
-      'It has no copy of the set of shares: keep archive-key.set with it, or export with --set FILE.',
+      'It has no copy of the set of shares: keep archive-key.set beside it, or stop and give --set FILE.',
     );
   return null;
 }
@@ -223,6 +224,7 @@ const KEYLESS: ReadonlySet<string> = new Set([
 
 const TOLD: Readonly<Record<Told, string>> = {
   acknowledged: 'told: it may forget all this at its time',
+  empty: 'not told: there is nothing yet that it could forget',
   filtered: 'not told: this is not everything',
   'begins-later': 'not told: nobody has exported, from this device, what comes before it',
   'other-log': 'not told: this is not the log that this device has',
@@ -254,6 +256,11 @@ function filterOf(client: Keytide, { member, collection, from, to }: ExportChoic
     throw usageError(
       `no collection is called ${unknown}`,
       `Give one of ${Object.keys(organisation).join(', ')}.`,
+    );
+  if (from !== undefined && to !== undefined && from >= to)
+    throw usageError(
+      'nothing is written from --from on and before --to',
+      'Give the earlier date with --from.',
     );
   const filter = {
     // Who has left is not in the list of members, and has an id all the same.

@@ -8,7 +8,7 @@ import { untilOnline, withDevice } from '../device.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { ledgerJson, ledgerLines } from '../ledger-view.ts';
 import { writeNewFile } from '../new-file.ts';
-import { checkArchive } from './verify.ts';
+import { checkArchive, refuseOtherOrg } from './verify.ts';
 
 /** How closely archives are looked at, and where the ledger goes. */
 export interface LedgerOptions {
@@ -58,7 +58,9 @@ async function givenArchive(
   quick: boolean,
 ): Promise<PlacedArchive> {
   return await withArchive(path, async (files) => {
-    const { verdict } = await checkArchive(context, files, { org, quick });
+    const report = await checkArchive(context, files, { org, quick });
+    refuseOtherOrg(report, path);
+    const { verdict } = report;
     return { path, signed: await readSignedManifest(files), verdict, isWhole: !quick };
   });
 }

@@ -99,7 +99,7 @@ export async function readCheckedStats(files: ArchiveFiles, report: ArchiveRepor
 
 /**
  * What an archive that is to be gone on from is, by signatures that were verified; admins may be yet to approve it.
- * @throws CliError `previous-unsound`
+ * @throws CliError `usage` for one of another organisation, `previous-unsound`
  */
 export async function soundManifest(
   context: Context,
@@ -111,9 +111,19 @@ export async function soundManifest(
     const { archive } = report;
     if (archive !== null && (report.verdict === 'sound' || lacksOnlyApprovals(report)))
       return archive.manifest;
+    refuseOtherOrg(report, path);
     const next = '`keytide verify` of that one says what is wrong with it.';
     throw new CliError('previous-unsound', EXIT.unsound, 'the archive before is not sound', next);
   });
+}
+
+/** An archive is no worse for being of others: it is the wrong one. @throws CliError `usage` */
+export function refuseOtherOrg({ findings }: ArchiveReport, path: string): void {
+  if (findings.some(({ code, file }) => code === 'other-org' && file === 'signed-manifest'))
+    throw usageError(
+      `${path} is an archive of another organisation`,
+      'Give one of this device’s organisation.',
+    );
 }
 
 /** @throws CliError `usage` */

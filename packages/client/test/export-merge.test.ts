@@ -41,7 +41,7 @@ function deviceAndArchive(sent: readonly Sent[], endMs: number | null, isJudged:
     const origin = { ...one.origin, device: one.origin.device.repeat(32) };
     const operation = parseOperation(encodeOperation(one.operation), endMs ?? Infinity) as Operation;
     const code = collection.accept(operation, origin);
-    entries.push(entryOf(one, isJudged ? code : null, endMs));
+    entries.push(entryOf(one, isJudged ? code : 'unknown-collection', endMs));
   }
   return { collection, archive: (): OpenedEntries => () => readJsonLines(jsonLines(() => entries)) };
 }

@@ -57,3 +57,11 @@ export function entriesThat(entries: OpenedEntries, filter: ArchiveFilter): Open
 
 /** An entry of the log that is a message, in any state. */
 export type MessageEntry = Extract<SourceEntry, { kind: 'message' }>;
+
+/** What nobody has judged: the exporting program has other collections. */
+const UNDECIDED = 'unknown-collection';
+
+/** Whether a message counts, as far as its exporter could tell. */
+export function countsIn({ invalid }: Pick<MessageEntry, 'invalid'>): boolean {
+  return invalid === null || invalid === UNDECIDED;
+}

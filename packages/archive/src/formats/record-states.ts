@@ -1,6 +1,6 @@
 import type { DeviceId, GroupId, MemberId } from '@keytide/crypto-core';
 import { operationIn, type Operation } from './operation.ts';
-import type { MessageEntry, OpenedEntries, OpenedEntry } from './opened-entry.ts';
+import { countsIn, type MessageEntry, type OpenedEntries, type OpenedEntry } from './opened-entry.ts';
 import type { MergeRecords, MergingRecord } from './record-merge.ts';
 
 /** Which records, and how what was written to them is merged. */
@@ -108,7 +108,7 @@ function follow(
   { seq, member, sender: device, role, invalid }: MessageEntry,
   operation: Operation,
 ): boolean {
-  if (invalid !== null || !tracked.record.take({ ...operation, device, member, role, endMs })) {
+  if (!countsIn({ invalid }) || !tracked.record.take({ ...operation, device, member, role, endMs })) {
     tracked.rejected += 1;
     return false;
   }

@@ -57,7 +57,11 @@ describe('pages', () => {
       '000001.html#s2',
       '000001.html#s3',
     ]);
-    expect(articles[4]).toContain('its author may not do this (role)');
+    expect(articles[4]).toContain('This counts for nothing: its author may not do this (role)');
+    const unjudged = logOf({ content: change(1, 1, {}), invalid: 'unknown-collection' });
+    const shown = (await pagesOf(unjudged)).get('pages/000001.html') ?? '';
+    expect(shown).toContain('(unknown-collection)');
+    expect(shown).not.toContain('counts for nothing');
   });
 
   test('say of a record of many changes which are around each', async () => {

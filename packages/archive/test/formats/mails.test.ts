@@ -54,9 +54,13 @@ describe('messages as mails', () => {
         },
         { content: change(1, 1, {}) },
         { content: chat(1, { text: 4 }), invalid: 'schema' },
+        { content: chat(MS, { text: 'of another app' }), invalid: 'unknown-collection' },
       ),
     );
-    expect(more).toEqual([]);
+    // Nobody has judged it.
+    expect(more.map(({ mail }) => flat(mail.text ?? ''))).toEqual([
+      expect.stringContaining('of another app'),
+    ]);
     expect(first?.name).toBe(`${'91'.repeat(32)}/000000000001.eml`);
     const { mail } = first as NonNullable<typeof first>;
     expect([mail.from?.name, mail.from?.address, mail.subject]).toEqual([

@@ -1,4 +1,10 @@
-import { csvStates, htmlPages, recordStates, type OpenedEntry } from '@keytide/archive/formats';
+import {
+  collectionsIn,
+  csvStates,
+  htmlPages,
+  recordStates,
+  type OpenedEntry,
+} from '@keytide/archive/formats';
 import { parse } from 'csv-parse/sync';
 import { describe, expect, test } from 'vitest';
 import { bytesOf, change, chat, lastStays as merge, logOf, message, unreadable } from './entries.ts';
@@ -35,6 +41,14 @@ async function pagesOf(entries: readonly OpenedEntry[]): Promise<Map<string, str
     pages.set(name, (await bytesOf(content)).toString());
   return pages;
 }
+
+test('what nobody has judged is in the tables', async () => {
+  const foreign = logOf({ content: change(1, 1, { status: 'open' }), invalid: 'unknown-collection' });
+  expect(await collectionsIn(() => foreign)).toEqual(new Map([['requests', 'record']]));
+  expect(await rowsOf(foreign)).toMatchObject([{ state: 'shown', 'body.status': 'open', rejected: '0' }]);
+  const against = logOf({ content: change(1, 1, { status: 'open' }), invalid: 'schema' });
+  expect(await collectionsIn(() => against)).toEqual(new Map());
+});
 
 describe('records as they stand, as CSV', () => {
   test('have a row each: who wrote when, and what the fields say now', async () => {

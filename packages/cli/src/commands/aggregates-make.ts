@@ -73,7 +73,8 @@ export async function makeAggregates(
         'the last archive was made before the period was over',
         'Give one that was made since.',
       );
-    const missing = archived ?? { unreadable: client.unreadable.length, incomplete: 0 };
+    const unreadable = client.unreadable.filter(({ code }) => code !== 'invalid').length;
+    const missing = archived ?? { unreadable, incomplete: 0 };
     const records = recordsOf(context, archived?.requests ?? client.collections.requests.list(), missing);
     if (publish && !choice.yes) await confirm(context, questionOf(plan, missing));
     const release = await releaseOf(

@@ -1,6 +1,6 @@
 import { decodeCbor, toBase64Url, type CborValue } from '@keytide/crypto-core';
 import { operationIn, type Operation } from '../operation.ts';
-import type { MessageEntry, OpenedEntry } from '../opened-entry.ts';
+import { countsIn, type MessageEntry, type OpenedEntry } from '../opened-entry.ts';
 import { markup, join, nameText, NONE, type Markup } from './markup.ts';
 import { pageFile, recordFile, type RecordChange, type RecordHistory } from './outline.ts';
 import { bodyMarkup, valueMarkup, type Linked } from './value.ts';
@@ -25,7 +25,7 @@ export function itemMarkup(
     entry.invalid === null
       ? NONE
       : markup`<p class="notice">
-          This counts for nothing: ${invalidWords(entry.invalid)} (${entry.invalid}).
+          ${countsIn(entry) ? '' : 'This counts for nothing: '}${invalidWords(entry.invalid)} (${entry.invalid}).
         </p>`;
   if (operation === null)
     return article(entry.seq, markup`${who} wrote`, markup`${invalid}${payloadMarkup(entry, linked)}`);

@@ -1,5 +1,5 @@
 import { operationIn, type Operation } from '../operation.ts';
-import type { OpenedEntries, OpenedEntry } from '../opened-entry.ts';
+import { countsIn, type OpenedEntries, type OpenedEntry } from '../opened-entry.ts';
 import type { MergeRecords } from '../record-merge.ts';
 import { newStates, type RecordState } from '../record-states.ts';
 
@@ -106,7 +106,7 @@ export async function outlineOf(entries: OpenedEntries, merge: MergeRecords | nu
     if (operation.act === 'append') continue;
     const key = keyOf(group, operation);
     const history = records.get(key) ?? { changes: [], edits: 0, isRemoved: false, place: null };
-    const counts = states === null ? entry.invalid === null : states.take(opened);
+    const counts = states === null ? countsIn(entry) : states.take(opened);
     const who = name ?? entry.member;
     // One text for each writer, however often it was read.
     if (!names.has(who)) names.set(who, who);

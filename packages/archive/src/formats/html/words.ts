@@ -20,7 +20,8 @@ const UNREADABLE: Readonly<Record<string, string>> = {
 const INVALID: Readonly<Record<string, string>> = {
   malformed: 'it is no operation, or was sent in another place than its own',
   'unknown-act': 'the exporting program did not know what it does',
-  'unknown-collection': 'the exporting program did not know what it is about',
+  'unknown-collection':
+    'Whether this follows the rules of its application nobody has looked at: the exporting program did not know it',
   schema: 'its value has not the form that the application asks for',
   role: 'its author may not do this',
   field: 'its author may not change one of its fields',
@@ -30,7 +31,7 @@ const INVALID: Readonly<Record<string, string>> = {
 export const unreadableWords = (code: string): string =>
   UNREADABLE[code] ?? 'for a reason that has no words here';
 
-/** Why a message counts for nothing. */
+/** Why a message counts for nothing, or what is to be said of it. */
 export const invalidWords = (code: string): string => INVALID[code] ?? 'for a reason that has no words here';
 
 const DAYS = 'Sunday Monday Tuesday Wednesday Thursday Friday Saturday'.split(' ');

@@ -3,7 +3,7 @@ import { toJson } from '../../container/content.ts';
 import type { NamedAttachment } from '../../export/source.ts';
 import type { DerivedFile, OpenedAttachments } from '../derived-file.ts';
 import { operationIn, type Operation } from '../operation.ts';
-import type { MessageEntry, OpenedEntries, OpenedEntry } from '../opened-entry.ts';
+import { countsIn, type MessageEntry, type OpenedEntries, type OpenedEntry } from '../opened-entry.ts';
 import { referenceIn } from '../reference.ts';
 import { textPieces } from '../text-pieces.ts';
 import { base64Lines } from './base64.ts';
@@ -34,7 +34,7 @@ export async function* mailFiles(
   { collection, attachments }: MailOptions,
 ): AsyncGenerator<DerivedFile, void, undefined> {
   for await (const { group, name, entry } of entries()) {
-    if (entry.kind !== 'message' || entry.invalid !== null) continue;
+    if (entry.kind !== 'message' || !countsIn(entry)) continue;
     const operation = operationIn(entry.payload);
     if (operation?.act !== 'append' || operation.collection !== collection) continue;
     const parts = mail({ group, name, entry, operation }, attachments ?? null);

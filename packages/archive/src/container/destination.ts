@@ -13,7 +13,7 @@ export interface ArchiveFiles {
   list(): AsyncIterable<{ readonly name: string; readonly sizeBytes: number }>;
   /** The bytes of a file, in pieces. @throws ArchiveError `missing-file` */
   read(name: string): AsyncIterable<Uint8Array>;
-  /** Reads all of a file. @throws ArchiveError `missing-file` */
+  /** Reads all of a file; a few are asked for at a time. @throws ArchiveError `missing-file` */
   digest(name: string): Promise<FileDigest>;
 }
 

@@ -18,7 +18,7 @@ import { ArchiveError } from '../errors.ts';
 import type { SegmentSummary } from '../export/segment.ts';
 import { withFile, type Check } from './check.ts';
 import type { VerifyLevel } from './finding.ts';
-import { logTree, type LogTree } from './log-tree.ts';
+import { isLeavesOf, leafAt, leavesOf, logTree, type LogTree } from './log-tree.ts';
 import { partsOf, readSummary, sumOf } from './segments.ts';
 import { isRefusal, statementRing, type StatementRing } from './statement-ring.ts';
 
@@ -159,22 +159,24 @@ export async function checkGroup(
     for (const file of missing) found('missing-file', { file });
     if (missing.length > 0) return;
     const wires = await statementsOf(check, group, stretch);
-    const wanted = new Map(
-      [...(wires ?? [])].map(([seq, wire]) => [seq, leafHash(primitives, concatBytes(STATEMENT, wire))]),
+    const leaves = await withFile(check, { level, file: parts.leaves }, () =>
+      leavesOf(files, group, stretch),
     );
-    const isWhole = await withFile(check, { level, file: parts.leaves }, async () => {
-      await tree.add(stretch, (seq, leaf) => {
-        const expected = wanted.get(seq);
-        if (expected !== undefined && !equalBytes(expected, leaf))
-          found('statement-mismatch', { seq, file: parts['statements.jsonl'] });
-      });
-      return true;
-    });
+    const isWhole = leaves !== null && isLeavesOf(leaves, stretch);
+    for (const [seq, wire] of wires ?? []) {
+      const leaf = leaves === null ? null : leafAt(leaves, stretch, seq);
+      if (leaf !== null && !equalBytes(leafHash(primitives, concatBytes(STATEMENT, wire)), leaf))
+        found('statement-mismatch', { seq, file: parts['statements.jsonl'] });
+    }
+    if (leaves !== null && !isWhole) found('malformed', { file: parts.leaves });
+    const heard = words.length;
     for (const [seq, wire] of wires ?? []) takeStatement(seq, wire);
+    // What they say of this segment is compared when all is read; the tree passes it now.
+    if (isWhole) tree.add(stretch, leaves, new Set(words.slice(heard).map(({ size }) => size)));
     const summary = await withFile(check, { level, file: parts.json }, () =>
       readSummary(files, group, stretch),
     );
-    if (summary === null || wires === null || isWhole === null) return;
+    if (summary === null || wires === null || !isWhole) return;
     if (!addsUp(summary, stretch) || summary.statements !== wires.size)
       found('count-mismatch', { file: parts.json });
     segments.push({ stretch, summary });

@@ -21,17 +21,46 @@ export async function* readLeaves(
   if (!(await reader.isAtEnd())) throw wrongCount();
 }
 
+/**
+ * All of a segment's leaves in one piece, to be gone through without waiting for each. Of a file of another length,
+ * as much as shows that it is.
+ * @throws ArchiveError `missing-file`
+ */
+export async function leavesOf(
+  files: Pick<ArchiveFiles, 'read'>,
+  group: GroupId,
+  stretch: Stretch,
+): Promise<Uint8Array> {
+  const reader = readerOf(files.read(segmentFile(group, stretch, 'leaves')));
+  try {
+    return await reader.read(sizeOf(stretch) + 1);
+  } finally {
+    await reader.close();
+  }
+}
+
+/** Whether these are as many leaves as the stretch has entries. */
+export function isLeavesOf(leaves: Uint8Array, stretch: Stretch): boolean {
+  return leaves.length === sizeOf(stretch);
+}
+
+/** The leaf at a seq; `null` behind the last one that is there. */
+export function leafAt(leaves: Uint8Array, { first }: Stretch, seq: number): Uint8Array | null {
+  const at = (seq - first) * LEAF_BYTES;
+  return at + LEAF_BYTES > leaves.length ? null : leaves.subarray(at, at + LEAF_BYTES);
+}
+
 /** The tree of a group's log as far as an archive has it: its root at any size, in memory of a few hashes a segment. */
 export interface LogTree {
   readonly size: number;
   /** The root at the present size, 32 bytes. */
   readonly root: Uint8Array;
+  /** Goes on with a segment's leaves, as many as it has entries; stays as it is with one that does not follow. */
+  add(stretch: Stretch, leaves: Uint8Array, sizes: ReadonlySet<number>): void;
   /**
-   * Goes on with a segment. One that does not follow is read all the same, and the tree stays as it is.
-   * @throws ArchiveError `malformed`, `missing-file`: then the tree stays as well
+   * The roots at those of these sizes that the tree has passed. Those that were not among the `sizes` of the segment
+   * that they are in take reading its leaves once more.
    */
-  add(stretch: Stretch, onLeaf: (seq: number, leaf: Uint8Array) => void): Promise<void>;
-  /** The roots at those of these sizes that the tree has passed; reads the leaves of their segments once more. */
   rootsAt(sizes: ReadonlySet<number>): Promise<Map<number, Uint8Array>>;
 }
 
@@ -43,16 +72,19 @@ export function logTree(
 ): LogTree {
   const passed: { readonly stretch: Stretch; readonly before: MerkleFrontier }[] = [];
   let tree = before;
+  /** Roots by size: where segments end, and those that were asked for before their segment came. */
+  const known = new Map([[tree.size, rootOf(primitives, tree)]]);
 
-  async function grow(
+  /** The tree behind a segment; its roots at some sizes on the way are put to the others. */
+  function grow(
     from: MerkleFrontier,
-    stretch: Stretch,
-    onTree: (tree: MerkleFrontier) => void,
-  ): Promise<MerkleFrontier> {
+    leaves: Uint8Array,
+    { sizes, roots }: { readonly sizes: ReadonlySet<number>; readonly roots: Map<number, Uint8Array> },
+  ): MerkleFrontier {
     let grown = from;
-    for await (const leaf of readLeaves(files, group, stretch)) {
-      grown = appendLeaf(primitives, grown, leaf);
-      onTree(grown);
+    for (let at = 0; at < leaves.length; at += LEAF_BYTES) {
+      grown = appendLeaf(primitives, grown, leaves.subarray(at, at + LEAF_BYTES));
+      if (sizes.has(grown.size)) roots.set(grown.size, rootOf(primitives, grown));
     }
     return grown;
   }
@@ -74,34 +106,40 @@ export function logTree(
       return tree.size;
     },
     get root() {
-      return rootOf(primitives, tree);
+      return known.get(tree.size) as Uint8Array;
     },
-    async add(stretch, onLeaf) {
+    add(stretch, leaves, sizes) {
       const start = tree;
-      const follows = start.size === stretch.first - 1;
-      let grown = start;
-      let seq = stretch.first;
-      for await (const leaf of readLeaves(files, group, stretch)) {
-        if (follows) grown = appendLeaf(primitives, grown, leaf);
-        onLeaf(seq, leaf);
-        seq += 1;
-      }
-      // Copies: a hash that was read keeps all that was read with it.
+      if (start.size !== stretch.first - 1) return;
+      const grown = grow(start, leaves, { sizes, roots: known });
+      // Copies: a leaf that was read keeps all that was read with it.
       tree = { size: grown.size, hashes: grown.hashes.map((hash) => hash.slice()) };
-      if (follows) passed.push({ stretch, before: start });
+      known.set(tree.size, rootOf(primitives, tree));
+      passed.push({ stretch, before: start });
     },
     async rootsAt(sizes) {
       const roots = new Map<number, Uint8Array>();
-      const keep = (at: MerkleFrontier): void => {
-        if (sizes.has(at.size)) roots.set(at.size, rootOf(primitives, at));
-      };
-      keep(before);
-      keep(tree);
-      const segments = new Set([...sizes].filter((size) => !roots.has(size)).map(segmentOf));
-      for (const segment of segments) if (segment !== null) await grow(segment.before, segment.stretch, keep);
+      const left = new Set<number>();
+      for (const size of sizes) {
+        const root = known.get(size);
+        if (root === undefined) left.add(size);
+        else roots.set(size, root);
+      }
+      for (const segment of new Set([...left].map(segmentOf))) {
+        if (segment === null) continue;
+        const { stretch, before: start } = segment;
+        const leaves = await leavesOf(files, group, stretch);
+        if (!isLeavesOf(leaves, stretch)) throw wrongCount();
+        grow(start, leaves, { sizes: left, roots });
+      }
       return roots;
     },
   };
+}
+
+/** How long the leaves of a stretch are. */
+function sizeOf({ first, last }: Stretch): number {
+  return (last - first + 1) * LEAF_BYTES;
 }
 
 function wrongCount(): ArchiveError {

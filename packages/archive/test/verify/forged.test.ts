@@ -262,6 +262,35 @@ describe('an archive that somebody has made up', () => {
     expect(await codes(swapped, {}, {})).toContain('root-mismatch');
   });
 
+  it('has as many leaves as entries, each statement at its own', async () => {
+    const leaves = nameOf(archive, '.leaves');
+    const whole = archive.files.get(leaves) as Uint8Array;
+    const told: Record<string, string[]> = {};
+    for (const [what, bytes] of Object.entries({
+      shorter: whole.slice(0, -1),
+      'one fewer': whole.slice(0, -32),
+      'one more': new Uint8Array([...whole, ...whole.subarray(0, 32)]),
+      longer: new Uint8Array([...whole, 0]),
+      none: new Uint8Array(),
+    })) {
+      const copy = copyOf(archive);
+      copy.files.set(leaves, bytes);
+      told[what] = await codes(copy, {}, {});
+      // What there is of it is looked at all the same.
+      if (bytes.length > 0) bytes[0]! ^= 1;
+      told[`${what}, and another first one`] = await codes(copy, {}, {});
+    }
+    const malformed = ['malformed', 'root-mismatch', 'count-mismatch', 'attachment-unnamed'];
+    const both = ['statement-mismatch', ...malformed];
+    expect(told).toEqual({
+      ...{ shorter: malformed, 'shorter, and another first one': both },
+      ...{ 'one fewer': malformed, 'one fewer, and another first one': both },
+      ...{ 'one more': malformed, 'one more, and another first one': both },
+      ...{ longer: malformed, 'longer, and another first one': both },
+      ...{ none: malformed, 'none, and another first one': malformed },
+    });
+  });
+
   it('has counts that add up', async () => {
     const counted = async (edit: (line: Record<string, unknown>) => object) => {
       const copy = copyOf(archive);

@@ -1,5 +1,4 @@
 /** A process of its own for an archive of any length, so that its memory can be told: a `Task`; prints what it took. */
-import v8 from 'node:v8';
 import {
   exportArchive,
   hybridIdentity,
@@ -13,8 +12,6 @@ import { nodePrimitives as primitives, nodeRandom as random } from '@keytide/cry
 import type { LongLog } from '@keytide/testkit';
 import type { Task, Took } from './apart.ts';
 
-// As in the CLI.
-v8.setFlagsFromString('--semi-space-growth-factor=1');
 const key = primitives.decapsulator(new Uint8Array(32).fill(0x5e));
 const identities = [hybridIdentity(primitives, key)];
 const task = JSON.parse(process.argv[2] as string) as Task;

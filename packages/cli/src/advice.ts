@@ -15,6 +15,11 @@ export function adviceFor(className: string, code: string, relayCode: string | n
   return refusal ?? ADVICE[className]?.[code] ?? DEFAULTS[className] ?? null;
 }
 
+/** The advice for an error of the system: what was written before it stays, so that the same command goes on. */
+export function systemAdvice(code: string | undefined): string {
+  return SYSTEM[code ?? ''] ?? 'Check rights and free space, or choose another folder.';
+}
+
 const usage = (next: string): Advice => ({ next, exitCode: EXIT.usage });
 const locked = (next: string): Advice => ({ next, exitCode: EXIT.locked });
 const unreachable = (next: string): Advice => ({ next, exitCode: EXIT.unreachable });
@@ -22,6 +27,18 @@ const refused = (next: string): Advice => ({ next, exitCode: EXIT.refused });
 const misbehaved = (next: string): Advice => ({ next, exitCode: EXIT.misbehaved });
 const unexpected = (next: string): Advice => ({ next, exitCode: EXIT.unexpected });
 
+const NO_RIGHT =
+  'Give this user the right to write there (`ls -ld` shows it; for a service also ReadWritePaths), or choose another folder; then run the same command again.';
+const SYSTEM: Readonly<Record<string, string>> = {
+  EROFS:
+    'That disk can only be read: mount it so that it can be written to, or choose another folder; then run the same command again.',
+  EACCES: NO_RIGHT,
+  EPERM: NO_RIGHT,
+  ENOSPC: 'The disk is full: make room, and run the same command again.',
+  EDQUOT: 'The quota of this user is used up: make room or raise it, and run the same command again.',
+  EIO: 'The disk cannot be read or written: look at it before anything else, and keep what is on it.',
+  ENOENT: 'It is not there: check the path, and whether the disk that it is on is mounted.',
+};
 const NEW_INVITE = 'Ask an admin for a new invite (`keytide invite`).';
 const TELL_ADMIN =
   'Nothing more is sent to this relay from here; compare with another member, and tell your admin.';

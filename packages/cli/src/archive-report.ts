@@ -1,5 +1,12 @@
-import type { ArchiveReport, Finding, GroupReport, VerifyLevel } from '@keytide/archive';
-import { toHex } from '@keytide/crypto-core';
+import {
+  ArchiveError,
+  type ArchiveReport,
+  type Finding,
+  type GroupReport,
+  type SignedManifest,
+  type VerifyLevel,
+} from '@keytide/archive';
+import { equalBytes, toHex } from '@keytide/crypto-core';
 import { formatTable } from './table.ts';
 import { isoTime } from './timestamps.ts';
 
@@ -21,7 +28,17 @@ export function lacksOnlyApprovals({ verdict, findings, findingCount }: ArchiveR
   return verdict === 'unsound' && findingCount === findings.length && findings.every(isAbout);
 }
 
-/** The same for people: each level, what is proved, and what is wrong. */
+/**
+ * Before something is done with what one reading of a place has shown: that it is what another, the verification, has
+ * found.
+ * @throws ArchiveError `damaged`
+ */
+export function requireSame({ archive }: ArchiveReport, { bytes }: Pick<SignedManifest, 'bytes'>): void {
+  if (archive === null || !equalBytes(archive.manifest.bytes, bytes))
+    throw new ArchiveError('damaged', 'the place shows another archive than was verified');
+}
+
+/** A report for people: each level, what is proved, and what is wrong. */
 export function reportLines(report: ArchiveReport): string[] {
   const { archive, groups, findings, findingCount, attachments, files, verdict } = report;
   const levels = LEVELS.map((level) => [level, stateOf(report, level)]);

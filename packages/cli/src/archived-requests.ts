@@ -7,6 +7,7 @@ import type { OrgId } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { replay } from '@keytide/key-directory';
 import { withArchive } from './archive-place.ts';
+import { requireSame } from './archive-report.ts';
 import { checkArchive } from './commands/verify.ts';
 import type { Context } from './context.ts';
 import { CliError } from './errors.ts';
@@ -41,11 +42,12 @@ export function archivedRequests(
     for (const files of places) {
       const before = opened.at(-1);
       const expected = before && { org: before.signed.manifest.org, previous: before.signed };
-      const { findings } = await checkArchive(context, files, { identities, ...expected });
+      const report = await checkArchive(context, files, { identities, ...expected });
       // What other admins have not signed yet is no less true.
-      if (findings.some(({ weight, code }) => weight === 'fault' && code !== 'approval-needed'))
+      if (report.findings.some(({ weight, code }) => weight === 'fault' && code !== 'approval-needed'))
         throw unsound();
       const archive = await readArchive({ primitives, files, identities });
+      requireSame(report, archive.signed);
       if (archive.signed.manifest.filter !== null)
         throw usageError(
           'an archive that was made with a filter lacks requests',

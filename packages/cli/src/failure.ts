@@ -2,7 +2,7 @@ import type { ClientError } from '@keytide/client';
 import { CommanderError } from 'commander';
 import { CliError } from './errors.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
-import { adviceFor } from './advice.ts';
+import { adviceFor, systemAdvice } from './advice.ts';
 
 /** An error as a person and a shell need it. */
 export interface Failure {
@@ -78,7 +78,7 @@ function systemFailure({ code, path, syscall }: NodeJS.ErrnoException): Failure 
   return {
     code: code as string,
     message: `the system refuses to ${syscall ?? 'work on'}${where} (${code})`,
-    next: 'Check rights and free space, or choose another folder with --home or --data.',
+    next: systemAdvice(code),
     exitCode: EXIT.unexpected,
   };
 }

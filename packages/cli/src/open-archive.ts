@@ -10,7 +10,7 @@ import {
 } from '@keytide/archive';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { withArchive } from './archive-place.ts';
-import { lacksOnlyApprovals, reportLines, reportOf } from './archive-report.ts';
+import { lacksOnlyApprovals, reportLines, reportOf, requireSame } from './archive-report.ts';
 import { checkArchive, orgOf } from './commands/verify.ts';
 import type { Context } from './context.ts';
 import type { Format } from './choices.ts';
@@ -68,6 +68,7 @@ export async function openArchive(
       ...org,
       ...(!isSound && { onDamage }),
     });
+    if (isSound) requireSame(report, opened.signed);
     const filter = filterOf(opened, choice);
     const formats = choice.format.length === 0 ? DEFAULT_FORMATS : choice.format;
     const what = { path, to, opened, report, formats, filter, isDamageExpected: !isSound };

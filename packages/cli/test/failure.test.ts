@@ -73,6 +73,19 @@ describe('errors nobody foresaw', () => {
     expect(describeFailure(error)).toMatchObject({ code: 'EACCES', exitCode: EXIT.unexpected });
     expect(describeFailure(error).message).toContain('/data/x');
   });
+
+  test('of a disk say what to do about this very one', () => {
+    const codes = ['EROFS', 'EACCES', 'EPERM', 'ENOSPC', 'EDQUOT', 'EIO', 'ENOENT', 'ENOTDIR'];
+    const advice = codes.map((code) => {
+      const error = Object.assign(new Error('x'), { code, errno: -1, syscall: 'mkdir', path: '/data/x' });
+      return describeFailure(error).next;
+    });
+    // EPERM is as EACCES.
+    expect(new Set(advice).size).toBe(codes.length - 1);
+    const [readOnly, , , full, quota] = advice;
+    expect(readOnly).toContain('mount');
+    for (const next of [full, quota]) expect(next).toContain('same command');
+  });
 });
 
 test('every exit code has a meaning', () => {

@@ -1,4 +1,4 @@
-import { open, rename, type FileHandle } from 'node:fs/promises';
+import { lstat, open, rename, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { ArchiveFiles, Destination } from '../container/destination.ts';
 import { isArchiveName, NAMES } from '../container/names.ts';
@@ -17,7 +17,8 @@ const OWNER_ONLY = 0o600;
 /**
  * A ZIP file as the place of an archive, without a folder in between. What is not whole is beside it, under its name
  * and `.unfinished`, each file at the end of those before, so that an export goes on where it was; with the removal of
- * `plan.json` it gets its name, and is written to no more (`not-empty`). Files that another took the place of, or that
+ * `plan.json` it gets its name, and is written to no more (`not-empty`). It takes nobody's place: where something came
+ * to have that name meanwhile, all is refused (`not-empty`) until one of the two is moved away. Files that another took the place of, or that
  * were removed, stay in it unlisted. One writer at a time.
  */
 export function zipDestination(path: string): ZipDestination {
@@ -28,9 +29,28 @@ export function zipDestination(path: string): ZipDestination {
   async function take(flags: 'r+' | 'wx+'): Promise<void> {
     const file = await open(draftPath, flags, OWNER_ONLY).catch((error: unknown) => {
       if (flags === 'r+' && codeOf(error) === 'ENOENT') return null;
+      if (codeOf(error) === 'EEXIST')
+        throw new ArchiveError('other-export', 'another export was begun here at the same time');
+      throw inArchiveTerms(error);
+    });
+    if (file === null) return;
+    await requireFree().catch(async (error: unknown) => {
+      await file.close();
       throw error;
     });
-    if (file !== null) draft = { file, journal: await openJournal(file, true) };
+    draft = { file, journal: await openJournal(file, true) };
+  }
+
+  /** What was begun is this archive, and what has its name is another one. */
+  async function requireFree(): Promise<void> {
+    const isFree = await lstat(path).then(
+      () => false,
+      (error: unknown) => {
+        if (codeOf(error) === 'ENOENT') return true;
+        throw error;
+      },
+    );
+    if (!isFree) throw new ArchiveError('not-empty', 'another file has the name that this one is to have: move one of the two away');
   }
 
   /** What there is: what was begun, or the whole archive. */
@@ -55,6 +75,7 @@ export function zipDestination(path: string): ZipDestination {
 
   async function finish({ file, journal: finished }: NonNullable<typeof draft>): Promise<void> {
     await finished.finish([NAMES.plan]);
+    await requireFree();
     await rename(draftPath, path);
     draft = null;
     await file.close();
@@ -90,7 +111,10 @@ export function zipDestination(path: string): ZipDestination {
       requireName(name);
       await look();
       if (draft === null || !draft.journal.has(name)) return;
-      if (name === NAMES.plan) await finish(draft);
+      if (name === NAMES.plan)
+        await finish(draft).catch((error: unknown) => {
+          throw inArchiveTerms(error);
+        });
       else await draft.journal.remove(name);
     },
     async close() {

@@ -1,3 +1,5 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { inspect } from 'node:util';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { destinationConformance, seededRandom, startTestS3, type TestS3 } from '@keytide/testkit';
@@ -239,6 +241,44 @@ test('what is wrong has a code, and shows no secret', async () => {
     { prefix: 'a?b' },
   ])
     expect(() => bucket(wrong)).toThrowError(expect.objectContaining({ code: 'bad-address' }));
+});
+
+test('a service that never comes to an end is refused: a file of no length, a list of more and more pages', async () => {
+  s3.failAfter(0, 'endless');
+  expect(await failureOf(bucket().digest(README))).toBe('destination-refused');
+  s3.failAfter(0, null);
+  let pages = 0;
+  const server = createServer((_, response) => {
+    pages += 1;
+    const next = `<NextContinuationToken>${pages}</NextContinuationToken>`;
+    response.end(`<ListBucketResult><IsTruncated>true</IsTruncated>${next}</ListBucketResult>`);
+  });
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const listed = async (): Promise<void> => {
+    for await (const _ of bucket({ endpoint }).list()) expect.fail('a name');
+  };
+  expect(await failureOf(listed())).toBe('destination-refused');
+  expect(pages).toBeGreaterThanOrEqual(2000);
+  await new Promise((resolve) => server.close(resolve));
+});
+
+test('no more of a file is given than it was long at first', async () => {
+  const destination = bucket();
+  await destination.write(BLOB, mebibytes(1));
+  s3.fail('half');
+  const reading = destination.read(BLOB)[Symbol.asyncIterator]();
+  await reading.next();
+  // Under the same tag, as no honest service has it.
+  const object = s3.objects.get(PLACE + BLOB) ?? expect.fail('no object');
+  s3.objects.set(PLACE + BLOB, { ...object, bytes: Buffer.concat([mebibyte, mebibyte]) });
+  let sizeBytes = 0;
+  const rest = async (): Promise<void> => {
+    for (let next = await reading.next(); !next.done; next = await reading.next())
+      sizeBytes += next.value.length;
+  };
+  expect(await failureOf(rest())).toBe('damaged');
+  expect(sizeBytes).toBeLessThanOrEqual(MIB);
 });
 
 test('every file is listed, also what no archive has', async () => {

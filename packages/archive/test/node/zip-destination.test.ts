@@ -88,6 +88,35 @@ test('an archive is a ZIP file when it is whole, and not before; then it stays a
   expect(list.toSorted()).toEqual([...expected.files.keys()].toSorted());
 });
 
+test('what was begun takes the place of no archive that came to its name meanwhile', async () => {
+  const path = newPath();
+  const begun = at(path);
+  await begun.write('plan.json', [Uint8Array.of(1)]);
+  await begun.write(README, [Uint8Array.of(2)]);
+  const another = newPath();
+  await exportArchive(optionsFor(source, at(another)));
+  const whole = await readFile(another);
+  await writeFile(path, whole);
+  const refused = expect.objectContaining({ code: 'not-empty' }) as unknown;
+  await expect(exportArchive(optionsFor(source, at(path)))).rejects.toEqual(refused);
+  // Also of one that was looked at before.
+  await expect(begun.remove('plan.json')).rejects.toEqual(refused);
+  expect((await readFile(path)).equals(whole)).toBe(true);
+  await rm(path);
+  await begun.remove('plan.json');
+  const names: string[] = [];
+  for await (const { name } of at(path).list()) names.push(name);
+  expect(names).toEqual([README]);
+});
+
+test('of two that begin at once, one is refused', async () => {
+  const path = newPath();
+  const [one, two] = [at(path), at(path)];
+  const beginnings = await Promise.allSettled([one, two].map((zip) => zip.write('plan.json', [])));
+  const refusals = beginnings.filter((settled) => settled.status === 'rejected');
+  expect(refusals).toMatchObject([{ reason: { code: 'other-export' } }]);
+});
+
 test('cut off anywhere, or with a header that never came, an export goes on to the same archive', async () => {
   const path = newPath();
   const zip = at(path);

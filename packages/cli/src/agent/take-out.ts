@@ -3,6 +3,7 @@ import {
   readSignedManifest,
   verifyArchive,
   type ArchiveErrorCode,
+  type ArchiveReport,
   type Destination,
   type SignedManifest,
 } from '@keytide/archive';
@@ -18,6 +19,7 @@ import { abandon, begin, finish, startOver, type Begun } from './series.ts';
 import { rootOf } from './roots.ts';
 
 const PLAN = 'plan.json';
+const MANIFEST = 'signed-manifest';
 
 /** Somebody else's is under this name: another name will do. */
 const TAKEN: ReadonlySet<ArchiveErrorCode> = new Set(['not-empty', 'other-export']);
@@ -67,12 +69,12 @@ export async function takeOut(round: Round): Promise<void> {
   await round.onArchived(true);
 }
 
-/** The last entry that is in an archive of this organisation; 0 without one. */
+/** The last entry that is in an archive of this organisation; 0 without one. @throws as `soundManifest` */
 async function lastThrough(round: Round): Promise<number> {
   const { memory, device } = round;
   const { last } = memory.state.series;
   if (last === null) return 0;
-  const { manifest } = await lastManifest(round, last);
+  const { manifest } = await soundManifest(round, last);
   if (manifest.org === device.org) return manifest.groups[0]?.throughSeq ?? 0;
   await memory.keep({ series: startOver(memory.state.series) });
   return 0;
@@ -83,13 +85,14 @@ async function makeWhole(round: Round, begun: Begun): Promise<void> {
   const { name, previous } = begun;
   await rootOf(destinations[0]);
   const since = previous === null ? null : await soundManifest(round, previous);
+  if (since !== null && since.manifest.org !== device.org)
+    throw new ArchiveError('other-log', 'the archive before is of another organisation');
   await withDestination(archiveIn(destinations[0], name), async (destination) => {
-    let missing: readonly unknown[] = [];
-    if (!(await isWhole(destination))) {
-      const options = { destination, recipients, since, signal };
-      ({ missing } = await device.export(options));
-    }
-    const { manifest } = await readSignedManifest(destination);
+    const options = { destination, recipients, since, signal };
+    const { signed, missing } = (await isWhole(destination))
+      ? { signed: await readSignedManifest(destination), missing: [] }
+      : await device.export(options);
+    const { manifest } = signed;
     // Whole before we came: by this device, and from the same archive on, or it is somebody else's.
     const isForAll = recipients.every((key) =>
       manifest.recipients.includes(archiveRecipient(primitives, key)),
@@ -106,33 +109,34 @@ async function makeWhole(round: Round, begun: Begun): Promise<void> {
   });
 }
 
-/** An archive that others go on from. One that is gone may be on a disk that is not mounted. */
-async function lastManifest({ destinations }: Round, name: string): Promise<SignedManifest> {
+/**
+ * What an archive is that the next one goes on from, by what its verification has read: what it says it has is left out
+ * of the next, and a place may show another at the next reading. One that is gone may be on a disk that is not mounted.
+ * @throws CliError `archive-gone`, `previous-unsound`
+ */
+async function soundManifest({ destinations, signal }: Round, name: string): Promise<SignedManifest> {
+  let report: ArchiveReport;
   try {
-    return await withArchive(archiveIn(destinations[0], name), readSignedManifest);
+    report = await withArchive(archiveIn(destinations[0], name), (files) =>
+      verifyArchive({ primitives, files, quick: true, signal }),
+    );
   } catch (error) {
-    const { code } = error as { code?: unknown };
-    if (code !== 'missing-file' && code !== 'ENOENT') throw error;
-    const message = `the archive before, ${name}, is not at the first destination`;
-    const next =
-      'Mount or put back what it is on; or have the next be a full one, by `keytide agent --full`.';
-    throw new CliError('archive-gone', EXIT.usage, message, next);
+    if ((error as { code?: unknown }).code !== 'ENOENT') throw error;
+    throw archiveGone(name);
   }
-}
-
-/** The same, whose signatures were verified: what it says it has is left out of the next. @throws CliError `previous-unsound` */
-async function soundManifest(round: Round, name: string): Promise<SignedManifest> {
-  const { destinations, device, signal } = round;
-  const signed = await lastManifest(round, name);
-  const options = { primitives, org: device.org, quick: true, signal };
-  const report = await withArchive(archiveIn(destinations[0], name), (files) =>
-    verifyArchive({ ...options, files }),
-  );
-  if (report.verdict === 'sound' || lacksOnlyApprovals(report)) return signed;
+  const { archive, findings, verdict } = report;
+  if (archive !== null && (verdict === 'sound' || lacksOnlyApprovals(report))) return archive.manifest;
+  if (findings.some(({ code, file }) => code === 'missing-file' && file === MANIFEST)) throw archiveGone(name);
   const message = `the archive before, ${name}, is not sound`;
   const next =
     '`keytide verify` says what is wrong with it; `keytide agent --full` has the next be a full one.';
   throw new CliError('previous-unsound', EXIT.unsound, message, next);
+}
+
+function archiveGone(name: string): CliError {
+  const message = `the archive before, ${name}, is not at the first destination`;
+  const next = 'Mount or put back what it is on; or have the next be a full one, by `keytide agent --full`.';
+  return new CliError('archive-gone', EXIT.usage, message, next);
 }
 
 /** The plan, by which it is known, goes last: broken off, it is begun again from there. */
@@ -149,7 +153,7 @@ async function removeUnfinished({ destinations }: Round, { name }: Begun): Promi
 async function isWhole(destination: Destination): Promise<boolean> {
   const names = new Set<string>();
   for await (const { name } of destination.list()) names.add(name);
-  return names.has('signed-manifest') && !names.has(PLAN);
+  return names.has(MANIFEST) && !names.has(PLAN);
 }
 
 function goesOnFrom({ previous }: SignedManifest['manifest'], since: SignedManifest | null): boolean {

@@ -18,7 +18,7 @@ import {
 import { MAX_QUORUM_SET_BYTES, archiveRecipient, sorted, toHex } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { withArchive, withDestination } from '../archive-place.ts';
-import { lacksOnlyApprovals } from '../archive-report.ts';
+import { lacksOnlyApprovals, requireSame } from '../archive-report.ts';
 import { readRecipients } from '../archive-recipients.ts';
 import { summaryLines, summaryOf } from '../archive-summary.ts';
 import type { Context } from '../context.ts';
@@ -85,20 +85,23 @@ async function exportInto(
       const since = choice.since === undefined ? null : await soundManifest(context, choice.since, { org });
       if (!choice.offline) await untilOnline(context, client);
       const filter = filterOf(client, choice);
-      if (await isUntold(client, destination, { since, filter, choice, recipients }))
+      const untold = await untoldIn(destination, client, { since, filter, choice, recipients });
+      if (untold !== null)
         output.note('It is whole already: what is left is to verify it and to tell the relay.');
-      else
-        await exportOrganisation(client, {
+      const { signed } =
+        untold ??
+        (await exportOrganisation(client, {
           ...{ destination, recipients, since, signal, filter },
           archiveKeySet: currentSet(context, client, keySet),
           isOffline: choice.offline === true,
           onProgress: progressTo(context),
-        });
+        }));
       // Before anybody may forget by it: what is on the disk, read again.
       const report = await checkArchive(context, destination, {
         ...{ org, ...(since === null ? {} : { previous: since }) },
       });
       const { verdict } = report;
+      if (report.archive !== null) requireSame(report, signed);
       const stats = await readCheckedStats(destination, report);
       const isWaiting = lacksOnlyApprovals(report);
       const told =
@@ -160,10 +163,10 @@ interface GivenSet {
   readonly isNamed: boolean;
 }
 
-/** Whether this very export is whole, and was stopped before the relay was told. */
-async function isUntold(
-  client: Keytide,
+/** This very export, where it is whole, and was stopped before the relay was told; else `null`. */
+async function untoldIn(
   files: ArchiveFiles,
+  client: Keytide,
   {
     since,
     filter,
@@ -175,21 +178,23 @@ async function isUntold(
     choice: ExportChoice;
     recipients: readonly Uint8Array[];
   },
-): Promise<boolean> {
-  if (filter !== null || choice.offline || choice.acknowledge === false) return false;
+): Promise<{ signed: SignedManifest } | null> {
+  if (filter !== null || choice.offline || choice.acknowledge === false) return null;
   const found = new Set<string>();
   for await (const { name } of files.list()) found.add(name);
-  if (!found.has('signed-manifest') || found.has('plan.json')) return false;
-  const { manifest } = await readSignedManifest(files);
+  if (!found.has('signed-manifest') || found.has('plan.json')) return null;
+  const signed = await readSignedManifest(files);
+  const { manifest } = signed;
   const previous = since === null ? null : toHex(primitives.sha256(since.bytes));
   if (manifest.org !== client.org || manifest.device !== client.device || manifest.filter !== null)
-    return false;
-  if ((manifest.previous && toHex(manifest.previous)) !== previous) return false;
+    return null;
+  if ((manifest.previous && toHex(manifest.previous)) !== previous) return null;
   const { archiveKey } = client.policy;
   const keys = archiveKey === undefined ? recipients : [archiveKey, ...recipients];
   const names = sorted(keys.map((key) => archiveRecipient(primitives, key)));
-  if (names.join() !== sorted(manifest.recipients).join()) return false;
-  return (manifest.groups[0]?.throughSeq ?? 0) > (await acknowledgedThrough(client));
+  if (names.join() !== sorted(manifest.recipients).join()) return null;
+  const isTold = (manifest.groups[0]?.throughSeq ?? 0) <= (await acknowledgedThrough(client));
+  return isTold ? null : { signed };
 }
 
 /** Whether something could not be read that another device may read. */

@@ -60,8 +60,10 @@ async function givenArchive(
   return await withArchive(path, async (files) => {
     const report = await checkArchive(context, files, { org, quick });
     refuseOtherOrg(report, path);
-    const { verdict } = report;
-    return { path, signed: await readSignedManifest(files), verdict, isWhole: !quick };
+    const { archive, verdict } = report;
+    // One that says nothing is told as what it is: no archive.
+    const signed = archive === null ? await readSignedManifest(files) : archive.manifest;
+    return { path, signed, verdict, isWhole: !quick };
   });
 }
 

@@ -2,12 +2,13 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile }
 import { renameSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { exportArchive } from '@keytide/archive';
+import { ArchiveError, exportArchive, readSignedManifest } from '@keytide/archive';
 import { folderDestination } from '@keytide/archive/node';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { archiveKey, optionsFor, said, someDays } from '../../../archive/test/exporting.ts';
 import type { WorldSource } from '../../../archive/test/world-source.ts';
 import type { AgentEvent } from '../../src/agent/agent-event.ts';
+import type { ExportingDevice } from '../../src/agent/exporting-device.ts';
 import type { Round } from '../../src/agent/round.ts';
 import { runRound } from '../../src/agent/run-round.ts';
 import { begin, finish, NEW_SERIES } from '../../src/agent/series.ts';
@@ -102,6 +103,48 @@ test('the relay is told only by what was verified: of a place that shows another
   const left = await settleAll(roundWith({ destinations: turning(['1', hide]) }));
   expect(left).toEqual({ code: 'unsound', isPutOff: true });
   expect(toldThrough).toBeNull();
+});
+
+test('the next archive goes on from what was verified, whatever the place shows at another reading', async () => {
+  const path = join(one, NAME);
+  await make(path);
+  const { bytes: trueBytes } = await readSignedManifest(folderDestination(path));
+  await source.day([said(0, NOW_MS, { text: 'later' })]);
+  // Another archive under that name, whose signature is none.
+  const forged = join(folder, 'forged');
+  await make(forged);
+  const file = join(forged, 'signed-manifest');
+  const signed = await readFile(file);
+  signed[signed.length - 1] = (signed.at(-1) as number) ^ 1;
+  await writeFile(file, signed);
+  let isForged = false;
+  const flip = (): void => {
+    renameSync(path, `${path}.aside`);
+    renameSync(forged, path);
+    renameSync(`${path}.aside`, forged);
+    isForged = !isForged;
+  };
+  const outcomes: string[] = [];
+  for (const isFirst of [true, false]) {
+    if (isFirst !== isForged) flip();
+    const series = { ...NEW_SERIES, last: NAME, told: NAME };
+    // At each reading the other one.
+    const destinations = new Proxy<[string, string]>([one, two], {
+      get(target, key, receiver) {
+        if (key === '0') flip();
+        return Reflect.get(target, key, receiver) as unknown;
+      },
+    });
+    const round = roundWith({ destinations, isDue: true, nowMs: NOW_MS + (isFirst ? 1000 : 2000) });
+    await round.memory.keep({ series });
+    const exporting: ExportingDevice['export'] = async ({ since }) => {
+      expect(since?.bytes).toEqual(trueBytes);
+      throw new ArchiveError('destination-full', 'enough was seen');
+    };
+    const outcome = await runRound({ ...round, device: { ...round.device, export: exporting } });
+    outcomes.push(outcome.code ?? 'done');
+  }
+  expect(outcomes.toSorted()).toEqual(['destination-full', 'previous-unsound']);
 });
 
 test('only the same archive counts at another place, however sound what was copied there is', async () => {

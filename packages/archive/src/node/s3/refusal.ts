@@ -58,6 +58,11 @@ export function noAnswer(): ArchiveError {
   return new ArchiveError('destination-failed', 'the service gives no answer');
 }
 
+/** An answer that a service of this protocol does not give. */
+export function notUnderstood(message: string): ArchiveError {
+  return new ArchiveError('destination-refused', message);
+}
+
 function codeOf(status: number): ArchiveErrorCode {
   if (status === 507) return 'destination-full';
   if (status === 429 || status === 408 || (status >= 500 && status !== 501)) return 'destination-failed';

@@ -5,7 +5,7 @@ import { ArchiveError } from '../../errors.ts';
 import { counter } from '../whole-file.ts';
 import { elementsOf, keyIn, tagIn } from './list.ts';
 import { inParts, type Part } from './parts.ts';
-import { noAnswer } from './refusal.ts';
+import { noAnswer, notUnderstood } from './refusal.ts';
 import { s3Service, type S3Access, type S3Service } from './service.ts';
 import { endUploads, putObject, putParts } from './upload.ts';
 
@@ -130,11 +130,18 @@ async function* startingWith(first: Part, rest: AsyncIterable<Part>): AsyncGener
   yield* rest;
 }
 
-/** Goes on behind what has come when the connection breaks, with the same object or not at all. */
+/**
+ * Goes on behind what has come when the connection breaks, with the same object or not at all. Gives no more than the
+ * length that was said at first: without one, who reads would read for ever.
+ */
 async function* contentOf(service: S3Service, key: string): AsyncGenerator<Uint8Array, void, undefined> {
   const first = await service.open({ method: 'GET', key });
   const tag = first.headers.etag ?? '';
   const sizeBytes = Number(first.headers['content-length'] ?? Number.NaN);
+  if (!Number.isSafeInteger(sizeBytes)) {
+    first.destroy();
+    throw notUnderstood('the service does not say how long a file is');
+  }
   let answer: IncomingMessage = first;
   let offset = 0;
   for (let failures = 0; ;) {
@@ -142,10 +149,12 @@ async function* contentOf(service: S3Service, key: string): AsyncGenerator<Uint8
       for await (const piece of answer as AsyncIterable<Buffer>) {
         offset += piece.length;
         failures = 0;
+        if (offset > sizeBytes) throw changed(answer);
         yield new Uint8Array(piece.buffer, piece.byteOffset, piece.length);
       }
       if (offset === sizeBytes) return;
-    } catch {
+    } catch (error) {
+      if (error instanceof ArchiveError) throw error;
       // What is missing is asked for below.
     }
     if (offset === sizeBytes) return;
@@ -153,9 +162,11 @@ async function* contentOf(service: S3Service, key: string): AsyncGenerator<Uint8
     await service.waitAfter(failures, noAnswer());
     const headers = { range: `bytes=${offset}-`, 'if-match': tag };
     answer = await service.open({ method: 'GET', key, headers, expected: [412, 416] });
-    if (answer.statusCode !== 206 || offset > sizeBytes) {
-      answer.destroy();
-      throw new ArchiveError('damaged', 'a file of the archive changed while it was read');
-    }
+    if (answer.statusCode !== 206) throw changed(answer);
   }
+}
+
+function changed(answer: IncomingMessage): ArchiveError {
+  answer.destroy();
+  return new ArchiveError('damaged', 'a file of the archive changed while it was read');
 }

@@ -4,6 +4,7 @@
  * ahead of a script by `--import`; does nothing in a process without CRASH_AT.
  */
 import fs from 'node:fs';
+import http from 'node:http';
 import promises, { type FileHandle } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 
@@ -45,6 +46,18 @@ function install(last: number): void {
     watchFile(file, step);
     return file;
   };
+  const { request } = http;
+  http.request = ((...parameters: Parameters<typeof request>) => {
+    step();
+    const sent = Reflect.apply(request, http, parameters);
+    const { write } = sent;
+    sent.write = ((...piece: Parameters<typeof write>) => {
+      step();
+      return Reflect.apply(write, sent, piece);
+    }) as never;
+    // Done, and not known to be.
+    return sent.once('response', () => step());
+  }) as never;
   syncBuiltinESMExports();
 
   const { fetch } = globalThis;

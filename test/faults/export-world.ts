@@ -1,6 +1,7 @@
 import { attachment, connect, defineOrganisation, sensitive, type Client } from '@keytide/client';
 import { nodePorts, openFileDeviceStore } from '@keytide/client/node';
 import { z } from 'zod';
+import type { Place } from './export-place.ts';
 import { QUICK_KDF } from './organisation.ts';
 
 /** What is exported under kills. */
@@ -11,7 +12,7 @@ export const definition = defineOrganisation({
 /** What the child is told: whose device it is, and where the archive goes. */
 export interface Exporting {
   readonly home: string;
-  readonly folder: string;
+  readonly place: Place;
   /** An X-Wing key in hexadecimal. */
   readonly recipient: string;
 }

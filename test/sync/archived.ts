@@ -22,9 +22,9 @@ export interface Line {
 /** What the archives of these tests are sealed to. */
 export const archiveKey = primitives.decapsulator(new Uint8Array(32).fill(0x5e));
 
-/** Every line of an archive, opened. */
-export async function linesOf(folder: string): Promise<Line[]> {
-  const place = folderDestination(folder);
+/** Every line of an archive, opened; of one in a folder by its path. */
+export async function linesOf(at: string | Pick<Destination, 'list' | 'read'>): Promise<Line[]> {
+  const place = typeof at === 'string' ? folderDestination(at) : at;
   const lines: Line[] = [];
   for (const name of await namesIn(place))
     if (/\/segments\/.*\d\.age$/.test(name))
@@ -48,13 +48,13 @@ export async function attachmentIn(folder: string, blob: string): Promise<Buffer
   return opened(folderDestination(folder), `data/attachments/${blob}.age`);
 }
 
-export async function namesIn(place: Destination): Promise<string[]> {
+export async function namesIn(place: Pick<Destination, 'list'>): Promise<string[]> {
   const names: string[] = [];
   for await (const { name } of place.list()) names.push(name);
   return names.toSorted();
 }
 
-async function opened(place: Destination, name: string): Promise<Buffer> {
+async function opened(place: Pick<Destination, 'read'>, name: string): Promise<Buffer> {
   const pieces: Uint8Array[] = [];
   const identities = [hybridIdentity(primitives, archiveKey)];
   for await (const piece of openAge(place.read(name), { primitives, identities })) pieces.push(piece);

@@ -50,7 +50,11 @@ export function zipDestination(path: string): ZipDestination {
         throw error;
       },
     );
-    if (!isFree) throw new ArchiveError('not-empty', 'another file has the name that this one is to have: move one of the two away');
+    if (!isFree)
+      throw new ArchiveError(
+        'not-empty',
+        'another file has the name that this one is to have: move one of the two away',
+      );
   }
 
   /** What there is: what was begun, or the whole archive. */

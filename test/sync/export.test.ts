@@ -270,12 +270,11 @@ test('it is acknowledged from where the acknowledged ends, and only as a whole',
   const [group] = first.signed.manifest.groups;
   if (group === undefined) throw new Error('no group');
   const manifest = { ...first.signed.manifest, groups: [{ ...group, root: new Uint8Array(32) }] };
-  expect(await acknowledgeArchive(ada, { manifest })).toBe('other-log');
+  expect(await acknowledgeArchive(ada, { ...first.signed, manifest })).toBe('other-log');
   // Of a tail that this device has never seen, it says nothing.
   const longer = { ...group, throughSeq: group.throughSeq + 1000 };
-  expect(await acknowledgeArchive(ada, { manifest: { ...first.signed.manifest, groups: [longer] } })).toBe(
-    'other-log',
-  );
+  const further = { ...first.signed, manifest: { ...first.signed.manifest, groups: [longer] } };
+  expect(await acknowledgeArchive(ada, further)).toBe('other-log');
   expect(await acknowledgeArchive(ada, first.signed)).toBe('acknowledged');
   expect(await acknowledgeArchive(ada, rest.signed)).toBe('acknowledged');
   expect(await acknowledgeArchive(cy, rest.signed)).toBe('begins-later');

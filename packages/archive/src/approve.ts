@@ -1,4 +1,5 @@
-import type { DeviceId, Primitives, Signer } from '@keytide/crypto-core';
+import type { DeviceId, MemberId, Primitives, Signer } from '@keytide/crypto-core';
+import type { DirectoryState } from '@keytide/key-directory';
 import { encodeApproval, parseApproval } from './container/approval.ts';
 import type { Destination } from './container/destination.ts';
 import { approvalFile } from './container/names.ts';
@@ -18,6 +19,26 @@ export function approvalUnder(
   { device, signer }: { readonly device: DeviceId; readonly signer: Signer },
 ): Uint8Array {
   return encodeApproval({ device, signature: signManifest(primitives, signer, bytes) });
+}
+
+/**
+ * How many admins have signed an archive, its exporter included where it is one: of those who are admins by each of these
+ * states of the membership log. By its end in the archive and by the newest that is known, whoever was removed since
+ * does not count: what they sign now could bear any date.
+ */
+export function adminsWhoSigned(
+  primitives: Primitives,
+  { bytes, signatures }: Pick<SignedManifest, 'bytes' | 'signatures'>,
+  states: readonly DirectoryState[],
+): number {
+  const admins = new Set<MemberId>();
+  for (const signed of signatures) {
+    const members = states.map((state) => signerOf(primitives, { state, roles: ['admin'], bytes, signed }));
+    for (const member of members)
+      if (typeof member !== 'string' && members.every((one) => typeof one !== 'string'))
+        admins.add(member.id);
+  }
+  return admins.size;
 }
 
 /**

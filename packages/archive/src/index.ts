@@ -12,7 +12,7 @@ export {
   type ManifestSignature,
   type SignedManifest,
 } from './container/signed-manifest.ts';
-export { addApproval, approvalUnder } from './approve.ts';
+export { addApproval, adminsWhoSigned, approvalUnder } from './approve.ts';
 export { ArchiveError, type ArchiveErrorCode } from './errors.ts';
 export { exportArchive, type ExportedArchive } from './export/export-archive.ts';
 export type { ExportOptions, ExportProgress } from './export/export-options.ts';

@@ -87,7 +87,7 @@ test('night after night all is taken out, also what was said while the agent was
     const stopping = new AbortController();
     await runAgent({
       schedule: { everyMs: DAY_MS, offsetMs: 0 },
-      choice: { destinations, needed: 2, acknowledge: 'readable', recipients: [], fullAfter: 4 },
+      choice: { destinations, needed: 2, acknowledge: 'readable', recipients: [], set: null, fullAfter: 4 },
       memory: await openMemory(pathOf(folder, 'agent.json'), clock.now()),
       time: {
         now: clock.now,

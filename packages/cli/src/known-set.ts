@@ -52,8 +52,11 @@ export async function knownSet(context: Context, options: SetOptions): Promise<K
   return known;
 }
 
+/** A client of any application, as far as it judges sets. */
+export type SetJudge = Pick<Keytide, 'readArchiveKeySet'>;
+
 /** A set by this device's copy of the log; needs no relay. @throws CliError `not-a-set`, `altered-set`, `foreign-set`, `other-key` */
-export function readLogged(client: Keytide, wire: Uint8Array): ArchiveKeySet {
+export function readLogged(client: SetJudge, wire: Uint8Array): ArchiveKeySet {
   try {
     return client.readArchiveKeySet(wire);
   } catch (error) {

@@ -18,7 +18,10 @@ export interface AgentTime {
 /** What an agent works with. */
 export interface AgentOptions {
   readonly schedule: Schedule;
-  readonly choice: Pick<Round, 'destinations' | 'needed' | 'acknowledge' | 'recipients' | 'fullAfter'>;
+  readonly choice: Pick<
+    Round,
+    'destinations' | 'needed' | 'acknowledge' | 'recipients' | 'set' | 'fullAfter'
+  >;
   readonly memory: AgentMemory;
   readonly time: AgentTime;
   readonly signal: AbortSignal;

@@ -13,6 +13,7 @@ export interface AgentConfig {
   readonly at: number;
   readonly fullAfter: number;
   readonly recipients: readonly string[];
+  readonly set?: string | undefined;
   readonly acknowledge: 'readable' | 'all' | 'never';
   readonly passphrase?: string | undefined;
   readonly healthHost: string;
@@ -61,6 +62,13 @@ const shape = {
     .default([])
     .describe(
       'who can open the archives besides the archive key of the policy: age1pq…, or files of such lines',
+    ),
+  set: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'archive-key.set, the signed set of the shares of the archive key: a copy goes into each archive, so that shares alone open it',
     ),
   acknowledge: z
     .enum(['readable', 'all', 'never'])

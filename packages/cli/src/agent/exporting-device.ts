@@ -8,6 +8,7 @@ import {
   type OrganisationExport,
 } from '@keytide/client/export';
 import type { DeviceId, OrgId } from '@keytide/crypto-core';
+import { currentSet, type GivenSet } from '../set-along.ts';
 
 /** A device that is connected, as far as a round of the agent needs it. */
 export interface ExportingDevice {
@@ -16,6 +17,8 @@ export interface ExportingDevice {
   /** The last entry that it has of the log. */
   throughSeq(): Promise<number>;
   export(options: OrganisationExport): Promise<ExportedArchive>;
+  /** Of the set of shares that may go along: what it is to have. @throws CliError as `currentSet` */
+  currentSet(given: GivenSet | null): Uint8Array | null;
   acknowledge(signed: SignedManifest): Promise<Acknowledgement>;
   /** What the relay is about to forget. */
   due(): Promise<RetentionDue>;
@@ -28,6 +31,7 @@ export function exportingDevice<D extends Declarations>(client: Client<D>): Expo
     ...{ org, device },
     throughSeq: async () => (await exportSource(client).groups())[0]?.throughSeq ?? 0,
     export: (options) => exportOrganisation(client, options),
+    currentSet: (given) => currentSet(client, given),
     acknowledge: (signed) => acknowledgeArchive(client, signed),
     due: () => client.retentionDue(),
   };

@@ -1,3 +1,4 @@
+import { nextStep } from './next-step.ts';
 import type { AgentState } from './state.ts';
 import { isoTime } from '../timestamps.ts';
 
@@ -7,11 +8,17 @@ export interface Health {
   readonly status: 'ok' | 'failing' | 'late';
   /** Why something is left to do; `null` when nothing is. */
   readonly code: string | null;
+  /** What somebody can do about it; `null` when nothing is left to do. */
+  readonly next: string | null;
   readonly lastSuccess: string | null;
   /** Since the last success, or since the agent first ran. */
   readonly ageSeconds: number;
   /** Archives that the relay was not told of, or that are not at every destination. */
   readonly pending: number;
+  /** The oldest archive that admins are yet to sign, by name; no numbers where one who has signed is no admin any more. */
+  readonly approvals: AgentState['approvals'];
+  /** An archive that is not sound, by name, until one that makes up for it is: the relay is told of none behind it. */
+  readonly unsound: string | null;
   /** What the relay is about to forget and nobody has exported; `isWaived`: it goes all the same. */
   readonly due: { readonly days: number; readonly first: string | null; readonly isWaived: boolean } | null;
 }
@@ -20,16 +27,18 @@ const HOUR_MS = 3_600_000;
 
 /** What is known at a time of an agent that is to make an archive so often. */
 export function healthOf(state: AgentState, everyMs: number, nowMs: number): Health {
-  const { successMs, sinceMs, failure, series, due } = state;
+  const { successMs, sinceMs, failure, series, approvals, due } = state;
   // A clock that was set back makes nothing late.
   const ageMs = Math.max(0, nowMs - (successMs ?? sinceMs));
   const isLate = ageMs > 2 * everyMs + HOUR_MS;
   return {
     status: isLate ? 'late' : failure === null ? 'ok' : 'failing',
     code: failure,
+    next: failure === null ? null : nextStep(failure),
     lastSuccess: successMs === null ? null : isoTime(successMs),
     ageSeconds: Math.floor(ageMs / 1000),
     pending: series.pending.length + (series.current === null ? 0 : 1),
+    ...{ approvals, unsound: series.unsound },
     due: due && { days: due.days, first: isoTime(due.firstMs), isWaived: due.isWaived },
   };
 }

@@ -2,6 +2,7 @@ import {
   readArchiveStats,
   readSignedManifest,
   verifyArchive,
+  type ApprovalCount,
   type ArchiveFiles,
   type SignedManifest,
 } from '@keytide/archive';
@@ -33,6 +34,8 @@ export interface Look {
   readonly signed: SignedManifest;
   /** Why the relay is not to be told. */
   readonly obstacle: string | null;
+  /** How many admins have signed it, and how many are to; `null` where that was not looked at. */
+  readonly approvals: ApprovalCount | null;
 }
 
 /** What is verified, and where. */
@@ -58,10 +61,10 @@ export async function lookAt(
     files,
     verified === null ? undefined : { primitives, manifest: verified },
   );
-  const { signed } = stats;
-  if (isTold || acknowledge !== 'readable') return { signed, obstacle: null };
-  if (lacksKeys(stats)) return { signed, obstacle: 'keys-missing' };
-  return { signed, obstacle: lacksAttachments(stats) ? 'attachments-missing' : null };
+  const look = { signed: stats.signed, approvals: null };
+  if (isTold || acknowledge !== 'readable') return { ...look, obstacle: null };
+  if (lacksKeys(stats)) return { ...look, obstacle: 'keys-missing' };
+  return { ...look, obstacle: lacksAttachments(stats) ? 'attachments-missing' : null };
 }
 
 /**
@@ -71,7 +74,7 @@ export async function lookAt(
  */
 export async function places(
   round: Round,
-  { name, previous, isTold }: Pending,
+  { name, previous, isTold }: Pick<Pending, 'name' | 'previous' | 'isTold'>,
   signed: SignedManifest,
 ): Promise<Places> {
   const { destinations, needed, signal, codeOf } = round;
@@ -127,7 +130,10 @@ async function judged(
   const previous = since === null ? {} : { previous: since };
   return await withArchive(archiveIn(destinations[index] as string, archive), async (files) => {
     const report = await verifyArchive({ primitives, files, org: device.org, signal, ...previous });
-    const isIt = report.archive !== null && equalBytes(report.archive.manifest.bytes, signed.bytes);
+    const found = report.archive?.manifest ?? null;
+    // Another exporter's, also one who was removed since, may be sealed to whoever they like.
+    const isOwn = isTold || found?.manifest.device === device.device;
+    const isIt = found !== null && equalBytes(found.bytes, signed.bytes) && isOwn;
     const verdict = isIt ? report.verdict : UNSOUND;
     const codes = new Set<string>(report.findings.map(({ code }) => code));
     const findings = [...codes, ...(isIt ? [] : ['other-archive'])];

@@ -13,6 +13,8 @@ export interface Round {
   readonly acknowledge: 'readable' | 'all' | 'never';
   /** X-Wing keys, besides the archive key of the policy. */
   readonly recipients: readonly Uint8Array[];
+  /** The file of the set of shares that goes into each; `null`: the copy in the archive before, if there is one. */
+  readonly set: string | null;
   /** After so many that go on from another comes a full one; 0: not by their number. */
   readonly fullAfter: number;
   readonly memory: AgentMemory;

@@ -20,7 +20,7 @@ export interface Outcome {
  * @throws the signal's reason
  */
 export async function runRound(round: Round): Promise<Outcome> {
-  const { signal, codeOf } = round;
+  const { signal, codeOf, memory } = round;
   let failure: { error: unknown } | null = null;
   try {
     await takeOut(round);
@@ -34,6 +34,8 @@ export async function runRound(round: Round): Promise<Outcome> {
     const { error } = failure;
     return { code: codeOf(error), cause: error, isPutOff: isHopeless(error) };
   }
+  const { setFailure } = memory.state;
+  if (code === null && setFailure !== null) return { code: setFailure, cause: null, isPutOff: true };
   return { code, cause: null, isPutOff };
 }
 

@@ -14,6 +14,14 @@ export interface AgentState {
   readonly successMs: number | null;
   /** Why something is left to do; `null` after a success. */
   readonly failure: string | null;
+  /** The oldest archive that admins are yet to sign; `given` is `null` where one who has is none any more. */
+  readonly approvals: {
+    readonly archive: string;
+    readonly given: number | null;
+    readonly needed: number | null;
+  } | null;
+  /** Why the newest archive has no copy of the set of shares that is configured; `null` where nothing is wrong. */
+  readonly setFailure: string | null;
   /** Of the newest archive, and of all, as they were made. */
   readonly sizeBytes: number;
   readonly totalBytes: number;
@@ -28,7 +36,11 @@ export interface AgentMemory {
 }
 
 const VERSION = 1;
-const begun = { name: z.string().regex(/^[0-9A-Za-z-]{1,64}$/), previous: z.string().nullable() };
+const begun = {
+  name: z.string().regex(/^[0-9A-Za-z-]{1,64}$/),
+  previous: z.string().nullable(),
+  isBehind: z.boolean(),
+};
 const count = z.int().min(0);
 const schema: z.ZodType<AgentState> = z.object({
   version: z.literal(VERSION),
@@ -37,12 +49,17 @@ const schema: z.ZodType<AgentState> = z.object({
     current: z.object(begun).nullable(),
     last: z.string().nullable(),
     told: z.string().nullable(),
+    unsound: z.string().nullable(),
+    failed: count,
+    behind: count,
     sinceFull: count,
     pending: z.array(z.object({ ...begun, isEverywhere: z.boolean(), isTold: z.boolean() })),
   }),
   sinceMs: z.int(),
   successMs: z.int().nullable(),
   failure: z.string().nullable(),
+  approvals: z.object({ archive: z.string(), given: count.nullable(), needed: count.nullable() }).nullable(),
+  setFailure: z.string().nullable(),
   sizeBytes: count,
   totalBytes: count,
   due: z.object({ days: count, firstMs: z.int(), isWaived: z.boolean() }).nullable(),
@@ -50,8 +67,15 @@ const schema: z.ZodType<AgentState> = z.object({
 
 /** As an agent begins. */
 export function newState(nowMs: number): AgentState {
-  const nothing = { successMs: null, failure: null, sizeBytes: 0, totalBytes: 0, due: null };
-  return { table: NEW_TIMETABLE, series: NEW_SERIES, sinceMs: nowMs, ...nothing };
+  const nothing = { successMs: null, failure: null, approvals: null, setFailure: null, due: null };
+  return {
+    sizeBytes: 0,
+    totalBytes: 0,
+    table: NEW_TIMETABLE,
+    series: NEW_SERIES,
+    sinceMs: nowMs,
+    ...nothing,
+  };
 }
 
 /**

@@ -13,9 +13,10 @@ import { withArchive, withDestination } from '../archive-place.ts';
 import { lacksOnlyApprovals } from '../archive-report.ts';
 import { CliError } from '../errors.ts';
 import { EXIT } from '../exit-codes.ts';
+import { givenSet } from '../set-along.ts';
 import { archiveIn } from './archive-in.ts';
 import type { Round } from './round.ts';
-import { abandon, begin, finish, startOver, type Begun } from './series.ts';
+import { abandon, begin, finish, skip, startOver, type Begun, type Series } from './series.ts';
 import { rootOf } from './roots.ts';
 
 const PLAN = 'plan.json';
@@ -42,7 +43,17 @@ export async function takeOut(round: Round): Promise<void> {
   if (memory.state.series.current === null) {
     if (!isDue) return;
     await rootOf(destinations[0]);
-    if ((await lastThrough(round)) === (await device.throughSeq())) {
+    const next = begin(memory.state.series, nowMs, fullAfter);
+    let through: number;
+    try {
+      through = await lastThrough(round, next);
+    } catch (error) {
+      if (next.current?.isBehind !== true || !isUnusable(error)) throw error;
+      await memory.keep({ series: skip(memory.state.series) });
+      await round.onArchived(true);
+      return;
+    }
+    if (through === (await device.throughSeq())) {
       await round.onArchived(true);
       tell({ event: 'nothing-new' });
       return;
@@ -57,7 +68,10 @@ export async function takeOut(round: Round): Promise<void> {
       await memory.keep({ series: startOver(memory.state.series) });
     else if (error instanceof ArchiveError && TAKEN.has(error.code))
       await memory.keep({ series: abandon(memory.state.series) });
-    else if (isHopeless(error)) {
+    else if (begun.isBehind && isUnusable(error)) {
+      await memory.keep({ series: abandon(memory.state.series) });
+      await round.onArchived(true);
+    } else if (isHopeless(error)) {
       // Of a device whose log is damaged: a part of an archive each day would fill the disk.
       if ((error as ArchiveError).code === 'source-damaged') await removeUnfinished(round, begun);
       await memory.keep({ series: abandon(memory.state.series) });
@@ -69,10 +83,25 @@ export async function takeOut(round: Round): Promise<void> {
   await round.onArchived(true);
 }
 
-/** The last entry that is in an archive of this organisation; 0 without one. @throws as `soundManifest` */
-async function lastThrough(round: Round): Promise<number> {
+/** An archive without a copy of the set is better than none: what is wrong with the set is told, and stops nothing. */
+async function setAlong(round: Round, previous: string | null): Promise<Uint8Array | null> {
+  const { set, destinations, device, memory, signal, codeOf } = round;
+  let wire: Uint8Array | null = null;
+  let setFailure: string | null = null;
+  try {
+    const before = previous === null ? null : archiveIn(destinations[0], previous);
+    wire = device.currentSet(await givenSet(set, before));
+  } catch (error) {
+    signal.throwIfAborted();
+    setFailure = codeOf(error);
+  }
+  if (setFailure !== memory.state.setFailure) await memory.keep({ setFailure });
+  return wire;
+}
+
+/** The last entry that is in the archive to go on from, if it is of this organisation; 0 without one. @throws as `soundManifest` */
+async function lastThrough(round: Round, { last }: Series): Promise<number> {
   const { memory, device } = round;
-  const { last } = memory.state.series;
   if (last === null) return 0;
   const { manifest } = await soundManifest(round, last);
   if (manifest.org === device.org) return manifest.groups[0]?.throughSeq ?? 0;
@@ -88,10 +117,12 @@ async function makeWhole(round: Round, begun: Begun): Promise<void> {
   if (since !== null && since.manifest.org !== device.org)
     throw new ArchiveError('other-log', 'the archive before is of another organisation');
   await withDestination(archiveIn(destinations[0], name), async (destination) => {
-    const options = { destination, recipients, since, signal };
     const { signed, missing } = (await isWhole(destination))
       ? { signed: await readSignedManifest(destination), missing: [] }
-      : await device.export(options);
+      : await device.export({
+          ...{ destination, recipients, since, signal },
+          archiveKeySet: await setAlong(round, previous),
+        });
     const { manifest } = signed;
     // Whole before we came: by this device, and from the same archive on, or it is somebody else's.
     const isForAll = recipients.every((key) =>
@@ -126,11 +157,17 @@ async function soundManifest({ destinations, signal }: Round, name: string): Pro
   }
   const { archive, findings, verdict } = report;
   if (archive !== null && (verdict === 'sound' || lacksOnlyApprovals(report))) return archive.manifest;
-  if (findings.some(({ code, file }) => code === 'missing-file' && file === MANIFEST)) throw archiveGone(name);
+  if (findings.some(({ code, file }) => code === 'missing-file' && file === MANIFEST))
+    throw archiveGone(name);
   const message = `the archive before, ${name}, is not sound`;
   const next =
     '`keytide verify` says what is wrong with it; `keytide agent --full` has the next be a full one.';
   throw new CliError('previous-unsound', EXIT.unsound, message, next);
+}
+
+/** Of the archive to go on from. */
+function isUnusable(error: unknown): boolean {
+  return error instanceof CliError && error.code === 'previous-unsound';
 }
 
 function archiveGone(name: string): CliError {

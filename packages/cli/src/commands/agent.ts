@@ -69,6 +69,7 @@ export async function keepArchiving(context: Context, choice: AgentChoice): Prom
         ...config,
         needed: config.needed ?? config.destinations.length,
         recipients: await readRecipients(config.recipients),
+        set: config.set ?? null,
       },
       isFinal: (error) => FINAL.has(codeOf(error)),
       withDevice: await deviceOpener(context, config, tell),

@@ -1,5 +1,4 @@
 import {
-  keySetIn,
   readSignedManifest,
   type ArchiveFiles,
   type ArchiveFilter,
@@ -15,20 +14,19 @@ import {
   exportOrganisation,
   type Acknowledgement,
 } from '@keytide/client/export';
-import { MAX_QUORUM_SET_BYTES, archiveRecipient, sorted, toHex } from '@keytide/crypto-core';
+import { archiveRecipient, sorted, toHex } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
-import { withArchive, withDestination } from '../archive-place.ts';
+import { withDestination } from '../archive-place.ts';
 import { lacksOnlyApprovals, requireSame } from '../archive-report.ts';
 import { readRecipients } from '../archive-recipients.ts';
 import { summaryLines, summaryOf } from '../archive-summary.ts';
 import type { Context } from '../context.ts';
 import { untilOnline, withDevice } from '../device.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { readFileBytes } from '../file-bytes.ts';
 import { findMember } from '../find.ts';
-import { readLogged, setRefusal } from '../known-set.ts';
 import { organisation, type Keytide } from '../organisation.ts';
 import { createProgress, type Progress } from '../progress.ts';
+import { currentSet, givenSet, type GivenSet } from '../set-along.ts';
 import { usageError } from '../usage.ts';
 import { checkArchive, readCheckedStats, soundManifest } from './verify.ts';
 
@@ -51,14 +49,7 @@ export interface ExportChoice {
 }
 
 /** What the relay was told, or why it was not. */
-type Told =
-  | Acknowledgement
-  | 'not-asked'
-  | 'offline'
-  | 'keys-missing'
-  | 'attachments-missing'
-  | 'approval-needed'
-  | 'unsound';
+type Told = Acknowledgement | 'not-asked' | 'offline' | 'keys-missing' | 'attachments-missing' | 'unsound';
 
 /** `keytide export`: an archive of everything, or of what is chosen. Stopped, the same command goes on. */
 export async function exportArchiveTo(
@@ -78,7 +69,7 @@ async function exportInto(
 ): Promise<ExitCode> {
   const { output, signal } = context;
   const recipients = await readRecipients(choice.recipient);
-  const keySet = await keySetOf(choice);
+  const keySet = await givenSet(choice.set ?? null, choice.since ?? null);
   try {
     return await withDevice(context, async (client) => {
       const { org } = client;
@@ -92,7 +83,7 @@ async function exportInto(
         untold ??
         (await exportOrganisation(client, {
           ...{ destination, recipients, since, signal, filter },
-          archiveKeySet: currentSet(context, client, keySet),
+          archiveKeySet: setAlong(context, client, keySet),
           isOffline: choice.offline === true,
           onProgress: progressTo(context),
         }));
@@ -103,19 +94,15 @@ async function exportInto(
       const { verdict } = report;
       if (report.archive !== null) requireSame(report, signed);
       const stats = await readCheckedStats(destination, report);
-      const isWaiting = lacksOnlyApprovals(report);
-      const told =
-        verdict === 'sound'
-          ? await tellRelay(client, stats, choice)
-          : isWaiting
-            ? 'approval-needed'
-            : 'unsound';
+      const untellable = lacksOnlyApprovals(report) ? 'approval-needed' : 'unsound';
+      const told = verdict === 'sound' ? await tellRelay(client, stats, choice) : untellable;
       output.result({ archive: place, ...summaryOf(stats), verdict, relay: told }, [
         ...summaryLines(stats),
         `${'verified'.padEnd(12)} ${verdict}`,
         `${'relay'.padEnd(12)} ${TOLD[told]}`,
       ]);
-      return verdict === 'sound' ? EXIT.ok : isWaiting ? EXIT.refused : EXIT.unsound;
+      if (told === 'approval-needed') return EXIT.refused;
+      return verdict === 'sound' ? EXIT.ok : EXIT.unsound;
     });
   } catch (error) {
     if (signal.aborted) output.note(`Stopped. What is whole stays in ${place}: the same command goes on.`);
@@ -130,37 +117,14 @@ function lockOf({ lockUntil, lockMode }: ExportChoice): ObjectLock | undefined {
   return { mode: lockMode === 'compliance' ? 'COMPLIANCE' : 'GOVERNANCE', untilMs: lockUntil };
 }
 
-/** The set that is named, or the copy in the archive before. */
-async function keySetOf({ set, since }: ExportChoice): Promise<GivenSet | null> {
-  if (set !== undefined) return { wire: await readFileBytes(set, MAX_QUORUM_SET_BYTES), isNamed: true };
-  const wire = since === undefined ? null : await withArchive(since, keySetIn);
-  return wire && { wire, isNamed: false };
-}
-
-/** What goes along: a set of the key that this archive is sealed to. @throws CliError as `readLogged`, for one that is named */
-function currentSet({ output }: Context, client: Keytide, given: GivenSet | null): Uint8Array | null {
-  if (given !== null && isCurrent(client, given)) return given.wire;
-  if (client.policy.archiveKey !== undefined)
+/** What goes along, and says so where nothing does. @throws CliError as `currentSet` */
+function setAlong({ output }: Context, client: Keytide, given: GivenSet | null): Uint8Array | null {
+  const set = currentSet(client, given);
+  if (set === null && client.policy.archiveKey !== undefined)
     output.note(
       'It has no copy of the set of shares: keep archive-key.set beside it, or stop and give --set FILE.',
     );
-  return null;
-}
-
-/** The copy in the archive before may be of an earlier key; one that is named is to be of this one. */
-function isCurrent(client: Keytide, { wire, isNamed }: GivenSet): boolean {
-  try {
-    if (readLogged(client, wire).isCurrent) return true;
-  } catch (error) {
-    if (isNamed) throw error;
-  }
-  if (isNamed) throw setRefusal('other-key');
-  return false;
-}
-
-interface GivenSet {
-  readonly wire: Uint8Array;
-  readonly isNamed: boolean;
+  return set;
 }
 
 /** This very export, where it is whole, and was stopped before the relay was told; else `null`. */

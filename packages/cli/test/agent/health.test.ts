@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { healthOf, metricsOf } from '../../src/agent/health.ts';
 import { serveHealth } from '../../src/agent/health-server.ts';
 import { logFile } from '../../src/agent/log-file.ts';
+import { nextStep } from '../../src/agent/next-step.ts';
 import { newState, openMemory } from '../../src/agent/state.ts';
 
 const DAY_MS = 86_400_000;
@@ -26,6 +27,24 @@ test('late is who has had no success for two periods and an hour; a clock set ba
   });
   const done = { ...state, successMs: START_MS + 9 * DAY_MS };
   expect(healthOf(done, DAY_MS, START_MS)).toMatchObject({ status: 'ok', ageSeconds: 0 });
+});
+
+test('for each code of the guide there is something to do, in a sentence', async () => {
+  const guide = await readFile(new URL('../../../../docs/guides/agent.md', import.meta.url), 'utf8');
+  const table = guide.slice(
+    guide.indexOf('| code | what is left'),
+    guide.indexOf('To have a full one, of a service'),
+  );
+  const rows = table.split('\n').flatMap((row) => /^\|(.*?)\|/.exec(row)?.[1] ?? []);
+  const codes = rows.flatMap((cell) =>
+    [...cell.matchAll(/`([A-Za-z-]+)`/g)].map(([, code]) => code as string),
+  );
+  expect(codes.length).toBeGreaterThan(30);
+  const unknown = nextStep('none of these');
+  for (const code of codes) {
+    expect(nextStep(code), code).not.toBe(unknown);
+    expect(nextStep(code)).toMatch(/\.$/);
+  }
 });
 
 test('the pages say it, and nothing else answers', async () => {

@@ -4,14 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ArchiveError, exportArchive, readSignedManifest } from '@keytide/archive';
 import { folderDestination } from '@keytide/archive/node';
-import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { archiveKey, optionsFor, said, someDays } from '../../../archive/test/exporting.ts';
-import type { WorldSource } from '../../../archive/test/world-source.ts';
+import { worldSource, type WorldSource } from '../../../archive/test/world-source.ts';
 import type { AgentEvent } from '../../src/agent/agent-event.ts';
 import type { ExportingDevice } from '../../src/agent/exporting-device.ts';
 import type { Round } from '../../src/agent/round.ts';
 import { runRound } from '../../src/agent/run-round.ts';
-import { begin, finish, NEW_SERIES } from '../../src/agent/series.ts';
+import { healthOf } from '../../src/agent/health.ts';
+import { begin, finish, NEW_SERIES, startOver } from '../../src/agent/series.ts';
 import { settleAll } from '../../src/agent/settle-archive.ts';
 import { newState, type AgentState } from '../../src/agent/state.ts';
 
@@ -25,10 +26,8 @@ let two: string;
 let events: AgentEvent[];
 let toldThrough: number | null;
 
-beforeAll(async () => {
-  source = await someDays();
-});
 beforeEach(async () => {
+  source = await someDays();
   folder = await mkdtemp(join(tmpdir(), 'keytide-settle-'));
   [one, two] = [join(folder, 'one'), join(folder, 'two')];
   for (const place of [one, two]) await mkdir(place);
@@ -44,9 +43,11 @@ function roundWith(changed: Partial<Round> = {}): Round {
   return {
     ...{ destinations: [one, two], needed: 2, acknowledge: 'all', fullAfter: 0, isDue: false, nowMs: NOW_MS },
     recipients: [archiveKey.publicKey],
+    set: null,
     device: {
       ...{ org: source.org, device: source.world.members[0].devices[0].id },
       throughSeq: async () => source.log.length,
+      currentSet: (given) => given && given.wire,
       export: (options) => exportArchive({ ...optionsFor(source, options.destination), ...options }),
       acknowledge: async ({ manifest }) => {
         toldThrough = manifest.groups[0]?.throughSeq ?? 0;
@@ -238,6 +239,100 @@ test('of a log that is damaged no parts of archives pile up, and the next is beg
   expect((await readdir(one, { recursive: true, withFileTypes: true })).filter((at) => at.isFile())).toEqual(
     [],
   );
+});
+
+test('of a log that is never sound nothing is told, deleted, or written again and again; a full one ends that', async () => {
+  // Nobody but the exporter says otherwise than the liar.
+  source = worldSource('a liar', 2);
+  const entries = new Map<string, [from: number, through: number]>();
+  let nowMs = NOW_MS;
+  const round = { ...roundWith({ isDue: true, destinations: [one], needed: 1 }) };
+  await round.memory.keep({ series: NEW_SERIES });
+  const live = async (liar?: number) => {
+    await source.day([said(0, nowMs, { text: 'a day' }), said(1, nowMs, { text: 'ok' })], liar);
+    nowMs += 86_400_000;
+    const outcome = await runRound({ ...round, nowMs });
+    for (const name of await readdir(one)) {
+      const { before, throughSeq } = (await readSignedManifest(folderDestination(join(one, name)))).manifest
+        .groups[0] as { before: { size: number }; throughSeq: number };
+      entries.set(name, [before.size, throughSeq]);
+    }
+    return outcome;
+  };
+  expect(await live()).toMatchObject({ code: null });
+  const told = toldThrough;
+  expect(await live(1)).toMatchObject({ code: 'unsound', isPutOff: true });
+  for (let day = 0; day < 6; day += 1)
+    expect(await live()).toMatchObject({ code: 'unsound', isPutOff: true });
+  expect(toldThrough).toBe(told);
+  // One a day: none went, and each entry is in one of them.
+  expect(await readdir(one)).toHaveLength(8);
+  const lengths = [...entries.values()].map(([from, through]) => through - from);
+  expect(lengths.reduce((sum, length) => sum + length, 0)).toBeLessThan(3 * source.log.length);
+  expect(Math.max(...[...entries.values()].map(([, through]) => through))).toBe(source.log.length);
+  const { series } = round.memory.state;
+  expect(series).toMatchObject({ failed: 3, pending: [] });
+  expect(healthOf(round.memory.state, 1, nowMs)).toMatchObject({ unsound: series.unsound });
+  // The liar's word is outweighed, or the disk repaired: here, another log.
+  source = await someDays();
+  await round.memory.keep({ series: startOver(series) });
+  round.device = roundWith().device;
+  expect(await live()).toMatchObject({ code: null });
+  expect(round.memory.state.series).toMatchObject({ unsound: null, failed: 0 });
+});
+
+test('nothing goes on from what is not even signed any more: that period is made up for later', async () => {
+  await make(join(one, NAME));
+  const round = roundWith({ isDue: true, nowMs: NOW_MS + 86_400_000 });
+  const unsound = { told: null, last: NAME, unsound: NAME, failed: 3, behind: 0, pending: [] };
+  await round.memory.keep({ series: { ...NEW_SERIES, ...unsound } });
+  await writeFile(join(one, NAME, 'signed-manifest'), 'rotten');
+  expect(await runRound(round)).toMatchObject({ code: 'unsound', isPutOff: true });
+  expect(round.memory.state.series).toMatchObject({ current: null, behind: 1 });
+  expect(await readdir(one)).toEqual([NAME]);
+});
+
+test('an archive that another device has made is not this one, however sound it is', async () => {
+  await make(join(one, NAME));
+  const round = roundWith();
+  const device = source.world.members[1]?.devices[0].id ?? expect.fail('nobody');
+  const left = await settleAll({ ...round, device: { ...round.device, device } });
+  expect([left.code, toldThrough]).toEqual(['unsound', null]);
+});
+
+test('a copy takes the place of no other archive', async () => {
+  await make(join(one, NAME));
+  await make(join(two, NAME));
+  const there = await readFile(join(two, NAME, 'signed-manifest'));
+  expect((await settleAll(roundWith())).code).toBe('other-export');
+  expect((await readFile(join(two, NAME, 'signed-manifest'))).equals(there)).toBe(true);
+  expect(toldThrough).toBeNull();
+  // One that rotted is made good.
+  await rm(join(two, NAME), { recursive: true });
+  await cp(join(one, NAME), join(two, NAME), { recursive: true });
+  await writeFile(join(two, NAME, 'signed-manifest'), 'rotten');
+  expect((await settleAll(roundWith())).code).toBeNull();
+});
+
+test('the set of shares goes along; one that cannot be had stops no archive, and is told until one has it', async () => {
+  const set = join(folder, 'archive-key.set');
+  const given: unknown[] = [];
+  const round = roundWith({ isDue: true, set, destinations: [one], needed: 1 });
+  await round.memory.keep({ series: NEW_SERIES });
+  const next = async (nowMs: number) => {
+    await source.day([said(0, nowMs, { text: 'more' })]);
+    const { device } = round;
+    const exporting: ExportingDevice['export'] = (options) => {
+      given.push(options.archiveKeySet);
+      return device.export(options);
+    };
+    return await runRound({ ...round, nowMs, device: { ...device, export: exporting } });
+  };
+  expect(await next(NOW_MS)).toMatchObject({ code: 'file-unreadable', isPutOff: true });
+  expect(toldThrough).toBe(source.log.length);
+  await writeFile(set, 'a set');
+  expect(await next(NOW_MS + 1000)).toMatchObject({ code: null });
+  expect(given).toEqual([null, new Uint8Array(Buffer.from('a set'))]);
 });
 
 async function summaryWith(archive: string, text: string): Promise<string> {

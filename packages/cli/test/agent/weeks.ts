@@ -83,6 +83,7 @@ export async function openWeeks(folder: string, seed: string) {
   const connected: ExportingDevice = {
     ...{ org: source.org, device },
     throughSeq: async () => source.log.length,
+    currentSet: () => null,
     async export(options) {
       const destination = dying(options.destination);
       return await exportArchive({ ...optionsFor(source, destination), ...options, destination });
@@ -177,6 +178,7 @@ export async function openWeeks(folder: string, seed: string) {
         choice: {
           ...{ destinations: places, needed: 2, acknowledge: 'readable', fullAfter: 6 },
           recipients: [archiveKey.publicKey],
+          set: null,
         },
         memory: {
           get state() {

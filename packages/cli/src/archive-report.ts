@@ -9,6 +9,7 @@ import {
 import { equalBytes, toHex } from '@keytide/crypto-core';
 import { formatTable } from './table.ts';
 import { isoTime } from './timestamps.ts';
+import { filterLine, verdictText } from './verdict-text.ts';
 
 const LEVELS: readonly VerifyLevel[] = ['structure', 'hashes', 'completeness', 'references', 'decryption'];
 /** Lines for people; `--json` has them all. */
@@ -28,6 +29,16 @@ export function lacksOnlyApprovals({ verdict, findings, findingCount }: ArchiveR
   return verdict === 'unsound' && findingCount === findings.length && findings.every(isAbout);
 }
 
+/** Whether nothing is wrong with an archive but that files lie in it which are not of it. */
+export function hasOnlyStrangers({ verdict, findings, findingCount }: ArchiveReport): boolean {
+  const isAbout = ({ code, weight }: Finding): boolean => weight === 'note' || code === 'unexpected-file';
+  return verdict === 'unsound' && findingCount === findings.length && findings.every(isAbout);
+}
+
+/** What to do then. */
+export const STRANGERS =
+  'What was written of the archive is as it was: move the files that are not of it out of the folder, and run the command again.';
+
 /**
  * Before something is done with what one reading of a place has shown: that it is what another, the verification, has
  * found.
@@ -40,13 +51,15 @@ export function requireSame({ archive }: ArchiveReport, { bytes }: Pick<SignedMa
 
 /** A report for people: each level, what is proved, and what is wrong. */
 export function reportLines(report: ArchiveReport): string[] {
-  const { archive, groups, findings, findingCount, attachments, files, verdict } = report;
+  const { archive, groups, findings, findingCount, attachments, files } = report;
   const levels = LEVELS.map((level) => [level, stateOf(report, level)]);
   const shown = findings.slice(0, MAX_LINES).map(({ level, code, weight, detail, ...at }) => {
     return [weight, level, code, placeOf(at), detail ?? ''];
   });
+  const filter = filterLine(report);
   return [
     ...(archive === null ? [] : [`archive ${toHex(archive.id)}`, `org     ${archive.org}`]),
+    ...(filter === null ? [] : [`filter  ${filter}`]),
     `${files.count} files, ${files.sizeBytes} bytes; attachments: ${attachments.present}, missing: ${attachments.missing}`,
     ...formatTable(LEVEL_COLUMNS, levels),
     ...groups.flatMap(provenLines),
@@ -55,7 +68,7 @@ export function reportLines(report: ArchiveReport): string[] {
     ...(findingCount > shown.length
       ? [`and ${findingCount - shown.length} more: --json lists a thousand`]
       : []),
-    verdict,
+    verdictText(report),
   ];
 }
 

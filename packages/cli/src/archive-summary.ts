@@ -1,5 +1,6 @@
 import type { ArchiveStats, CodeCounts, GroupStats } from '@keytide/archive';
 import { toHex } from '@keytide/crypto-core';
+import { filterText } from './filter-text.ts';
 import { isoTime } from './timestamps.ts';
 
 /** What is in an archive, for programs. */
@@ -12,8 +13,11 @@ export function summaryOf({ signed, groups, attachments, recipients, files }: Ar
   };
 }
 
-/** The same for people. */
-export function summaryLines(stats: ArchiveStats): string[] {
+/** The same for people; `members` are those whose names are known. */
+export function summaryLines(
+  stats: ArchiveStats,
+  members: readonly { readonly id: string; readonly handle: string }[] = [],
+): string[] {
   const { signed, groups, attachments, recipients, files } = stats;
   const { org, id, createdMs, device, previous, filter } = signed.manifest;
   const rows: [string, string][] = [
@@ -21,7 +25,7 @@ export function summaryLines(stats: ArchiveStats): string[] {
     ['org', org],
     ['made', `${isoTime(createdMs) ?? '?'} by device ${device}`],
     ...(previous === null ? [] : [['since', `the archive before, ${toHex(previous)}`] as [string, string]]),
-    ...(filter === null ? [] : [['filter', JSON.stringify(filter)] as [string, string]]),
+    ...(filter === null ? [] : [['filter', filterText(filter, members)] as [string, string]]),
     ...groups.flatMap(groupRows),
     [
       'attachments',

@@ -1,4 +1,4 @@
-import { combineShares, CryptoError, type QuorumSet, type Secret } from '@keytide/crypto-core';
+import { combineShares, CryptoError, toHex, type QuorumSet, type Secret } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import type { Context } from './context.ts';
 import { CliError } from './errors.ts';
@@ -36,14 +36,7 @@ export function noteRefused({ output }: Context, set: QuorumSet, given: readonly
 /** What went wrong with shares, for a person. */
 export function combineError(error: unknown, set: QuorumSet, given: readonly GivenShare[]): unknown {
   if (!(error instanceof CryptoError)) return error;
-  const good = judgeShares(set, given).filter(({ verdict }) => verdict === 'good').length;
-  if (error.code === 'too-few-shares')
-    return new CliError(
-      'too-few-shares',
-      EXIT.usage,
-      `good shares: ${good} of the ${set.threshold} that it takes, so ${set.threshold - good} more`,
-      '`keytide archive-key drill` says of each whether it is good.',
-    );
+  if (error.code === 'too-few-shares') return tooFewShares(set, given);
   if (error.code === 'commitment-mismatch')
     return new CliError(
       'other-key',
@@ -52,4 +45,18 @@ export function combineError(error: unknown, set: QuorumSet, given: readonly Giv
       'It was dealt wrongly: go on with another set, if there is one.',
     );
   return error;
+}
+
+/** Not enough good ones. */
+export function tooFewShares(set: QuorumSet, given: readonly GivenShare[]): CliError {
+  const verdicts = judgeShares(set, given).map(({ verdict }) => verdict);
+  const good = verdicts.filter((verdict) => verdict === 'good').length;
+  return new CliError(
+    'too-few-shares',
+    EXIT.usage,
+    `good shares: ${good} of the ${set.threshold} that it takes, so ${set.threshold - good} more`,
+    verdicts.includes('wrong-context')
+      ? `Those of another set count with others of their own. This one is ${toHex(set.hash)}, "Set" on the sheets; with --set FILE, the archive-key.set of other sheets, it is said of each of those whether it is good.`
+      : '`keytide archive-key drill` says of each whether it is good.',
+  );
 }

@@ -30,7 +30,6 @@ export type CliErrorCode =
   | 'config-invalid' // the configuration of an agent; the message names its keys
   | 'secret-unusable' // a passphrase that is not there, or that others may read
   | 'login-refused' // the relay does not let this recovery key in
-  | 'no-set' // an archive without a copy of the set of shares, and none given
   | 'not-a-set' // a file that is no set of shares
   | 'altered-set' // its signature is not that of who dealt it
   | 'foreign-set' // of another organisation, or dealt by no admin of this one

@@ -1,21 +1,27 @@
 import {
-  ArchiveError,
-  openAge,
   readArchive,
   type AgeIdentity,
   type ArchiveDamage,
-  type ArchiveFiles,
   type ArchiveFilter,
+  type ArchiveReport,
   type OpenedArchive,
 } from '@keytide/archive';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { withArchive } from './archive-place.ts';
-import { lacksOnlyApprovals, reportLines, reportOf, requireSame } from './archive-report.ts';
+import {
+  hasOnlyStrangers,
+  lacksOnlyApprovals,
+  reportLines,
+  reportOf,
+  requireSame,
+  STRANGERS,
+} from './archive-report.ts';
 import { checkArchive, orgOf } from './commands/verify.ts';
 import type { Context } from './context.ts';
 import type { Format } from './choices.ts';
 import { CliError } from './errors.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
+import { verdictText } from './verdict-text.ts';
 import { writePlain } from './write-plain.ts';
 
 /** What of an archive is opened, and where to. */
@@ -46,13 +52,12 @@ export async function openArchive(
   const { to, quick = false } = choice;
   const org = choice.org === undefined ? {} : { org: orgOf(choice.org) };
   return await withArchive(path, async (files) => {
-    await requireKey(files, identities);
     const report = await checkArchive(context, files, { ...org, identities, quick });
     const isUnapproved = lacksOnlyApprovals(report);
     const isSound = report.verdict === 'sound' || isUnapproved;
     if (!isSound && !choice.unsound) {
       output.result({ verification: reportOf(report), folder: null }, reportLines(report));
-      output.note('Nothing was written. Look for another copy; --unsound opens what this one still has.');
+      output.note(`Nothing was written. ${adviceOf(report)}`);
       return EXIT.unsound;
     }
     for (const line of isSound ? [] : reportLines(report)) output.note(line);
@@ -84,24 +89,17 @@ export async function openArchive(
         ({ stretch, code }) =>
           `damaged: ${stretch === null ? 'what is beside the log' : `entries ${stretch}`}, ${code}`,
       ),
-      `the archive is ${isUnapproved ? 'sound, but for approvals' : report.verdict}`,
+      `the archive is ${isUnapproved ? 'sound, but for approvals' : verdictText(report)}`,
     ]);
     return isSound ? EXIT.ok : EXIT.unsound;
   });
 }
 
-/** @throws ArchiveError `no-identity` where these keys are not those of the archive, which is no fault of it */
-async function requireKey(files: ArchiveFiles, identities: readonly AgeIdentity[]): Promise<void> {
-  for await (const { name } of files.list()) {
-    if (!name.endsWith('.age')) continue;
-    try {
-      for await (const _piece of openAge(files.read(name), { primitives, identities })) break;
-    } catch (error) {
-      // What else is wrong with it says the verification.
-      if (!(error instanceof ArchiveError) || error.code === 'no-identity') throw error;
-    }
-    return;
-  }
+/** What to do about an archive that is not sound. */
+function adviceOf(report: ArchiveReport): string {
+  return hasOnlyStrangers(report)
+    ? STRANGERS
+    : 'Look for another copy; --unsound opens what this one still has.';
 }
 
 /** @throws CliError `unknown-member` */

@@ -36,6 +36,7 @@ export async function writePlain(context: Context, what: PlainWriting): Promise<
   const { path, to, opened, report, formats, filter } = what;
   const folder = await newPlainFolder(to, path);
   const leftOut: { file: string; code: string }[] = [];
+  const tops = new Set<string>();
   let [files, sizeBytes] = [0, 0];
   const counted = async function* (content: AsyncIterable<Uint8Array>) {
     for await (const piece of content) {
@@ -50,12 +51,14 @@ export async function writePlain(context: Context, what: PlainWriting): Promise<
       try {
         await folder.write(name, counted(content));
         files += 1;
+        tops.add(name.split('/', 1)[0] as string);
       } catch (error) {
         const code = codeOf(what, error);
         if (code === null) throw error;
         leftOut.push({ file: name, code });
       }
-    await folder.write('ABOUT.txt', aboutText(report));
+    const about = { report, members: opened.members, filter, written: tops, leftOut };
+    await folder.write('ABOUT.txt', aboutText(about));
     await folder.finish();
     return { files, sizeBytes, leftOut };
   } catch (error) {

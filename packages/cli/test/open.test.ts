@@ -64,7 +64,10 @@ test('an archive is opened into a new folder, for its owner alone, with what a p
   for (const name of await readdir(at('opened', 'attachments')))
     sizes.push((await stat(at('opened', 'attachments', name))).size);
   expect(sizes.toSorted((a, b) => a - b)).toEqual([2, 70_000]);
-  expect(await readFile(at('opened', 'ABOUT.txt'), 'utf8')).toContain('PLAINTEXT');
+  const about = await readFile(at('opened', 'ABOUT.txt'), 'utf8');
+  expect(about).toContain('PLAINTEXT');
+  expect(about).toMatch(/^Verified +sound; 1 of 7 messages cannot be read; looked at/m);
+  expect(about).toMatch(/^entries\.jsonl /m);
   if (process.platform === 'win32') return;
   for await (const name of glob('**', { cwd: at('opened') })) {
     const found = await stat(at('opened', name));
@@ -79,6 +82,10 @@ test('tables, mails, what one member wrote, and a ZIP file', async () => {
   expect((await readdir(at('tables', 'csv'))).toSorted()).toEqual(['chat.csv']);
   expect((await readFile(at('tables', 'csv', 'chat.csv'), 'utf8')).split('\r\n')).toHaveLength(4);
   expect(await readdir(at('tables', 'attachments'))).toHaveLength(1);
+  const about = await readFile(at('tables', 'ABOUT.txt'), 'utf8');
+  expect(about).toMatch(/^Chosen +only what is from member-1 \([0-9a-f]{8}\)$/m);
+  expect(about).toMatch(/^csv +a table/m);
+  expect(about).not.toMatch(/entries\.jsonl|index\.html|parquet/);
   const all = { format: ['csv', 'parquet'] } as const;
   expect(await here(opening('all tables', all))).toMatchObject([EXIT.ok, { files: 8 }]);
   expect((await readdir(at('all tables', 'csv'))).toSorted()).toEqual([

@@ -14,8 +14,10 @@ import { EXIT } from '../src/exit-codes.ts';
 import { here } from './here.ts';
 
 let folder: string;
-/** Of three holders, and of another set; what was dealt, as it is printed. */
-let [ana, bram, chidi, foreign]: string[] = [];
+/** Of three holders; what was dealt, as it is printed. */
+let [ana, bram, chidi]: string[] = [];
+/** Of another set of the same key, and of one of another key. */
+let [anew, foreign]: string[][] = [];
 let set: Uint8Array;
 const at = (...names: string[]): string => join(folder, ...names);
 const seed = () => Secret.own(new Uint8Array(32).fill(0x5e));
@@ -24,16 +26,19 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'keytide-recover-'));
   const source = worldSource('recovered', 3, archiveKey.publicKey);
   await source.day([said(0, 1, { text: 'in the archive' })]);
-  const deal = () => {
+  const deal = (secret = seed()) => {
     const [{ signer }] = source.world.members[0].devices;
     const among = { threshold: 2, holders: ['Ana', 'Bram', 'Chidi'], createdMs: 1 };
-    const key = { kind: 'x-wing-seed', secret: seed() } as const;
+    const key = { kind: 'x-wing-seed', secret } as const;
     return dealQuorum({ primitives, random, signer, org: source.org, ...key, ...among });
   };
   const dealt = await deal();
   ({ set } = dealt);
   [ana, bram, chidi] = dealt.shares.map(({ share }) => printShare(share));
-  foreign = printShare((await deal()).shares[1]!.share);
+  const dealtAnew = async (secret?: Secret) =>
+    (await deal(secret)).shares.map(({ share }) => printShare(share));
+  anew = await dealtAnew();
+  foreign = await dealtAnew(Secret.own(new Uint8Array(32).fill(7)));
   const options = { ...optionsFor(source, folderDestination(at('without'))), recipients: [] };
   await exportArchive(options);
   const withSet = { ...source, archiveKeySet: async () => set };
@@ -55,7 +60,7 @@ async function isOpen(name: string): Promise<boolean> {
 }
 
 test('enough of the holders type, whatever else is typed, and it opens as soon as there are enough', async () => {
-  const typed = [ana, `${ana?.slice(0, -1)}?`, foreign, poisoned(bram), ana, chidi, 'never asked for'];
+  const typed = [ana, `${ana?.slice(0, -1)}?`, foreign?.[1], poisoned(bram), ana, chidi, 'never asked for'];
   const rest = typed.slice() as string[];
   expect(await here(recovering('typed'), rest)).toMatchObject([
     EXIT.ok,
@@ -66,7 +71,7 @@ test('enough of the holders type, whatever else is typed, and it opens as soon a
 });
 
 test('or their sheets; with too few nothing is opened, and the bad ones are named', async () => {
-  for (const [name, share] of Object.entries({ ana, bram, foreign, poisoned: poisoned(bram) }))
+  for (const [name, share] of Object.entries({ ana, bram, foreign: foreign?.[1], poisoned: poisoned(bram) }))
     await writeFile(at(name), `A sheet\n\n${share}\n`);
   const few = { share: [at('ana'), at('foreign'), at('poisoned'), at('ana')] };
   const refused: unknown[] = [];
@@ -88,7 +93,6 @@ test('or their sheets; with too few nothing is opened, and the bad ones are name
 
 test('the set is that of the archive, or a file beside it, and is checked against the membership log', async () => {
   const types = () => [ana, chidi] as string[];
-  expect(await here(recovering('no set', {}, 'without'), types())).toEqual([EXIT.usage, 'no-set']);
   await writeFile(at('set'), set);
   const beside = recovering('beside', { set: at('set') }, 'without');
   expect(await here(beside, types())).toMatchObject([EXIT.ok, {}]);
@@ -114,7 +118,43 @@ test('the set is that of the archive, or a file beside it, and is checked agains
   expect((await verifyArchive({ primitives, files })).findings).toMatchObject([
     { code: 'key-set-refused', detail: 'wrong-context' },
   ]);
-  for (const name of ['no set', 'altered set', 'forged set']) expect(await isOpen(name)).toBe(false);
+  for (const name of ['altered set', 'forged set']) expect(await isOpen(name)).toBe(false);
+});
+
+test('shares of another set of the key open it as well, and one without any set', async () => {
+  const [one, two, three] = anew as [string, string, string];
+  const typed = [ana as string, one, poisoned(three), foreign?.[0] as string, two, 'never asked for'];
+  expect(await here(recovering('dealt anew', {}), typed)).toMatchObject([EXIT.ok, {}]);
+  expect(typed).toEqual(['never asked for']);
+  expect(await here(recovering('setless', {}, 'without'), [ana as string, chidi as string])).toMatchObject([
+    ...[EXIT.ok, {}],
+  ]);
+  const sheets = { ana, one, two, poisoned: poisoned(three), other: foreign?.join('\n') };
+  for (const [name, text] of Object.entries(sheets)) await writeFile(at(name), `${text}\n`);
+  const from = (...names: string[]) => ({ share: names.map((name) => at(name)) });
+  const refused: unknown[] = [];
+  const heard = here((context) => {
+    const output = { ...context.output, event: (event: object) => void refused.push(event) };
+    const choice = { ...from('other', 'poisoned', 'one', 'two', 'one'), format: ['jsonl'] as const };
+    return recovering('by sheets', choice, 'without')({ ...context, output });
+  });
+  expect(await heard).toMatchObject([EXIT.ok, { verification: { verdict: 'sound' } }]);
+  expect(refused.slice(0, 5)).toMatchObject([
+    ...Array.from({ length: 3 }, () => ({ from: at('other'), code: 'wrong-context' })),
+    { from: at('poisoned'), code: 'poisoned-share' },
+    { from: at('one'), code: 'duplicate-share' },
+  ]);
+  // Neither key is that of the archive, nor are two of three shares of different sets.
+  for (const [archive, ...names] of [
+    ['without', 'other', 'one'],
+    ['archive', 'other', 'one'],
+    ['archive', 'ana', 'one'],
+  ] as const)
+    expect(await here(recovering('neither', from(...names), archive))).toEqual([
+      EXIT.usage,
+      'too-few-shares',
+    ]);
+  expect(await isOpen('neither')).toBe(false);
 });
 
 /** A share of the same holder with another value. */

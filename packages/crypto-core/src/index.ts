@@ -159,6 +159,7 @@ export type {
   Signer,
   Verifier,
 } from './primitives.ts';
+export { combineWithoutSet } from './quorum/combine-without-set.ts';
 export { combineShares, examineShares, type ExaminedShares, type RefusedShare } from './quorum/combine.ts';
 export {
   dealQuorum,

@@ -5,6 +5,8 @@ import { hpkeContext } from './hpke.ts';
 
 /** What can find a file's key in the stanzas of its header. */
 export interface AgeIdentity {
+  /** The key to which such files are sealed, where it is an X-Wing key: 1,216 bytes. */
+  readonly publicKey?: Uint8Array;
   /** 16 bytes, or `null` when the file is not for it. @throws ArchiveError `malformed` for a stanza that is none */
   unwrap(stanzas: readonly Stanza[]): Uint8Array | null;
 }
@@ -43,6 +45,7 @@ export function hybridIdentity(primitives: Primitives, key: Decapsulator): AgeId
   }
 
   return {
+    publicKey: key.publicKey,
     unwrap(stanzas) {
       let fileKey: Uint8Array | null = null;
       // All of them: a damaged one is told, wherever it stands.

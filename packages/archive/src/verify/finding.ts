@@ -41,6 +41,7 @@ export type FindingCode =
   | 'word-against'
   | 'other-archive'
   | 'stretch-missing'
+  | 'previous-filtered'
   // references
   | 'attachment-unlisted'
   | 'attachment-unnamed'
@@ -91,7 +92,7 @@ const MAX_LISTED = 1000;
 /** What a true archive of a log can have. */
 const NOTES: ReadonlySet<FindingCode> = new Set([
   ...(['messages-missing', 'word-against', 'epoch-before', 'readable', 'attachment-passed-over'] as const),
-  'archive-key-left-out',
+  ...(['archive-key-left-out', 'previous-filtered'] as const),
 ]);
 
 /** Nothing found yet. */

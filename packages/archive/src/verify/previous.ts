@@ -14,6 +14,7 @@ export function checkPrevious(check: Check, manifest: ArchiveManifest, previous:
     manifest.previous !== null &&
     equalBytes(manifest.previous, primitives.sha256(previous.bytes));
   if (!isNamed) findings.add(level, 'other-archive', { file });
+  if (previous.manifest.filter !== null) findings.add(level, 'previous-filtered', { file });
   for (const { group, throughSeq, root } of previous.manifest.groups) {
     const before = manifest.groups.find((one) => one.group === group)?.before;
     if (before === undefined) findings.add(level, 'stretch-missing', { file, group, seq: throughSeq + 1 });

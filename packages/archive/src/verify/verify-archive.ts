@@ -1,13 +1,21 @@
-import type { DeviceId, GroupId, MemberId, OrgId, Primitives } from '@keytide/crypto-core';
+import {
+  archiveRecipient,
+  type DeviceId,
+  type GroupId,
+  type MemberId,
+  type OrgId,
+  type Primitives,
+} from '@keytide/crypto-core';
 import type { DirectoryState } from '@keytide/key-directory';
 import type { AgeIdentity } from '../age/hybrid.ts';
 import type { ArchiveFiles } from '../container/destination.ts';
 import { NAMES } from '../container/names.ts';
 import type { SignedManifest } from '../container/signed-manifest.ts';
+import { ArchiveError } from '../errors.ts';
 import type { Check, VerifyProgress } from './check.ts';
 import { checkGroup, provenThrough, type CheckedGroup, type Proven } from './completeness.ts';
 import { checkDecryption, type DecryptionReport } from './decryption.ts';
-import { newFindings, type Finding, type VerifyLevel } from './finding.ts';
+import { newFindings, type Finding, type Findings, type VerifyLevel } from './finding.ts';
 import { checkHashes } from './hashes.ts';
 import type { ApprovalCount } from './membership.ts';
 import { checkPrevious } from './previous.ts';
@@ -25,7 +33,7 @@ export interface VerifyOptions {
   readonly org?: OrgId;
   /** Stops after the structure: reads no large file. */
   readonly quick?: boolean;
-  /** What opens it: then each line and each attachment is looked at as well, if `quick` is not set. */
+  /** What opens it: then each line and each attachment is looked at as well, if `quick` is not set. It is to be of this archive. */
   readonly identities?: readonly AgeIdentity[];
   /** How much of it is opened; all where it is left out. */
   readonly sample?: Sample;
@@ -74,6 +82,8 @@ export interface ArchiveReport {
     /** Admins who have signed it, and who are to; `null` where its membership log cannot be read. */
     readonly approvals: ApprovalCount | null;
     readonly filter: SignedManifest['manifest']['filter'];
+    /** Those whom the filter names, as the membership log calls them; a handle is not unique. */
+    readonly filterMembers: readonly { readonly id: MemberId; readonly handle: string }[];
     /**
      * What was verified, with the approvals that were read. Whoever acts on the verdict acts on this: another reading of
      * the place may find another.
@@ -90,7 +100,8 @@ export interface ArchiveReport {
 /**
  * Verifies an archive (docs/spec/archive.md, "Verifying"), without a relay and, for every level but the last,
  * without a key. Whatever is wrong with it is in the report; memory grows with the number of its files alone.
- * @throws what the place throws when it cannot be read, and the signal's reason
+ * @throws ArchiveError `no-identity` where its exporter, whose signature holds, has sealed it to none of `identities`: no
+ *   fault of the archive; what the place throws when it cannot be read, and the signal's reason
  */
 export async function verifyArchive(options: VerifyOptions): Promise<ArchiveReport> {
   const { primitives, files, org, quick = false, previous, identities, onProgress, signal } = options;
@@ -106,6 +117,7 @@ export async function verifyArchive(options: VerifyOptions): Promise<ArchiveRepo
   const { structure, states, approvals } = await verifyStructure(check, org);
   const { sizes, signed } = structure;
   const state = states.at(-1) ?? null;
+  if (signed !== null && identities !== undefined) requireIdentity(check, signed, identities);
 
   const levels: VerifyLevel[] = ['structure'];
   let groups: readonly CheckedGroup[] = [];
@@ -139,6 +151,21 @@ export async function verifyArchive(options: VerifyOptions): Promise<ArchiveRepo
     files: { count: sizes.size, sizeBytes: [...sizes.values()].reduce((sum, size) => sum + size, 0) },
   };
 }
+
+/** What it says of its recipients is its exporter's word only where nothing at this level speaks against it. */
+function requireIdentity(
+  { primitives, findings }: { readonly primitives: Primitives; readonly findings: Findings },
+  { manifest: { recipients } }: SignedManifest,
+  identities: readonly AgeIdentity[],
+): void {
+  if (findings.list.some(({ code, weight }) => weight === 'fault' && !BESIDE.has(code))) return;
+  const isOfIt = ({ publicKey }: AgeIdentity): boolean =>
+    publicKey === undefined || recipients.includes(archiveRecipient(primitives, publicKey));
+  if (!identities.some(isOfIt)) throw new ArchiveError('no-identity', 'sealed to other keys');
+}
+
+/** Faults of what lies beside the archive, or is yet to come. */
+const BESIDE: ReadonlySet<Finding['code']> = new Set(['unexpected-file', 'approval-needed']);
 
 async function checkGroups(
   check: Check,
@@ -176,8 +203,11 @@ function archiveOf(
 ): Omit<NonNullable<ArchiveReport['archive']>, 'approvals'> {
   const { org, id, createdMs, device, previous, filter } = signed.manifest;
   const exporterMember = state?.devices.get(device)?.member ?? null;
+  const filterMembers = [...(state?.members.values() ?? [])]
+    .filter((member) => filter?.members?.includes(member.id) === true)
+    .map((member) => ({ id: member.id, handle: member.handle }));
   return {
-    ...{ org, isOrgExpected, id, createdMs, exporter: device, exporterMember, filter },
+    ...{ org, isOrgExpected, id, createdMs, exporter: device, exporterMember, filter, filterMembers },
     hasPrevious: previous !== null,
     manifest: { ...signed, signatures: [...signed.signatures, ...approvals] },
   };

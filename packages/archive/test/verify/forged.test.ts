@@ -365,6 +365,10 @@ describe('an archive that somebody has made up', () => {
       { code: 'other-archive' },
       { code: 'stretch-missing', seq: 9, detail: '9-10' },
     ]);
+    const filtered = { ...before, manifest: { ...before.manifest, filter: { collections: ['chat'] } } };
+    expect(await verify(second, { previous: filtered })).toMatchObject({
+      ...{ verdict: 'sound', findings: [{ code: 'previous-filtered', weight: 'note' }] },
+    });
   });
 });
 

@@ -126,8 +126,25 @@ describe('an archive that is opened', () => {
     const unknown = copyOf(archive);
     await editLines(unknown, keys, ([one, two, three]) => [one, two, three, { ...three, epoch: 4 }]);
     expect(await codes(unknown, true)).toEqual(['key-mismatch 4']);
+  });
+
+  it('is told from one that is sealed to other keys, by its exporter’s signature alone', async () => {
     const foreign = hybridIdentity(primitives, primitives.decapsulator(new Uint8Array(32).fill(1)));
-    expect(new Set(await codes(archive, false, { identities: [foreign] }))).toEqual(
+    const refused = expect.objectContaining({ code: 'no-identity' });
+    for (const quick of [true, false])
+      await expect(verify(archive, { identities: [foreign], quick })).rejects.toEqual(refused);
+    expect(await codes(archive, false, { identities: [foreign, ...identities] })).toEqual([]);
+    const beside = copyOf(archive);
+    beside.files.set('.DS_Store', Uint8Array.of(1));
+    await expect(verify(beside, { identities: [foreign] })).rejects.toEqual(refused);
+    // One that nobody entitled has signed may name any recipient.
+    const unsigned = copyOf(archive);
+    const manifest = unsigned.files.get('signed-manifest') as Uint8Array;
+    manifest[manifest.length - 1]! ^= 1;
+    expect(await codes(unsigned, false, { identities: [foreign] })).toContain('not-opened no-identity');
+    // Nor does an exporter get away with naming a recipient that it has not sealed to.
+    const { publicKey: _, ...unknown } = foreign;
+    expect(new Set(await codes(archive, false, { identities: [unknown] }))).toEqual(
       new Set(['not-opened no-identity']),
     );
   });

@@ -38,7 +38,7 @@ export async function approveExport(
       const report = await checkArchive(context, files, { org: client.org });
       if (report.verdict !== 'sound' && !lacksOnlyApprovals(report)) return report;
       const stats = await readCheckedStats(files, report);
-      return await approvalOf(context, stats, (signed) => approveArchive(client, signed), choice);
+      return await approvalOf(context, { stats, report }, (signed) => approveArchive(client, signed), choice);
     });
     if ('verdict' in given) {
       context.output.result(reportOf(given), reportLines(given));
@@ -63,14 +63,14 @@ export async function approveExport(
 /** Asks, and signs. */
 async function approvalOf(
   context: Context,
-  stats: ArchiveStats,
+  { stats, report }: { readonly stats: ArchiveStats; readonly report: ArchiveReport },
   sign: (signed: ArchiveStats['signed']) => ArchiveApproval,
   { yes }: ApproveChoice,
 ): Promise<ArchiveApproval> {
   // Whoever may not is told before being asked.
   const given = sign(stats.signed);
   if (!yes) {
-    for (const line of summaryLines(stats)) context.output.note(line);
+    for (const line of summaryLines(stats, report.archive?.filterMembers)) context.output.note(line);
     await confirm(context, 'It is sound. Approve this export?');
   }
   return given;

@@ -97,7 +97,7 @@ async function exportInto(
       const untellable = lacksOnlyApprovals(report) ? 'approval-needed' : 'unsound';
       const told = verdict === 'sound' ? await tellRelay(client, stats, choice) : untellable;
       output.result({ archive: place, ...summaryOf(stats), verdict, relay: told }, [
-        ...summaryLines(stats),
+        ...summaryLines(stats, report.archive?.filterMembers),
         `${'verified'.padEnd(12)} ${verdict}`,
         `${'relay'.padEnd(12)} ${TOLD[told]}`,
       ]);

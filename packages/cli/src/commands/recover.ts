@@ -1,18 +1,14 @@
 import { hybridIdentity, readArchiveKeySet } from '@keytide/archive';
 import { MAX_QUORUM_SET_BYTES, type Secret } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
-import { disposeAll } from '../archive-key-files.ts';
 import { withArchive } from '../archive-place.ts';
-import { combineGiven } from '../combine-given.ts';
 import type { Context } from '../context.ts';
-import { CliError } from '../errors.ts';
-import { EXIT, type ExitCode } from '../exit-codes.ts';
+import type { ExitCode } from '../exit-codes.ts';
 import { readFileBytes } from '../file-bytes.ts';
-import { sharesIn } from '../given-shares.ts';
-import { enoughShares } from '../enough-shares.ts';
 import { loggedSet, setError } from '../known-set.ts';
 import { openArchive, type OpenChoice } from '../open-archive.ts';
 import { assertNewPlace } from '../plain-folder.ts';
+import { keysOf, recoveredKey } from '../recovered-key.ts';
 
 /** As `open`, and the shares. */
 export interface RecoverChoice extends OpenChoice {
@@ -36,30 +32,20 @@ export async function recoverArchive(
   }
 }
 
-/** The seed that the shares give. @throws CliError as `setError`, `combineGiven`, and `no-set` */
+/** The seed that the shares give. @throws CliError as `setError`, `recoveredKey` */
 async function combined(
   context: Context,
   path: string,
   { set: file, share = [] }: RecoverChoice,
 ): Promise<Secret> {
   const wire = file === undefined ? {} : { wire: await readFileBytes(file, MAX_QUORUM_SET_BYTES) };
-  const known = await withArchive(path, (files) => readArchiveKeySet({ primitives, files, ...wire })).catch(
-    (error: unknown) => {
-      throw setError(error);
-    },
-  );
-  if (known === null)
-    throw new CliError(
-      'no-set',
-      EXIT.usage,
-      'this archive has no copy of the set of shares',
-      'Give the file archive-key.set, which every holder has, with --set.',
-    );
-  for (const line of loggedSet(known).lines) context.output.note(line);
-  const given = await enoughShares(context, known.set, share);
-  try {
-    return await combineGiven(context, known.set, given);
-  } finally {
-    disposeAll(sharesIn(given));
-  }
+  const { known, isKey } = await withArchive(path, async (files) => ({
+    known: await readArchiveKeySet({ primitives, files, ...wire }),
+    isKey: await keysOf(files),
+  })).catch((error: unknown) => {
+    throw setError(error);
+  });
+  const lines = known === null ? ['The archive has no copy of the set of shares.'] : loggedSet(known).lines;
+  for (const line of lines) context.output.note(line);
+  return await recoveredKey(context, { set: known?.set ?? null, isKey }, share);
 }

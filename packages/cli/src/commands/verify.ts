@@ -12,7 +12,7 @@ import { fromHex, orgId, toHex, type OrgId } from '@keytide/crypto-core';
 import { nodePrimitives as primitives, nodeRandom } from '@keytide/crypto-core/node';
 import { readIdentities } from '../archive-identities.ts';
 import { withArchive } from '../archive-place.ts';
-import { lacksOnlyApprovals, reportLines, reportOf } from '../archive-report.ts';
+import { hasOnlyStrangers, lacksOnlyApprovals, reportLines, reportOf, STRANGERS } from '../archive-report.ts';
 import type { Context } from '../context.ts';
 import { CliError } from '../errors.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
@@ -44,6 +44,7 @@ export async function verifyArchiveAt(
   const options = { ...org, ...previous, ...(await opening(choice)), quick: choice.quick ?? false };
   const report = await withArchive(path, (files) => checkArchive(context, files, options));
   output.result(reportOf(report), reportLines(report));
+  if (hasOnlyStrangers(report)) output.note(STRANGERS);
   if (report.archive?.isOrgExpected === false)
     output.note('That it is of this organisation is its own word: --org holds it against what you know.');
   return report.verdict === 'sound' ? EXIT.ok : EXIT.unsound;

@@ -1,5 +1,4 @@
-import { request as httpRequest, type IncomingMessage } from 'node:http';
-import { request as httpsRequest } from 'node:https';
+import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 
 /** A request as it is sent: `host` and the body's length come by themselves. */
@@ -17,10 +16,16 @@ const PIECE_BYTES = 128 * 1024;
  * answers: a signature goes nowhere else. A connection on which nothing moves for `idleMs` is ended, so that a slow
  * one may take its time.
  */
-export function send({ method, url, headers, body }: HttpRequest, idleMs: number): Promise<IncomingMessage> {
-  const open = url.protocol === 'https:' ? httpsRequest : httpRequest;
+export async function send(
+  { method, url, headers, body }: HttpRequest,
+  idleMs: number,
+): Promise<IncomingMessage> {
+  // Only now: whoever has a folder should not wait until all of HTTP is loaded.
+  const { request: open } = (await import(
+    url.protocol === 'https:' ? 'node:https' : 'node:http'
+  )) as typeof import('node:http');
   const length = method === 'PUT' || method === 'POST' ? { 'content-length': String(body.length) } : {};
-  return new Promise((resolve, reject) => {
+  return await new Promise((resolve, reject) => {
     const request = open(url, { method, headers: { ...headers, ...length }, timeout: idleMs });
     request.on('timeout', () => request.destroy(new Error('nothing moves')));
     request.on('error', reject);

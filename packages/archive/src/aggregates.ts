@@ -2,6 +2,7 @@ export { tableCsv } from './aggregates/csv.ts';
 export type { Run } from './aggregates/atoms.ts';
 export type { CategoryDimension, Dimension, NumberDimension } from './aggregates/dimension.ts';
 export {
+  costOf,
   openAggregateLedger,
   type AggregateLedger,
   type LedgerEntry,
@@ -18,7 +19,8 @@ export {
 } from './aggregates/plan.ts';
 export { publishAggregates, type PublishedAggregates, type PublishInput } from './aggregates/publish.ts';
 export type { Selection } from './aggregates/query.ts';
-export { parseRelease, type AggregateRelease, type Atom } from './aggregates/release.ts';
+export type { Atom } from './aggregates/atom.ts';
+export { parseRelease, type AggregateRelease } from './aggregates/release.ts';
 export type { AggregateRecord } from './aggregates/rows.ts';
 export { tableSvg, type ChartOptions } from './aggregates/svg.ts';
 export type {

@@ -29,6 +29,7 @@ export type ArchiveErrorCode =
   | 'undeclared-value' // a record with a value that the plan does not declare
   | 'period-open' // aggregates of a time that is not over
   | 'already-published' // aggregates of a time of which there are some
+  | 'other-release' // not the release that the membership log or a proposal names, or one that says something else than that
   | 'budget-spent' // noise that the privacy budget does not allow
   | 'bad-query'; // a table of what the release does not have
 

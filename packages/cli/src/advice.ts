@@ -145,10 +145,11 @@ const ADVICE: Readonly<Record<string, Readonly<Record<string, Advice>>>> = {
     'undeclared-value': usage(
       'Declare the value, or have the field take what is not declared: "other" is one of its categories.',
     ),
-    'period-open': usage('Wait until the period is over, or end it earlier.'),
+    'period-open': usage('Wait until half a day after the period, or end it earlier.'),
     'already-published': refused(
       'A part of the period is published, and stays what it is: `keytide aggregates list`.',
     ),
+    'other-release': refused('Ask who proposes it for both files of the same proposal.'),
     'budget-spent': refused(
       'Leave out epsilonMilli, or wait for the next stretch: `keytide policy show`, privacy-budget.',
     ),

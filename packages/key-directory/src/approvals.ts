@@ -77,6 +77,9 @@ function actOf(facts: DirectoryFacts, entry: Entry, author: Author): ApprovalAct
       return body.member !== author.member.id && isAdmin(facts.members.get(body.member))
         ? 'administration'
         : null;
+    case 'aggregates':
+      // Numbers leave the organisation, as an archive does.
+      return 'export';
     case 'wipe':
       return wipesOnlyOwn(facts, entry as EntryOf<'wipe'>, author) ? null : 'wipe';
     default:

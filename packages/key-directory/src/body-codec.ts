@@ -4,6 +4,7 @@ import type { BodyOf, EntryBody, EntryKind, WipeTarget } from './entry-body.ts';
 import { DirectoryError } from './errors.ts';
 import { inviteId, type InviteId } from './invite-id.ts';
 import { policySchema, type Policy } from './policy.ts';
+import { isPublishablePeriod } from './publishable-period.ts';
 import { ROLES } from './role.ts';
 
 interface BodyCodec<K extends EntryKind> {
@@ -137,7 +138,7 @@ const CODECS: { readonly [K in EntryKind]: BodyCodec<K> } = {
   aggregates: {
     schema: z
       .tuple([z.string().min(1).max(200), timeMs, timeMs, z.int().min(0).max(MAX_EPSILON), bytes(32)])
-      .refine(([, fromMs, toMs]) => fromMs < toMs)
+      .refine(([, fromMs, toMs]) => isPublishablePeriod(fromMs, toMs))
       .transform(([dataset, fromMs, toMs, epsilonMilli, release]) => {
         return { kind: 'aggregates', dataset, fromMs, toMs, epsilonMilli, release };
       }),

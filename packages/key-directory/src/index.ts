@@ -132,6 +132,7 @@ export {
   type WitnessVerdict,
 } from './verify.ts';
 export { encodeApproval, parseApproval } from './approval.ts';
+export { isPublishablePeriod } from './publishable-period.ts';
 export { createAggregatesEntry } from './builders/aggregates.ts';
 export { approvalsFor, approveEntry, withApprovals, type Proposal } from './builders/approval.ts';
 export { createDeletionReceipt } from './builders/deletion-receipt.ts';

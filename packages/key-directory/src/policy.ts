@@ -4,8 +4,8 @@ import { DirectoryError } from './errors.ts';
 
 /**
  * What several admins must agree to, where the policy says so. `administration` is what could make or unmake
- * an approver: a change of policy, and of who is an admin. `wipe` is judged here; `export` and `recovery` are
- * for the archive.
+ * an approver: a change of policy, and of who is an admin. `wipe` is judged here, and `export` for anonymous numbers;
+ * for archives, `export` and `recovery` are not of the log.
  */
 export type ApprovalAct = 'administration' | 'wipe' | 'export' | 'recovery';
 

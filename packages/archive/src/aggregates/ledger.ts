@@ -38,9 +38,14 @@ export function enterRelease(ledger: AggregateLedger, plan: FullPlan): Aggregate
   if (ledger.dataset !== plan.dataset) throw new ArchiveError('bad-plan', 'the ledger is of another dataset');
   if (ledger.releases.some((release) => release.from < to && from < release.to))
     throw new ArchiveError('already-published', 'a part of the period is published, and is what it is');
-  const epsilonMilli = (plan.epsilonMilli ?? 0) * plan.views.length * (1 + plan.measures.length);
+  const epsilonMilli = costOf(plan);
   if (epsilonMilli > 0) spend(ledger, from, epsilonMilli);
   return { ...ledger, releases: [...ledger.releases, { from, to, epsilonMilli }] };
+}
+
+/** What the noise of a plan costs of the privacy budget, in thousandths: 0 without noise. */
+export function costOf({ epsilonMilli = 0, views, measures }: FullPlan): number {
+  return epsilonMilli * views.length * (1 + measures.length);
 }
 
 function spend({ budget, releases }: AggregateLedger, from: number, epsilonMilli: number): void {

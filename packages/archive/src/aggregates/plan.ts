@@ -1,8 +1,9 @@
+import { isPublishablePeriod } from '@keytide/key-directory';
 import { z } from 'zod';
 import { ArchiveError } from '../errors.ts';
 import { binCount, labelsOf, type Dimension } from './dimension.ts';
 
-/** Records whose `field` (ms) is at or after `from` and before `to`. */
+/** Records whose `field` (ms) is at or after `from` and before `to`: a day to five years, both on a quarter of an hour. */
 export interface Period {
   readonly field: string;
   readonly from: number;
@@ -15,7 +16,10 @@ export interface View {
   readonly dimensions: readonly Dimension[];
 }
 
-/** A field that is summed: rounded to whole numbers, and no less than 0 nor more than `max`. */
+/**
+ * A field that is summed: rounded to whole numbers, and no less than 0 nor more than `max`. Amounts of which there are
+ * many; what is one of few is a dimension.
+ */
 export interface Measure {
   readonly field: string;
   readonly max: number;
@@ -108,7 +112,8 @@ function contradictionIn(plan: FullPlan): string | null {
   const dimensions = plan.views.flatMap((view) => view.dimensions);
   const fields = [...dimensions, ...plan.measures].map(({ field }) => field);
   if (plan.contributor !== undefined) fields.push(plan.contributor.field);
-  if (plan.period.from >= plan.period.to) return 'its period ends before it begins';
+  if (!isPublishablePeriod(plan.period.from, plan.period.to))
+    return 'its period is not of a day to five years, from and to a quarter of an hour';
   if (plan.k < 10 && plan.acceptSmallerK !== true) return 'a k under 10 without acceptSmallerK';
   if (plan.roundTo > plan.k) return 'rounded to more than k';
   if (repeats(fields)) return 'a field that is in two dimensions, measures or views';

@@ -4,7 +4,8 @@ import { atomsOf } from './atoms.ts';
 import { enterRelease, type AggregateLedger } from './ledger.ts';
 import { geometricNoise } from './noise.ts';
 import { fullPlan, type AggregatePlan, type FullPlan, type View } from './plan.ts';
-import type { AggregateRelease, Atom } from './release.ts';
+import type { Atom } from './atom.ts';
+import type { AggregateRelease } from './release.ts';
 import { roundTogether } from './rounding.ts';
 import { rowsOf, type AggregateRecord, type Row } from './rows.ts';
 

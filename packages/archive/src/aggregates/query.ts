@@ -1,5 +1,6 @@
 import { ArchiveError } from '../errors.ts';
-import type { Atom, AggregateRelease } from './release.ts';
+import type { Atom } from './atom.ts';
+import type { AggregateRelease } from './release.ts';
 import { labelsOf, type Dimension } from './dimension.ts';
 
 /** Bins of one dimension, by their labels. */

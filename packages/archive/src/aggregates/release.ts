@@ -1,16 +1,8 @@
 import { z } from 'zod';
 import { ArchiveError } from '../errors.ts';
-import type { Run } from './atoms.ts';
-import { binCount } from './dimension.ts';
+import type { Atom } from './atom.ts';
+import { fits } from './fits.ts';
 import { fullPlan, type AggregatePlan, type FullPlan } from './plan.ts';
-
-/** The smallest thing that is published: how many records a box holds, and the sum of each measure. */
-export interface Atom {
-  /** For each dimension of the view, the bins from the first number to before the second. */
-  readonly box: readonly Run[];
-  readonly count: number;
-  readonly sums: readonly number[];
-}
 
 /** All that is ever published of a period: a JSON value, from which every table is made. */
 export interface AggregateRelease {
@@ -29,7 +21,8 @@ const atomsSchema: z.ZodType<readonly (readonly Atom[])[]> = z.array(
 );
 
 /**
- * Reads a release that came from elsewhere. Whether its numbers are true is for who wrote it to answer.
+ * Reads a release that came from elsewhere: it keeps to its plan, as far as that shows. Whether its numbers are true is
+ * for who wrote it to answer.
  * @throws ArchiveError `malformed`, `unsupported-version`
  */
 export function parseRelease(value: unknown): AggregateRelease {
@@ -44,17 +37,10 @@ export function parseRelease(value: unknown): AggregateRelease {
     throw new ArchiveError('malformed', 'aggregates whose plan is none', { cause });
   }
   const parsed = atomsSchema.safeParse(atoms);
-  if (!parsed.success || parsed.data.length !== full.views.length || !parsed.data.every(isOfView))
-    throw new ArchiveError('malformed', 'aggregates that do not fit their plan');
+  const isOfPlan =
+    parsed.success &&
+    parsed.data.length === full.views.length &&
+    full.views.every((view, place) => fits(full, view, parsed.data[place] ?? []));
+  if (!isOfPlan) throw new ArchiveError('malformed', 'aggregates that do not fit their plan');
   return { version, plan: full, atoms: parsed.data };
-
-  function isOfView(found: readonly Atom[], view: number): boolean {
-    const sizes = full.views[view]?.dimensions.map(binCount) ?? [];
-    return found.every(
-      ({ box, sums }) =>
-        sums.length === full.measures.length &&
-        box.length === sizes.length &&
-        box.every(([from, to], dimension) => from < to && to <= (sizes[dimension] ?? 0)),
-    );
-  }
 }

@@ -98,6 +98,37 @@ describe('the p% rule', () => {
   });
 });
 
+describe('a sum', () => {
+  /** Of 24 people, so many in each of two places have children; k is 4. */
+  const boxes = (first: number, second: number) => {
+    const measures = [{ field: 'children', max: 3 }];
+    const records = Array.from({ length: 24 }, (_, person) => {
+      const place = person < 12 ? 0 : 1;
+      return { at: 1, a: `a${place}`, children: Number(person % 12 < [first, second][place]!) };
+    });
+    const plan = planOf([2], { k: 4, acceptSmallerK: true, dominancePercent: 1, measures });
+    return release(plan, records).atoms[0]?.map(({ box, sums }) => [box[0], sums[0]]);
+  };
+
+  test('is of k people at least who add to it: it does not tell how few have what it counts', () => {
+    expect(boxes(4, 5)).toEqual([
+      [[0, 1], 4],
+      [[1, 2], 5],
+    ]);
+    expect(boxes(3, 5)).toEqual([[[0, 2], 8]]);
+    expect(boxes(3, 0)).toEqual([]);
+  });
+});
+
+test('a count that one contributor makes up is not told', () => {
+  const of = (who: number, place: number, times: number) =>
+    Array.from({ length: times }, () => ({ at: 1, a: `a${place}`, who }));
+  const records = Array.from({ length: 24 }, (_, who) => of(who, Math.floor(who / 12), who === 0 ? 200 : 1));
+  const plan = planOf([2], { contributor: { field: 'who', atMost: 300 } });
+  const counts = release(plan, records.flat()).atoms[0]?.map(({ count }) => count);
+  expect(counts).toEqual([223]);
+});
+
 describe('a percentile', () => {
   const cuts = [10, 20, 30, 40];
 

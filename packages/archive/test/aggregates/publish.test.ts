@@ -8,7 +8,7 @@ import {
   type AggregateRecord,
 } from '@keytide/archive/aggregates';
 import { describe, expect, test } from 'vitest';
-import { PERIOD, planOf, recordsOf, release, repeatable } from './world.ts';
+import { DAY_MS, PERIOD, planOf, recordsOf, release, repeatable } from './world.ts';
 
 const codeOf = (act: () => unknown): string => {
   try {
@@ -28,6 +28,7 @@ const publish = (
 
 const dimension = { field: 'a', categories: ['a0', 'a1'] };
 const view = { name: 'all', dimensions: [dimension] };
+const HOUR_MS = 3_600_000;
 const minutes = { field: 'minutes', max: 100 };
 
 describe('a plan', () => {
@@ -42,7 +43,12 @@ describe('a plan', () => {
     ['a time that is summed', { measures: [{ field: 'at', max: 1 }] }],
     ['a contributor that is a dimension', { contributor: { field: 'a', atMost: 1 } }],
     ['a contributor that is summed', { measures: [minutes], contributor: { field: 'minutes', atMost: 1 } }],
-    ['a period that never is', { period: { field: 'at', from: 5, to: 5 } }],
+    ['a period that never is', { period: { ...PERIOD, to: 0 } }],
+    ['a period that ends before it begins', { period: { ...PERIOD, from: 2 * DAY_MS } }],
+    ['a period of less than a day', { period: { ...PERIOD, to: 22 * HOUR_MS } }],
+    ['a period of more than five years', { period: { ...PERIOD, to: 1829 * DAY_MS } }],
+    ['a period from no quarter of an hour', { period: { ...PERIOD, from: 1 } }],
+    ['a period to no quarter of an hour', { period: { ...PERIOD, to: DAY_MS + 60_000 } }],
     ['a sum without a bound', { measures: [{ field: 'minutes', max: Infinity }] }],
     [
       'a bound too large for exact noise',
@@ -63,6 +69,19 @@ describe('a plan', () => {
     ['what is no setting', { epsilon: 1 } as Partial<AggregatePlan>],
   ])('with %s is refused', (_, more) => {
     expect(codeOf(() => publish({ ...planOf([2]), ...more }))).toBe('bad-plan');
+  });
+
+  test.each<[string, number, number]>([
+    [
+      'the day on which clocks are put forward',
+      Date.UTC(2026, 2, 29) - HOUR_MS,
+      Date.UTC(2026, 2, 30) - 2 * HOUR_MS,
+    ],
+    ['a day in Nepal', Date.UTC(2026, 0, 1) - 5.75 * HOUR_MS, Date.UTC(2026, 0, 2) - 5.75 * HOUR_MS],
+    ['five years, two of them leap years', Date.UTC(2020, 0, 1), Date.UTC(2025, 0, 1)],
+    ['a day before 1970', -DAY_MS, 0],
+  ])('of %s is one', (_, from, to) => {
+    expect(codeOf(() => publish({ ...planOf([2]), period: { field: 'at', from, to } }))).toBe('accepted');
   });
 
   test('of whole days has their names; another is refused', () => {
@@ -146,9 +165,10 @@ describe('the same records', () => {
 
 describe('the ledger', () => {
   const plan = planOf([1]);
+  /** The plan for some days. */
   const between = (from: number, to: number): AggregatePlan => ({
     ...plan,
-    period: { field: 'at', from, to },
+    period: { field: 'at', from: from * DAY_MS, to: to * DAY_MS },
   });
 
   test('lets a period be published once it is over, and not before', () => {
@@ -163,21 +183,21 @@ describe('the ledger', () => {
   });
 
   test('lets no part of a period be published again, whatever was recorded since', () => {
-    const first = publish(between(1000, 2000));
+    const first = publish(between(1, 2));
     for (const [from, to] of [
-      [1000, 2000],
-      [0, 1001],
-      [1999, 3000],
-      [1200, 1300],
-      [0, 9000],
+      [1, 2],
+      [0, 1 + 1 / 96],
+      [2 - 1 / 96, 3],
+      [1 + 1 / 96, 2],
+      [0, 9],
     ] as const)
       expect(codeOf(() => publish(between(from, to), [], first.ledger))).toBe('already-published');
     for (const [from, to] of [
-      [0, 1000],
-      [2000, 3000],
+      [0, 1],
+      [2, 3],
     ] as const)
       expect(codeOf(() => publish(between(from, to), [], first.ledger))).toBe('accepted');
-    expect(first.ledger.releases).toEqual([{ from: 1000, to: 2000, epsilonMilli: 0 }]);
+    expect(first.ledger.releases).toEqual([{ from: DAY_MS, to: 2 * DAY_MS, epsilonMilli: 0 }]);
   });
 
   test('is of one dataset', () => {
@@ -193,13 +213,13 @@ describe('the ledger', () => {
       measures: [minutes],
       epsilonMilli: 100,
     });
-    const budget = { epsilonMilli: 1000, periodMs: 10_000 };
-    const first = publish(noisy(0, 1000), [], openAggregateLedger('requests', budget));
-    const second = publish(noisy(1000, 2000), [], first.ledger);
+    const budget = { epsilonMilli: 1000, periodMs: 10 * DAY_MS };
+    const first = publish(noisy(0, 1), [], openAggregateLedger('requests', budget));
+    const second = publish(noisy(1, 2), [], first.ledger);
     expect(second.ledger.releases.map(({ epsilonMilli }) => epsilonMilli)).toEqual([400, 400]);
-    expect(codeOf(() => publish(noisy(2000, 3000), [], second.ledger))).toBe('budget-spent');
-    expect(codeOf(() => publish(between(2000, 3000), [], second.ledger))).toBe('accepted');
-    expect(codeOf(() => publish(noisy(10_000, 11_000), [], second.ledger))).toBe('accepted');
-    expect(codeOf(() => publish(noisy(0, 1000)))).toBe('budget-spent');
+    expect(codeOf(() => publish(noisy(2, 3), [], second.ledger))).toBe('budget-spent');
+    expect(codeOf(() => publish(between(2, 3), [], second.ledger))).toBe('accepted');
+    expect(codeOf(() => publish(noisy(10, 11), [], second.ledger))).toBe('accepted');
+    expect(codeOf(() => publish(noisy(0, 1)))).toBe('budget-spent');
   });
 });

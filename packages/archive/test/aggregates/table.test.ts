@@ -118,8 +118,46 @@ describe('a release', () => {
     ['an atom without its sum', withAtom({ sums: [] })],
     ['a count below 0', withAtom({ count: -1 })],
     ['a count that is none', withAtom({ count: '12' })],
+    ['a count of fewer than k', withAtom({ count: 5 })],
+    ['a count that is not rounded', withAtom({ count: 21 })],
+    ['a sum that is not rounded', withAtom({ sums: [101] })],
+    ['a cell in no atom', { ...made, atoms: [made.atoms[0]?.slice(1)] }],
+    ['a cell in two atoms', { ...made, atoms: [[...(made.atoms[0] ?? []), made.atoms[0]?.[0]]] }],
+    [
+      'a cell in two atoms, and another in none',
+      withBoxes(
+        [
+          [0, 2],
+          [0, 2],
+        ],
+        [
+          [1, 2],
+          [0, 2],
+        ],
+      ),
+    ],
+    [
+      'an atom around the end of its dimension',
+      withBoxes(
+        [
+          [0, 1],
+          [0, 4],
+        ],
+        [
+          [2, 3],
+          [0, 2],
+        ],
+      ),
+    ],
   ])('that is %s is malformed', (_, value) => {
     expect(() => parseRelease(value)).toThrow(expect.objectContaining({ code: 'malformed' }));
+  });
+
+  test('with noise may say anything of its cells', () => {
+    const noisy = release({ ...plan, epsilonMilli: 1000 }, records);
+    const [first, ...others] = noisy.atoms[0] ?? [];
+    const none = { ...noisy, atoms: [[{ ...first, count: 0 }, ...others]] };
+    expect(parseRelease(none)).toEqual(none);
   });
 
   test('of a newer version says so', () => {
@@ -127,6 +165,10 @@ describe('a release', () => {
       expect.objectContaining({ code: 'unsupported-version' }),
     );
   });
+
+  function withBoxes(...boxes: unknown[]): unknown {
+    return { ...made, atoms: [boxes.map((box) => ({ ...made.atoms[0]?.[0], box }))] };
+  }
 
   function withAtom(change: object): unknown {
     const [first, ...others] = made.atoms[0] ?? [];

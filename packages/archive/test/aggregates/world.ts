@@ -8,7 +8,8 @@ import {
 } from '@keytide/archive/aggregates';
 import { createHash } from 'node:crypto';
 
-export const PERIOD = { field: 'at', from: 0, to: 1000 };
+export const DAY_MS = 86_400_000;
+export const PERIOD = { field: 'at', from: 0, to: DAY_MS };
 
 /** Dimensions a, b, c… of so many categories each, labelled a0, a1…. */
 export function dimensionsOf(sizes: readonly number[]): Dimension[] {
@@ -48,7 +49,7 @@ export function recordsOf(sizes: readonly number[], counts: readonly number[]): 
 
 /** What is published of records, with a ledger of its own. */
 export function release(plan: AggregatePlan, records: Iterable<AggregateRecord>): AggregateRelease {
-  const ledger = openAggregateLedger(plan.dataset, { epsilonMilli: 1e6, periodMs: 1000 });
+  const ledger = openAggregateLedger(plan.dataset, { epsilonMilli: 1e6, periodMs: DAY_MS });
   return publishAggregates({ plan, records, ledger, nowMs: plan.period.to, random: repeatable('release') })
     .release;
 }

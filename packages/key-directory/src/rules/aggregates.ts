@@ -6,6 +6,7 @@ import { requireAdmin, type Author, type EntryOf } from './standing.ts';
 
 /**
  * `aggregates`: an admin publishes numbers about a dataset, of a period that is over and of which nothing is published.
+ * How long it may be is the layout's; that it takes approvals, where exports do, is `approvals.ts`.
  * @throws DirectoryError `not-permitted`, `period-open`, `already-published`, `budget-spent`
  */
 export function aggregatesRule(facts: DirectoryFacts, entry: EntryOf<'aggregates'>, author: Author): Change {

@@ -1,8 +1,10 @@
 import {
+  approveEntry,
   createAggregatesEntry,
   createPolicyChange,
   parseEntry,
   replay,
+  withApprovals,
   type BodyOf,
 } from '@keytide/key-directory';
 import { seededWorld, type SeededDevice, type SeededMember } from '@keytide/testkit';
@@ -56,7 +58,7 @@ test('what is published of a period is published once, whoever says it', () => {
     [1, 3],
     [3, 5],
     [0, 7],
-    [2.5, 3],
+    [2, 3.25],
   ] as const)
     for (const author of [admin, second]) expect(codeOf(author, from, to)).toBe('already-published');
   // The same hash again does not stand in for what was there.
@@ -69,8 +71,44 @@ test('what is published of a period is published once, whoever says it', () => {
 test('takes an admin, and a period that is over', () => {
   expect(codeOf(member, 2, 4)).toBe('not-permitted');
   expect(codeOf(admin, 6, 9)).toBe('period-open');
-  expect(codeOf(admin, 4, 4)).toBe('malformed');
   expect(codeOf(admin, 2, 4, { epsilonMilli: -1 })).toBe('malformed');
+});
+
+test.each<[string, number, number]>([
+  ['none', 4, 4],
+  ['less than a day', 4, 4 + 22 / 24],
+  ['more than five years', -1825, 4],
+  ['from the middle of a minute', 3 + 1 / 86_400, 5],
+  ['to the middle of an hour', 3, 5 + 20 / 1440],
+])('a period of %s is none that numbers are published of', (_, from, to) => {
+  expect(codeOf(admin, from, to)).toBe('malformed');
+});
+
+test.each<[string, number, number]>([
+  ['a day on which clocks are put forward', 4, 4 + 23 / 24],
+  ['five years', -1824, 4],
+  ['days from a quarter of an hour', 3 + 1 / 96, 5],
+])('a period of %s is one', (_, from, to) => {
+  expect(codeOf(admin, from, to)).toBe(null);
+});
+
+test('where exports take several admins, publishing does', () => {
+  const approvals = { export: 2 };
+  world.append(createPolicyChange({ ...world.as(admin), policy: { ...world.state.policy, approvals } }));
+  expect(codeOf(admin, 2, 4)).toBe('approval-needed');
+  const context = { ...world, state: world.state };
+  const wire = createAggregatesEntry({ ...world.as(admin), aggregates: days(2, 4), asProposal: true });
+  expect(() => approveEntry({ ...context, wire, signer: member.signer })).toThrow(
+    expect.objectContaining({ code: 'bad-approval' }),
+  );
+  const approval = approveEntry({ ...context, wire, signer: second.signer });
+  // What was approved is this release, of this time.
+  const other = createAggregatesEntry({ ...world.as(admin), aggregates: days(2, 5), asProposal: true });
+  expect(() => withApprovals({ ...context, wire: other }, [approval])).toThrow(
+    expect.objectContaining({ code: 'bad-signature' }),
+  );
+  world.append(withApprovals({ ...context, wire }, [approval]));
+  expect(world.state.aggregates).toMatchObject([{ fromMs: start + 2 * DAY_MS, author: admin.id }]);
 });
 
 test('noise is spent from the budget of the stretch in which its period begins', () => {

@@ -1,4 +1,9 @@
-import type { AggregatePlan, AggregateRecord, AggregateRelease } from '@keytide/archive/aggregates';
+import {
+  fullPlan,
+  type AggregatePlan,
+  type AggregateRecord,
+  type AggregateRelease,
+} from '@keytide/archive/aggregates';
 import {
   connect,
   createOrganisation,
@@ -9,12 +14,27 @@ import {
   type Client,
   type Ports,
 } from '@keytide/client';
-import { aggregateLedger, publishedReleases, publishRelease, releases } from '@keytide/client/aggregates';
+import {
+  aggregateLedger,
+  proposeRelease,
+  publishedRelease,
+  publishedReleases,
+  publishRelease,
+  readReleaseProposal,
+  releases,
+  submitRelease,
+} from '@keytide/client/aggregates';
 import { nodePorts } from '@keytide/client/node';
+import { toHex } from '@keytide/crypto-core';
+import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
+import { createAggregatesEntry, type BodyOf } from '@keytide/key-directory';
 import { startRelay, type Relay } from '@keytide/server-relay';
 import { memoryDatabase } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
+import { releaseHash } from '../../packages/client/src/aggregates-document.ts';
+import { appendEntry } from '../../packages/client/src/append-entry.ts';
+import { coreOf } from '../../packages/client/src/client.ts';
 import { keptStore } from '../stories/chat-people.ts';
 
 const PATIENCE = { timeout: 20_000 };
@@ -196,7 +216,94 @@ test('members publish nothing, and nobody what is no collection, or is not over'
   const other = { ...planOf(-2, -1), dataset: 'requests of january' };
   await expect(publishes(ada, other)).rejects.toMatchObject({ code: 'bad-plan' });
   const open = planOf(-2, -1);
-  const period = { ...open.period, to: Date.now() + DAY_MS };
+  const from = Math.floor(Date.now() / DAY_MS) * DAY_MS;
+  const period = { ...open.period, from, to: from + DAY_MS };
   await expect(publishes(ada, { ...open, period })).rejects.toMatchObject({ code: 'period-open' });
   expect(await store.keys.names('aggregates/')).toEqual([]);
+});
+
+/** An admin's own app enters what it likes, as far as the rules let it. */
+async function enters(
+  client: Device,
+  release: AggregateRelease,
+  more: Partial<BodyOf<'aggregates'>> = {},
+): Promise<void> {
+  const { dataset, period } = release.plan;
+  const hash = releaseHash(primitives, release);
+  const said = { dataset, fromMs: period.from, toMs: period.to, epsilonMilli: 0, release: hash, ...more };
+  await appendEntry(coreOf(client).log, (context) => ({
+    wire: createAggregatesEntry({ ...context, aggregates: said }),
+  }));
+  await client.collections.releases.put(toHex(hash), { release });
+}
+
+test('an admin who enters something else than the release says is not believed', async () => {
+  const lies: [AggregatePlan, Partial<BodyOf<'aggregates'>>][] = [
+    [planOf(-1, 0), { dataset: 'chats' }],
+    [planOf(-3, -2), { fromMs: DAY - 4 * DAY_MS }],
+    [planOf(-6, -5), { toMs: DAY - 4 * DAY_MS }],
+    [planOf(-8, -7, { epsilonMilli: 1 }), {}],
+    [planOf(-9, -8), {}],
+  ];
+  for (const [plan, lie] of lies) await enters(bo, { version: 1, plan: fullPlan(plan), atoms: [[]] }, lie);
+  const newest = async () => (await shownBy(cy)).slice(-lies.length);
+  await expect
+    .poll(async () => (await newest()).map(({ problem }) => problem), PATIENCE)
+    .toEqual([...Array.from({ length: 4 }, () => 'other-release'), null]);
+  expect((await newest()).map(({ release }) => release !== null)).toEqual([false, false, false, false, true]);
+  const noisy = lies[3]?.[0] as AggregatePlan;
+  expect(await publishedRelease(cy, cy.collections.releases, noisy)).toBeNull();
+  await expect(publishes(ada, noisy)).rejects.toMatchObject({ code: 'already-published' });
+});
+
+test('where exports take two admins, the second sees the numbers, counts them again, and approves them', async () => {
+  await ada.setPolicy((policy) => ({ ...policy, approvals: { export: 2 } }));
+  await expect.poll(() => bo.directorySize, PATIENCE).toBe(ada.directorySize);
+  const plan = planOf(-12, -11);
+  const of = { plan, records: recordsOf(ada) };
+  await expect(publishes(ada, plan)).rejects.toMatchObject({ code: 'approval-needed' });
+  await expect(proposeRelease(cy, { ...of, records: recordsOf(cy) })).rejects.toMatchObject({
+    code: 'not-permitted',
+  });
+  const proposed = await proposeRelease(ada, of);
+  sent.length = 0;
+  expect(readReleaseProposal(bo, proposed, recordsOf(bo))).toMatchObject({ approvals: 1, isSame: true });
+  const fewer = [
+    ...recordsOf(bo),
+    ...Array.from({ length: 12 }, () => ({ at: plan.period.from, kind: 'fire' })),
+  ];
+  expect(readReleaseProposal(bo, proposed, fewer)).toMatchObject({ isSame: false });
+  const altered = { ...proposed.release, atoms: [] };
+  for (const release of [altered, (await shownBy(bo))[1]?.release as AggregateRelease])
+    expect(() => readReleaseProposal(bo, { ...proposed, release }, recordsOf(bo))).toThrow(
+      expect.objectContaining({ code: 'other-release' }),
+    );
+  const { proposal } = proposed;
+  const submits = (client: Device, approvals: Uint8Array[]) =>
+    submitRelease(client, proposal, { approvals, collection: client.collections.releases });
+  await expect(submits(ada, [])).rejects.toMatchObject({ code: 'approval-needed' });
+  expect(Buffer.concat(sent).toString('latin1')).not.toContain('traffic');
+  const approval = await bo.approve(proposal);
+  // Whoever submits it cannot show it, unless they have made it.
+  expect(await submits(bo, [approval])).toBe(false);
+  expect((await shownBy(bo)).at(-1)).toMatchObject({ problem: 'not-shown' });
+  expect(await submits(ada, [approval])).toBe(true);
+  await expect.poll(async () => (await shownBy(cy)).at(-1)?.release, PATIENCE).toEqual(proposed.release);
+  expect(await publishes(bo, plan)).toEqual(proposed.release);
+  await expect(proposeRelease(ada, of)).rejects.toMatchObject({ code: 'already-published' });
+});
+
+test('a proposal that was made anew leaves nothing behind, and noise is nobody’s to count again', async () => {
+  const plan = planOf(-14, -13, { epsilonMilli: 1 });
+  const of = { plan, records: recordsOf(ada) };
+  await proposeRelease(ada, { ...of, plan: { ...plan, k: 11 } });
+  const proposed = await proposeRelease(ada, of);
+  expect(readReleaseProposal(bo, proposed, [])).toMatchObject({ isSame: null });
+  const approvals = [await bo.approve(proposed.proposal)];
+  await submitRelease(ada, proposed.proposal, { approvals, collection: ada.collections.releases });
+  expect(await store.keys.names('aggregates/')).toEqual([]);
+  const role = await ada.propose({ kind: 'policy', change: (policy) => ({ ...policy, blockSeconds: 60 }) });
+  await expect(
+    submitRelease(ada, role, { approvals: [], collection: ada.collections.releases }),
+  ).rejects.toMatchObject({ code: 'other-release' });
 });

@@ -123,6 +123,10 @@ export function addAdministration(program: Command, run: Run): void {
     .description('approve what another admin proposes, after reading what it does')
     .argument('<file>', 'what --propose wrote')
     .requiredOption('--out <file>', 'where the approval goes')
+    .option(
+      '--numbers <file>',
+      'for anonymous numbers: the numbers that are proposed, as --propose wrote them',
+    )
     .option('--yes', 'do not ask')
     .action((file, options) =>
       run(async (context) => (await import('./commands/proposals.ts')).approve(context, file, options)),

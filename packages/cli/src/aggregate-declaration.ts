@@ -1,4 +1,10 @@
-import { fullPlan, utcDays, type AggregatePlan, type Dimension } from '@keytide/archive/aggregates';
+import {
+  ArchiveError,
+  fullPlan,
+  utcDays,
+  type AggregatePlan,
+  type Dimension,
+} from '@keytide/archive/aggregates';
 import { z } from 'zod';
 import { CliError } from './errors.ts';
 import { EXIT } from './exit-codes.ts';
@@ -15,6 +21,8 @@ const day = z
   .regex(/^\d{4}-\d\d-\d\d$/, 'Give a date such as 2026-03-01.')
   .refine((date) => isDate(date), 'Give a date that there is.')
   .transform((date) => Date.parse(date));
+
+const LATEST_ZONE_MS = 12 * 3_600_000;
 
 const categories = z.strictObject({
   field: z.enum(CATEGORY_FIELDS),
@@ -83,6 +91,15 @@ export function parseDeclaration(json: string): AggregatePlan {
     ...{ dataset: 'requests', period: dated, ...rest },
     views: views.map(({ name, dimensions }) => ({ name, dimensions: dimensions.map(inBins) })),
   });
+}
+
+/**
+ * A declared period is of the clock on the wall, and is over in every time zone half a day after it is in Greenwich.
+ * @throws ArchiveError `period-open`
+ */
+export function assertOver({ period }: AggregatePlan, nowMs: number): void {
+  if (nowMs < period.to + LATEST_ZONE_MS)
+    throw new ArchiveError('period-open', 'the period is not over in every time zone');
 }
 
 function isDate(date: string): boolean {

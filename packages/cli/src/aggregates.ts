@@ -11,6 +11,10 @@ export function addAggregates(program: Command, run: Run): void {
     .option('--archive <folder...>', 'of archives, the oldest first, in place of what this device has')
     .option('--key <file>', 'with --archive: the archive key as an identity of age')
     .option('--publish', 'for good: enter it in the membership log, and show it to all members and the relay')
+    .option(
+      '--propose <file>',
+      'where exports take several admins: write it to a file for them to approve, and the numbers to <file>.json',
+    )
     .option('--yes', 'with --publish: do not ask')
     .option('--offline', 'by what this device knows already')
     .option('--view <name>', 'the table of this view only')

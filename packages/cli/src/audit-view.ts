@@ -66,8 +66,6 @@ function what(client: Keytide, body: EntryBody): string {
       return 'the policy changes';
     case 'grant':
       return `device ${short(body.device)} is given earlier keys`;
-    case 'aggregates':
-      return `anonymous numbers about ${body.dataset} are published`;
     case 'deletion-receipt':
       return 'the relay has deleted what was due';
     case 'recovery':

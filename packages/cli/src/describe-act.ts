@@ -23,9 +23,18 @@ export function describeAct(client: Keytide, body: EntryBody): string[] {
       return [`device ${body.device} is ended`];
     case 'revoke-invite':
       return [`invite ${body.invite} is taken back`];
+    case 'aggregates':
+      return [
+        `anonymous numbers about ${body.dataset} are published, from ${dateOf(body.fromMs)} to before ${dateOf(body.toMs)}, for good`,
+      ];
     default:
       throw usageError('not a proposal', 'Give the file that --propose wrote.');
   }
+}
+
+/** Its day, by UTC. */
+export function dateOf(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 10);
 }
 
 /** A member's name, or the id of one who is not there. */

@@ -16,6 +16,7 @@ export type CliErrorCode =
   | 'unknown-device' // no device, or more than one, with this id
   | 'unknown-request' // no access request, or more than one, with this id waits
   | 'unknown-invite' // no open invite, or more than one, with this id
+  | 'other-numbers' // that are proposed, than those that this device counts
   | 'other-number' // the safety number of the other person is another one
   | 'file-exists' // a file that would be written is there already
   | 'no-checkpoint' // the relay has signed none that this device knows

@@ -6,7 +6,7 @@ import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { startRelay, type Relay } from '@keytide/server-relay';
 import { memoryDatabase } from '@keytide/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { parseDeclaration } from '../src/aggregate-declaration.ts';
+import { assertOver, parseDeclaration } from '../src/aggregate-declaration.ts';
 import { listAggregates } from '../src/commands/aggregates-list.ts';
 import { makeAggregates, type AggregatesChoice } from '../src/commands/aggregates-make.ts';
 import { exportArchiveTo, type ExportChoice } from '../src/commands/export.ts';
@@ -165,6 +165,13 @@ test.each([
       next: expect.stringMatching(next),
     }),
   );
+});
+
+test('a period is over when it is for the last who live in it', () => {
+  const plan = parseDeclaration(JSON.stringify(declaration));
+  const noon = Date.UTC(2016, 1, 1, 12);
+  expect(() => assertOver(plan, noon - 1)).toThrow(expect.objectContaining({ code: 'period-open' }));
+  assertOver(plan, noon);
 });
 
 test('what contradicts itself is refused by the plan', () => {

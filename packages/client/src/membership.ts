@@ -285,7 +285,7 @@ export class Membership {
    * @throws ClientError `offline`, `relay-forked`; DirectoryError with which the rules refuse the act itself
    */
   propose(act: Act): Promise<Uint8Array> {
-    return propose(this.#parts.log, act);
+    return propose(this.#parts.log, (context) => writeAct(context, act));
   }
 
   /**

@@ -14,7 +14,7 @@ import {
   type Invite,
   type Proposal,
 } from '@keytide/key-directory';
-import { writeAct, writeInvite, type Act } from './acts.ts';
+import { writeInvite } from './acts.ts';
 import { appendEntry, buildContext, type BuildContext, type MembershipLog } from './append-entry.ts';
 
 /** A device, and the member whose it is, by the log. */
@@ -43,9 +43,12 @@ export interface ProposedInvite {
   readonly link: string;
 }
 
-/** Signs an act as a proposal. @throws as `Client.propose` */
-export async function propose(log: MembershipLog, act: Act): Promise<Uint8Array> {
-  const proposal = writeAct(await proposing(log), act);
+/** Signs an entry as a proposal. @throws as `Client.propose` */
+export async function propose(
+  log: MembershipLog,
+  build: (context: BuildContext) => Uint8Array,
+): Promise<Uint8Array> {
+  const proposal = build(await proposing(log));
   await log.remember(proposal);
   return proposal;
 }

@@ -11,13 +11,14 @@ import {
 } from '@keytide/archive/aggregates';
 import {
   aggregateLedger,
+  proposeRelease,
   publishedRelease,
   publishRelease,
   type ReleaseToPublish,
 } from '@keytide/client/aggregates';
 import { nodeRandom as random } from '@keytide/crypto-core/node';
 import { chosenTables, namesOf, tableLines, type TableChoice } from '../aggregate-table.ts';
-import { parseDeclaration } from '../aggregate-declaration.ts';
+import { assertOver, parseDeclaration } from '../aggregate-declaration.ts';
 import { readIdentities } from '../archive-identities.ts';
 import { archivedRequests, type ArchivedRequests } from '../archived-requests.ts';
 import { confirm } from '../confirm.ts';
@@ -36,6 +37,8 @@ export interface AggregatesChoice extends TableChoice {
   /** With archives: a file with the archive key. */
   readonly key?: string;
   readonly publish?: true;
+  /** Where the proposal goes; the numbers go beside it. */
+  readonly propose?: string;
   readonly yes?: true;
   readonly offline?: true;
   readonly csv?: string;
@@ -51,9 +54,12 @@ export async function makeAggregates(
   path: string,
   choice: AggregatesChoice,
 ): Promise<void> {
-  const { archive = [], key, publish, offline } = choice;
+  const { archive = [], key, propose, offline } = choice;
+  const publish = choice.publish ?? propose !== undefined;
+  if (choice.publish && propose !== undefined)
+    throw usageError('it is published or proposed', 'Give --publish or --propose, not both.');
   if (publish && offline)
-    throw usageError('publishing takes the relay', 'Give --publish or --offline, not both.');
+    throw usageError('publishing takes the relay', 'Give --publish, --propose or --offline: one of them.');
   if (archive.length > 0 !== (key !== undefined))
     throw usageError('archives are opened with a key', 'Give --archive and --key, or neither.');
   const plan = parseDeclaration(new TextDecoder().decode(await readFileBytes(path, MAX_DECLARATION_BYTES)));
@@ -76,6 +82,11 @@ export async function makeAggregates(
     const unreadable = client.unreadable.filter(({ code }) => code !== 'invalid').length;
     const missing = archived ?? { unreadable, incomplete: 0 };
     const records = recordsOf(context, archived?.requests ?? client.collections.requests.list(), missing);
+    if (publish) assertOver(plan, Date.now());
+    if (propose !== undefined) {
+      await proposeNumbers(context, client, { plan, records }, { ...choice, propose });
+      return;
+    }
     if (publish && !choice.yes) await confirm(context, questionOf(plan, missing));
     const release = await releaseOf(
       client,
@@ -84,6 +95,26 @@ export async function makeAggregates(
     );
     await tell(context, release, choice);
   });
+}
+
+/** Into a file for other admins, and the numbers into one beside it: they approve what they have seen. */
+async function proposeNumbers(
+  context: Context,
+  client: Keytide,
+  of: Omit<ReleaseToPublish, 'collection'>,
+  { propose, ...choice }: AggregatesChoice & { readonly propose: string },
+): Promise<void> {
+  const { proposal, release } = await proposeRelease(client, of);
+  const { approvals } = client.readProposal(proposal);
+  const numbers = `${propose}.json`;
+  await writeNewFile(propose, proposal);
+  await writeText(numbers, JSON.stringify(release));
+  const tables = chosenTables(release, choice);
+  context.output.result({ proposal: propose, numbers, approvals, release, tables }, [
+    ...tables.flatMap(tableLines),
+    `proposed in ${propose}, with the numbers in ${numbers}; approvals of other admins: ${approvals}`,
+  ]);
+  context.output.note('Next: they run `keytide approve` with --numbers, and you `keytide submit`.');
 }
 
 /** Once it is published, nobody ever has other numbers of this time. */

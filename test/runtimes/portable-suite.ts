@@ -49,7 +49,7 @@ export async function portableSuite(
   await checkRuns(checks, primitives, repeatable(3), statement);
   await checkChannels(checks, primitives, repeatable(4), statement);
   await checkKeyStore(checks);
-  await checkAggregates(checks, repeatable(5));
+  await checkAggregates(checks, primitives, repeatable(5));
   return { provider: primitives.name, passed: checks.passed, failed: checks.failed, made };
 }
 

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join as pathOf } from 'node:path';
-import { hybridIdentity, verifyArchive, type ExportedArchive } from '@keytide/archive';
+import { hybridIdentity, verifyArchive, type ExportedArchive, type SignedManifest } from '@keytide/archive';
 import { folderDestination } from '@keytide/archive/node';
 import {
   attachment,
@@ -98,6 +98,21 @@ async function exporting(name: string, by: Device, options: Partial<Organisation
   expect(report.findings.filter(({ weight }) => weight === 'fault')).toEqual([]);
   expect(report.verdict).toBe('sound');
   return exported;
+}
+
+type Stats = Parameters<typeof acknowledgeArchive>[1];
+
+/** As of an archive that lacks nothing. */
+function whole(signed: SignedManifest): Stats {
+  const attachments = { present: 0, sizeBytes: 0, missing: {} };
+  return { signed, groups: [], attachments };
+}
+
+/** As of the first archive, had it entries and attachments with these codes. */
+function lacking(unreadable: Record<string, number>, missing: Record<string, number> = {}): Stats {
+  const stats = whole(first.signed);
+  const groups = [{ unreadable }] as unknown as Stats['groups'];
+  return { ...stats, groups, attachments: { ...stats.attachments, missing } };
 }
 
 const linesIn = (name: string) => linesOf(pathOf(folder, name));
@@ -265,19 +280,27 @@ test('a file that cannot be had ends the export; it goes on when there is a netw
 test('it is acknowledged from where the acknowledged ends, and only as a whole', async () => {
   const rest = await exporting('e', ada, { since: first.signed });
   const filtered = await exporting('f', ada, { filter: { members: [ada.member] } });
-  expect(await acknowledgeArchive(ada, rest.signed)).toBe('begins-later');
-  expect(await acknowledgeArchive(ada, filtered.signed)).toBe('filtered');
+  expect(await acknowledgeArchive(ada, whole(rest.signed))).toBe('begins-later');
+  expect(await acknowledgeArchive(ada, whole(filtered.signed))).toBe('filtered');
   const [group] = first.signed.manifest.groups;
   if (group === undefined) throw new Error('no group');
   const manifest = { ...first.signed.manifest, groups: [{ ...group, root: new Uint8Array(32) }] };
-  expect(await acknowledgeArchive(ada, { ...first.signed, manifest })).toBe('other-log');
+  expect(await acknowledgeArchive(ada, whole({ ...first.signed, manifest }))).toBe('other-log');
   // Of a tail that this device has never seen, it says nothing.
   const longer = { ...group, throughSeq: group.throughSeq + 1000 };
-  const further = { ...first.signed, manifest: { ...first.signed.manifest, groups: [longer] } };
-  expect(await acknowledgeArchive(ada, further)).toBe('other-log');
-  expect(await acknowledgeArchive(ada, first.signed)).toBe('acknowledged');
-  expect(await acknowledgeArchive(ada, rest.signed)).toBe('acknowledged');
-  expect(await acknowledgeArchive(cy, rest.signed)).toBe('begins-later');
+  const beyond = { ...first.signed.manifest, groups: [longer] };
+  expect(await acknowledgeArchive(ada, whole({ ...first.signed, manifest: beyond }))).toBe('other-log');
+  // Nor of what lacks something that another device may have: nothing brings that back.
+  for (const [stats, code] of [
+    [lacking({ 'ask-an-admin': 1 }), 'keys-missing'],
+    [lacking({}, { tampered: 1 }), 'attachments-missing'],
+  ] as const)
+    expect(await acknowledgeArchive(ada, stats)).toBe(code);
+  expect(await acknowledgeArchive(ada, lacking({ tampered: 1 }, { 'attachment-gone': 1 }))).toBe(
+    'acknowledged',
+  );
+  expect(await acknowledgeArchive(ada, whole(rest.signed))).toBe('acknowledged');
+  expect(await acknowledgeArchive(cy, whole(rest.signed))).toBe('begins-later');
 });
 
 test('what is over by the policy is exported as over', async () => {
@@ -298,8 +321,8 @@ test('where the log begins later, the archive begins there, with the statement b
   const { before } = signed.manifest.groups[0] ?? {};
   expect(before?.size).toBeGreaterThan(5);
   // The same log as that of who was there from its beginning.
-  expect(await acknowledgeArchive(ada, signed)).toBe('acknowledged');
-  expect(await acknowledgeArchive(dee, signed)).toBe('acknowledged');
+  expect(await acknowledgeArchive(ada, whole(signed))).toBe('acknowledged');
+  expect(await acknowledgeArchive(dee, whole(signed))).toBe('acknowledged');
 });
 
 test('what only the archive key opens comes with it, while there is a connection', async () => {

@@ -5,6 +5,7 @@ export { printIdentity, printRecipient, readIdentity, readRecipient } from './ag
 export type { JsonValue } from './container/content.ts';
 export type { ArchiveFiles, ByteStream, Destination, FileDigest } from './container/destination.ts';
 export type { ArchiveFilter } from './container/filter.ts';
+export { attachmentsIn, attachmentsInPayload } from './container/named-attachments.ts';
 export {
   parseSignedManifest,
   type ArchivedGroup,
@@ -45,6 +46,7 @@ export type {
 } from './retention/ledger.ts';
 export type {
   GivenArchive,
+  HeldAttachments,
   LedgerDirectory,
   LedgerLog,
   LedgerMaterial,

@@ -7,8 +7,10 @@ import { isoTime } from './timestamps.ts';
 /** A ledger for programs. */
 export function ledgerJson(ledger: RetentionLedger): object {
   const { org, madeMs, exportSeconds, isWaived, isRelayAsked, rows, archives, findings } = ledger;
+  const { attachmentsHeld } = ledger;
   return {
     ...{ org, made: isoTime(madeMs), exportSeconds, waived: isWaived, relayAsked: isRelayAsked },
+    attachmentsHeld,
     rows: rows.map((row) => ({
       ...{ firstSeq: row.firstSeq, lastSeq: row.lastSeq },
       ...{ writtenFrom: iso(row.writtenFromMs), writtenTo: iso(row.writtenToMs), due: iso(row.dueMs) },
@@ -34,7 +36,7 @@ export function ledgerJson(ledger: RetentionLedger): object {
 
 /** The same for people: what is to be done first, then the rest that is there, and what was found. */
 export function ledgerLines(ledger: RetentionLedger, all: boolean): string[] {
-  const { rows, findings, exportSeconds, isWaived, isRelayAsked } = ledger;
+  const { rows, findings, exportSeconds, isWaived, isRelayAsked, attachmentsHeld: held } = ledger;
   const shown = all
     ? rows
     : rows.filter(({ state, findings: found }) => state !== 'deleted' || found.length > 0);
@@ -43,6 +45,11 @@ export function ledgerLines(ledger: RetentionLedger, all: boolean): string[] {
   return [
     `Y is ${exportSeconds / 86_400} days; then what nobody has exported is ${isWaived ? 'deleted all the same' : 'kept'}`,
     ...(isRelayAsked ? [] : ['the relay was not asked: what it did since is not here']),
+    ...(held === null || held.count === 0
+      ? []
+      : [
+          `the relay keeps ${held.count} attachments (${held.sizeBytes} bytes) beyond their Y, until what may name them is exported`,
+        ]),
     ...formatTable(
       COLUMNS,
       sorted.map((row) => cellsOf(ledger, row)),

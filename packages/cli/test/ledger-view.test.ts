@@ -32,7 +32,13 @@ const ledger: RetentionLedger = {
     madeMs: at(12),
     exportSeconds: 8 * 86_400,
   },
-  ...{ isWaived: false, isRelayAsked: true, acknowledgements: [said], deletions: [deletion] },
+  ...{
+    isWaived: false,
+    isRelayAsked: true,
+    attachmentsHeld: { count: 2, sizeBytes: 77 },
+    acknowledgements: [said],
+    deletions: [deletion],
+  },
   archives: [
     {
       ...{ id: hash.slice(0, 16), createdMs: at(3), by, firstSeq: 1, throughSeq: 4 },
@@ -56,6 +62,7 @@ test('what is to be done comes first, and what is gone with a receipt is only co
   const lines = ledgerLines(ledger, false);
   expect(lines.map((line) => line.replaceAll(/ {2,}/g, ' | '))).toEqual([
     'Y is 8 days; then what nobody has exported is kept',
+    'the relay keeps 2 attachments (77 bytes) beyond their Y, until what may name them is exported',
     'TO DO | ENTRIES | WRITTEN | DUE | STATE | ARCHIVE | EXPORTED, SAYS | DELETED | FINDINGS',
     'export | 5 | 2026-01-01 | 2026-01-10 | kept',
     ` | 3-4 | 2026-01-01 | 2026-01-10 | released | ${toHex(hash).slice(0, 8)} | ada\ufffd[2J 2026-01-03`,

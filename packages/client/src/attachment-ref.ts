@@ -102,7 +102,7 @@ export function holdsAttachment(value: unknown): boolean {
 }
 
 /** The attachments that there are anywhere in a value. */
-export function* attachmentsIn(value: unknown): Generator<AttachmentRef, void> {
+function* attachmentsIn(value: unknown): Generator<AttachmentRef, void> {
   if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return;
   const parsed = attachment().safeParse(value);
   if (parsed.success) yield parsed.data;

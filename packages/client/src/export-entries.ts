@@ -1,7 +1,6 @@
-import type { SourceEntry } from '@keytide/archive';
-import { EMPTY_WINDOW, fromBase64Url, nextWindow } from '@keytide/crypto-core';
+import { attachmentsIn, attachmentsInPayload, type SourceEntry } from '@keytide/archive';
+import { EMPTY_WINDOW, nextWindow, type CborValue } from '@keytide/crypto-core';
 import type { GroupEntry } from '@keytide/relay-protocol';
-import { attachmentsIn, type AttachmentRef } from './attachment-ref.ts';
 import type { ClientCore } from './client-core.ts';
 import { decodeRecord, type LogRecord } from './entry.ts';
 import type { EpochRing, EpochSource } from './epoch-ring.ts';
@@ -116,10 +115,10 @@ function sourceEntry(core: Exporting, { seq, entry }: Held, outcome: Outcome): S
   return {
     ...{ kind: 'message', seq, envelope, epoch: outcome.epoch, sender, member: device.member },
     ...{ role: outcome.role, counter, channel, payload, invalid: judged.code },
-    attachments: [...attachmentsIn(judged.operation?.body)].map(named),
+    // Also those of a message that counts for nothing here: a newer build of the application may make something of it.
+    attachments:
+      judged.operation === null
+        ? attachmentsInPayload(payload)
+        : attachmentsIn(judged.operation.body as CborValue),
   };
-}
-
-function named({ blob, descriptor, sizeBytes }: AttachmentRef) {
-  return { blob, descriptor: fromBase64Url(descriptor) as Uint8Array, sizeBytes };
 }

@@ -84,10 +84,12 @@ async function askRelay(core: ClientCore): Promise<ReleaseWires & { readonly rel
   await core.log.pullDirectory();
   for (let attempt = 1; ; attempt += 1) {
     const firstSeq = await firstSeqOf(core);
-    const { deleted, exported } = await api.call('GET', '/retention', retentionResponse);
+    const answer = await api.call('GET', '/retention', retentionResponse);
     // What it forgot in between, it could not have said before.
-    if (firstSeq === (await firstSeqOf(core)) || attempt === ATTEMPTS)
-      return { deleted, exported, relay: { firstSeq, isCut: deleted.length >= LIMITS.deletions } };
+    if (firstSeq !== (await firstSeqOf(core)) && attempt < ATTEMPTS) continue;
+    const { deleted, exported, attachmentsHeld = null } = answer;
+    const isCut = deleted.length >= LIMITS.deletions;
+    return { deleted, exported, relay: { firstSeq, isCut, attachmentsHeld } };
   }
 }
 

@@ -1,4 +1,10 @@
-import { concatBytes } from '@keytide/crypto-core';
+import {
+  concatBytes,
+  encodeAttachmentDescriptor,
+  encodeCbor,
+  Secret,
+  toBase64Url,
+} from '@keytide/crypto-core';
 import { nodePrimitives as primitives, nodeRandom as random } from '@keytide/crypto-core/node';
 import type { GroupEntry } from '@keytide/relay-protocol';
 import { expect, test } from 'vitest';
@@ -68,6 +74,20 @@ test('each entry comes once and in order, also one that a later message vouches 
       '6 message',
       '7 tampered',
     ]);
+});
+
+test('what a newer build attaches is exported, also where this one makes nothing of the message', async () => {
+  const write = makeWriter(world);
+  const key = Secret.own(random(32));
+  const described = encodeAttachmentDescriptor({ key, sizeBytes: 9, padded: true, root: null });
+  const file = { blob: 'ab'.repeat(32), descriptor: toBase64Url(described), sizeBytes: 9 };
+  // The judge here takes no message for an operation.
+  const entries = [world.statement, write({ payload: encodeCbor([2, 7, { of: [file] }]) }), write()];
+  const core = await deviceWith(entries);
+  const found: unknown[] = [];
+  for await (const entry of exportedEntries(core, { fromSeq: 2, throughSeq: 3 }))
+    found.push(entry.kind === 'message' && entry.attachments.map(({ blob }) => blob));
+  expect(found).toEqual([[file.blob], []]);
 });
 
 test('what a box that does not open leaves unread lacks a key, and garbage does not', async () => {

@@ -19,6 +19,8 @@ export interface RetentionBody {
   deleted: Uint8Array[];
   /** What devices have signed that they have exported: the newest of each, and by which `deleted` went; not verified. */
   exported: Uint8Array[];
+  /** Whole attachments that are past Y, and kept because nobody has exported what may name them; a relay of before says nothing. */
+  attachmentsHeld?: { count: number; sizeBytes: number } | undefined;
 }
 
 /** `GET /v1/organisations/:org/retention`, for admins and exporters. */
@@ -31,6 +33,7 @@ export const retentionResponse: z.ZodType<RetentionBody> = z.object({
     .max(LIMITS.retentionDays),
   deleted: z.array(bytesOf(LIMITS.exportStatementBytes)).max(LIMITS.deletions),
   exported: z.array(bytesOf(LIMITS.exportStatementBytes)).max(2 * LIMITS.deletions),
+  attachmentsHeld: z.object({ count, sizeBytes: count }).optional(),
 });
 
 /** `POST /v1/organisations/:org/exports`: the signed statement of the session's device. */

@@ -200,7 +200,7 @@ export function assembleRelay(options: AssembleOptions): Parts {
   const callerRates = createCallerRates({ primitives, clock, limits, sharing, salt });
   const identity = options.identity === null ? NO_IDENTITY : createIdentityCheck(options.identity, clock);
   const gate = createGate(logins, organisations, clock);
-  const blobs = createBlobs({ index: store, bytes: options.blobStore, clock, limits });
+  const blobs = createBlobs({ index: store, bytes: options.blobStore, logs: store, clock, limits });
   const ephemeralRates = createDeviceRates(
     clock,
     limits.ephemeralBurst,

@@ -22,6 +22,10 @@ export interface BlobIndex {
     org: OrgId,
     before: { wholeBeforeMs: number; begunBeforeMs: number },
   ): Promise<readonly BlobName[]>;
+  /** What whole blobs come to that became so in this time. */
+  sumWhole(org: OrgId, time: { fromMs: number; beforeMs: number }): Promise<HeldBlobs>;
+  /** Notes how many bytes an organisation has that are kept because they are not exported, for whoever looks at the database. */
+  noteHeld(org: OrgId, sizeBytes: number): Promise<void>;
   /** Forgets a blob, so that its room is free. */
   forgetBlob(blob: BlobName): Promise<void>;
   /** Whether a restore has left bytes behind that this index does not have. */
@@ -40,6 +44,12 @@ export interface BlobStart extends BlobName {
   /** What all blobs of the organisation may count for, and those of one member. */
   readonly mostBytes: number;
   readonly mostBytesOfMember: number;
+}
+
+/** Blobs whose time is over, and that are kept. */
+export interface HeldBlobs {
+  readonly count: number;
+  readonly sizeBytes: number;
 }
 
 /** How far a blob has come; whole when `receivedBytes` is `sizeBytes`. */

@@ -1,10 +1,12 @@
 import type { DeviceId, OrgId } from '@keytide/crypto-core';
-import type { Device, Policy } from '@keytide/key-directory/verify';
-import type { BlobIndex, BlobName, StoredBlob } from './blob-index.ts';
+import type { Device } from '@keytide/key-directory/verify';
+import type { BlobIndex, BlobName, HeldBlobs, StoredBlob } from './blob-index.ts';
 import type { BlobStore } from './blob-store.ts';
 import type { Clock } from './clock.ts';
+import type { EntryStore } from './entry-store.ts';
 import { RelayError } from './errors.ts';
 import type { RelayLimits } from './limits.ts';
+import { releasedUntilMs, wholeBeforeMs, type Retention, type RetentionOf } from './retention.ts';
 
 /** Ciphertext that is too large for an envelope: uploaded in pieces, read in pieces, deleted when its time is over. */
 export interface Blobs {
@@ -18,22 +20,29 @@ export interface Blobs {
    * @throws RelayError `no-blob`, also for another device's; `wrong-offset`, `too-large`
    */
   write(blob: BlobName, device: DeviceId, offset: number, bytes: Uint8Array): Promise<number>;
-  /** What there is of a stretch of a whole blob. @throws RelayError `no-blob`, also when its time is over */
-  read(blob: BlobName, policy: Policy, offset: number, sizeBytes: number): Promise<Uint8Array>;
-  /** Deletes what a restore has left behind, and what is over: whole blobs the policy's `exportSeconds` after the upload, others that take too long. */
-  forgetOld(policyOf: (org: OrgId) => Promise<Policy | null>): Promise<void>;
+  /** What there is of a stretch of a whole blob. @throws RelayError `no-blob`, also when its time is over and it is released */
+  read(blob: BlobName, retention: Retention, offset: number, sizeBytes: number): Promise<Uint8Array>;
+  /** The whole blobs whose time is over, and that are kept because something that may name them is not exported. */
+  held(org: OrgId, retention: Retention): Promise<HeldBlobs>;
+  /**
+   * Deletes what a restore has left behind, and what is over: whole blobs the policy's `exportSeconds` after the upload, if
+   * they are released, and others that take too long. What is held of all organisations.
+   */
+  forgetOld(retentionOf: RetentionOf): Promise<HeldBlobs>;
 }
 
 /** What `createBlobs` works with. */
 export interface BlobsOptions {
   readonly index: BlobIndex;
   readonly bytes: BlobStore;
+  /** What of the logs is exported. */
+  readonly logs: Pick<EntryStore, 'firstDayHeld'>;
   readonly clock: Clock;
   readonly limits: Pick<RelayLimits, 'blobBytes' | 'blobBytesOfMember' | 'uploadMs'>;
 }
 
 /** Blobs over an index and a store of bytes: bytes are durable before the index counts them. */
-export function createBlobs({ index, bytes: store, clock, limits }: BlobsOptions): Blobs {
+export function createBlobs({ index, bytes: store, logs, clock, limits }: BlobsOptions): Blobs {
   const turns = new Map<string, Promise<unknown>>();
 
   /** One thing at a time happens to a blob. */
@@ -64,7 +73,28 @@ export function createBlobs({ index, bytes: store, clock, limits }: BlobsOptions
     return stored;
   }
 
+  /** When whole blobs are over: by the clock alone, and if they are to be released as well. */
+  async function overBeforeMs(org: OrgId, retention: Retention): Promise<{ due: number; released: number }> {
+    const nowMs = clock.now();
+    const releasedMs = await releasedUntilMs(logs, org, retention, nowMs);
+    return { due: wholeBeforeMs(retention, nowMs), released: wholeBeforeMs(retention, releasedMs) };
+  }
+
+  async function held(org: OrgId, retention: Retention): Promise<HeldBlobs> {
+    const { due, released } = await overBeforeMs(org, retention);
+    return released < due ? await index.sumWhole(org, { fromMs: released, beforeMs: due }) : NONE;
+  }
+
+  /** As of now; `null` for an organisation that is not here. */
+  async function oldBefore(org: OrgId, retentionOf: RetentionOf): Promise<OldBefore | null> {
+    const retention = await retentionOf(org);
+    if (retention === null) return null;
+    const { released } = await overBeforeMs(org, retention);
+    return { wholeBeforeMs: released, begunBeforeMs: clock.now() - limits.uploadMs };
+  }
+
   return {
+    held,
     start: (blob, { id: device, member }, sizeBytes) =>
       inTurn(blob, async () => {
         const outcome = await index.startBlob({
@@ -91,45 +121,48 @@ export function createBlobs({ index, bytes: store, clock, limits }: BlobsOptions
           throw new RelayError('unavailable', 'the upload has changed meanwhile');
         return to;
       }),
-    async read(blob, policy, offset, sizeBytes) {
+    async read(blob, retention, offset, sizeBytes) {
       const stored = await index.readBlob(blob);
       if (stored === null || stored.receivedBytes < stored.sizeBytes) throw noBlob();
-      if (stored.touchedMs < wholeBeforeMs(policy, clock.now())) throw noBlob();
+      const isDue = stored.touchedMs < wholeBeforeMs(retention, clock.now());
+      if (isDue && stored.touchedMs < (await overBeforeMs(blob.org, retention)).released) throw noBlob();
       const end = Math.min(offset + sizeBytes, stored.sizeBytes);
       return end <= offset ? new Uint8Array() : await store.read(blob, offset, end - offset);
     },
-    async forgetOld(policyOf) {
+    async forgetOld(retentionOf) {
+      let kept = NONE;
       for (const org of await index.listBlobOrgs()) {
-        const policy = await policyOf(org);
-        if (policy === null) continue;
-        const nowMs = clock.now();
-        const before = {
-          wholeBeforeMs: wholeBeforeMs(policy, nowMs),
-          begunBeforeMs: nowMs - limits.uploadMs,
-        };
+        const before = await oldBefore(org, retentionOf);
+        if (before === null) continue;
         for (const blob of await index.listOldBlobs(org, before)) {
           await inTurn(blob, async () => {
-            // Its upload may have gone on since it was listed, and be whole by now.
-            if (!isOld(await index.readBlob(blob), before)) return;
+            // Since it was listed, its upload may have become whole, or the policy have come to keep more.
+            const now = await oldBefore(org, retentionOf);
+            if (now === null || !isOld(await index.readBlob(blob), now)) return;
             // Bytes first: what is still in the index is found again.
             await store.remove(blob);
             await index.forgetBlob(blob);
           });
         }
+        const retention = await retentionOf(org);
+        const still = retention === null ? NONE : await held(org, retention);
+        await index.noteHeld(org, still.sizeBytes);
+        kept = { count: kept.count + still.count, sizeBytes: kept.sizeBytes + still.sizeBytes };
       }
       await dropUnknown();
+      return kept;
     },
   };
 }
 
-function isOld(blob: StoredBlob | null, before: Parameters<BlobIndex['listOldBlobs']>[1]): boolean {
+const NONE: HeldBlobs = { count: 0, sizeBytes: 0 };
+
+type OldBefore = Parameters<BlobIndex['listOldBlobs']>[1];
+
+function isOld(blob: StoredBlob | null, before: OldBefore): boolean {
   if (blob === null) return false;
   const isWhole = blob.receivedBytes === blob.sizeBytes;
   return blob.touchedMs < (isWhole ? before.wholeBeforeMs : before.begunBeforeMs);
-}
-
-function wholeBeforeMs({ exportSeconds }: Policy, nowMs: number): number {
-  return nowMs - exportSeconds * 1000;
 }
 
 function noBlob(): RelayError {

@@ -34,6 +34,8 @@ export interface EntryStore {
   listLogOrgs(): Promise<readonly OrgId[]>;
   /** The days that an organisation's logs have, up to this one, oldest first; those that hold nothing are left out. */
   listLogDays(org: OrgId, throughDay: number): Promise<readonly LogDay[]>;
+  /** The first day of an organisation's logs that has anything that no device says to have exported; `null` for none. */
+  firstDayHeld(org: OrgId): Promise<number | null>;
   /**
    * Keeps what a device says that it has exported, in place of what it said before. False, and nothing done, unless the
    * membership log has `size` entries: a device that lost its place says nothing more.

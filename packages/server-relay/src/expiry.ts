@@ -4,7 +4,7 @@ import type { DayKeys } from './day-keys.ts';
 import type { EntryStore } from './entry-store.ts';
 import { RelayError } from './errors.ts';
 import type { GroupLogs } from './group-logs.ts';
-import { dayOf, lastDayOver, lastDayReleased, type RetentionOf } from './retention.ts';
+import { dayOf, lastDayReleased, releasedUntilMs, type RetentionOf } from './retention.ts';
 
 /** What an organisation's groups lost. */
 export interface Forgotten {
@@ -18,7 +18,7 @@ export interface Forgotten {
 export interface ForgetOverOptions {
   readonly store: Pick<
     EntryStore,
-    'listLogOrgs' | 'listLogDays' | 'listFloors' | 'forgetDays' | 'dropForgotten'
+    'listLogOrgs' | 'firstDayHeld' | 'listLogDays' | 'listFloors' | 'forgetDays' | 'dropForgotten'
   >;
   readonly logs: Pick<GroupLogs, 'keepFloor'>;
   readonly keys: Pick<DayKeys, 'forget'>;
@@ -67,9 +67,9 @@ async function daysToForget(
   const retention = await retentionOf(org);
   if (retention === null) return [];
   const nowMs = clock.now();
-  const days = await store.listLogDays(org, lastDayOver(retention, nowMs));
-  const through = lastDayReleased(retention, nowMs, days);
-  return [...new Set([...days.map(({ day }) => day).filter((day) => day < through), through])];
+  const through = lastDayReleased(retention, nowMs, await releasedUntilMs(store, org, retention, nowMs));
+  const days = await store.listLogDays(org, through);
+  return [...new Set([...days.map(({ day }) => day), through])];
 }
 
 /** Makes the floors ready that the logs will have. */

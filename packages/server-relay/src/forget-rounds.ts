@@ -10,7 +10,7 @@ import type { RelayStore } from './store.ts';
 
 /** Everything a relay forgets by itself. */
 export interface ForgetRounds {
-  /** Forgets at once what is over of group logs. Resolves to whether all of it went. */
+  /** Forgets at once what is over of group logs and attachments. Resolves to whether all of it went. */
   forget(): Promise<boolean>;
   /** Ends the rounds, and waits for the one under way. */
   stop(): Promise<void>;
@@ -22,7 +22,7 @@ export interface ForgetRoundsOptions extends Omit<LogForgettingOptions, 'warn'>,
   readonly blobs: Pick<Blobs, 'forgetOld'>;
   /** As the database has it now. */
   readonly retentionOf: (org: OrgId) => Promise<Policy | null>;
-  readonly metrics: Pick<Metrics, 'expired'>;
+  readonly metrics: Pick<Metrics, 'expired' | 'attachmentsHeld'>;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -36,7 +36,7 @@ export function startForgetRounds(options: ForgetRoundsOptions): ForgetRounds {
   const logForgetting = startLogForgetting({ ...options, warn: warnings.round });
   const timer = setInterval(() => {
     const rows = forgetRows().catch(() => failed('database-failed'));
-    const bytes = forgetBlobs().catch(() => failed('blobs-failed'));
+    const bytes = forgetBlobs();
     void Promise.all([rows, bytes]).then((outcomes) => {
       if (!outcomes.includes('failed') && !logForgetting.isBehind) metrics.expired();
     });
@@ -48,8 +48,13 @@ export function startForgetRounds(options: ForgetRoundsOptions): ForgetRounds {
     if (await mayForget()) await store.forgetExpired(clock.now());
   }
 
-  async function forgetBlobs(): Promise<void> {
-    if (await mayForget()) await blobs.forgetOld(retentionOf);
+  async function forgetBlobs(): Promise<'failed' | 'done'> {
+    try {
+      if (await mayForget()) metrics.attachmentsHeld((await blobs.forgetOld(retentionOf)).sizeBytes);
+      return 'done';
+    } catch {
+      return failed('blobs-failed');
+    }
   }
 
   function failed(code: string): 'failed' {
@@ -58,7 +63,10 @@ export function startForgetRounds(options: ForgetRoundsOptions): ForgetRounds {
   }
 
   return {
-    forget: () => logForgetting.round(),
+    async forget() {
+      const isAll = await logForgetting.round();
+      return (await forgetBlobs()) === 'done' && isAll;
+    },
     stop() {
       clearInterval(timer);
       return logForgetting.stop();

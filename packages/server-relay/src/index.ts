@@ -4,7 +4,7 @@ export type {
   StoredAccessAnswer,
   StoredAccessRequest,
 } from './access-store.ts';
-export type { BlobIndex, BlobName, BlobStart, StoredBlob } from './blob-index.ts';
+export type { BlobIndex, BlobName, BlobStart, HeldBlobs, StoredBlob } from './blob-index.ts';
 export { folderBlobStore, memoryBlobStore, type BlobStore } from './blob-store.ts';
 export type { Clock } from './clock.ts';
 export type {

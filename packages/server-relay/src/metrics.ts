@@ -20,6 +20,8 @@ export interface Metrics {
   pushed(kind: PushKind, outcome: PushResult): void;
   /** Whether this node of several hears the bus; who is alone never says. */
   busAlive(isAlive: boolean): void;
+  /** So many bytes of attachments are past Y, and kept because nobody has exported what may name them. */
+  attachmentsHeld(sizeBytes: number): void;
   /** What has expired was deleted. */
   expired(): void;
   /** All of it in the text format of Prometheus. */
@@ -108,6 +110,11 @@ export function createMetrics(clock: Clock, version: string): Metrics {
     help: 'Since what has expired was last deleted without a failure.',
     registers,
   });
+  const held = new Gauge({
+    name: 'keytide_relay_attachments_held_bytes',
+    help: 'Bytes of attachments past the export period that are kept because nobody has exported what may name them.',
+    registers,
+  });
   for (const outcome of ['stored', 'repeated', 'refused', 'failed']) appends.inc({ outcome }, 0);
   for (const kind of PUSH_KINDS) for (const outcome of PUSH_RESULTS) pushes.inc({ kind, outcome }, 0);
   return {
@@ -129,6 +136,7 @@ export function createMetrics(clock: Clock, version: string): Metrics {
     databaseFailed: () => failures.inc(),
     pushed: (kind, outcome) => pushes.inc({ kind, outcome }),
     busAlive: (isAlive) => bus.set(isAlive ? 1 : 0),
+    attachmentsHeld: (sizeBytes) => held.set(sizeBytes),
     expired() {
       expiredMs = clock.now();
     },

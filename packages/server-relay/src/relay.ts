@@ -85,7 +85,7 @@ export interface Relay {
    * @throws RelayError `database-failed`
    */
   endSessions(which: SessionsToEnd): Promise<void>;
-  /** Forgets at once what is over of group logs: what it otherwise does each hour. Resolves to whether all of it went. */
+  /** Forgets at once what is over of group logs and attachments: what it otherwise does now and then. Resolves to whether all of it went. */
   forget(): Promise<boolean>;
   /** Finishes what is under way, closes the sockets as 'going away' and the database. Once is enough. */
   close(): Promise<void>;

@@ -1,6 +1,7 @@
 import { toBase64Url, type OrgId, type Primitives } from '@keytide/crypto-core';
 import { DirectoryError, verifyExportStatement, type ExportStatement } from '@keytide/key-directory/verify';
 import { exportRequest, exportResponse, LIMITS, retentionResponse } from '@keytide/relay-protocol';
+import type { Blobs } from './blobs.ts';
 import type { Clock } from './clock.ts';
 import type { Routes } from './create-routes.ts';
 import { RelayError } from './errors.ts';
@@ -14,13 +15,14 @@ export interface RetentionRoutesOptions {
     RelayStore,
     'listLogDays' | 'listDeletions' | 'listExports' | 'putExport' | 'readEntries'
   >;
+  readonly blobs: Pick<Blobs, 'held'>;
   readonly primitives: Primitives;
   readonly clock: Clock;
 }
 
 /** What is due to be forgotten, and who says that it was exported (docs/spec/release.md). */
 export function addRetentionRoutes(routes: Routes, options: RetentionRoutesOptions): void {
-  const { store, clock } = options;
+  const { store, blobs, clock } = options;
 
   routes.add(
     {
@@ -48,6 +50,7 @@ export function addRetentionRoutes(routes: Routes, options: RetentionRoutesOptio
         due: due.slice(0, LIMITS.retentionDays),
         deleted: deletions.map(({ wire }) => toBase64Url(wire)),
         exported: exports.map(toBase64Url),
+        attachmentsHeld: await blobs.held(org, policy),
       };
     },
   );

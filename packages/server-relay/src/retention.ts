@@ -1,6 +1,6 @@
 import type { OrgId } from '@keytide/crypto-core';
 import type { Policy } from '@keytide/key-directory/verify';
-import type { Filing, LogDay } from './entry-store.ts';
+import type { EntryStore, Filing } from './entry-store.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -20,12 +20,29 @@ export function lastDayOver({ exportSeconds }: Retention, nowMs: number): number
   return dayOf(nowMs - exportSeconds * 1000) - 1;
 }
 
-/** The same, but for what must not go before it is exported: from the first day on that has any of it. */
-export function lastDayReleased(retention: Retention, nowMs: number, days: readonly LogDay[]): number {
-  const over = lastDayOver(retention, nowMs);
-  if (retention.exportWaived === true) return over;
-  const held = days.filter(({ lastSeq, exportedThrough }) => lastSeq > exportedThrough).map(({ day }) => day);
-  return Math.min(over, ...held.map((day) => day - 1));
+/**
+ * Until when what an organisation keeps is released, its logs and its attachments alike: now; but where the policy waives
+ * nothing, no later than the beginning of the first day that has anything that nobody has exported.
+ */
+export async function releasedUntilMs(
+  store: Pick<EntryStore, 'firstDayHeld'>,
+  org: OrgId,
+  { exportWaived }: Retention,
+  nowMs: number,
+): Promise<number> {
+  if (exportWaived === true) return nowMs;
+  const held = await store.firstDayHeld(org);
+  return held === null ? nowMs : Math.min(nowMs, held * DAY_MS);
+}
+
+/** The newest day of logs that may be forgotten: all of it is older than Y, and released. */
+export function lastDayReleased(retention: Retention, nowMs: number, releasedMs: number): number {
+  return Math.min(lastDayOver(retention, nowMs), dayOf(releasedMs) - 1);
+}
+
+/** Attachments that were whole before may be forgotten: whatever was written in the Y after that is released. */
+export function wholeBeforeMs({ exportSeconds }: Retention, releasedMs: number): number {
+  return releasedMs - exportSeconds * 1000;
 }
 
 /** When a day of logs is due to be forgotten. */

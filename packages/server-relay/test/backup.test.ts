@@ -357,7 +357,13 @@ test('bytes that cannot be removed fail nothing that is done: the rounds of the 
   const opened = visitPostgres(at('first').url);
   try {
     const index = sqlRelayStore(opened);
-    const blobs = createBlobs({ index, bytes: folderBlobStore(folder), clock, limits: DEFAULT_LIMITS });
+    const blobs = createBlobs({
+      index,
+      logs: index,
+      bytes: folderBlobStore(folder),
+      clock,
+      limits: DEFAULT_LIMITS,
+    });
     const round = () => blobs.forgetOld(() => Promise.resolve(null));
     await expect(round()).rejects.toMatchObject({ code: 'blobs-failed' });
     for (const place of [folder, join(backups(), 'blobs')]) await rm(join(place, name), { recursive: true });

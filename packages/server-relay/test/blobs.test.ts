@@ -278,7 +278,7 @@ describe('what is over', () => {
     const place = join(folder, 'old');
     const clock = { nowMs: 0, now: () => clock.nowMs };
     const bytes = folderBlobStore(place);
-    const blobs = createBlobs({ index: store, bytes, clock, limits: DEFAULT_LIMITS });
+    const blobs = createBlobs({ index: store, logs: store, bytes, clock, limits: DEFAULT_LIMITS });
     const policy = { blockSeconds: 3600, retentionSeconds: 3600, exportSeconds: 30 * 24 * 3600 };
     const tick = () => blobs.forgetOld(async () => policy);
     const [whole, half] = [newId(), newId()].map((id) => ({ org, id })) as [never, never];
@@ -320,13 +320,40 @@ describe('what is over', () => {
         return old;
       },
     };
-    const blobs = createBlobs({ index, bytes, clock, limits: DEFAULT_LIMITS });
+    const blobs = createBlobs({ index, logs: store, bytes, clock, limits: DEFAULT_LIMITS });
     await blobs.start(blob, uploader, 10);
     await blobs.write(blob, member.id, 0, random(9));
     clock.nowMs = 8 * DAY_MS;
     const policy = { blockSeconds: 3600, retentionSeconds: 3600, exportSeconds: 30 * 24 * 3600 };
     await blobs.forgetOld(async () => policy);
     expect(await blobs.read(blob, policy, 0, 10)).toHaveLength(10);
+  });
+
+  test('stays when it was found released, and is held by the time that its turn comes', async () => {
+    const clock = { nowMs: 31 * DAY_MS, now: () => clock.nowMs };
+    let held: number | null = null;
+    const index = {
+      ...store,
+      async listOldBlobs(...args: Parameters<RelayStore['listOldBlobs']>) {
+        const old = await store.listOldBlobs(...args);
+        held = 10;
+        return old;
+      },
+    };
+    const logs = { firstDayHeld: () => Promise.resolve(held) };
+    const blobs = createBlobs({ index, bytes: memoryBlobStore(), logs, clock, limits: DEFAULT_LIMITS });
+    const blob = { org, id: newId() };
+    clock.nowMs = 9 * DAY_MS;
+    await blobs.start(blob, uploader, 10);
+    await blobs.write(blob, member.id, 0, random(10));
+    clock.nowMs = 60 * DAY_MS;
+    const retention = { exportSeconds: 30 * 24 * 3600 };
+    expect((await blobs.forgetOld(async () => retention)).count).toBeGreaterThan(0);
+    expect(await blobs.read(blob, retention, 0, 10)).toHaveLength(10);
+    expect(await blobs.forgetOld(async () => ({ ...retention, exportWaived: true }))).toEqual({
+      ...{ count: 0, sizeBytes: 0 },
+    });
+    await expect(blobs.read(blob, retention, 0, 10)).rejects.toMatchObject({ code: 'no-blob' });
   });
 
   test('is found again when deleting it was broken off', async () => {
@@ -340,7 +367,7 @@ describe('what is over', () => {
         removed.push(id);
       },
     };
-    const blobs = createBlobs({ index: store, bytes, clock, limits: DEFAULT_LIMITS });
+    const blobs = createBlobs({ index: store, logs: store, bytes, clock, limits: DEFAULT_LIMITS });
     const blob = { org, id: newId() };
     await blobs.start(blob, uploader, 10);
     clock.nowMs = 8 * DAY_MS;
@@ -365,7 +392,7 @@ describe('what is over', () => {
       },
     };
     const clock = { now: () => 0 };
-    const blobs = createBlobs({ index: store, bytes, clock, limits: DEFAULT_LIMITS });
+    const blobs = createBlobs({ index: store, logs: store, bytes, clock, limits: DEFAULT_LIMITS });
     await blobs.start(blob, uploader, 10);
     expect(await blobs.write(blob, member.id, 0, random(10))).toBe(10);
     expect(counted).toBe(0);

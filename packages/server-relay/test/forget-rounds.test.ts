@@ -25,8 +25,10 @@ test('by a clock that may be ahead no unlock share and no mail is deleted; sessi
   let mayForget = false;
   let rounds = 0;
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
-  const blobs: ForgetRoundsOptions['blobs'] = { forgetOld: () => Promise.resolve() };
-  const metrics = { expired: () => void (rounds += 1) };
+  const blobs: ForgetRoundsOptions['blobs'] = {
+    forgetOld: () => Promise.resolve({ count: 0, sizeBytes: 0 }),
+  };
+  const metrics = { expired: () => void (rounds += 1), attachmentsHeld: () => undefined };
   const given = { store, logs, keys, clock, retentionOf, primitives, blobs, metrics, log: () => undefined };
   const forgetting = startForgetRounds({
     ...given,

@@ -332,7 +332,8 @@ test('an export is kept by the membership log that it was judged by, or not at a
   };
   const handlers: ((call: unknown) => Promise<unknown>)[] = [];
   const routes = { add: (_: unknown, handle: never) => void handlers.push(handle), list: () => [] };
-  addRetentionRoutes(routes, { store: { ...store, readEntries }, primitives, clock: world.clock });
+  const blobs = { held: () => Promise.resolve({ count: 0, sizeBytes: 0 }) };
+  addRetentionRoutes(routes, { store: { ...store, readEntries }, blobs, primitives, clock: world.clock });
   const caller = { org, state, device: state.devices.get(device) };
   const root = random(32);
   const said = { org, group, throughSeq: 1, root, device, exportedMs: NOON };

@@ -62,7 +62,7 @@ test('attachments move from files into a bucket, from where it was broken off, a
   const database = folderDatabase(folder);
   const files = folderBlobStore(join(folder, 'blobs'));
   const { store } = await openStore(database, primitives, 0);
-  const relay = createBlobs({ index: store, bytes: files, clock, limits: DEFAULT_LIMITS });
+  const relay = createBlobs({ index: store, logs: store, bytes: files, clock, limits: DEFAULT_LIMITS });
   for (const [blob, bytes] of contents) {
     await relay.start(blob, uploader, bytes.length);
     await relay.write(blob, uploader.id, 0, blob === half ? bytes.subarray(0, HALF_BYTES) : bytes);
@@ -112,7 +112,13 @@ test('attachments move from files into a bucket, from where it was broken off, a
 
   // The relay goes on with the bucket, also where an upload was under way.
   const again = await openStore(database, primitives, 0);
-  const moved = createBlobs({ index: again.store, bytes: bucketStore, clock, limits: DEFAULT_LIMITS });
+  const moved = createBlobs({
+    index: again.store,
+    logs: again.store,
+    bytes: bucketStore,
+    clock,
+    limits: DEFAULT_LIMITS,
+  });
   const bytes = contents.get(half) as Uint8Array;
   await moved.write(half, uploader.id, HALF_BYTES, bytes.subarray(HALF_BYTES));
   for (const [blob, content] of contents)

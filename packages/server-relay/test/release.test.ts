@@ -73,7 +73,10 @@ async function due() {
 }
 
 test('admins are told ahead of what is due, and nobody else', async () => {
-  expect(await due()).toEqual({ waived: false, due: [], deleted: [], exported: [] });
+  expect(await due()).toEqual({
+    ...{ waived: false, due: [], deleted: [], exported: [] },
+    attachmentsHeld: { count: 0, sizeBytes: 0 },
+  });
   clock.advance(22.5 * DAY_MS);
   const { due: days } = await due();
   // The first day, in the week before it is due.

@@ -118,4 +118,33 @@ export const blobChecks: readonly StoreCheck[] = [
       assert.deepEqual(await store.listOldBlobs(placeOf('no blobs').org, elsewhere), []);
     },
   },
+  {
+    name: 'sums whole blobs by when they became whole, and of one organisation alone',
+    async check({ store }) {
+      const place = placeOf('held blobs');
+      const elsewhere = placeOf('held elsewhere');
+      const whole = [start(place), start(place, { sizeBytes: 2 ** 33 }), start(elsewhere)];
+      for (const [i, blob] of whole.entries()) {
+        await store.startBlob({ ...blob, mostBytes: 2 ** 40 });
+        await store.growBlob(blob, { from: 0, to: blob.sizeBytes, nowMs: NOW_MS + i });
+      }
+      await store.startBlob(start(place));
+      const sum = async (from: number, before: number): Promise<number[]> => {
+        const time = { fromMs: NOW_MS + from, beforeMs: NOW_MS + before };
+        const { count, sizeBytes } = await store.sumWhole(place.org, time);
+        return [count, sizeBytes];
+      };
+      assert.deepEqual(await sum(0, 9), [2, 100 + 2 ** 33]);
+      assert.deepEqual(
+        [await sum(0, 1), await sum(1, 2), await sum(2, 9)],
+        [
+          [1, 100],
+          [1, 2 ** 33],
+          [0, 0],
+        ],
+      );
+      await store.noteHeld(place.org, 2 ** 33);
+      await store.noteHeld(placeOf('no blobs').org, 5);
+    },
+  },
 ];

@@ -232,6 +232,36 @@ export const dayChecks: readonly StoreCheck[] = [
     },
   },
   {
+    name: 'knows the first day that has anything that nobody has exported, of all groups',
+    async check({ store }) {
+      const place = await startedPlace(store, 'held');
+      for (const day of [TODAY + 1, TODAY + 4]) {
+        await addDayKey(store, place, day);
+        await store.appendEnvelopes([on(place, day), on(place, day)]);
+      }
+      const { org, group, random } = place;
+      const says = async (throughSeq: number, of = group): Promise<number | null> => {
+        const device = deviceId(random(32));
+        await store.putExport({ org, group: of, device, throughSeq, wire: random(180) }, 1);
+        return await store.firstDayHeld(org);
+      };
+      assert.equal(await store.firstDayHeld(placeOf('nothing held').org), null);
+      assert.equal(await store.firstDayHeld(org), TODAY);
+      assert.deepEqual([await says(1), await says(2)], [TODAY + 1, TODAY + 1]);
+      assert.deepEqual([await says(3), await says(4), await says(5)], [TODAY + 4, TODAY + 4, null]);
+      const later = announcement({ ...placeOf('a later group held'), org }, 1, TODAY + 1);
+      await store.announceEpoch(later);
+      assert.equal(await store.firstDayHeld(org), TODAY + 1);
+      assert.equal(await says(1, later.group), null);
+      // What is forgotten by then nobody exports any more: the rest is held from where it begins.
+      const waived = await placeOn(store, 'held and waived', [TODAY - 9, TODAY - 7]);
+      await store.forgetDays(waived.org, TODAY - 9);
+      assert.equal(await store.firstDayHeld(waived.org), TODAY - 7);
+      await store.forgetDays(waived.org, TODAY - 7);
+      assert.equal(await store.firstDayHeld(waived.org), null);
+    },
+  },
+  {
     name: 'keeps what was forgotten by its own word, once, and gives the newest first',
     async check({ store }) {
       const { org, group, random } = placeOf('deletions');

@@ -1,8 +1,24 @@
-import { CryptoError, fromBase64Url, parseAttachmentDescriptor, type CborValue } from '@keytide/crypto-core';
+import {
+  CryptoError,
+  decodeCbor,
+  fromBase64Url,
+  parseAttachmentDescriptor,
+  type CborValue,
+} from '@keytide/crypto-core';
 import type { NamedAttachment } from '../export/source.ts';
 
 const FIELDS: ReadonlySet<string> = new Set(['blob', 'descriptor', 'sizeBytes', 'name', 'mediaType']);
 const BLOB = /^[0-9a-f]{64}$/;
+
+/** The attachments that a payload names, also one of which an application makes nothing; none in what is no content. */
+export function attachmentsInPayload(payload: Uint8Array): NamedAttachment[] {
+  try {
+    return attachmentsIn(decodeCbor(payload, payload.length));
+  } catch (error) {
+    if (error instanceof CryptoError) return [];
+    throw error;
+  }
+}
 
 /** The attachments that content names, anywhere in it: maps of the form that docs/spec/archive.md says. */
 export function attachmentsIn(content: CborValue): NamedAttachment[] {

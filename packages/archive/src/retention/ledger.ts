@@ -1,4 +1,5 @@
 import type { DeviceId, GroupId, MemberId, OrgId } from '@keytide/crypto-core';
+import type { HeldAttachments } from './material.ts';
 
 /** Who says something: a device, of a member who may have gone since. */
 export interface LedgerAuthor {
@@ -113,6 +114,8 @@ export interface RetentionLedger {
   readonly isWaived: boolean;
   /** Whether the relay was asked where its log begins. */
   readonly isRelayAsked: boolean;
+  /** What the relay says that it keeps of attachments beyond Y, until what may name them is exported; `null`: nobody knows. */
+  readonly attachmentsHeld: HeldAttachments | null;
   /** In their order; they cover the log without a gap. */
   readonly rows: readonly LedgerRow[];
   readonly archives: readonly LedgerArchive[];

@@ -43,6 +43,14 @@ export interface RelayWord {
   readonly firstSeq: number;
   /** Whether it has shown as many deletion statements as an answer holds: there may be older ones. */
   readonly isCut: boolean;
+  /** The attachments that it keeps beyond Y because nobody has exported what may name them; `null`: it does not say. */
+  readonly attachmentsHeld: HeldAttachments | null;
+}
+
+/** Attachments at the relay, in its ciphertext. */
+export interface HeldAttachments {
+  readonly count: number;
+  readonly sizeBytes: number;
 }
 
 /** What a ledger is made from. Nothing that a relay has handed in is believed without a signature, but for `relay`. */

@@ -11,12 +11,17 @@ import { FINDING_WORDS, STATE_WORDS } from './words.ts';
  */
 export function ledgerPage(ledger: RetentionLedger, { title }: { readonly title: string }): string {
   const { org, madeMs, exportSeconds, isWaived, isRelayAsked, rows, findings, archives } = ledger;
+  const { count = 0, sizeBytes = 0 } = ledger.attachmentsHeld ?? {};
+  const held =
+    count === 0
+      ? NONE
+      : markup` It keeps ${count} attachments (${sizeBytes} bytes) beyond their Y until what may name them is exported, by its word.`;
   const due = rows.filter(({ todo }) => todo !== null);
   const asked = isRelayAsked
     ? 'The relay was asked.'
     : 'The relay was not asked: what it did since is not here.';
   return frame(title, {
-    lead: markup`<p class="quiet">Organisation <code>${org}</code>, as of ${timeText(madeMs)}. Y is ${days(exportSeconds)}; what nobody has exported ${isWaived ? 'is deleted then all the same' : 'is kept until somebody has'}. ${asked}</p>`,
+    lead: markup`<p class="quiet">Organisation <code>${org}</code>, as of ${timeText(madeMs)}. Y is ${days(exportSeconds)}; what nobody has exported ${isWaived ? 'is deleted then all the same' : 'is kept until somebody has'}. ${asked}${held}</p>`,
     main: join([
       section('To be done', due.length === 0 ? [markup`<p>Nothing now.</p>`] : due.map(todoItem)),
       section('Findings', findings.length === 0 ? [markup`<p>None.</p>`] : findings.map(findingItem)),

@@ -20,6 +20,7 @@ export function retentionLedger(material: LedgerMaterial): RetentionLedger {
   const rows = findRows({ ...material, periods, archives, acknowledgements, deletions }, found);
   return {
     ...{ org, group: everyone, madeMs: nowMs, isRelayAsked: relay !== null, rows },
+    attachmentsHeld: relay?.attachmentsHeld ?? null,
     ...{ exportSeconds: policy.exportSeconds, isWaived: policy.exportWaived === true },
     ...{ archives, acknowledgements, deletions },
     findings: findings.toSorted((a, b) => Number(a.weight === 'note') - Number(b.weight === 'note')),

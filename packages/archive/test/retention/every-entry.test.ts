@@ -21,7 +21,13 @@ const given = fc.record({
   words: fc.array(word, { maxLength: 4 }),
   receipts: fc.array(receipt, { maxLength: 4 }),
   isArchived: fc.boolean(),
-  relay: fc.option(fc.record({ firstSeq: fc.integer({ min: 1, max: ENTRIES + 1 }), isCut: fc.boolean() })),
+  relay: fc.option(
+    fc.record({
+      firstSeq: fc.integer({ min: 1, max: ENTRIES + 1 }),
+      isCut: fc.boolean(),
+      attachmentsHeld: fc.constant(null),
+    }),
+  ),
 });
 
 test('of each entry the ledger says what looking at it alone would', () => {

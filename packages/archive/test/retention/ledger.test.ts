@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 
 const ledgerOf = (change: Partial<LedgerMaterial> = {}) => retentionLedger(life.material(change));
-const relayAt = (firstSeq: number): RelayWord => ({ firstSeq, isCut: false });
+const relayAt = (firstSeq: number): RelayWord => ({ firstSeq, isCut: false, attachmentsHeld: null });
 const codesOf = (change: Partial<LedgerMaterial>) =>
   ledgerOf(change).findings.map(({ code, weight, basis, firstSeq, lastSeq }) => {
     return [code, weight, basis, firstSeq, lastSeq];
@@ -174,7 +174,7 @@ describe('a relay that', () => {
       ['deleted-unsaid', 'alarm', 'word', 3, 4],
     ]);
     // Where its answer is full, older ones may not have fitted in.
-    const relay = { firstSeq: 7, isCut: true };
+    const relay = { firstSeq: 7, isCut: true, attachmentsHeld: null };
     expect(codesOf({ exported: said, deleted: kept.slice(1), relay })).toEqual([]);
     expect(codesOf({ exported: said, deleted: [kept[0] as Uint8Array], relay })).toHaveLength(1);
   });

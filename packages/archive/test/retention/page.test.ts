@@ -12,7 +12,13 @@ beforeAll(async () => {
   const exported = [life.says(0, 4, dayMs(5)), Uint8Array.of(1)];
   const deleted = [life.receipt(1, 2, dayMs(10))];
   ledger = retentionLedger(
-    life.material({ archives, exported, deleted, nowMs: dayMs(11), relay: { firstSeq: 3, isCut: false } }),
+    life.material({
+      archives,
+      exported,
+      deleted,
+      nowMs: dayMs(11),
+      relay: { firstSeq: 3, isCut: false, attachmentsHeld: null },
+    }),
   );
 });
 

@@ -1,9 +1,10 @@
-import type { ExportedArchive, SignedManifest } from '@keytide/archive';
+import type { ArchiveStats, ExportedArchive } from '@keytide/archive';
 import type { Client, Declarations, RetentionDue } from '@keytide/client';
 import {
   acknowledgeArchive,
   exportOrganisation,
   exportSource,
+  type AcknowledgeChoice,
   type Acknowledgement,
   type OrganisationExport,
 } from '@keytide/client/export';
@@ -19,7 +20,7 @@ export interface ExportingDevice {
   export(options: OrganisationExport): Promise<ExportedArchive>;
   /** Of the set of shares that may go along: what it is to have. @throws CliError as `currentSet` */
   currentSet(given: GivenSet | null): Uint8Array | null;
-  acknowledge(signed: SignedManifest): Promise<Acknowledgement>;
+  acknowledge(stats: ArchiveStats, choice: AcknowledgeChoice): Promise<Acknowledgement>;
   /** What the relay is about to forget. */
   due(): Promise<RetentionDue>;
 }
@@ -32,7 +33,7 @@ export function exportingDevice<D extends Declarations>(client: Client<D>): Expo
     throughSeq: async () => (await exportSource(client).groups())[0]?.throughSeq ?? 0,
     export: (options) => exportOrganisation(client, options),
     currentSet: (given) => currentSet(client, given),
-    acknowledge: (signed) => acknowledgeArchive(client, signed),
+    acknowledge: (stats, choice) => acknowledgeArchive(client, stats, choice),
     due: () => client.retentionDue(),
   };
 }

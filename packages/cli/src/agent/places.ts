@@ -4,13 +4,14 @@ import {
   verifyArchive,
   type ApprovalCount,
   type ArchiveFiles,
+  type ArchiveStats,
   type SignedManifest,
 } from '@keytide/archive';
+import { lackingIn } from '@keytide/client/export';
 import { equalBytes } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { withArchive, withDestination } from '../archive-place.ts';
 import { lacksOnlyApprovals } from '../archive-report.ts';
-import { lacksAttachments, lacksKeys } from '../commands/export.ts';
 import { CliError } from '../errors.ts';
 import { EXIT } from '../exit-codes.ts';
 import { archiveIn } from './archive-in.ts';
@@ -27,11 +28,13 @@ interface Places {
   readonly whole: number;
   /** What is wrong with one of them. */
   readonly code: string | null;
+  /** What was verified, as the last place that counts says it; `null` where none does. */
+  readonly stats: ArchiveStats | null;
 }
 
 /** A reading of an archive. */
 export interface Look {
-  readonly signed: SignedManifest;
+  readonly stats: ArchiveStats;
   /** Why the relay is not to be told. */
   readonly obstacle: string | null;
   /** How many admins have signed it, and how many are to; `null` where that was not looked at. */
@@ -61,10 +64,8 @@ export async function lookAt(
     files,
     verified === null ? undefined : { primitives, manifest: verified },
   );
-  const look = { signed: stats.signed, approvals: null };
-  if (isTold || acknowledge !== 'readable') return { ...look, obstacle: null };
-  if (lacksKeys(stats)) return { ...look, obstacle: 'keys-missing' };
-  return { ...look, obstacle: lacksAttachments(stats) ? 'attachments-missing' : null };
+  const obstacle = isTold || acknowledge !== 'readable' ? null : lackingIn(stats);
+  return { stats, obstacle, approvals: null };
 }
 
 /**
@@ -80,7 +81,7 @@ export async function places(
   const { destinations, needed, signal, codeOf } = round;
   const [first] = destinations;
   const since = previous === null ? null : await withArchive(archiveIn(first, previous), readSignedManifest);
-  const found = { sound: 0, whole: 0, code: null as string | null };
+  const found = { sound: 0, whole: 0, code: null as string | null, stats: null as ArchiveStats | null };
   const there = [0];
   const roots = new Set([await rootOf(first)]);
   for (const index of destinations.keys()) {
@@ -100,8 +101,11 @@ export async function places(
   if (there.length < (isTold ? destinations.length : needed)) return found;
   for (const index of there) {
     try {
-      const { isSound, isWhole, obstacle } = await judged(round, { name, index, since, signed, isTold });
-      if (isSound && obstacle === null) found.sound += 1;
+      const { stats, isWhole, obstacle } = await judged(round, { name, index, since, signed, isTold });
+      if (stats !== null && obstacle === null) {
+        found.sound += 1;
+        found.stats = stats;
+      }
       if (isWhole) found.whole += 1;
       else if (index === 0) return { ...found, code: UNSOUND };
       else found.code ??= 'copy-unsound';
@@ -125,7 +129,7 @@ async function copyTo({ destinations, signal }: Round, name: string, index: numb
 async function judged(
   round: Round,
   { name: archive, index, since, signed, isTold }: Judging,
-): Promise<{ isSound: boolean; isWhole: boolean; obstacle: string | null }> {
+): Promise<{ stats: ArchiveStats | null; isWhole: boolean; obstacle: string | null }> {
   const { destinations, device, signal, tell } = round;
   const previous = since === null ? {} : { previous: since };
   return await withArchive(archiveIn(destinations[index] as string, archive), async (files) => {
@@ -140,8 +144,7 @@ async function judged(
     tell({ event: 'verified', archive, destination: index + 1, verdict, findings });
     const isSound = verdict === 'sound';
     const isWhole = isSound || (isIt && lacksOnlyApprovals(report));
-    if (!isSound) return { isSound, isWhole, obstacle: null };
-    const { obstacle } = await lookAt(round, files, { isTold, verified: signed });
-    return { isSound, isWhole, obstacle };
+    if (!isSound) return { stats: null, isWhole, obstacle: null };
+    return { isWhole, ...(await lookAt(round, files, { isTold, verified: signed })) };
   });
 }

@@ -1,4 +1,4 @@
-import { verifyArchive, type SignedManifest } from '@keytide/archive';
+import { verifyArchive, type ArchiveStats } from '@keytide/archive';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { withArchive } from '../archive-place.ts';
 import { lacksOnlyApprovals } from '../archive-report.ts';
@@ -53,7 +53,7 @@ async function settleOne(round: Round, pending: Pending): Promise<LeftOfOne> {
   const { name, previous, isTold, isBehind } = pending;
   // With the relay there is nothing left to do.
   const isDone = isTold || isBehind;
-  const { signed, obstacle, approvals: count } = await firstLook(round, { name, isTold: isDone });
+  const { stats: first, obstacle, approvals: count } = await firstLook(round, { name, isTold: isDone });
   const approvals = obstacle === 'approval-needed' && count !== null ? { archive: name, ...count } : null;
   const isShort = obstacle === 'keys-missing' || obstacle === 'attachments-missing';
   if (isShort && pending.previous === null && memory.state.series.told !== null) {
@@ -64,12 +64,12 @@ async function settleOne(round: Round, pending: Pending): Promise<LeftOfOne> {
   }
   if (obstacle !== null && pending.isEverywhere) return { code: obstacle, isPutOff: false, approvals };
   // In this very round: what was whole a week ago may be gone.
-  const { sound, whole, code } = await places(round, { name, previous, isTold: isDone }, signed);
+  const { sound, whole, code, stats } = await places(round, { name, previous, isTold: isDone }, first.signed);
   if (code === UNSOUND && isTold) return { code, isPutOff: false };
   if (code === UNSOUND) return await putOff(round, code, refuse(memory.state.series, name));
   const isEverywhere = whole === destinations.length;
   const mayTell = !isDone && obstacle === null && sound >= needed;
-  const told = mayTell ? await tellRelay(round, signed) : null;
+  const told = mayTell && stats !== null ? await tellRelay(round, stats) : null;
   if (told !== null) tell({ event: 'settled', archive: name, relay: told });
   const isSettled = told === 'acknowledged' || told === 'not-asked';
   await memory.keep({
@@ -91,17 +91,17 @@ async function firstLook(round: Round, { name, isTold }: Pick<Pending, 'name' | 
   await rootOf(destinations[0]);
   return await withArchive(archiveIn(destinations[0], name), async (files) => {
     const look = await lookAt(round, files, { isTold, verified: null });
-    const { signed, obstacle } = look;
-    if (isTold || acknowledge === 'never' || obstacle !== null) return look;
+    if (isTold || acknowledge === 'never' || look.obstacle !== null) return look;
     const report = await verifyArchive({ primitives, files, org: device.org, quick: true });
     const isWaiting = lacksOnlyApprovals(report);
     const approvals = report.archive?.approvals ?? null;
-    return { signed, obstacle: isWaiting ? 'approval-needed' : null, approvals };
+    return { ...look, obstacle: isWaiting ? 'approval-needed' : null, approvals };
   });
 }
 
-async function tellRelay({ device, acknowledge }: Round, signed: SignedManifest): Promise<string> {
-  return acknowledge === 'never' ? 'not-asked' : await device.acknowledge(signed);
+async function tellRelay({ device, acknowledge }: Round, stats: ArchiveStats): Promise<string> {
+  if (acknowledge === 'never') return 'not-asked';
+  return await device.acknowledge(stats, { evenIfLacking: acknowledge === 'all' });
 }
 
 /** To be made up for by the next archive, in its time: at once would only repeat it. */

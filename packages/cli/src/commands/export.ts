@@ -49,7 +49,7 @@ export interface ExportChoice {
 }
 
 /** What the relay was told, or why it was not. */
-type Told = Acknowledgement | 'not-asked' | 'offline' | 'keys-missing' | 'attachments-missing' | 'unsound';
+type Told = Acknowledgement | 'not-asked' | 'offline' | 'unsound';
 
 /** `keytide export`: an archive of everything, or of what is chosen. Stopped, the same command goes on. */
 export async function exportArchiveTo(
@@ -161,19 +161,6 @@ async function untoldIn(
   return isTold ? null : { signed };
 }
 
-/** Whether something could not be read that another device may read. */
-export function lacksKeys({ groups }: Pick<ArchiveStats, 'groups'>): boolean {
-  return groups.some(({ unreadable }) => Object.keys(unreadable).some((code) => KEYLESS.has(code)));
-}
-
-/**
- * Whether an attachment is not in it that another device may be given. What the relay says it does not have, nobody is
- * given, so that waiting for it would keep everything else for ever.
- */
-export function lacksAttachments({ attachments }: Pick<ArchiveStats, 'attachments'>): boolean {
-  return Object.keys(attachments.missing).some((code) => code !== 'attachment-gone');
-}
-
 async function tellRelay(
   client: Keytide,
   stats: ArchiveStats,
@@ -181,15 +168,8 @@ async function tellRelay(
 ): Promise<Told> {
   if (acknowledge === false) return 'not-asked';
   if (offline) return 'offline';
-  if (lacksKeys(stats) && acknowledge !== true) return 'keys-missing';
-  if (lacksAttachments(stats) && acknowledge !== true) return 'attachments-missing';
-  return await acknowledgeArchive(client, stats.signed);
+  return await acknowledgeArchive(client, stats, { evenIfLacking: acknowledge === true });
 }
-
-/** What another device, or the archive key, may still read: an admin's keys last longer than an exporter's. */
-const KEYLESS: ReadonlySet<string> = new Set([
-  ...['ask-an-admin', 'expired-by-policy', 'key-not-yet-arrived', 'sealing-key-expired'],
-]);
 
 const TOLD: Readonly<Record<Told, string>> = {
   acknowledged: 'told: it may forget all this at its time',

@@ -49,7 +49,7 @@ function roundWith(changed: Partial<Round> = {}): Round {
       throughSeq: async () => source.log.length,
       currentSet: (given) => given && given.wire,
       export: (options) => exportArchive({ ...optionsFor(source, options.destination), ...options }),
-      acknowledge: async ({ manifest }) => {
+      acknowledge: async ({ signed: { manifest } }) => {
         toldThrough = manifest.groups[0]?.throughSeq ?? 0;
         return 'acknowledged';
       },

@@ -88,7 +88,7 @@ export async function openWeeks(folder: string, seed: string) {
       const destination = dying(options.destination);
       return await exportArchive({ ...optionsFor(source, destination), ...options, destination });
     },
-    async acknowledge({ manifest }) {
+    async acknowledge({ signed: { manifest } }) {
       step();
       const [group] = manifest.groups;
       if (group === undefined) throw new Error('no group');

@@ -21,7 +21,7 @@ import type { Finding } from './finding.ts';
 import { openBucket } from './open-blobs.ts';
 import { openPush } from './open-push.ts';
 import { REMEDIES } from './remedies.ts';
-import { storedAttachments } from './stored-attachments.ts';
+import { heldAttachments, storedAttachments } from './stored-attachments.ts';
 
 const SKEW_MS = 2_000;
 const SPARE_BYTES = 1_073_741_824;
@@ -98,6 +98,7 @@ async function database(config: Config, now: () => number): Promise<Finding[]> {
       await clocks(visited, now),
       ...(await lostRelayKey(visited, config)),
       ...(await storedAttachments(visited, config)),
+      ...(await heldAttachments(visited)),
     ];
   } catch (error) {
     if (error instanceof RelayError && error.code === 'data-folder-locked')

@@ -15,6 +15,26 @@ const OF_AN_ORGANISATION = 3;
 const LOOKED_FOR = 100;
 const NAMED = 3;
 
+/** What is past its Y and kept, by the last round of the relay. */
+export async function heldAttachments(visited: Pick<SqlRunner, 'query'>): Promise<Finding[]> {
+  const check = 'retention';
+  const [column] = await visited.query(
+    `select 1 as one from pg_attribute where attrelid = to_regclass('blob_heads') and attname = 'held_bytes'`,
+  );
+  if (column === undefined) return [];
+  const rows = await visited.query(
+    'select org, held_bytes from blob_heads where held_bytes > 0 order by 2 desc',
+  );
+  if (rows.length === 0) return [{ verdict: 'ok', check, says: 'no attachment is kept beyond its Y' }];
+  const mebibytes = Math.ceil(rows.reduce((sum, row) => sum + (row['held_bytes'] as number), 0) / 1_048_576);
+  const of = rows
+    .slice(0, NAMED)
+    .map((row) => shortId(orgId(row['org'] as Uint8Array)))
+    .join(', ');
+  const says = `${mebibytes} MiB of attachments are kept beyond their Y, of ${rows.length} organisations (${of}): nobody has exported what may name them; they export (keytide export), or waive it`;
+  return [{ verdict: 'warn', check, says }];
+}
+
 /** Looks for some whole attachments of each organisation where the configuration says that they are. */
 export async function storedAttachments(
   visited: Pick<SqlRunner, 'query'>,

@@ -53,6 +53,20 @@ export function sqlBlobs(database: SqlDatabase): BlobIndex {
       );
       return rows.map((row) => ({ org, id: toHex(row['blob'] as Uint8Array) }));
     },
+    async sumWhole(org, { fromMs, beforeMs }) {
+      const [row] = await database.query(
+        `select count(*)::bigint as count, coalesce(sum(size_bytes), 0)::bigint as size_bytes from blobs
+         where org = $1 and received_bytes = size_bytes and touched_ms >= $2 and touched_ms < $3`,
+        [idBytes(org), fromMs, beforeMs],
+      );
+      return { count: row?.['count'] as number, sizeBytes: row?.['size_bytes'] as number };
+    },
+    async noteHeld(org, sizeBytes) {
+      await database.query('update blob_heads set held_bytes = $2 where org = $1 and held_bytes <> $2', [
+        idBytes(org),
+        sizeBytes,
+      ]);
+    },
     async isDropDue() {
       return (await database.query('select 1 as one from blob_drops')).length > 0;
     },

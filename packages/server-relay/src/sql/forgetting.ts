@@ -8,6 +8,7 @@ type Forgetting = Pick<
   | 'newestDay'
   | 'listLogOrgs'
   | 'listLogDays'
+  | 'firstDayHeld'
   | 'putExport'
   | 'putDeletion'
   | 'listDeletions'
@@ -64,6 +65,20 @@ export function sqlForgetting(database: SqlDatabase): Forgetting {
         lastSeq: row['out_last_seq'] as number,
         exportedThrough: row['out_exported'] as number,
       }));
+    },
+    async firstDayHeld(org) {
+      const [row] = await database.query(
+        // The day of the first entry that is not exported; where that is forgotten, the first that is left.
+        `select min(coalesce(
+           (select d.day from log_days d where d.org = g.org and d.grp = g.grp and d.first_seq <= s.exported + 1
+            order by d.first_seq desc limit 1),
+           (select d.day from log_days d where d.org = g.org and d.grp = g.grp order by d.first_seq limit 1))) as day
+         from groups g cross join lateral (
+           select coalesce(max(e.through_seq), 0) as exported from exports e where e.org = g.org and e.grp = g.grp) s
+         where g.org = $1 and g.head_seq > s.exported`,
+        [idBytes(org)],
+      );
+      return (row?.['day'] ?? null) as number | null;
     },
     async putExport({ org, group, device, throughSeq, wire }, size) {
       // An entry of the membership log that is on its way comes before or after this, and never in between.

@@ -10,7 +10,7 @@ import type { RelayStore } from './store.ts';
 
 /** Everything a relay forgets by itself. */
 export interface ForgetRounds {
-  /** Forgets at once what is over of group logs and attachments. Resolves to whether all of it went. */
+  /** Forgets at once what is over of group logs, and if all of that went, of attachments. Resolves to whether all of it went. */
   forget(): Promise<boolean>;
   /** Ends the rounds, and waits for the one under way. */
   stop(): Promise<void>;
@@ -64,8 +64,7 @@ export function startForgetRounds(options: ForgetRoundsOptions): ForgetRounds {
 
   return {
     async forget() {
-      const isAll = await logForgetting.round();
-      return (await forgetBlobs()) === 'done' && isAll;
+      return (await logForgetting.round()) && (await forgetBlobs()) === 'done';
     },
     stop() {
       clearInterval(timer);

@@ -39,6 +39,10 @@ const SYSTEM: Readonly<Record<string, string>> = {
   EIO: 'The disk cannot be read or written: look at it before anything else, and keep what is on it.',
   ENOENT: 'It is not there: check the path, and whether the disk that it is on is mounted.',
 };
+const NO_ARCHIVE: Advice = {
+  next: 'It is no archive, or a damaged one: get another copy.',
+  exitCode: EXIT.unsound,
+};
 const NEW_INVITE = 'Ask an admin for a new invite (`keytide invite`).';
 const TELL_ADMIN =
   'Nothing more is sent to this relay from here; compare with another member, and tell your admin.';
@@ -158,7 +162,7 @@ const ADVICE: Readonly<Record<string, Readonly<Record<string, Advice>>>> = {
       'Give with --since an archive that leaves nothing out (`keytide stats`), or the filter with which it was made.',
     ),
     'no-recipient': usage('Have the policy name an archive key, or name who is to open it with --recipient.'),
-    'bad-key': usage('Give the whole key, from age1pq1 on, or a file with one a line.'),
+    'bad-key': usage('Give the whole public key, from age1pq1 on, or a file with one a line.'),
     'not-empty': usage('Give a new folder; `keytide stats` says what is in this one, if it is an archive.'),
     'other-export': usage('Give the options with which it was begun, or another folder.'),
     'other-log': usage(
@@ -176,9 +180,9 @@ const ADVICE: Readonly<Record<string, Readonly<Record<string, Advice>>>> = {
       next: '`keytide verify` says what is wrong with it: get another copy, or `keytide open --unsound`.',
       exitCode: EXIT.unsound,
     },
-    malformed: usage('It is no archive, or a damaged one: get another copy.'),
-    'too-large': usage('It is no archive, or a damaged one: get another copy.'),
-    'unexpected-file': usage('It is no archive, or a damaged one: get another copy.'),
+    malformed: NO_ARCHIVE,
+    'too-large': NO_ARCHIVE,
+    'unexpected-file': NO_ARCHIVE,
     'unsupported-version': usage('Update keytide: it was made by a newer one.'),
     'destination-full': unexpected('Make room and run the same command again: it goes on from there.'),
     'destination-failed': unreachable(

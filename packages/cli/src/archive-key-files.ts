@@ -6,7 +6,7 @@ import { writeNewFolder, type NewFile } from './new-folder.ts';
 import { SET_FILE, shareSheet } from './share-sheet.ts';
 
 /** The public key, as `keytide policy set archive-key` and `age` take it. */
-const RECIPIENT_FILE = 'recipient.txt';
+export const RECIPIENT_FILE = 'recipient.txt';
 
 /** A sheet that was written. */
 export interface Sheet {

@@ -2,14 +2,16 @@ import { stat } from 'node:fs/promises';
 import type { ArchiveFiles, Destination } from '@keytide/archive';
 import { folderDestination, openZip, zipDestination, type ObjectLock } from '@keytide/archive/node';
 import { bucketAt } from './archive-bucket.ts';
+import { CliError } from './errors.ts';
+import { EXIT } from './exit-codes.ts';
 import { usageError } from './usage.ts';
 import { withFolderLock } from './folder-lock.ts';
 
-/** Reads an archive where it is: a folder, a ZIP file, or `s3://BUCKET/PLACE`. @throws what the system says; ArchiveError `malformed` */
+/** Reads an archive where it is: a folder, a ZIP file, or `s3://BUCKET/PLACE`. @throws CliError `not-there`; what the system says; ArchiveError `malformed` */
 export async function withArchive<T>(path: string, work: (files: ArchiveFiles) => Promise<T>): Promise<T> {
   const bucket = await bucketAt(path);
   if (bucket !== null) return await work(bucket);
-  if ((await stat(path)).isDirectory()) return await work(folderDestination(path));
+  if (await isFolderThere(path)) return await work(folderDestination(path));
   const zip = await openZip(path);
   try {
     return await work(zip);
@@ -45,6 +47,18 @@ export async function withDestination<T>(
 }
 
 const ZIP = /\.zip$/i;
+
+/** @throws CliError `not-there` where there is nothing */
+async function isFolderThere(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOENT' && code !== 'ENOTDIR') throw error;
+    const next = 'Check the path, and whether the disk that it is on is mounted.';
+    throw new CliError('not-there', EXIT.usage, `there is no archive at ${path}`, next);
+  }
+}
 
 /** Whether there is a folder. */
 export async function isFolder(path: string): Promise<boolean> {

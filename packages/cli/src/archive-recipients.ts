@@ -1,16 +1,13 @@
-import { readFile } from 'node:fs/promises';
 import { readRecipient } from '@keytide/archive';
+import { readFileLines } from './file-bytes.ts';
 
 /**
  * The keys that are named: `age1pq…`, or files with one a line, where `#` begins a remark.
- * @throws ArchiveError `bad-key`
+ * @throws ArchiveError `bad-key`; CliError `file-unreadable`
  */
 export async function readRecipients(named: readonly string[]): Promise<Uint8Array[]> {
   const keys: Uint8Array[] = [];
-  for (const text of named) {
-    const lines = text.startsWith('age1') ? [text] : (await readFile(text, 'utf8')).split('\n');
-    const given = lines.map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('#'));
-    keys.push(...given.map(readRecipient));
-  }
+  for (const text of named)
+    keys.push(...(text.startsWith('age1') ? [text] : await readFileLines(text)).map(readRecipient));
   return keys;
 }

@@ -9,6 +9,9 @@ export type CliErrorCode =
   | 'passphrase-too-short'
   | 'passphrases-differ' // the second typing was another one
   | 'file-unreadable' // missing, a folder, too large
+  | 'not-there' // an archive, or the folder that something is to go into, at a path where nothing is
+  | 'bad-key' // a file without an identity of age
+  | 'not-permitted' // to approve an archive: no admin, or the one who has made it
   | 'bad-declaration' // what is to be published is not declared as it should be
   | 'not-a-requests-file' // its first line does not name the columns
   | 'unknown-request' // no request, or more than one, with this id

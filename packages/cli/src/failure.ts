@@ -19,7 +19,11 @@ export function describeFailure(error: unknown): Failure {
     return { code, message, next, exitCode };
   }
   if (error instanceof CommanderError) {
-    const message = error.message.replace(/^error: /, '').replaceAll('\n', ' ');
+    // The next sentence follows a full stop of its own.
+    const message = error.message
+      .replace(/^error: /, '')
+      .replaceAll('\n', ' ')
+      .replace(/\.$/, '');
     return { code: 'usage', message, next: 'See `keytide --help`.', exitCode: EXIT.usage };
   }
   if (isExitPrompt(error)) return interrupted;

@@ -31,7 +31,7 @@ export interface ShareVerdict {
 const MAX_SHARES_BYTES = 64 * 1024;
 const MAX_TYPED = 128;
 /** How a printed share begins. */
-const SHARE = /^\s*kts1/i;
+export const SHARE: RegExp = /^\s*kts1/i;
 
 /**
  * The shares in these files (`-`: stdin), or without any as a person types them, hidden.

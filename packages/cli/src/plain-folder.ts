@@ -18,7 +18,7 @@ const NAME = /^(?:[A-Za-z0-9][A-Za-z0-9.-]*\/)*[A-Za-z0-9][A-Za-z0-9.-]*$/;
 
 /**
  * Looks whether a folder can be made there: nothing is there yet, nothing is left of a run that was broken off, and it
- * is not in the archive where that is a folder, of which the plaintext would become a part. @throws CliError `file-exists`, `usage`
+ * is not in the archive where that is a folder, of which the plaintext would become a part. @throws CliError `file-exists`, `not-there`, `usage`
  */
 export async function assertNewPlace(path: string, archive: string): Promise<void> {
   if (await isThere(path))
@@ -30,10 +30,16 @@ export async function assertNewPlace(path: string, archive: string): Promise<voi
       `${draftOf(path)} is there, of a run that was broken off`,
       'It holds plaintext: delete it, and run the command again.',
     );
+  const within = dirname(resolve(path));
+  const parent = await realpath(within).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT' && error.code !== 'ENOTDIR') throw error;
+    const next = 'Make it first, or give another place with --to.';
+    throw new CliError('not-there', EXIT.usage, `--to is in the folder ${within}, which is not there`, next);
+  });
   if (!(await isThere(archive))) return;
-  const place = join(await realpath(dirname(resolve(path))), basename(path));
-  const within = relative(await realpath(archive), place);
-  if (!/^\.\.(?:[\\/]|$)/.test(within) && !isAbsolute(within))
+  const place = join(parent, basename(path));
+  const way = relative(await realpath(archive), place);
+  if (!/^\.\.(?:[\\/]|$)/.test(way) && !isAbsolute(way))
     throw new CliError(
       'usage',
       EXIT.usage,
@@ -66,7 +72,7 @@ export async function newPlainFolder(path: string, archive: string): Promise<Pla
         await file.writeFile(content);
       } catch (error) {
         await rm(place, { force: true });
-        throw error;
+        throw withPath(error, path);
       } finally {
         await file.close();
       }
@@ -80,6 +86,13 @@ export async function newPlainFolder(path: string, archive: string): Promise<Pla
   };
 }
 
+/** What the system says of an open file names no path: of a full disk, which one. */
+function withPath(error: unknown, path: string): unknown {
+  return error instanceof Error && 'syscall' in error && !('path' in error)
+    ? Object.assign(error, { path })
+    : error;
+}
+
 function draftOf(path: string): string {
   return `${resolve(path)}.unfinished`;
 }
@@ -89,7 +102,8 @@ async function isThere(path: string): Promise<boolean> {
     await lstat(path);
     return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return false;
     throw error;
   }
 }

@@ -21,7 +21,7 @@ const disposed = expect.objectContaining({ code: 'disposed' });
 
 test.each([
   [['Ana', 'Bram'], '2'],
-  [['Ana', 'Ana', 'Bram'], '3'],
+  [['Ana', 'ana', 'Bram'], '3'],
   [Array.from({ length: 64 }, (_, i) => `h${i}`), '64'],
 ])('%j may be holders, %s of whom are needed', (name, needed) => {
   expect(holdersOf({ name, needed })).toEqual({ holders: name, threshold: Number(needed) });
@@ -34,6 +34,8 @@ test.each([
   [['Ana', 'Bram'], ''],
   [['Ana'], '2'],
   [Array.from({ length: 65 }, () => 'x'), '2'],
+  [['Ana', 'Ana', 'Bram'], '3'],
+  [['Zo\u00eb', 'Zoe\u0308'], '2'],
   [['Ana', ''], '2'],
   [['Ana', ' Bram'], '2'],
   [['Ana', 'Bram\nKTS1'], '2'],

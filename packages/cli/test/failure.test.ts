@@ -12,6 +12,7 @@ const refusal = (relayCode: string): ClientError => new ClientError('relay-refus
 
 test.each([
   [new CommanderError(1, 'commander.unknownOption', "error: unknown option '--x'"), 'usage', EXIT.usage],
+  [new CommanderError(1, 'x', "error: option '--x' argument 'y' is invalid. Use one."), 'usage', EXIT.usage],
   [new CliError('file-unreadable', EXIT.usage, 'm', 'Do it.'), 'file-unreadable', EXIT.usage],
   [new ClientError('no-organisation', 'm'), 'no-organisation', EXIT.usage],
   [new ClientError('invalid-value', 'm'), 'invalid-value', EXIT.usage],
@@ -36,6 +37,7 @@ test.each([
 ])('%o is %s, exit code %i', (error, code, exitCode) => {
   const failure = describeFailure(error);
   expect(failure).toMatchObject({ code, exitCode });
+  expect(failure.message).not.toMatch(/\.$/);
   expect(failure.next).toMatch(/\.$|\.example\.org$|`$/);
 });
 

@@ -1,16 +1,20 @@
 import { mkdtemp, readdir, readFile, rm, stat, writeFile, cp, glob } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { exportArchive, printIdentity } from '@keytide/archive';
+import { exportArchive, printIdentity, printRecipient } from '@keytide/archive';
 import { folderDestination, writeZip } from '@keytide/archive/node';
 import { readJsonLines } from '@keytide/archive/formats';
 import { createPolicyChange } from '@keytide/key-directory';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { optionsFor, said, someDays } from '../../archive/test/exporting.ts';
 import type { WorldSource } from '../../archive/test/world-source.ts';
+import { readIdentities } from '../src/archive-identities.ts';
 import { openWithKey } from '../src/commands/open.ts';
+import { showArchiveStats } from '../src/commands/stats.ts';
+import { verifyArchiveAt } from '../src/commands/verify.ts';
 import type { Work } from '../src/context.ts';
 import { EXIT } from '../src/exit-codes.ts';
+import { describeFailure } from '../src/failure.ts';
 import type { OpenChoice } from '../src/open-archive.ts';
 import { here } from './here.ts';
 
@@ -106,6 +110,48 @@ test('nothing is written over, into the archive, or beside what an earlier run h
   expect(await here(opening('archive/opened'))).toEqual([EXIT.usage, 'usage']);
   expect(await here(opening('archive/data/opened'))).toEqual([EXIT.usage, 'usage']);
   expect(await there('archive/opened')).toBe(false);
+});
+
+test('a place that is not there is said to be that', async () => {
+  expect(await here(opening('x', {}, at('nowhere')))).toEqual([EXIT.usage, 'not-there']);
+  expect(await here(opening('x', {}, at('file', 'in it')))).toEqual([EXIT.usage, 'not-there']);
+  expect(await here((context) => showArchiveStats(context, at('nowhere')))).toEqual([
+    EXIT.usage,
+    'not-there',
+  ]);
+  const verified = (path: string) => here((context) => verifyArchiveAt(context, path, {}));
+  expect(await verified(at('nowhere'))).toEqual([EXIT.usage, 'not-there']);
+  expect(await here(opening('no/such/folder'))).toEqual([EXIT.usage, 'not-there']);
+  // No archive, and a ZIP file that was cut: as a folder that is not whole.
+  expect(await verified(at('key.txt'))).toEqual([EXIT.unsound, 'malformed']);
+  const zip = await readFile(at('archive.zip'));
+  await writeFile(at('cut.zip'), zip.subarray(0, zip.length / 2));
+  expect(await verified(at('cut.zip'))).toEqual([EXIT.unsound, 'malformed']);
+});
+
+test('where nothing is wrong but that a file lies in it, the advice is to move that away', async () => {
+  await cp(archive, at('with stranger'), { recursive: true });
+  await writeFile(at('with stranger', '.DS_Store'), 'Mac');
+  const notes: string[] = [];
+  const work = opening('stranger', {}, at('with stranger'));
+  const heard = here((context) => {
+    const output = { ...context.output, note: (text: string) => void notes.push(text) };
+    return work({ ...context, output });
+  });
+  expect(await heard).toMatchObject([EXIT.unsound, { folder: null }]);
+  expect(notes.at(-1)).toMatch(/^Nothing was written\. .*move the files/);
+});
+
+test('what is no identity says what is, and a sheet which command takes it', async () => {
+  const adviceOn = async (text: string): Promise<string> => {
+    await writeFile(at('not a key'), text);
+    const { code, next } = describeFailure(await readIdentities(at('not a key')).catch((error) => error));
+    expect(code).toBe('bad-key');
+    return next;
+  };
+  for (const text of ['', '# nothing\n', `${printRecipient(new Uint8Array(1_216))}\n`])
+    expect(await adviceOn(text)).toContain('AGE-SECRET-KEY-PQ-1');
+  expect(await adviceOn('KEYTIDE, ARCHIVE KEY: SHARE 1\n\nKTS1 QXCT\n')).toContain('keytide recover');
 });
 
 test('another key is told from an archive that is not sound', async () => {

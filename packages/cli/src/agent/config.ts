@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { parseDuration } from '../duration.ts';
 import { CliError } from '../errors.ts';
 import { EXIT } from '../exit-codes.ts';
+import { readFileBytes } from '../file-bytes.ts';
 import { placeNamed } from './roots.ts';
 
 /** The configuration of an agent, complete. What each key is for: docs/guides/agent.md. */
@@ -121,14 +121,16 @@ export const AGENT_CONFIG_KEYS: ReadonlyMap<string, string> = new Map(
   Object.entries(shape).map(([key, { description }]) => [key, description ?? '']),
 );
 
+const MAX_CONFIG_BYTES = 1024 * 1024;
+
 /** Reads the JSON file of a configuration. @throws CliError `config-invalid` */
 export async function readAgentConfig(path: string): Promise<AgentConfig> {
-  const text = await readFile(path, 'utf8').catch(() => {
+  const bytes = await readFileBytes(path, MAX_CONFIG_BYTES).catch(() => {
     throw invalid([`the file cannot be read: check its path and who may read it`]);
   });
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(new TextDecoder().decode(bytes));
   } catch {
     // What JSON.parse says quotes the text.
     throw invalid(['the file is not JSON: check it with a JSON tool']);

@@ -35,6 +35,7 @@ const NEXT: Readonly<Record<string, string>> = {
   'copy-unsound': 'Look at the disk of that destination; `keytide verify` names the files.',
   'previous-unsound': 'Look at the disk; `keytide verify` says what is wrong; then `keytide agent --full`.',
   'archive-gone': 'Mount what the first destination is on, or have a full archive: `keytide agent --full`.',
+  'not-there': 'Mount what that destination is on; an archive was there before.',
   'destination-gone': 'Mount what that destination is on; where it is new, make the folder.',
   'same-destination': 'Give each destination a place of its own.',
   'other-export':

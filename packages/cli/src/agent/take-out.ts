@@ -152,7 +152,7 @@ async function soundManifest({ destinations, signal }: Round, name: string): Pro
       verifyArchive({ primitives, files, quick: true, signal }),
     );
   } catch (error) {
-    if ((error as { code?: unknown }).code !== 'ENOENT') throw error;
+    if (!(error instanceof CliError && error.code === 'not-there')) throw error;
     throw archiveGone(name);
   }
   const { archive, findings, verdict } = report;

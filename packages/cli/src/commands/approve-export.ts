@@ -1,4 +1,10 @@
-import { addApproval, type ApprovalCount, type ArchiveReport, type ArchiveStats } from '@keytide/archive';
+import {
+  addApproval,
+  ArchiveError,
+  type ApprovalCount,
+  type ArchiveReport,
+  type ArchiveStats,
+} from '@keytide/archive';
 import { approveArchive, type ArchiveApproval } from '@keytide/client/export';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { isFolder, withArchive, withDestination } from '../archive-place.ts';
@@ -7,6 +13,7 @@ import { summaryLines } from '../archive-summary.ts';
 import { confirm } from '../confirm.ts';
 import type { Context } from '../context.ts';
 import { untilOnline, withDevice } from '../device.ts';
+import { CliError } from '../errors.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { readFileBytes } from '../file-bytes.ts';
 import { writeNewFile } from '../new-file.ts';
@@ -68,7 +75,14 @@ async function approvalOf(
   { yes }: ApproveChoice,
 ): Promise<ArchiveApproval> {
   // Whoever may not is told before being asked.
-  const given = sign(stats.signed);
+  let given: ArchiveApproval;
+  try {
+    given = sign(stats.signed);
+  } catch (error) {
+    if (!(error instanceof ArchiveError && error.code === 'not-permitted')) throw error;
+    const next = 'Approvals take an admin who has not made the archive: ask another one (`keytide members`).';
+    throw new CliError('not-permitted', EXIT.refused, 'this device may not approve this archive', next);
+  }
   if (!yes) {
     for (const line of summaryLines(stats, report.archive?.filterMembers)) context.output.note(line);
     await confirm(context, 'It is sound. Approve this export?');

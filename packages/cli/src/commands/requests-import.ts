@@ -11,7 +11,9 @@ const SHOWN_ROWS = 50;
 /** `keytide requests import`: reads the file, then seals every good row, then waits until the relay has all. */
 export async function importRequests(context: Context, path: string): Promise<ExitCode> {
   const { output } = context;
-  const { requests, refused } = parseRequestsCsv(await readFileBytes(path, MAX_FILE_BYTES));
+  const { requests, refused } = parseRequestsCsv(
+    await readFileBytes(path, MAX_FILE_BYTES, 'Split it into smaller files.'),
+  );
   reportRefused(context, refused);
   await withDevice(context, async (client) => {
     await untilOnline(context, client);

@@ -189,7 +189,7 @@ test('a destination that cannot be read does not count, and holds up no other', 
     },
   });
   const left = await settleAll(roundWith({ destinations, needed: 2 }));
-  expect(left).toEqual({ code: 'ENOENT', isPutOff: false });
+  expect(left).toEqual({ code: 'not-there', isPutOff: false });
   expect(toldThrough).toBe(source.log.length);
 });
 

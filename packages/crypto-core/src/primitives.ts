@@ -31,6 +31,11 @@ export interface AeadInput {
   readonly nonce: Uint8Array;
   readonly associated: Uint8Array;
   readonly data: Uint8Array;
+  /**
+   * Where the result goes, which is then what is returned: exactly as long as the result, 16 bytes more than `data` or
+   * fewer. Left as it is when the call throws. Default: new memory.
+   */
+  readonly into?: Uint8Array;
 }
 
 /** An imported Ed25519 secret key. */

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { AeadInput } from '@keytide/crypto-core';
+import { codeOf } from './code-of.ts';
 import { agreed, providers } from './providers.ts';
 
 const bytes = (sizeBytes: number) => fc.uint8Array({ minLength: sizeBytes, maxLength: sizeBytes });
@@ -78,6 +79,36 @@ describe('on every implementation', () => {
         expect(seal()).toBe(agreed((primitives) => primitives.aeadSeal({ ...call, key: other })));
         key.set(call.key);
         expect(seal()).toBe(first);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  test('ChaCha20-Poly1305 puts its result where it is told, and nothing there when it fails', () => {
+    fc.assert(
+      fc.property(input, (call) => {
+        for (const { primitives } of providers) {
+          const sealed = primitives.aeadSeal(call);
+          const opened = { ...call, data: sealed };
+          for (const [name, given, result] of [
+            ['aeadSeal', call, sealed],
+            ['aeadOpen', opened, call.data],
+          ] as const) {
+            const into = shifted(new Uint8Array(result.length));
+            expect(primitives[name]({ ...given, into })).toBe(into);
+            expect(Buffer.compare(into, result)).toBe(0);
+            expect(new Uint8Array(into.buffer).subarray(0, 3)).toEqual(new Uint8Array(3).fill(0xee));
+            for (const length of [result.length - 1, result.length + 1].filter((size) => size >= 0))
+              expect(() => primitives[name]({ ...given, into: new Uint8Array(length) })).toThrow(RangeError);
+          }
+          const untouched = new Uint8Array(call.data.length).fill(7);
+          const altered = shifted(sealed);
+          altered[0] = (altered[0] as number) ^ 1;
+          expect(codeOf(() => primitives.aeadOpen({ ...call, data: altered, into: untouched }))).toBe(
+            'decryption-failed',
+          );
+          expect(untouched.every((byte) => byte === 7)).toBe(true);
+        }
       }),
       { numRuns: 40 },
     );

@@ -1,6 +1,6 @@
-import { aeadFailed, checkAeadInput } from '../aead-input.ts';
+import { aeadFailed, checkAeadInput, inPlace } from '../aead-input.ts';
 import { aeadOpen as openPortably, aeadSeal as sealPortably } from '../portable/aead.ts';
-import type { Primitives } from '../primitives.ts';
+import type { AeadInput, Primitives } from '../primitives.ts';
 import type { Sodium } from './sodium.ts';
 
 /** ChaCha20-Poly1305 of `Primitives` on libsodium. */
@@ -11,18 +11,21 @@ export function aeadOf(sodium: Sodium): Pick<Primitives, 'aeadSeal' | 'aeadOpen'
   } = sodium;
   if (encrypt === undefined || decrypt === undefined)
     return { aeadSeal: sealPortably, aeadOpen: openPortably };
+  const opened = (input: AeadInput): Uint8Array => {
+    try {
+      return decrypt(null, input.data, input.associated, input.nonce, input.key);
+    } catch {
+      throw aeadFailed();
+    }
+  };
   return {
     aeadSeal(input) {
       checkAeadInput(input);
-      return encrypt(input.data, input.associated, null, input.nonce, input.key);
+      return inPlace(encrypt(input.data, input.associated, null, input.nonce, input.key), input);
     },
     aeadOpen(input) {
       checkAeadInput(input);
-      try {
-        return decrypt(null, input.data, input.associated, input.nonce, input.key);
-      } catch {
-        throw aeadFailed();
-      }
+      return inPlace(opened(input), input);
     },
   };
 }

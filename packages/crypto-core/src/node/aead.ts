@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { createCipheriv, createDecipheriv, createSecretKey } from 'node:crypto';
 import { createRequire } from 'node:module';
-import { aeadFailed, checkAeadInput } from '../aead-input.ts';
+import { aeadFailed, checkAeadInput, inPlace } from '../aead-input.ts';
 import type { AeadInput } from '../primitives.ts';
 
 const TAG_BYTES = 16;
@@ -17,21 +17,21 @@ type Sodium = typeof import('libsodium-wrappers');
 export function aeadSeal(input: AeadInput): Uint8Array {
   checkAeadInput(input);
   const sodium = input.data.length <= SHORT_BYTES ? loadedSodium() : null;
-  if (sodium !== null)
-    return sodium.crypto_aead_chacha20poly1305_ietf_encrypt(
-      input.data,
-      input.associated,
-      null,
-      input.nonce,
-      input.key,
+  if (sodium !== null) {
+    const { data, associated, nonce, key } = input;
+    return inPlace(
+      sodium.crypto_aead_chacha20poly1305_ietf_encrypt(data, associated, null, nonce, key),
+      input,
     );
+  }
+  const sealedBytes = input.data.length + TAG_BYTES;
+  // Every byte is written below, so none needs to be zero first.
+  const sealed = input.into ?? new Uint8Array(Buffer.allocUnsafeSlow(sealedBytes).buffer);
+  if (sealed.length !== sealedBytes) throw new RangeError('memory of another length than the result');
   const cipher = createCipheriv('chacha20-poly1305', createSecretKey(input.key), input.nonce, {
     authTagLength: TAG_BYTES,
   });
   cipher.setAAD(input.associated, { plaintextLength: input.data.length });
-  // Every byte is written below, so none needs to be zero first.
-  const { buffer } = Buffer.allocUnsafeSlow(input.data.length + TAG_BYTES);
-  const sealed = new Uint8Array(buffer);
   const encrypted = cipher.update(input.data);
   sealed.set(encrypted);
   release(encrypted);
@@ -43,6 +43,14 @@ export function aeadSeal(input: AeadInput): Uint8Array {
 /** ChaCha20-Poly1305 of `Primitives.aeadOpen`. @throws CryptoError `decryption-failed` */
 export function aeadOpen(input: AeadInput): Uint8Array {
   checkAeadInput(input);
+  const opened = openedNew(input);
+  const plain = inPlace(opened, input);
+  if (plain !== opened) release(opened);
+  return plain;
+}
+
+/** In memory of its own: nothing is given out before the tag was compared. */
+function openedNew(input: AeadInput): Uint8Array {
   const plainBytes = input.data.length - TAG_BYTES;
   if (plainBytes < 0) throw aeadFailed();
   const sodium = plainBytes <= SHORT_BYTES ? loadedSodium() : null;

@@ -1,5 +1,6 @@
 import { lstat, mkdir, open, realpath, rename, rm } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path';
+import { writePieces } from '@keytide/archive/node';
 import { CliError } from './errors.ts';
 import { EXIT } from './exit-codes.ts';
 
@@ -69,7 +70,8 @@ export async function newPlainFolder(path: string, archive: string): Promise<Pla
       const place = join(draft, name);
       const file = await open(place, 'wx', OWNER_FILE);
       try {
-        await file.writeFile(content);
+        if (typeof content === 'string') await file.writeFile(content);
+        else await writePieces(file, content);
       } catch (error) {
         await rm(place, { force: true });
         throw withPath(error, path);

@@ -38,7 +38,7 @@ export interface AgeIdentities {
 export async function* sealAge(
   plain: Bytes,
   { primitives, random, recipients }: AgeRecipients,
-): AsyncGenerator<Uint8Array, void, undefined> {
+): AsyncGenerator<Uint8Array, void, Uint8Array | undefined> {
   if (recipients.length === 0) throw new RangeError('a file is sealed to somebody');
   const fileKey = random(FILE_KEY_BYTES);
   const stanzas = recipients.map((recipient) => wrapHybrid(primitives, recipient, fileKey));
@@ -61,7 +61,7 @@ export async function* sealAge(
 export async function* openAge(
   sealed: Bytes,
   { primitives, identities, mayBeClassical = false }: AgeIdentities,
-): AsyncGenerator<Uint8Array, void, undefined> {
+): AsyncGenerator<Uint8Array, void, Uint8Array | undefined> {
   const reader = readerOf(sealed);
   try {
     const { stanzas, mac, covered } = await readAgeHeader(reader);

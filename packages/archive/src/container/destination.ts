@@ -4,7 +4,7 @@ export interface FileDigest {
   readonly sha256: Uint8Array;
 }
 
-/** Bytes that come in pieces of any size. */
+/** Bytes that come in pieces of any size. A piece stays as it is, also when the next one was asked for. */
 export type ByteStream = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 
 /** Where an archive is read from: a folder, a bucket, a file of files. Names have `/` between folders. */

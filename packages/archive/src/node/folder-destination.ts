@@ -6,11 +6,12 @@ import { nodeRandom } from '@keytide/crypto-core/node';
 import type { Destination } from '../container/destination.ts';
 import { isArchiveName } from '../container/names.ts';
 import { ArchiveError } from '../errors.ts';
+import { throughPieces } from '../pieces.ts';
+import { readPieces } from './file-pieces.ts';
 import { codeOf, counter, inArchiveTerms, syncFolder, writeWhole } from './whole-file.ts';
 
 /** What the name of a file that is not whole begins with. */
 const UNFINISHED = '.unfinished-';
-const READ_BYTES = 1024 * 1024;
 const OWNER_ONLY = 0o700;
 
 /**
@@ -40,13 +41,11 @@ export function folderDestination(folder: string): Destination {
   return {
     list: () => filesIn(folder, ''),
     async *read(name) {
-      yield* piecesOf(await pathOf(name), (sizeBytes) => new Uint8Array(sizeBytes));
+      yield* piecesOf(await pathOf(name));
     },
     async digest(name) {
       const counting = counter();
-      let buffer: Uint8Array | null = null;
-      const into = (sizeBytes: number): Uint8Array => (buffer ??= new Uint8Array(sizeBytes));
-      for await (const piece of piecesOf(await pathOf(name), into)) counting.add(piece);
+      await throughPieces(piecesOf(await pathOf(name)), counting.add);
       return counting.digest();
     },
     async write(name, bytes) {
@@ -92,20 +91,10 @@ async function entriesOf(path: string, mayBeMissing: boolean) {
   }
 }
 
-/** Read into what `into` gives, which need not be larger than the file. */
-async function* piecesOf(
-  path: string,
-  into: (sizeBytes: number) => Uint8Array,
-): AsyncGenerator<Uint8Array, void, undefined> {
+async function* piecesOf(path: string): AsyncGenerator<Uint8Array, void, Uint8Array | undefined> {
   const file = await openFile(path);
   try {
-    const sizeBytes = Math.max(1, Math.min(READ_BYTES, (await file.stat()).size));
-    for (;;) {
-      const piece = into(sizeBytes);
-      const { bytesRead } = await file.read(piece, 0, sizeBytes);
-      if (bytesRead === 0) return;
-      yield piece.subarray(0, bytesRead);
-    }
+    yield* readPieces(file);
   } finally {
     await file.close();
   }

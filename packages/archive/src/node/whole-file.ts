@@ -2,6 +2,7 @@ import { open } from 'node:fs/promises';
 import { sha256InPieces } from '@keytide/crypto-core/node';
 import type { ByteStream, FileDigest } from '../container/destination.ts';
 import { ArchiveError } from '../errors.ts';
+import { writePieces } from './file-pieces.ts';
 
 const OWNER_ONLY = 0o600;
 const FULL: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
@@ -11,11 +12,7 @@ export async function writeWhole(path: string, bytes: ByteStream): Promise<FileD
   const counting = counter();
   const file = await open(path, 'wx', OWNER_ONLY);
   try {
-    for await (const piece of bytes) {
-      counting.add(piece);
-      for (let offset = 0; offset < piece.length;)
-        offset += (await file.write(piece, offset, piece.length - offset)).bytesWritten;
-    }
+    await writePieces(file, bytes, counting.add);
     await file.sync();
   } finally {
     await file.close();

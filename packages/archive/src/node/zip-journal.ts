@@ -3,6 +3,7 @@ import { crc32 } from 'node:zlib';
 import type { ArchiveFiles, ByteStream, FileDigest } from '../container/destination.ts';
 import { isArchiveName } from '../container/names.ts';
 import { ArchiveError } from '../errors.ts';
+import { throughPieces } from '../pieces.ts';
 import { counter } from './whole-file.ts';
 import {
   centralDirectory,
@@ -59,11 +60,13 @@ export async function openJournal(file: FileHandle, isDurable: boolean): Promise
       let crc = 0;
       const counting = counter();
       try {
-        for await (const piece of bytes) {
+        const take = (piece: Uint8Array): void => {
           counting.add(piece);
           crc = crc32(piece, crc);
+        };
+        await throughPieces(bytes, take, async (piece) => {
           at = await writeAt(file, piece, at);
-        }
+        });
         await sync();
         const digest = counting.digest();
         const record = { name, offset, sizeBytes: digest.sizeBytes, crc };

@@ -3,6 +3,7 @@ import { openAge } from '../age/age-file.ts';
 import type { AgeIdentity } from '../age/hybrid.ts';
 import { ArchiveError } from '../errors.ts';
 import type { NamedAttachment } from '../export/source.ts';
+import { throughPieces } from '../pieces.ts';
 import type { Check } from './check.ts';
 
 const level = 'decryption';
@@ -23,8 +24,9 @@ export async function checkContent(
   const described = descriptions.map(({ descriptor }) => parseAttachmentDescriptor(descriptor));
   try {
     const checks = described.map((descriptor) => contentCheck(primitives, descriptor));
-    for await (const piece of openAge(files.read(file), { primitives, identities }))
+    await throughPieces(openAge(files.read(file), { primitives, identities }), (piece) => {
       for (const check of checks) check.push(piece);
+    });
     if (!checks.some((check) => check.isDescribed())) findings.add(level, 'content-mismatch', { file });
   } catch (error) {
     if (!(error instanceof ArchiveError)) throw error;

@@ -1,3 +1,7 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Primitives } from '@keytide/crypto-core';
 import { nodePrimitives as primitives, nodeRandom as random } from '@keytide/crypto-core/node';
 import { Decrypter, Encrypter } from 'age-encryption';
 import { describe, expect, test } from 'vitest';
@@ -11,6 +15,8 @@ import {
   readRecipient,
   sealAge,
 } from '../../src/index.ts';
+import { attachmentFile } from '../../src/container/names.ts';
+import { folderDestination } from '../../src/node.ts';
 
 const seed = random(32);
 const recipient = primitives.encapsulator(primitives.decapsulator(seed).publicKey);
@@ -90,6 +96,58 @@ describe('an age file', () => {
       turned[at] = (turned[at] as number) ^ 1;
       const outcome = await open(turned).catch((error: unknown) => error);
       expect(outcome, `byte ${at}`).toBeInstanceOf(ArchiveError);
+    }
+  });
+
+  test('that cannot be read to its end, or made of what cannot, gives what there was before', async () => {
+    const plain = bytesOf(5 * CHUNK);
+    const file = await seal(plain);
+    async function* broken(bytes: Uint8Array) {
+      yield bytes.subarray(0, -1);
+      throw new Error('the disk');
+    }
+    for (const [broke, least] of [
+      [openAge(broken(file), { primitives, identities: [identity] }), 3 * CHUNK],
+      [sealAge(broken(plain), { primitives, random, recipients: [recipient] }), 3 * CHUNK],
+    ] as const) {
+      let sizeBytes = 0;
+      const reading = async (): Promise<void> => {
+        for await (const part of broke) sizeBytes += part.length;
+      };
+      await expect(reading()).rejects.toThrow('the disk');
+      expect(sizeBytes).toBeGreaterThanOrEqual(least);
+    }
+  });
+
+  test('is the same with primitives that give their results in memory of their own', async () => {
+    const plain = bytesOf(2 * CHUNK + 7);
+    const own: Primitives = {
+      ...primitives,
+      aeadSeal: ({ key, nonce, associated, data }) => primitives.aeadSeal({ key, nonce, associated, data }),
+      aeadOpen: ({ key, nonce, associated, data }) => primitives.aeadOpen({ key, nonce, associated, data }),
+    };
+    const file = await collected(sealAge([plain], { primitives: own, random, recipients: [recipient] }));
+    expect(await open(file)).toEqual(plain);
+    expect(await collected(openAge([file], { primitives: own, identities: [identity] }))).toEqual(plain);
+  });
+
+  test('in a folder, where memory goes round, is what was sealed, and opens as what it was', async () => {
+    const plain = random(4_500_000);
+    const folder = await mkdtemp(join(tmpdir(), 'keytide-age-'));
+    try {
+      const place = folderDestination(folder);
+      const [name, again] = [attachmentFile('ab'.repeat(32)), attachmentFile('cd'.repeat(32))];
+      const opened = () => openAge(place.read(name), { primitives, identities: [identity] });
+      await place.write(name, sealAge([plain], { primitives, random, recipients: [recipient] }));
+      expect(Buffer.compare(await collected(opened()), plain)).toBe(0);
+      const { sha256 } = await place.write(again, opened());
+      expect(sha256).toEqual(primitives.sha256(plain));
+      expect(Buffer.compare(await collected(place.read(again)), plain)).toBe(0);
+      const decrypter = new Decrypter();
+      decrypter.addIdentity(printIdentity(seed));
+      expect(Buffer.compare(await decrypter.decrypt(await collected(place.read(name))), plain)).toBe(0);
+    } finally {
+      await rm(folder, { recursive: true });
     }
   });
 

@@ -26,5 +26,8 @@ function streamOf(path: string): ReadableStream<Uint8Array> {
 }
 
 function written(stream: ReadableStream<Uint8Array>, to: string): Promise<void> {
-  return pipeline(Readable.fromWeb(stream as NodeStream), createWriteStream(to));
+  return pipeline(
+    Readable.fromWeb(stream as NodeStream),
+    createWriteStream(to, { highWaterMark: 4 * PIECE_BYTES }),
+  );
 }

@@ -1,12 +1,10 @@
 import { execFile } from 'node:child_process';
-import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { hybridIdentity, openAge, sealAge } from '@keytide/archive';
+import { readPieces, writePieces } from '@keytide/archive/node';
 import { nodePrimitives as primitives, nodeRandom as random } from '@keytide/crypto-core/node';
 import { contest, type Contestant } from '../contest.ts';
 import { loadPeer } from '../peers.ts';
@@ -67,15 +65,12 @@ function keytide(): AgeProgram {
   const key = primitives.decapsulator(random(32));
   const recipients = [primitives.encapsulator(key.publicKey)];
   const identities = [hybridIdentity(primitives, key)];
-  const through = (
-    from: string,
-    to: string,
-    change: (bytes: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>,
-  ) =>
-    pipeline(
-      Readable.from(change(createReadStream(from, { highWaterMark: 1_048_576 }))),
-      createWriteStream(to),
-    );
+  type Change = (bytes: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>;
+  const through = async (from: string, to: string, change: Change): Promise<void> => {
+    await using source = await open(from);
+    await using target = await open(to, 'w');
+    await writePieces(target, change(readPieces(source)));
+  };
   return {
     name: OURS,
     seal: (from, to) => through(from, to, (bytes) => sealAge(bytes, { primitives, random, recipients })),

@@ -19,7 +19,7 @@ export function addArchives(program: Command, run: Run): void {
     .option('--member <name>', 'only what this member wrote; again for more', several, [])
     .option('--collection <name>', 'only this collection; again for more', several, [])
     .option('--from <date>', 'only from then on, such as 2026-03-01, UTC', parseTime)
-    .option('--to <date>', 'only before then', parseTime)
+    .option('--until <date>', 'only before then', parseTime)
     .option('--lock-until <date>', 'in a bucket with object lock: nobody deletes it before then', parseTime)
     .addOption(
       new Option('--lock-mode <mode>', 'with --lock-until: whether those who may can lift it')

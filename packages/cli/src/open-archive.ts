@@ -21,6 +21,7 @@ import type { Context } from './context.ts';
 import type { Format } from './choices.ts';
 import { CliError } from './errors.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
+import { assertSpan } from './usage.ts';
 import { verdictText } from './verdict-text.ts';
 import { writePlain } from './write-plain.ts';
 
@@ -50,6 +51,7 @@ export async function openArchive(
 ): Promise<ExitCode> {
   const { output } = context;
   const { to, quick = false } = choice;
+  assertSpan(choice.from, choice.until);
   const org = choice.org === undefined ? {} : { org: orgOf(choice.org) };
   return await withArchive(path, async (files) => {
     const report = await checkArchive(context, files, { ...org, identities, quick });

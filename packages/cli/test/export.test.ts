@@ -126,10 +126,10 @@ test('what is chosen is exported, and the relay is told of nothing', async () =>
   for (const wrong of [
     ['--collection', 'chats'],
     ['--member', 'nobody'],
-    ['--to', 'tomorrow'],
+    ['--until', 'tomorrow'],
     ['--from', '2026-03-01T12:00'],
     ['--recipient', 'age1pq1'],
-    ['--from', '2026-03-02', '--to', '2026-03-01'],
+    ['--from', '2026-03-02', '--until', '2026-03-01'],
     // What it leaves out would be in neither.
     ['--since', at('d')],
   ])

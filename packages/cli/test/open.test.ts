@@ -7,8 +7,10 @@ import { readJsonLines } from '@keytide/archive/formats';
 import { createPolicyChange } from '@keytide/key-directory';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { optionsFor, said, someDays } from '../../archive/test/exporting.ts';
+import { leaveRoom } from '../../archive/test/node/full-disk.ts';
 import type { WorldSource } from '../../archive/test/world-source.ts';
 import { readIdentities } from '../src/archive-identities.ts';
+import { approveExport } from '../src/commands/approve-export.ts';
 import { openWithKey } from '../src/commands/open.ts';
 import { showArchiveStats } from '../src/commands/stats.ts';
 import { verifyArchiveAt } from '../src/commands/verify.ts';
@@ -16,6 +18,7 @@ import type { Work } from '../src/context.ts';
 import { EXIT } from '../src/exit-codes.ts';
 import { describeFailure } from '../src/failure.ts';
 import type { OpenChoice } from '../src/open-archive.ts';
+import { newPlainFolder } from '../src/plain-folder.ts';
 import { here } from './here.ts';
 
 let folder: string;
@@ -98,7 +101,8 @@ test('tables, mails, what one member wrote, and a ZIP file', async () => {
   expect(await readFile(at('all tables', 'csv', 'requests.now.csv'), 'utf8')).toContain('water');
   expect(await readdir(at('all tables', 'parquet'))).toHaveLength(3);
   expect(await here(opening('nobodys', { member: ['member-9'] }))).toEqual([EXIT.usage, 'unknown-member']);
-  expect(await there('nobodys')).toBe(false);
+  expect(await here(opening('never', { from: 2, until: 2 }))).toEqual([EXIT.usage, 'usage']);
+  expect([await there('nobodys'), await there('never')]).toEqual([false, false]);
 });
 
 test('nothing is written over, into the archive, or beside what an earlier run has left', async () => {
@@ -127,6 +131,23 @@ test('a place that is not there is said to be that', async () => {
   const zip = await readFile(at('archive.zip'));
   await writeFile(at('cut.zip'), zip.subarray(0, zip.length / 2));
   expect(await verified(at('cut.zip'))).toEqual([EXIT.unsound, 'malformed']);
+});
+
+test('where there is no room, it says at which place', async () => {
+  if (process.platform !== 'linux') return;
+  const full = await newPlainFolder(at('full'), archive);
+  await leaveRoom(4);
+  const failed = await full.write('a', 'too much').catch((error: unknown) => error);
+  await leaveRoom(null);
+  expect(describeFailure(failed).message).toContain(at('full'));
+  await full.discard();
+});
+
+test('a file that is no approval is told from an archive that is none', async () => {
+  const choice = { add: [at('key.txt')] };
+  expect(await here((context) => approveExport(context, archive, choice))).toEqual([
+    ...[EXIT.usage, 'file-unreadable'],
+  ]);
 });
 
 test('where nothing is wrong but that a file lies in it, the advice is to move that away', async () => {

@@ -93,8 +93,14 @@ async function approvalOf(
 /** Puts what other admins have signed elsewhere into the archive; takes no device. */
 async function addApprovals(context: Context, path: string, approvals: readonly string[]): Promise<ExitCode> {
   await withDestination(path, async (archive) => {
-    for (const file of approvals)
-      await addApproval({ primitives, archive }, await readFileBytes(file, MAX_APPROVAL_BYTES));
+    for (const file of approvals) {
+      const approval = await readFileBytes(file, MAX_APPROVAL_BYTES);
+      await addApproval({ primitives, archive }, approval).catch((error: unknown) => {
+        if (!(error instanceof ArchiveError && error.code === 'malformed')) throw error;
+        const next = 'Give the file that `keytide approve-export --out` wrote.';
+        throw new CliError('file-unreadable', EXIT.usage, `${file} is no approval`, next);
+      });
+    }
   });
   return await said(context, path, { added: approvals.length });
 }

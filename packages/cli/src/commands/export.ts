@@ -27,7 +27,7 @@ import { findMember } from '../find.ts';
 import { organisation, type Keytide } from '../organisation.ts';
 import { createProgress, type Progress } from '../progress.ts';
 import { currentSet, givenSet, type GivenSet } from '../set-along.ts';
-import { usageError } from '../usage.ts';
+import { assertSpan, usageError } from '../usage.ts';
 import { checkArchive, readCheckedStats, soundManifest } from './verify.ts';
 
 /** What is exported, for whom, and whether the relay is told. */
@@ -39,7 +39,7 @@ export interface ExportChoice {
   readonly member: readonly string[];
   readonly collection: readonly string[];
   readonly from?: number;
-  readonly to?: number;
+  readonly until?: number;
   readonly offline?: true;
   /** With a bucket; milliseconds since 1970. */
   readonly lockUntil?: number;
@@ -199,18 +199,14 @@ function progressTo({ output }: Context): (progress: ExportProgress) => void {
 }
 
 /** @throws CliError `unknown-member`, `usage` */
-function filterOf(client: Keytide, { member, collection, from, to }: ExportChoice): ArchiveFilter | null {
+function filterOf(client: Keytide, { member, collection, from, until }: ExportChoice): ArchiveFilter | null {
   const unknown = collection.find((name) => !Object.hasOwn(organisation, name));
   if (unknown !== undefined)
     throw usageError(
       `no collection is called ${unknown}`,
       `Give one of ${Object.keys(organisation).join(', ')}.`,
     );
-  if (from !== undefined && to !== undefined && from >= to)
-    throw usageError(
-      'nothing is written from --from on and before --to',
-      'Give the earlier date with --from.',
-    );
+  assertSpan(from, until);
   const filter = {
     // Who has left is not in the list of members, and has an id all the same.
     ...(member.length === 0
@@ -218,7 +214,7 @@ function filterOf(client: Keytide, { member, collection, from, to }: ExportChoic
       : { members: member.map((name) => (ID.test(name) ? name : findMember(client, name).id)) }),
     ...(collection.length === 0 ? {} : { collections: collection }),
     ...(from === undefined ? {} : { fromMs: from }),
-    ...(to === undefined ? {} : { toMs: to }),
+    ...(until === undefined ? {} : { toMs: until }),
   };
   return Object.keys(filter).length === 0 ? null : filter;
 }

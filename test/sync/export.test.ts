@@ -293,10 +293,10 @@ test('it is acknowledged from where the acknowledged ends, and only as a whole',
   // Nor of what lacks something that another device may have: nothing brings that back.
   for (const [stats, code] of [
     [lacking({ 'ask-an-admin': 1 }), 'keys-missing'],
-    [lacking({}, { tampered: 1 }), 'attachments-missing'],
+    [lacking({}, { offline: 1 }), 'attachments-missing'],
   ] as const)
     expect(await acknowledgeArchive(ada, stats)).toBe(code);
-  expect(await acknowledgeArchive(ada, lacking({ tampered: 1 }, { 'attachment-gone': 1 }))).toBe(
+  expect(await acknowledgeArchive(ada, lacking({ tampered: 1 }, { 'attachment-gone': 1, tampered: 1 }))).toBe(
     'acknowledged',
   );
   expect(await acknowledgeArchive(ada, whole(rest.signed))).toBe('acknowledged');

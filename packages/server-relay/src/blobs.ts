@@ -93,6 +93,25 @@ export function createBlobs({ index, bytes: store, logs, clock, limits }: BlobsO
     return { wholeBeforeMs: released, begunBeforeMs: clock.now() - limits.uploadMs };
   }
 
+  /** What is over of one organisation goes. Resolves to what is kept beyond its time. */
+  async function forgetOf(org: OrgId, retentionOf: RetentionOf): Promise<HeldBlobs> {
+    const before = await oldBefore(org, retentionOf);
+    if (before === null) return NONE;
+    for (const blob of await index.listOldBlobs(org, before))
+      await inTurn(blob, async () => {
+        // Since it was listed, its upload may have become whole, or the policy have come to keep more.
+        const now = await oldBefore(org, retentionOf);
+        if (now === null || !isOld(await index.readBlob(blob), now)) return;
+        // Bytes first: what is still in the index is found again.
+        await store.remove(blob);
+        await index.forgetBlob(blob);
+      });
+    const retention = await retentionOf(org);
+    const still = retention === null ? NONE : await held(org, retention);
+    await index.noteHeld(org, still.sizeBytes);
+    return still;
+  }
+
   return {
     held,
     start: (blob, { id: device, member }, sizeBytes) =>
@@ -131,25 +150,17 @@ export function createBlobs({ index, bytes: store, logs, clock, limits }: BlobsO
     },
     async forgetOld(retentionOf) {
       let kept = NONE;
-      for (const org of await index.listBlobOrgs()) {
-        const before = await oldBefore(org, retentionOf);
-        if (before === null) continue;
-        for (const blob of await index.listOldBlobs(org, before)) {
-          await inTurn(blob, async () => {
-            // Since it was listed, its upload may have become whole, or the policy have come to keep more.
-            const now = await oldBefore(org, retentionOf);
-            if (now === null || !isOld(await index.readBlob(blob), now)) return;
-            // Bytes first: what is still in the index is found again.
-            await store.remove(blob);
-            await index.forgetBlob(blob);
-          });
+      const failures: unknown[] = [];
+      for (const org of await index.listBlobOrgs())
+        try {
+          const still = await forgetOf(org, retentionOf);
+          kept = { count: kept.count + still.count, sizeBytes: kept.sizeBytes + still.sizeBytes };
+        } catch (error) {
+          // The others' go all the same.
+          failures.push(error);
         }
-        const retention = await retentionOf(org);
-        const still = retention === null ? NONE : await held(org, retention);
-        await index.noteHeld(org, still.sizeBytes);
-        kept = { count: kept.count + still.count, sizeBytes: kept.sizeBytes + still.sizeBytes };
-      }
       await dropUnknown();
+      if (failures.length > 0) throw failures[0];
       return kept;
     },
   };

@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { toHex, type MemberId } from '@keytide/crypto-core';
+import { toHex, type MemberId, type OrgId } from '@keytide/crypto-core';
 import { nodePrimitives as primitives } from '@keytide/crypto-core/node';
 import { createRevokeDevice } from '@keytide/key-directory';
 import { LIMITS } from '@keytide/relay-protocol';
@@ -377,6 +377,17 @@ describe('what is over', () => {
     breaks = false;
     await blobs.forgetOld(async () => policy);
     expect(removed).toEqual([blob.id]);
+    // What cannot be done for one organisation is done for the others.
+    const [first, second] = [org, other.org].toSorted();
+    for (const each of [first, second]) await blobs.start({ org: each as OrgId, id: blob.id }, uploader, 10);
+    clock.nowMs = 16 * DAY_MS;
+    const refused = blobs.forgetOld(async (of) => {
+      if (of === first) throw new Error('no policy');
+      return policy;
+    });
+    await expect(refused).rejects.toThrow('no policy');
+    expect(removed.length).toBe(2);
+    await blobs.forgetOld(async () => policy);
   });
 
   test('bytes are safe before they are counted, and their files are for their owner alone', async () => {

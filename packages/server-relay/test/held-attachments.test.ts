@@ -150,6 +150,29 @@ test('an export that says less than before keeps what it no longer has', async (
   expect(await stateOf(photo)).toBe('not given, gone');
 });
 
+test('a clock that was behind, or ahead, takes no attachment of an entry that is kept', async () => {
+  await announced();
+  // A relay without a battery for its clock, for an hour.
+  clock.advance(-40 * DAY_MS);
+  const early = await uploaded();
+  await written(appendOf(world, 9, 1));
+  clock.advance(40 * DAY_MS);
+  expect(await stateOf(early)).toBe('given, there');
+  await relay.forget();
+  expect(await stateOf(early)).toBe('given, there');
+  // And one that was ahead when an entry came: those behind it are of that day as well.
+  clock.advance(60 * DAY_MS);
+  await announced();
+  clock.advance(-60 * DAY_MS);
+  await acknowledged(10);
+  const late = await uploaded();
+  await written(appendOf(world, 11, 1));
+  clock.advance(31 * DAY_MS);
+  await relay.forget();
+  expect(await stateOf(late)).toBe('given, there');
+  clock.advance(30 * DAY_MS);
+});
+
 test('a policy that waives the export lets attachments go at Y', async () => {
   const photo = await uploaded();
   await announced();

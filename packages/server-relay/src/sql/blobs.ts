@@ -34,7 +34,9 @@ export function sqlBlobs(database: SqlDatabase): BlobIndex {
     },
     async growBlob(blob, { from, to, nowMs }) {
       const rows = await database.query(
-        `update blobs set received_bytes = $4, touched_ms = case when $4 = size_bytes then $5 else touched_ms end
+        // Entries are filed under no earlier day than those before them, whatever the clock says: it is one of them that will name it.
+        `update blobs set received_bytes = $4, touched_ms = case when $4 < size_bytes then touched_ms
+           else greatest($5::bigint, (select max(day)::bigint * 86400000 from log_days where org = $1)) end
          where org = $1 and blob = $2 and received_bytes = $3 and $4 <= size_bytes returning blob`,
         [...keyOf(blob), from, to, nowMs],
       );

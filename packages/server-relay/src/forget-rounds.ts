@@ -34,12 +34,14 @@ export function startForgetRounds(options: ForgetRoundsOptions): ForgetRounds {
   const { store, blobs, clock, log, metrics, mayForget, retentionOf } = options;
   const warnings = createRetentionWarnings(options);
   const logForgetting = startLogForgetting({ ...options, warn: warnings.round });
+  let underWay: Promise<unknown> = Promise.resolve();
   const timer = setInterval(() => {
     const rows = forgetRows().catch(() => failed('database-failed'));
     const bytes = forgetBlobs();
-    void Promise.all([rows, bytes]).then((outcomes) => {
+    const round = Promise.all([rows, bytes]).then((outcomes) => {
       if (!outcomes.includes('failed') && !logForgetting.isBehind) metrics.expired();
     });
+    underWay = Promise.allSettled([underWay, round]);
   }, EVERY_MS);
 
   async function forgetRows(): Promise<void> {
@@ -63,12 +65,15 @@ export function startForgetRounds(options: ForgetRoundsOptions): ForgetRounds {
   }
 
   return {
-    async forget() {
-      return (await logForgetting.round()) && (await forgetBlobs()) === 'done';
+    forget() {
+      const round = logForgetting.round().then(async (isAll) => isAll && (await forgetBlobs()) === 'done');
+      underWay = Promise.allSettled([underWay, round]);
+      return round;
     },
-    stop() {
+    async stop() {
       clearInterval(timer);
-      return logForgetting.stop();
+      await logForgetting.stop();
+      await underWay;
     },
   };
 }

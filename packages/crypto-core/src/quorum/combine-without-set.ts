@@ -1,6 +1,7 @@
 import { equalBytes, toHex } from '../bytes.ts';
 import { CryptoError } from '../errors.ts';
 import { Secret } from '../secret.ts';
+import { sorted } from '../sorted.ts';
 import type { RefusedShare } from './combine.ts';
 import { joinSecret } from './shamir.ts';
 import { parseShare } from './share.ts';
@@ -47,7 +48,7 @@ export async function combineWithoutSet(
       });
       return {
         secret: found.secret,
-        refused: [...unread, ...judged].toSorted((a, b) => a.position - b.position),
+        refused: sorted([...unread, ...judged], (a, b) => a.position - b.position),
       };
     }
     return null;

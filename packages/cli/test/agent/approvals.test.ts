@@ -21,7 +21,12 @@ const archived = async (): Promise<string> => (await readdir(at('one')))[0] as s
 
 /** Ada's agent makes archives; two admins are asked for; Bob and Cyd are admins as well. */
 beforeAll(async () => {
-  const config = { destinations: [at('one')], every: '365d', healthPort: null, set: at('key/archive-key.set') };
+  const config = {
+    destinations: [at('one')],
+    every: '365d',
+    healthPort: null,
+    set: at('key/archive-key.set'),
+  };
   await writeFile(at('agent.json'), JSON.stringify(config));
   await mkdir(at('one'));
   await on('ada', ['org', 'create', '--relay', relay.url, '--name', 'ada']);

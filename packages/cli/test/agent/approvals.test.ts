@@ -17,7 +17,8 @@ afterAll(close);
 const at = (...names: string[]): string => join(folder, ...names);
 const as = (name: string, work: Work) => here(work, null, at(name));
 const round = () => as('ada', (context) => keepArchiving(context, { config: at('agent.json'), once: true }));
-const archived = async (): Promise<string> => (await readdir(at('one')))[0] as string;
+const names = async (): Promise<string[]> => (await readdir(at('one'))).toSorted();
+const archived = async (): Promise<string> => (await names())[0] as string;
 
 /** Ada's agent makes archives; two admins are asked for; Bob and Cyd are admins as well. */
 beforeAll(async () => {
@@ -71,9 +72,19 @@ test('who was removed since does not count; when enough who are admins still hav
     EXIT.refused,
     { code: 'approval-needed', approvals: { archive: await archived(), given: null } },
   ]);
-  expect(await as('cyd', approving)).toMatchObject([EXIT.ok, {}]);
-  expect(await round()).toMatchObject([EXIT.ok, { status: 'ok', code: null, next: null, approvals: null }]);
+  // Of the new role comes a new epoch, sooner or later: then there is one more archive to sign.
+  const signed = new Set<string>();
+  let outcome: unknown = null;
+  for (let rounds = 0; rounds < 4 && (await names()).length > signed.size; rounds += 1) {
+    for (const name of (await names()).filter((one) => !signed.has(one))) {
+      const work: Work = (context) => approveExport(context, at('one', name), { yes: true });
+      expect(await as('cyd', work)).toMatchObject([EXIT.ok, {}]);
+      signed.add(name);
+    }
+    outcome = await round();
+  }
+  expect(outcome).toMatchObject([EXIT.ok, { status: 'ok', code: null, next: null, approvals: null }]);
   expect(JSON.parse(await readFile(at('ada/agent.json'), 'utf8'))).toMatchObject({
-    series: { told: await archived() },
+    series: { told: (await names()).at(-1) },
   });
 });

@@ -31,8 +31,8 @@ beforeAll(async () => {
   await writeFile(at('agent.json'), JSON.stringify(config));
   await mkdir(at('one'));
   await on('ada', ['org', 'create', '--relay', relay.url, '--name', 'ada']);
-  const names = ['--name', 'Ana', '--name', 'Bram', '--needed', '2'];
-  expect((await on('ada', ['archive-key', 'make', ...names, '--out', at('key')])).code).toBe(EXIT.ok);
+  const holders = ['--name', 'Ana', '--name', 'Bram', '--needed', '2'];
+  expect((await on('ada', ['archive-key', 'make', ...holders, '--out', at('key')])).code).toBe(EXIT.ok);
   for (const name of ['bob', 'cyd']) {
     const { link } = (await on('ada', ['invite', '--role', 'admin'])).said;
     expect((await on(name, ['join', '-', '--name', name], link)).code).toBe(EXIT.ok);

@@ -270,6 +270,8 @@ test('a file that cannot be had ends the export; it goes on when there is a netw
   ada.resume();
   await ada.online();
   await says(ada, 'after the stop', cy);
+  // Nor is a relay asked that is there.
+  expect((await exporting('l', ada, { isOffline: true })).missing).toEqual([{ blob, code: 'offline' }]);
   const { signed, missing } = await exporting('d', ada);
   expect(missing).toEqual([]);
   // It is of when it was begun.
